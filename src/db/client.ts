@@ -1,0 +1,35 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+import * as schema from './schema.ts';
+
+export type Database = PostgresJsDatabase<typeof schema>;
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+
+export interface DatabasePool {
+  readonly db: Database;
+  /** Ends every connection; queries under way get `graceSeconds`. */
+  close(graceSeconds?: number): Promise<void>;
+}
+
+/** Opens nothing by itself: connections are made when the first query wants one.
+ * @param maxConnections of this process */
+export function openDatabase(url: string, maxConnections = 10): DatabasePool {
+  const client = postgres(url, {
+    max: maxConnections,
+    // 3 s, so that a request finds out that PostgreSQL is away before its client gives up.
+    connect_timeout: 3,
+    idle_timeout: 60,
+    onnotice: () => undefined,
+    connection: {
+      application_name: 'registrar',
+      // A statement that hangs must not outlive the activity that sent it.
+      statement_timeout: 4000,
+      lock_timeout: 3000,
+      idle_in_transaction_session_timeout: 10_000,
+    },
+  });
+  return {
+    db: drizzle(client, { schema }),
+    close: (graceSeconds = 5) => client.end({ timeout: graceSeconds }),
+  };
+}

@@ -1,0 +1,93 @@
+CREATE TABLE "audit_events" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"seq" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"event" text NOT NULL,
+	"registration_id" uuid,
+	"user_id" text,
+	"actor" text NOT NULL,
+	"at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
+	"key" text DEFAULT '' NOT NULL,
+	"details" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"tx_id" "xid8" DEFAULT pg_current_xact_id() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "outbox" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"registration_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"occurred_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "outbox_deliveries" (
+	"outbox_id" uuid NOT NULL,
+	"destination" text NOT NULL,
+	"attempts" integer DEFAULT 0 NOT NULL,
+	"next_attempt_at" timestamp (3) with time zone NOT NULL,
+	"delivered_at" timestamp (3) with time zone,
+	"last_error" text
+);
+--> statement-breakpoint
+CREATE TABLE "registrations" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"status" text NOT NULL,
+	"email" text NOT NULL,
+	"username" text,
+	"first_name" text,
+	"last_name" text,
+	"attributes" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"email_verified" boolean NOT NULL,
+	"invite" boolean NOT NULL,
+	"roles" text[] NOT NULL,
+	"roles_assigned" text[] DEFAULT '{}' NOT NULL,
+	"roles_touched" text[] DEFAULT '{}' NOT NULL,
+	"requested_by" text NOT NULL,
+	"door" text NOT NULL,
+	"key_scope" text NOT NULL,
+	"idempotency_key" text,
+	"request_hash" text NOT NULL,
+	"wish" text,
+	"wish_actor" text,
+	"wish_reason" text,
+	"wish_at" timestamp (3) with time zone,
+	"wish_taken_at" timestamp (3) with time zone,
+	"create_attempted_at" timestamp (3) with time zone,
+	"create_outcome" text,
+	"create_unanswered_at" timestamp (3) with time zone,
+	"user_created_at" timestamp (3) with time zone,
+	"cognito_username" text,
+	"user_id" text,
+	"failure" jsonb,
+	"closes_as" text,
+	"compensation_failures" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"steps" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"invitation_status" text DEFAULT 'none' NOT NULL,
+	"invitation_sent_at" timestamp (3) with time zone,
+	"invitation_expires_at" timestamp (3) with time zone,
+	"accepted_at" timestamp (3) with time zone NOT NULL,
+	"finished_at" timestamp (3) with time zone,
+	"parked_at" timestamp (3) with time zone,
+	"resume_attempts" integer DEFAULT 0 NOT NULL,
+	"next_resume_at" timestamp (3) with time zone,
+	"swept_at" timestamp (3) with time zone,
+	"user_deleted_at" timestamp (3) with time zone,
+	"released_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+ALTER TABLE "outbox_deliveries" ADD CONSTRAINT "outbox_deliveries_outbox_id_outbox_id_fk" FOREIGN KEY ("outbox_id") REFERENCES "public"."outbox"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "audit_events_once" ON "audit_events" USING btree ("registration_id","event","key");--> statement-breakpoint
+CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id");--> statement-breakpoint
+CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
+CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("next_attempt_at") WHERE delivered_at IS NULL;--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+  OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL);--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username")) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+  OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL);--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled');--> statement-breakpoint
+CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "registrations_email" ON "registrations" USING btree ("email");--> statement-breakpoint
+CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles");--> statement-breakpoint
+CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
+CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE status = 'roles_pending';

@@ -1,0 +1,153 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import type { CompensationFailure, CreateOutcome, Door, PublicFailure, WishKind } from '../domain/registration.ts';
+import type { AuditEventName } from '../domain/audit-event.ts';
+import type { RegistrationStatus } from '../domain/status.ts';
+import type { StepRecord } from '../domain/step.ts';
+
+const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
+
+// Raw, because drizzle's `eq` in a partial index emits a parameter and the migration fails.
+const LIVING = sql.raw(`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+  OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)`);
+const HOLDS_KEY = sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`);
+const IS_OPEN = sql.raw(
+  `status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
+);
+const IS_PARKED = sql.raw(`status = 'roles_pending'`);
+
+/** One row per accepted registration: the truth about it, and the receipt that outlives Temporal's retention. */
+export const registrations = pgTable(
+  'registrations',
+  {
+    id: uuid('id').primaryKey(),
+    status: text('status').$type<RegistrationStatus>().notNull(),
+    email: text('email').notNull(),
+    username: text('username'),
+    firstName: text('first_name'),
+    lastName: text('last_name'),
+    attributes: jsonb('attributes').$type<Record<string, string>>().notNull().default({}),
+    emailVerified: boolean('email_verified').notNull(),
+    invite: boolean('invite').notNull(),
+    roles: text('roles').array().notNull(),
+    rolesAssigned: text('roles_assigned').array().notNull().default([]),
+    rolesTouched: text('roles_touched').array().notNull().default([]),
+    requestedBy: text('requested_by').notNull(),
+    door: text('door').$type<Door>().notNull(),
+    /** The caller for bearer doors, `<door>:<email>` for public ones. */
+    keyScope: text('key_scope').notNull(),
+    idempotencyKey: text('idempotency_key'),
+    requestHash: text('request_hash').notNull(),
+    wish: text('wish').$type<WishKind>(),
+    wishActor: text('wish_actor'),
+    wishReason: text('wish_reason'),
+    wishAt: at('wish_at'),
+    wishTakenAt: at('wish_taken_at'),
+    createAttemptedAt: at('create_attempted_at'),
+    createOutcome: text('create_outcome').$type<CreateOutcome>(),
+    createUnansweredAt: at('create_unanswered_at'),
+    userCreatedAt: at('user_created_at'),
+    cognitoUsername: text('cognito_username'),
+    userId: text('user_id'),
+    failure: jsonb('failure').$type<PublicFailure>(),
+    closesAs: text('closes_as').$type<'failed' | 'cancelled'>(),
+    compensationFailures: jsonb('compensation_failures')
+      .$type<CompensationFailure[]>()
+      .notNull()
+      .default([]),
+    steps: jsonb('steps').$type<Record<string, StepRecord>>().notNull().default({}),
+    invitationStatus: text('invitation_status')
+      .$type<'none' | 'pending' | 'sent'>()
+      .notNull()
+      .default('none'),
+    invitationSentAt: at('invitation_sent_at'),
+    invitationExpiresAt: at('invitation_expires_at'),
+    acceptedAt: at('accepted_at').notNull(),
+    finishedAt: at('finished_at'),
+    parkedAt: at('parked_at'),
+    resumeAttempts: integer('resume_attempts').notNull().default(0),
+    nextResumeAt: at('next_resume_at'),
+    sweptAt: at('swept_at'),
+    userDeletedAt: at('user_deleted_at'),
+    releasedAt: at('released_at'),
+  },
+  (t) => [
+    uniqueIndex('registrations_living_email').on(t.email).where(LIVING),
+    uniqueIndex('registrations_living_username')
+      .on(sql`lower(${t.username})`)
+      .where(LIVING),
+    uniqueIndex('registrations_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_KEY),
+    index('registrations_newest').on(t.acceptedAt.desc(), t.id.desc()),
+    index('registrations_email').on(t.email),
+    index('registrations_requested_by').on(t.requestedBy, t.acceptedAt.desc(), t.id.desc()),
+    index('registrations_roles').using('gin', t.roles),
+    index('registrations_open').on(t.sweptAt).where(IS_OPEN),
+    index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
+  ],
+);
+
+/** Append-only; a trigger refuses UPDATE, DELETE and TRUNCATE. No e-mail, no name: those can be erased in the ledger. */
+export const auditEvents = pgTable(
+  'audit_events',
+  {
+    id: uuid('id').primaryKey(),
+    seq: bigint('seq', { mode: 'bigint' }).generatedAlwaysAsIdentity().notNull(),
+    event: text('event').$type<AuditEventName>().notNull(),
+    registrationId: uuid('registration_id'),
+    userId: text('user_id'),
+    actor: text('actor').notNull(),
+    at: at('at').notNull().default(sql`clock_timestamp()`),
+    /** What makes a repeated append of the same thing the same row. */
+    key: text('key').notNull().default(''),
+    details: jsonb('details').$type<Record<string, unknown>>().notNull().default({}),
+    txId: xid8('tx_id').notNull().default(sql`pg_current_xact_id()`),
+  },
+  (t) => [
+    uniqueIndex('audit_events_once').on(t.registrationId, t.event, t.key),
+    index('audit_events_newest').on(t.at.desc(), t.id.desc()),
+    index('audit_events_user').on(t.userId),
+    index('audit_events_tx').on(t.txId),
+  ],
+);
+
+/** What to tell somebody, once the registration is complete. `id` deduplicates. */
+export const outbox = pgTable('outbox', {
+  id: uuid('id').primaryKey(),
+  registrationId: uuid('registration_id').notNull(),
+  kind: text('kind').$type<'invitation' | 'user.created'>().notNull(),
+  occurredAt: at('occurred_at').notNull(),
+});
+
+/** Per destination, whether it was told. */
+export const outboxDeliveries = pgTable(
+  'outbox_deliveries',
+  {
+    outboxId: uuid('outbox_id')
+      .notNull()
+      .references(() => outbox.id, { onDelete: 'cascade' }),
+    destination: text('destination').$type<'amqp' | 'webhook' | 'cognito-mail'>().notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    nextAttemptAt: at('next_attempt_at').notNull(),
+    deliveredAt: at('delivered_at'),
+    lastError: text('last_error'),
+  },
+  (t) => [
+    uniqueIndex('outbox_deliveries_once').on(t.outboxId, t.destination),
+    index('outbox_deliveries_due')
+      .on(t.nextAttemptAt)
+      .where(sql.raw('delivered_at IS NULL')),
+  ],
+);

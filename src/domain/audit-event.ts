@@ -1,0 +1,35 @@
+/** Names of what the trail records, about a registration or, with a subject, about a person. */
+export const AUDIT_EVENTS = [
+  'registration.requested',
+  'registration.parked',
+  'registration.retry_requested',
+  'registration.roles_requested',
+  'registration.cancel_requested',
+  'registration.resumed',
+  'registration.compensating',
+  'registration.cleanup_required',
+  'registration.failed',
+  'registration.cancelled',
+  'registration.released',
+  'user.registered',
+  'invitation.requested',
+  'invitation.sent',
+  'administrator.created',
+] as const;
+export type AuditEventName = (typeof AUDIT_EVENTS)[number];
+
+/** One row of the trail. `details` holds ids, codes and role names, never an e-mail or a name. */
+export interface AuditEvent {
+  readonly id: string;
+  readonly event: AuditEventName;
+  readonly registrationId: string | null;
+  /** The Cognito sub of the person it is about. */
+  readonly userId: string | null;
+  /** The caller's sub, `client:<id>`, or `system`. */
+  readonly actor: string;
+  readonly at: Date;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** The actor of what Registrar does by itself. */
+export const SYSTEM_ACTOR = 'system';

@@ -1,0 +1,86 @@
+import type { RegistrationStatus } from './status.ts';
+import type { StepRecord } from './step.ts';
+
+/** Who opened the registration: `canonical` is POST /registrations, the others are doors. */
+export const DOORS = ['canonical', 'users', 'step', 'signup', 'seeding'] as const;
+export type Door = (typeof DOORS)[number];
+
+/** What became of the last AdminCreateUser. `null` while its reply is outstanding or lost;
+ * `errored`: the service answered with an error that leaves the effect open. */
+export type CreateOutcome = 'created' | 'taken' | 'refused' | 'errored';
+
+/** What an operator or caller wants of an open run; written to the row before it is sent. */
+export type WishKind = 'retry' | 'roles' | 'cancel';
+export interface Wish {
+  readonly kind: WishKind;
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly at: Date;
+  readonly takenAt: Date | null;
+}
+
+/** A public failure: `code` from FAILURES, `detail` safe for anybody to read. */
+export interface PublicFailure {
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** One thing that compensation could not take back. */
+export interface CompensationFailure extends PublicFailure {
+  readonly step: string;
+}
+
+export interface Invitation {
+  readonly status: 'none' | 'pending' | 'sent';
+  readonly sentAt: Date | null;
+  readonly expiresAt: Date | null;
+}
+
+/** One row of the ledger, parsed. Times are UTC. */
+export interface Registration {
+  readonly id: string;
+  readonly status: RegistrationStatus;
+  readonly email: string;
+  readonly username: string | null;
+  readonly firstName: string | null;
+  readonly lastName: string | null;
+  /** Further pool attributes the caller set, by name. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly emailVerified: boolean;
+  readonly invite: boolean;
+  readonly roles: readonly string[];
+  /** Roles known to be assigned. */
+  readonly rolesAssigned: readonly string[];
+  /** Roles this registration ever wanted: one of them outside `roles` may be assigned and has to go. */
+  readonly rolesTouched: readonly string[];
+  readonly requestedBy: string;
+  readonly door: Door;
+  readonly idempotencyKey: string | null;
+  readonly wish: Wish | null;
+  readonly createAttemptedAt: Date | null;
+  readonly createOutcome: CreateOutcome | null;
+  /** The latest create whose reply never came, though later ones were answered. */
+  readonly createUnansweredAt: Date | null;
+  /** When the row noted that the user exists: the grace for lag counts from here. */
+  readonly userCreatedAt: Date | null;
+  readonly cognitoUsername: string | null;
+  readonly userId: string | null;
+  readonly failure: PublicFailure | null;
+  /** The status that compensation ends in, set when it begins. */
+  readonly closesAs: 'failed' | 'cancelled' | null;
+  readonly compensationFailures: readonly CompensationFailure[];
+  readonly steps: Readonly<Record<string, StepRecord>>;
+  readonly invitation: Invitation;
+  readonly acceptedAt: Date;
+  readonly finishedAt: Date | null;
+  readonly parkedAt: Date | null;
+  readonly resumeAttempts: number;
+  readonly nextResumeAt: Date | null;
+  readonly userDeletedAt: Date | null;
+  readonly releasedAt: Date | null;
+}
+
+/** Temporal's id of the run that belongs to a registration. */
+export function workflowIdOf(registrationId: string): string {
+  return `register-user/${registrationId}`;
+}

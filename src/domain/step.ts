@@ -1,0 +1,53 @@
+/** waiting: not begun · running: in its first attempt · retrying: between attempts ·
+ * done · failed · compensated: taken back by deleteUser. */
+export const STEP_STATUSES = [
+  'waiting',
+  'running',
+  'retrying',
+  'done',
+  'failed',
+  'compensated',
+] as const;
+export type StepStatus = (typeof STEP_STATUSES)[number];
+
+export type StepName =
+  | 'createUser'
+  | 'setPassword'
+  | `assignRole:${string}`
+  | `removeRole:${string}`
+  | 'complete'
+  | 'deleteUser';
+
+/** What the row remembers of one step. `lastError` is a code of FAILURES. */
+export interface StepRecord {
+  readonly status: StepStatus;
+  readonly attempts: number;
+  readonly lastError: string | null;
+}
+
+export interface Step extends StepRecord {
+  readonly name: StepName;
+  /** RFC 3339 UTC; only while retrying and only as far as Temporal knows. */
+  readonly nextRetryAt: string | null;
+}
+
+const WAITING: StepRecord = { status: 'waiting', attempts: 0, lastError: null };
+
+/** The steps of a registration in the order they run, from what the row remembers of each. */
+export function stepsInOrder(
+  roles: readonly string[],
+  records: Readonly<Record<string, StepRecord>>,
+): Step[] {
+  const names: StepName[] = ['createUser'];
+  if (records['setPassword']) names.push('setPassword');
+  for (const name of Object.keys(records)) {
+    if (isRemoveRole(name)) names.push(name);
+  }
+  names.push(...roles.map((role) => `assignRole:${role}` as const), 'complete');
+  if (records['deleteUser']) names.push('deleteUser');
+  return names.map((name) => ({ name, ...(records[name] ?? WAITING), nextRetryAt: null }));
+}
+
+function isRemoveRole(name: string): name is `removeRole:${string}` {
+  return name.startsWith('removeRole:');
+}
