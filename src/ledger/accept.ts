@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { and, eq, sql } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
+import { registrations } from '../db/schema.ts';
+import type { Door, Registration } from '../domain/registration.ts';
+import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
+import { append } from './audit-trail.ts';
+import { atEdge, violates } from './database-error.ts';
+import { toRegistration } from './row.ts';
+import { wishRetry } from './wishes.ts';
+
+/** A parsed, normalised request; `id` is the caller's choice, so that a repeated commit is the same row. */
+export interface AcceptInput {
+  readonly id: string;
+  readonly email: string;
+  readonly username: string | null;
+  readonly firstName: string | null;
+  readonly lastName: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly emailVerified: boolean;
+  readonly invite: boolean;
+  readonly roles: readonly string[];
+  readonly requestedBy: string;
+  readonly door: Door;
+  /** Within what an idempotency key is unique: the caller, or door and e-mail at public doors. */
+  readonly keyScope: string;
+  readonly idempotencyKey: string | null;
+  readonly requestHash: string;
+}
+
+export type AcceptResult =
+  | { readonly kind: 'accepted'; readonly registration: Registration }
+  | { readonly kind: 'replayed'; readonly registration: Registration }
+  | { readonly kind: 'key_reused'; readonly registration: Registration }
+  /** The caller's own parked run for the same e-mail and roles: running again. */
+  | { readonly kind: 'resumed'; readonly registration: Registration }
+  | { readonly kind: 'email_taken'; readonly holder: Registration }
+  | { readonly kind: 'username_taken'; readonly holder: Registration };
+
+/** The hash by which two bodies count as the same: SHA-256 over JSON with sorted keys, hex. */
+export function requestHashOf(body: unknown): string {
+  return createHash('sha256').update(canonicalJson(body)).digest('hex');
+}
+
+/** The registration that holds a key, if one does. */
+export async function findByKey(
+  db: Database | Transaction,
+  key: { readonly keyScope: string; readonly idempotencyKey: string },
+): Promise<{ registration: Registration; requestHash: string } | null> {
+  return await atEdge(async () => {
+    const [row] = await db
+      .select()
+      .from(registrations)
+      .where(
+        and(
+          eq(registrations.keyScope, key.keyScope),
+          eq(registrations.idempotencyKey, key.idempotencyKey),
+          sql`${registrations.status} NOT IN ('failed', 'cancelled')`,
+        ),
+      )
+      .limit(1);
+    return row ? { registration: toRegistration(row), requestHash: row.requestHash } : null;
+  });
+}
+
+/**
+ * The transaction of step 1: the row, unique over living rows, and `registration.requested`.
+ * After it commits the registration cannot be lost.
+ * @throws DatabaseError
+ */
+export async function accept(db: Database, input: AcceptInput): Promise<AcceptResult> {
+  // A holder may close between the insert that met it and the read that looks for it: then the
+  // address is free and the insert is tried again. Twice is a coincidence, five times a bug.
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const inserted = await insert(db, input);
+    if (inserted) return { kind: 'accepted', registration: inserted };
+    const conflict = await conflictOf(db, input);
+    if (conflict) return conflict;
+  }
+  throw new Error('accept: a conflicting row came and went five times');
+}
+
+/** Frees the address of a completed registration whose user is no longer in the pool. */
+export async function release(db: Database, id: string): Promise<void> {
+  await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .update(registrations)
+        .set({ releasedAt: new Date() })
+        .where(
+          and(
+            eq(registrations.id, id),
+            eq(registrations.status, 'completed'),
+            sql`${registrations.releasedAt} IS NULL`,
+          ),
+        )
+        .returning();
+      if (!row) return;
+      await append(tx, {
+        event: 'registration.released',
+        registrationId: id,
+        userId: row.userId,
+        actor: SYSTEM_ACTOR,
+      });
+    }),
+  );
+}
+
+async function insert(db: Database, input: AcceptInput): Promise<Registration | null> {
+  const acceptedAt = new Date();
+  try {
+    return await atEdge(() =>
+      db.transaction(async (tx) => {
+        const [row] = await tx
+          .insert(registrations)
+          .values({
+            ...input,
+            attributes: { ...input.attributes },
+            roles: [...input.roles],
+            status: 'accepted',
+            acceptedAt,
+          })
+          .returning();
+        if (!row) return null;
+        await append(tx, {
+          event: 'registration.requested',
+          registrationId: input.id,
+          actor: input.requestedBy,
+          details: { door: input.door, roles: input.roles },
+        });
+        return toRegistration(row);
+      }),
+    );
+  } catch (error) {
+    const conflicts = [
+      'registrations_idempotency_key',
+      'registrations_living_email',
+      'registrations_living_username',
+    ];
+    // A lost COMMIT reply leads here too: the same id is there already, and is found below.
+    if ([...conflicts, 'registrations_pkey'].some((name) => violates(error, name))) return null;
+    throw error;
+  }
+}
+
+async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResult | null> {
+  if (input.idempotencyKey !== null) {
+    const held = await findByKey(db, {
+      keyScope: input.keyScope,
+      idempotencyKey: input.idempotencyKey,
+    });
+    if (held) {
+      const kind = held.requestHash === input.requestHash ? 'replayed' : 'key_reused';
+      return { kind, registration: held.registration };
+    }
+  }
+  const byEmail = await living(db, sql`${registrations.email} = ${input.email}`);
+  if (byEmail) {
+    const resumed = await resumeOwn(db, input, byEmail);
+    return resumed ?? { kind: 'email_taken', holder: byEmail };
+  }
+  if (input.username === null) return null;
+  const byUsername = await living(
+    db,
+    sql`lower(${registrations.username}) = lower(${input.username})`,
+  );
+  return byUsername ? { kind: 'username_taken', holder: byUsername } : null;
+}
+
+async function resumeOwn(
+  db: Database,
+  input: AcceptInput,
+  holder: Registration,
+): Promise<AcceptResult | null> {
+  const own =
+    input.idempotencyKey === null &&
+    holder.status === 'roles_pending' &&
+    holder.requestedBy === input.requestedBy &&
+    sameRoles(holder.roles, input.roles);
+  if (!own) return null;
+  const wished = await wishRetry(db, holder.id, { actor: input.requestedBy, reason: null });
+  return wished.kind === 'done' ? { kind: 'resumed', registration: wished.registration } : null;
+}
+
+async function living(
+  db: Database,
+  condition: ReturnType<typeof sql>,
+): Promise<Registration | null> {
+  return await atEdge(async () => {
+    const [row] = await db
+      .select()
+      .from(registrations)
+      .where(
+        and(
+          condition,
+          sql`(status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+            OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL))`,
+        ),
+      )
+      .limit(1);
+    return row ? toRegistration(row) : null;
+  });
+}
+
+function sameRoles(left: readonly string[], right: readonly string[]): boolean {
+  const wanted = new Set(right);
+  return left.length === wanted.size && left.every((role) => wanted.has(role));
+}
+
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value)
+      .filter(([, entry]) => entry !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonicalJson(entry)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}

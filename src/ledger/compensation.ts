@@ -1,0 +1,193 @@
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
+import { registrations } from '../db/schema.ts';
+import { SYSTEM_ACTOR, type AuditEventName } from '../domain/audit-event.ts';
+import type { CompensationFailure, PublicFailure, Registration } from '../domain/registration.ts';
+import { COMPENSATING, OPEN_FORWARD } from '../domain/status.ts';
+import type { StepRecord } from '../domain/step.ts';
+import { append } from './audit-trail.ts';
+import { atEdge, DatabaseError } from './database-error.ts';
+import { toRegistration, type RegistrationRow } from './row.ts';
+import { mergeSteps, type StepUpdates } from './run.ts';
+
+/**
+ * Moves an open row to `compensating`; from here only `failed` or `cancelled` can follow. A row that
+ * carries the wish to cancel ends cancelled, whatever failed meanwhile. The returned row may also be
+ * `completed` (the cancel came too late), compensating before, or closed.
+ */
+export async function beginCompensation(
+  db: Database,
+  id: string,
+  cause: { readonly closesAs: 'failed' | 'cancelled'; readonly failure: PublicFailure },
+  cancelled: PublicFailure,
+  steps: StepUpdates,
+): Promise<Registration> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [found] = await tx
+        .select()
+        .from(registrations)
+        .where(eq(registrations.id, id))
+        .for('update');
+      if (!found) throw new Error(`no row for registration ${id}`);
+      if (!(OPEN_FORWARD as readonly string[]).includes(found.status)) return toRegistration(found);
+      const wished = found.wish === 'cancel';
+      const closesAs = wished ? 'cancelled' : cause.closesAs;
+      const failure = wished ? cancelled : cause.failure;
+      const [row] = await tx
+        .update(registrations)
+        .set({
+          status: 'compensating',
+          closesAs,
+          failure,
+          nextResumeAt: null,
+          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, now()) END`,
+          steps: mergeSteps(steps),
+        })
+        .where(eq(registrations.id, id))
+        .returning();
+      if (!row) throw new Error(`no row for registration ${id}`);
+      await appendIfPossible(tx, row, 'registration.compensating', {
+        code: failure.code,
+        closesAs,
+      });
+      return toRegistration(row);
+    }),
+  );
+}
+
+/** Says that taking back keeps failing and a person is needed. Idempotent. */
+export async function requireCleanup(
+  db: Database,
+  id: string,
+  failures: readonly CompensationFailure[],
+  steps: StepUpdates,
+): Promise<Registration> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .update(registrations)
+        .set({
+          status: 'cleanup_required',
+          compensationFailures: [...failures],
+          steps: mergeSteps(steps),
+        })
+        .where(and(eq(registrations.id, id), inArray(registrations.status, [...COMPENSATING])))
+        .returning();
+      if (!row) {
+        const [same] = await tx.select().from(registrations).where(eq(registrations.id, id));
+        if (!same) throw new Error(`no row for registration ${id}`);
+        return toRegistration(same);
+      }
+      await appendIfPossible(tx, row, 'registration.cleanup_required', {
+        code: row.failure?.code ?? null,
+        compensation: failures.map(({ step, code }) => ({ step, code })),
+      });
+      return toRegistration(row);
+    }),
+  );
+}
+
+/** Closes a compensated row as `failed` or `cancelled`; nothing of ours is left. Idempotent. */
+export async function close(
+  db: Database,
+  id: string,
+  deleteUser: StepRecord,
+): Promise<Registration> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [found] = await tx
+        .select()
+        .from(registrations)
+        .where(eq(registrations.id, id))
+        .for('update');
+      if (!found) throw new Error(`no row for registration ${id}`);
+      if (!(COMPENSATING as readonly string[]).includes(found.status)) return toRegistration(found);
+      const [row] = await tx
+        .update(registrations)
+        .set({
+          status: found.closesAs ?? 'failed',
+          finishedAt: new Date(),
+          rolesAssigned: [],
+          steps: takenBack(found, deleteUser),
+        })
+        .where(eq(registrations.id, id))
+        .returning();
+      if (!row) throw new Error(`no row for registration ${id}`);
+      await appendIfPossible(tx, row, closingEvent(row), { code: row.failure?.code ?? null });
+      return toRegistration(row);
+    }),
+  );
+}
+
+/** Notes that the user is gone, so that its absence needs no second proof. */
+export async function noteUserDeleted(db: Database, id: string): Promise<void> {
+  await atEdge(() =>
+    db
+      .update(registrations)
+      .set({ userDeletedAt: sql`coalesce(user_deleted_at, now())` })
+      .where(and(eq(registrations.id, id), inArray(registrations.status, [...COMPENSATING]))),
+  );
+}
+
+/** Closed rows whose closing event could not be appended; the sweep appends it later. */
+export async function appendMissingClosings(db: Database, limit: number): Promise<number> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const rows = await tx
+        .select()
+        .from(registrations)
+        .where(
+          sql`status IN ('failed', 'cancelled') AND finished_at > now() - interval '30 days'
+            AND NOT EXISTS (SELECT 1 FROM audit_events a WHERE a.registration_id = registrations.id
+              AND a.event = 'registration.' || registrations.status)`,
+        )
+        .limit(limit);
+      let appended = 0;
+      for (const row of rows) {
+        if (await appendIfPossible(tx, row, closingEvent(row), { code: row.failure?.code ?? null }))
+          appended += 1;
+      }
+      return appended;
+    }),
+  );
+}
+
+function closingEvent(row: RegistrationRow): AuditEventName {
+  return row.status === 'cancelled' ? 'registration.cancelled' : 'registration.failed';
+}
+
+function takenBack(row: RegistrationRow, deleteUser: StepRecord): Record<string, StepRecord> {
+  const steps: Record<string, StepRecord> = { deleteUser };
+  for (const [name, step] of Object.entries(row.steps)) {
+    if (name === 'deleteUser') continue;
+    steps[name] = step.status === 'done' ? { ...step, status: 'compensated' } : step;
+  }
+  return steps;
+}
+
+// A savepoint: a trail that refuses must not keep a compensation from being recorded.
+async function appendIfPossible(
+  tx: Transaction,
+  row: RegistrationRow,
+  event: AuditEventName,
+  details: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  try {
+    await atEdge(() =>
+      tx.transaction((savepoint) =>
+        append(savepoint, {
+          event,
+          registrationId: row.id,
+          userId: row.userId,
+          actor: row.closesAs === 'cancelled' ? (row.wishActor ?? SYSTEM_ACTOR) : SYSTEM_ACTOR,
+          details,
+        }),
+      ),
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError && error.definitive) return false;
+    throw error;
+  }
+}

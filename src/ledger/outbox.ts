@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import { and, eq, sql } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { outbox, outboxDeliveries, registrations } from '../db/schema.ts';
+import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
+import type { Registration } from '../domain/registration.ts';
+import { append } from './audit-trail.ts';
+import { atEdge } from './database-error.ts';
+import { toRegistration } from './row.ts';
+import { queueInvitation } from './run.ts';
+
+/** Temporary passwords expire after 7 days. */
+const INVITATION_DAYS = 7;
+
+export interface DueInvitation {
+  readonly outboxId: string;
+  readonly registrationId: string;
+  readonly cognitoUsername: string;
+  readonly attempts: number;
+  readonly userCreatedAt: Date | null;
+}
+
+/** Queues the invitation again. The caller has checked that one is due. */
+export async function requestInvitation(
+  db: Database,
+  id: string,
+  { actor }: { readonly actor: string },
+): Promise<Registration> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const now = new Date();
+      const [row] = await tx
+        .update(registrations)
+        .set({ invitationStatus: 'pending' })
+        .where(and(eq(registrations.id, id), eq(registrations.status, 'completed')))
+        .returning();
+      if (!row) throw new Error(`no completed row for registration ${id}`);
+      // One that still waits would be sent as well: a person gets one mail for one wish.
+      await tx.execute(sql`UPDATE outbox_deliveries d SET delivered_at = ${now.toISOString()}, last_error = 'superseded'
+        FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${id}::uuid
+        AND d.destination = 'cognito-mail' AND d.delivered_at IS NULL`);
+      await queueInvitation(tx, id, now);
+      await append(tx, {
+        event: 'invitation.requested',
+        registrationId: id,
+        userId: row.userId,
+        actor,
+        key: randomUUID(),
+      });
+      return toRegistration(row);
+    }),
+  );
+}
+
+/** Invitations whose next attempt is due, oldest first. */
+export async function dueInvitations(db: Database, limit: number): Promise<DueInvitation[]> {
+  return await atEdge(async () => {
+    const rows = await db
+      .select({
+        outboxId: outbox.id,
+        registrationId: outbox.registrationId,
+        cognitoUsername: registrations.cognitoUsername,
+        attempts: outboxDeliveries.attempts,
+        userCreatedAt: registrations.userCreatedAt,
+      })
+      .from(outboxDeliveries)
+      .innerJoin(outbox, eq(outbox.id, outboxDeliveries.outboxId))
+      .innerJoin(registrations, eq(registrations.id, outbox.registrationId))
+      .where(
+        and(
+          eq(outboxDeliveries.destination, 'cognito-mail'),
+          sql`delivered_at IS NULL AND next_attempt_at <= now()`,
+        ),
+      )
+      .orderBy(outboxDeliveries.nextAttemptAt)
+      .limit(limit);
+    return rows.flatMap(({ cognitoUsername, ...row }) =>
+      cognitoUsername ? [{ ...row, cognitoUsername }] : [],
+    );
+  });
+}
+
+/** Marks an invitation as delivered. `mailed`: Cognito sent one; otherwise there was nobody to
+ * invite any more (the person has a password, or was deleted). */
+export async function noteInvitation(
+  db: Database,
+  due: DueInvitation,
+  outcome: 'mailed' | 'not_needed',
+): Promise<void> {
+  await atEdge(() =>
+    db.transaction(async (tx) => {
+      const now = new Date();
+      const [marked] = await tx
+        .update(outboxDeliveries)
+        .set({ deliveredAt: now, attempts: due.attempts + 1, lastError: null })
+        .where(
+          and(
+            eq(outboxDeliveries.outboxId, due.outboxId),
+            eq(outboxDeliveries.destination, 'cognito-mail'),
+            sql`delivered_at IS NULL`,
+          ),
+        )
+        .returning();
+      if (!marked) return;
+      const expires = new Date(now.getTime() + INVITATION_DAYS * 86_400_000);
+      const [row] = await tx
+        .update(registrations)
+        .set(
+          outcome === 'mailed'
+            ? { invitationStatus: 'sent', invitationSentAt: now, invitationExpiresAt: expires }
+            : {
+                invitationStatus: sql`CASE WHEN invitation_sent_at IS NULL THEN 'none' ELSE 'sent' END`,
+              },
+        )
+        .where(eq(registrations.id, due.registrationId))
+        .returning();
+      if (!row || outcome !== 'mailed') return;
+      await append(tx, {
+        event: 'invitation.sent',
+        registrationId: row.id,
+        userId: row.userId,
+        actor: SYSTEM_ACTOR,
+        key: due.outboxId,
+      });
+    }),
+  );
+}
+
+/** Puts an invitation off. */
+export async function deferInvitation(
+  db: Database,
+  due: DueInvitation,
+  code: string,
+  delayMs: number,
+): Promise<void> {
+  await atEdge(() =>
+    db
+      .update(outboxDeliveries)
+      .set({
+        attempts: due.attempts + 1,
+        lastError: code,
+        nextAttemptAt: new Date(Date.now() + delayMs),
+      })
+      .where(
+        and(
+          eq(outboxDeliveries.outboxId, due.outboxId),
+          eq(outboxDeliveries.destination, 'cognito-mail'),
+          sql`delivered_at IS NULL`,
+        ),
+      ),
+  );
+}

@@ -1,0 +1,133 @@
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { registrations } from '../db/schema.ts';
+import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
+import type { PublicFailure, Registration } from '../domain/registration.ts';
+import { OPEN_FORWARD } from '../domain/status.ts';
+import { append } from './audit-trail.ts';
+import { atEdge } from './database-error.ts';
+import { toRegistration } from './row.ts';
+import { mergeSteps, type StepUpdates } from './run.ts';
+
+/** Doubling of the scheduled resume stops here. */
+const MAX_RESUME_INTERVAL_SECONDS = 6 * 3600;
+
+export interface ParkInput {
+  readonly failure: PublicFailure;
+  readonly steps: StepUpdates;
+  /** The same park, repeated, has the same key. */
+  readonly key: string;
+  /** The first scheduled resume comes after this; each next one after twice as long, up to 6 h. */
+  readonly resumeIntervalSeconds: number;
+}
+
+/**
+ * Parks an open row as `roles_pending`. A row with a wish that no run has taken yet is left alone:
+ * the run has to take the wish first. The returned row says what holds.
+ */
+export async function park(db: Database, id: string, input: ParkInput): Promise<Registration> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .update(registrations)
+        .set({
+          status: 'roles_pending',
+          failure: input.failure,
+          steps: mergeSteps(input.steps),
+          parkedAt: sql`CASE WHEN status = 'roles_pending' THEN parked_at ELSE now() END`,
+          resumeAttempts: sql`resume_attempts + 1`,
+          nextResumeAt: sql`now() + make_interval(secs =>
+            least(${input.resumeIntervalSeconds}::float8 * power(2, least(resume_attempts, 30)), ${MAX_RESUME_INTERVAL_SECONDS}))`,
+        })
+        .where(
+          and(
+            eq(registrations.id, id),
+            inArray(registrations.status, [...OPEN_FORWARD]),
+            sql`(wish IS NULL OR wish_taken_at IS NOT NULL)`,
+            sql`NOT EXISTS (SELECT 1 FROM audit_events
+              WHERE registration_id = ${id}::uuid AND event = 'registration.parked' AND key = ${input.key})`,
+          ),
+        )
+        .returning();
+      if (!row) {
+        const [same] = await tx.select().from(registrations).where(eq(registrations.id, id));
+        if (!same) throw new Error(`no row for registration ${id}`);
+        return toRegistration(same);
+      }
+      await append(tx, {
+        event: 'registration.parked',
+        registrationId: id,
+        userId: row.userId,
+        actor: SYSTEM_ACTOR,
+        key: input.key,
+        details: { code: input.failure.code },
+      });
+      return toRegistration(row);
+    }),
+  );
+}
+
+/** The run has seen the operator's wish to go on. The returned row says what is wanted now. */
+export async function takeWish(db: Database, id: string): Promise<Registration> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [taken] = await tx
+        .update(registrations)
+        .set({ wishTakenAt: new Date() })
+        .where(
+          and(
+            eq(registrations.id, id),
+            sql`wish IN ('retry', 'roles') AND wish_taken_at IS NULL`,
+            sql`status NOT IN ('completed', 'failed', 'cancelled')`,
+          ),
+        )
+        .returning();
+      const row =
+        taken ?? (await tx.select().from(registrations).where(eq(registrations.id, id)))[0];
+      if (!row) throw new Error(`no row for registration ${id}`);
+      if (taken) {
+        await append(tx, {
+          event: 'registration.resumed',
+          registrationId: id,
+          userId: row.userId,
+          actor: row.wishActor ?? SYSTEM_ACTOR,
+          key: row.wishAt?.toISOString() ?? '',
+        });
+      }
+      return toRegistration(row);
+    }),
+  );
+}
+
+/** Parked rows whose time to be resumed has come, the longest due first. */
+export async function dueForResume(
+  db: Database,
+  limit: number,
+): Promise<{ id: string; resumeAttempts: number }[]> {
+  return await atEdge(() =>
+    db
+      .select({ id: registrations.id, resumeAttempts: registrations.resumeAttempts })
+      .from(registrations)
+      .where(and(eq(registrations.status, 'roles_pending'), sql`next_resume_at <= now()`))
+      .orderBy(registrations.nextResumeAt)
+      .limit(limit),
+  );
+}
+
+/** How rows that were signalled stand now. */
+export async function resumeProgress(
+  db: Database,
+  ids: readonly string[],
+): Promise<{ id: string; status: string; resumeAttempts: number }[]> {
+  if (ids.length === 0) return [];
+  return await atEdge(() =>
+    db
+      .select({
+        id: registrations.id,
+        status: registrations.status,
+        resumeAttempts: registrations.resumeAttempts,
+      })
+      .from(registrations)
+      .where(inArray(registrations.id, [...ids])),
+  );
+}

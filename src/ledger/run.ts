@@ -1,0 +1,235 @@
+import { randomUUID } from 'node:crypto';
+import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
+import { outbox, outboxDeliveries, registrations } from '../db/schema.ts';
+
+import type { CreateOutcome, Registration } from '../domain/registration.ts';
+import { OPEN_FORWARD } from '../domain/status.ts';
+import type { StepRecord } from '../domain/step.ts';
+import { append } from './audit-trail.ts';
+import { atEdge } from './database-error.ts';
+import { toRegistration, type RegistrationRow } from './row.ts';
+
+/** Records of steps, merged into the row's by name. */
+export type StepUpdates = Readonly<Record<string, StepRecord>>;
+
+/** The row is one of the saga's own, still going forward, and nobody wants it cancelled. */
+const GOES_FORWARD = and(
+  inArray(registrations.status, [...OPEN_FORWARD]),
+  sql`wish IS DISTINCT FROM 'cancel'`,
+);
+
+/** The row as it stands. @throws DatabaseError; an id without a row is a bug and throws too. */
+export async function readRow(db: Database, id: string): Promise<Registration> {
+  return await atEdge(async () => {
+    const [row] = await db.select().from(registrations).where(eq(registrations.id, id));
+    if (!row) throw new Error(`no row for registration ${id}`);
+    return toRegistration(row);
+  });
+}
+
+/** Begins the steps: accepted or running becomes running. A parked or closing row, or one that
+ * carries the wish to cancel, stays as it is; the returned row says which. */
+export async function begin(db: Database, id: string): Promise<Registration> {
+  const begun = await update(
+    db,
+    id,
+    {
+      status: 'running',
+      rolesTouched: sql`ARRAY(SELECT DISTINCT unnest(roles_touched || roles))`,
+    },
+    and(
+      inArray(registrations.status, ['accepted', 'running']),
+      sql`wish IS DISTINCT FROM 'cancel'`,
+    ),
+  );
+  return begun ?? (await readRow(db, id));
+}
+
+/** Notes that AdminCreateUser is about to be called. null: the row no longer goes forward. */
+export async function noteCreateAttempt(db: Database, id: string): Promise<Registration | null> {
+  return await update(
+    db,
+    id,
+    {
+      createAttemptedAt: new Date(),
+      createOutcome: null,
+      createUnansweredAt: sql`CASE WHEN create_attempted_at IS NOT NULL AND create_outcome IS NULL
+        THEN create_attempted_at ELSE create_unanswered_at END`,
+    },
+    GOES_FORWARD,
+  );
+}
+
+/** Notes what became of the create; whatever the status, since it is what happened. */
+export async function noteCreateOutcome(
+  db: Database,
+  id: string,
+  outcome: Exclude<CreateOutcome, 'created'>,
+): Promise<Registration | null> {
+  return await update(
+    db,
+    id,
+    { createOutcome: outcome },
+    sql`create_outcome IS DISTINCT FROM 'created'`,
+  );
+}
+
+/** Notes the user: `username` and `sub` as the create reply, or the adopted user, gave them. */
+export async function noteCreated(
+  db: Database,
+  id: string,
+  user: { readonly username: string; readonly sub: string },
+  attempts: number,
+): Promise<Registration> {
+  const row = await update(db, id, {
+    createOutcome: 'created',
+    createUnansweredAt: null,
+    cognitoUsername: user.username,
+    userId: user.sub,
+    userCreatedAt: sql`coalesce(user_created_at, now())`,
+    steps: mergeSteps({ createUser: done(attempts) }),
+  });
+  return row ?? (await readRow(db, id));
+}
+
+export async function noteRolesAssigned(
+  db: Database,
+  id: string,
+  roles: readonly string[],
+  steps: StepUpdates,
+): Promise<Registration> {
+  const row = await update(db, id, {
+    rolesAssigned: sql`ARRAY(SELECT DISTINCT unnest(roles_assigned || ${textArray(roles)}))`,
+    steps: mergeSteps(steps),
+  });
+  return row ?? (await readRow(db, id));
+}
+
+export async function noteRoleRemoved(
+  db: Database,
+  id: string,
+  role: string,
+  steps: StepUpdates,
+): Promise<Registration> {
+  const row = await update(db, id, {
+    rolesAssigned: sql`array_remove(roles_assigned, ${role})`,
+    rolesTouched: sql`array_remove(roles_touched, ${role})`,
+    steps: mergeSteps(steps),
+  });
+  return row ?? (await readRow(db, id));
+}
+
+export type CompleteResult =
+  /** Also when it was completed before. */
+  | { readonly kind: 'completed'; readonly registration: Registration }
+  /** Other roles were wished since `roles` were assigned: the steps are not done yet. */
+  | { readonly kind: 'roles_changed'; readonly registration: Registration }
+  | { readonly kind: 'not_open'; readonly registration: Registration };
+
+/**
+ * The only way to `completed`: row, `user.registered`, outbox, in one transaction. A completed row
+ * is done and inserts nothing, so a commit whose reply was lost can be repeated.
+ * @param roles that were assigned; the row must still want exactly these
+ */
+export async function complete(
+  db: Database,
+  id: string,
+  roles: readonly string[],
+  steps: StepUpdates,
+): Promise<CompleteResult> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const now = new Date();
+      const [row] = await tx
+        .update(registrations)
+        .set({
+          status: 'completed',
+          finishedAt: now,
+          failure: null,
+          nextResumeAt: null,
+          rolesAssigned: sql`roles`,
+          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, now()) END`,
+          invitationStatus: sql`CASE WHEN invite THEN 'pending' ELSE 'none' END`,
+          steps: mergeSteps(steps),
+        })
+        .where(
+          and(
+            eq(registrations.id, id),
+            GOES_FORWARD,
+            sql`create_outcome = 'created'`,
+            sql`roles @> ${textArray(roles)} AND roles <@ ${textArray(roles)}`,
+            // A role that was once wished and is not any more has to be removed first.
+            sql`roles_touched <@ roles`,
+          ),
+        )
+        .returning();
+      if (!row) return await whyNotCompleted(tx, id);
+      await append(tx, {
+        event: 'user.registered',
+        registrationId: id,
+        userId: row.userId,
+        actor: row.requestedBy,
+        key: row.userId ?? '',
+        details: { roles: row.roles, door: row.door },
+      });
+      await tellOthers(tx, row, now);
+      return { kind: 'completed', registration: toRegistration(row) };
+    }),
+  );
+}
+
+async function whyNotCompleted(tx: Transaction, id: string): Promise<CompleteResult> {
+  const [row] = await tx.select().from(registrations).where(eq(registrations.id, id));
+  if (!row) throw new Error(`no row for registration ${id}`);
+  const registration = toRegistration(row);
+  if (row.status === 'completed') return { kind: 'completed', registration };
+  const forward = (OPEN_FORWARD as readonly string[]).includes(row.status) && row.wish !== 'cancel';
+  return { kind: forward ? 'roles_changed' : 'not_open', registration };
+}
+
+async function tellOthers(tx: Transaction, row: RegistrationRow, now: Date): Promise<void> {
+  await tx
+    .insert(outbox)
+    .values({ id: randomUUID(), registrationId: row.id, kind: 'user.created', occurredAt: now });
+  if (row.invite) await queueInvitation(tx, row.id, now);
+}
+
+/** One more invitation to deliver; the outbox sends it. */
+export async function queueInvitation(tx: Transaction, id: string, now: Date): Promise<void> {
+  const outboxId = randomUUID();
+  await tx
+    .insert(outbox)
+    .values({ id: outboxId, registrationId: id, kind: 'invitation', occurredAt: now });
+  await tx
+    .insert(outboxDeliveries)
+    .values({ outboxId, destination: 'cognito-mail', nextAttemptAt: now });
+}
+
+export function mergeSteps(steps: StepUpdates): SQL {
+  return sql`steps || ${JSON.stringify(steps)}::jsonb`;
+}
+
+export function done(attempts: number): StepRecord {
+  return { status: 'done', attempts, lastError: null };
+}
+
+function textArray(values: readonly string[]): SQL {
+  return sql`${sql.param([...values])}::text[]`;
+}
+
+async function update(
+  db: Database,
+  id: string,
+  set: Parameters<ReturnType<Database['update']>['set']>[0] & Record<string, unknown>,
+  condition?: SQL,
+): Promise<Registration | null> {
+  return await atEdge(async () => {
+    const [row] = await db
+      .update(registrations)
+      .set(set)
+      .where(and(eq(registrations.id, id), condition))
+      .returning();
+    return row ? toRegistration(row) : null;
+  });
+}

@@ -1,0 +1,50 @@
+import { eq, inArray, sql } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { registrations } from '../db/schema.ts';
+import type { RegistrationStatus } from '../domain/status.ts';
+import { atEdge } from './database-error.ts';
+
+export interface OpenRow {
+  readonly id: string;
+  readonly status: RegistrationStatus;
+  readonly acceptedAt: Date;
+}
+
+/** Open rows, those looked at longest ago first, as many as one sweep can look at. */
+export async function openRows(db: Database, limit: number): Promise<OpenRow[]> {
+  return await atEdge(() =>
+    db
+      .select({
+        id: registrations.id,
+        status: registrations.status,
+        acceptedAt: registrations.acceptedAt,
+      })
+      .from(registrations)
+      .where(
+        sql`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
+      )
+      .orderBy(sql`swept_at ASC NULLS FIRST`)
+      .limit(limit),
+  );
+}
+
+export async function noteSwept(db: Database, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await atEdge(() =>
+    db
+      .update(registrations)
+      .set({ sweptAt: new Date() })
+      .where(inArray(registrations.id, [...ids])),
+  );
+}
+
+/** Whether a mark names a registration of this ledger that failed or was cancelled. */
+export async function isLeftover(db: Database, registrationId: string): Promise<boolean> {
+  return await atEdge(async () => {
+    const [row] = await db
+      .select({ status: registrations.status })
+      .from(registrations)
+      .where(eq(registrations.id, registrationId));
+    return row?.status === 'failed' || row?.status === 'cancelled';
+  });
+}
