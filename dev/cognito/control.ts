@@ -1,0 +1,76 @@
+import type { Body } from './engine.ts';
+import { FaultPlanError, parseFaultPlan } from './fault-plan.ts';
+import { setRules } from './pool-record.ts';
+import type { Sandbox } from './sandbox.ts';
+import { mintToken, type Signer } from './tokens.ts';
+
+export interface ControlRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly body: Body;
+}
+
+export interface ControlAnswer {
+  readonly status: number;
+  readonly json: unknown;
+}
+
+/**
+ * What only the sandbox has, below `/_sandbox`; `?pool=` narrows each to one pool:
+ * `GET|DELETE mail`, `GET|DELETE calls`, `GET|PUT|DELETE faults`, `POST tokens` (claims).
+ */
+export function answerControl(
+  { method, url, body }: ControlRequest,
+  sandbox: Sandbox,
+  signer: Signer,
+  endpoint: string,
+): ControlAnswer {
+  const poolId = url.searchParams.get('pool') ?? undefined;
+  const records = poolId === undefined ? [...sandbox.records.values()] : [sandbox.recordOf(poolId)];
+  switch (`${method} ${url.pathname}`) {
+    case 'GET /health':
+      return { status: 200, json: { ok: true } };
+    case 'GET /_sandbox/mail':
+      return { status: 200, json: { items: records.flatMap(({ mail }) => mail) } };
+    case 'DELETE /_sandbox/mail':
+      for (const record of records) record.mail = [];
+      return { status: 204, json: null };
+    case 'GET /_sandbox/calls': {
+      const counts: Record<string, { calls: number; done: number }> = {};
+      for (const [operation, count] of records.flatMap(({ calls }) => [...calls])) {
+        const sum = (counts[operation] ??= { calls: 0, done: 0 });
+        sum.calls += count.calls;
+        sum.done += count.done;
+      }
+      return { status: 200, json: counts };
+    }
+    case 'DELETE /_sandbox/calls':
+      for (const record of records) record.calls.clear();
+      return { status: 204, json: null };
+    case 'GET /_sandbox/faults':
+      return { status: 200, json: records.flatMap(({ rules }) => rules) };
+    case 'PUT /_sandbox/faults':
+      return changeRules(sandbox, poolId, body);
+    case 'DELETE /_sandbox/faults':
+      return changeRules(sandbox, poolId, []);
+    case 'POST /_sandbox/tokens': {
+      if (poolId === undefined) return { status: 400, json: { error: 'needs ?pool=' } };
+      const token = mintToken(signer, `${endpoint}/${poolId}`, body);
+      return { status: 200, json: { token } };
+    }
+    default:
+      return { status: 404, json: { error: 'no such thing in the sandbox' } };
+  }
+}
+
+function changeRules(sandbox: Sandbox, poolId: string | undefined, plan: unknown): ControlAnswer {
+  try {
+    const rules = parseFaultPlan(plan);
+    if (poolId === undefined) sandbox.setRules(rules);
+    else setRules(sandbox.recordOf(poolId), rules);
+    return { status: 200, json: { rules: rules.length } };
+  } catch (error) {
+    if (error instanceof FaultPlanError) return { status: 400, json: { error: error.message } };
+    throw error;
+  }
+}

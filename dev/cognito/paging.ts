@@ -1,0 +1,51 @@
+import type { Body } from './engine.ts';
+import { invalidParameter } from './service-error.ts';
+
+interface Paging {
+  readonly items: string;
+  readonly limit: string;
+  readonly token: string;
+}
+
+const PAGED: Readonly<Record<string, Paging>> = {
+  ListGroups: { items: 'Groups', limit: 'Limit', token: 'NextToken' },
+  AdminListGroupsForUser: { items: 'Groups', limit: 'Limit', token: 'NextToken' },
+  ListUsersInGroup: { items: 'Users', limit: 'Limit', token: 'NextToken' },
+  ListUsers: { items: 'Users', limit: 'Limit', token: 'PaginationToken' },
+  ListUserPools: { items: 'UserPools', limit: 'MaxResults', token: 'NextToken' },
+  ListUserPoolClients: { items: 'UserPoolClients', limit: 'MaxResults', token: 'NextToken' },
+};
+
+// The service gives at most 60 of anything at once; who forgets the next page must notice.
+const LARGEST_PAGE = 60;
+
+/** Cuts a complete answer of cognito-local to the page that was asked for. */
+export function pageOf(operation: string, body: Body, answer: Body): Body {
+  const paging = PAGED[operation];
+  if (paging === undefined) return answer;
+  const all = answer[paging.items] as unknown[];
+  const limit = body[paging.limit] === undefined ? LARGEST_PAGE : Number(body[paging.limit]);
+  if (!Number.isInteger(limit) || limit < 0 || limit > LARGEST_PAGE) {
+    throw invalidParameter(`1 validation error detected: Value at '${paging.limit}' is not valid`);
+  }
+  const token = body[paging.token];
+  const start = token === undefined ? 0 : Number(Buffer.from(String(token), 'base64url'));
+  if (!Number.isInteger(start)) throw invalidParameter(`Invalid ${paging.token}`);
+  const end = start + (limit || LARGEST_PAGE);
+  return {
+    ...answer,
+    [paging.items]: all.slice(start, end),
+    ...(end < all.length ? { [paging.token]: Buffer.from(String(end)).toString('base64url') } : {}),
+  };
+}
+
+/** Rewrites a ListUsers filter to the one form cognito-local reads. */
+export function readableFilter(filter: string): string {
+  const match = /^\s*([\w:]+)\s*(\^?=)\s*"((?:[^"\\]|\\.)*)"\s*$/.exec(filter);
+  const [, name, operator, quoted] = match ?? [];
+  if (name === undefined || operator === undefined || quoted === undefined) {
+    throw invalidParameter('Error while parsing filter');
+  }
+  const value = quoted.replace(/\\(.)/g, '$1');
+  return `${name} ${operator} "${name === 'email' ? value.toLowerCase() : value}"`;
+}

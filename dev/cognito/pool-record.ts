@@ -1,0 +1,69 @@
+import { createFaultState, type Rule } from './fault-plan.ts';
+
+/** A mail the sandbox would have sent. */
+export interface Mail {
+  readonly at: string;
+  readonly poolId: string;
+  readonly to: string;
+  readonly username: string;
+  /** `AdminCreateUser` for an invitation, or the name of the flow that sends a code. */
+  readonly source: string;
+  /** The temporary password, or the code. */
+  readonly code: string;
+}
+
+/** How often an operation was called, and how often it took effect. */
+export interface CallCount {
+  calls: number;
+  done: number;
+}
+
+/** What the sandbox knows of one pool beside its users; gone when the sandbox ends. */
+export interface PoolRecord {
+  readonly calls: Map<string, CallCount>;
+  mail: Mail[];
+  faults: ReturnType<typeof createFaultState>;
+  rules: readonly Rule[];
+  /** Username → until when (ms since the epoch) these operations do not see the user. */
+  readonly hidden: Map<string, { until: number; from: readonly string[] | undefined }>;
+}
+
+const MAIL_KEPT = 1_000;
+
+export function createPoolRecord(): PoolRecord {
+  return {
+    calls: new Map(),
+    mail: [],
+    faults: createFaultState([]),
+    rules: [],
+    hidden: new Map(),
+  };
+}
+
+export function setRules(record: PoolRecord, rules: readonly Rule[]): void {
+  record.rules = rules;
+  record.faults = createFaultState(rules);
+}
+
+export function countOf(record: PoolRecord, operation: string): CallCount {
+  const known = record.calls.get(operation);
+  if (known) return known;
+  const count = { calls: 0, done: 0 };
+  record.calls.set(operation, count);
+  return count;
+}
+
+export function addMail(record: PoolRecord, mail: Mail): void {
+  record.mail.push(mail);
+  if (record.mail.length > MAIL_KEPT) record.mail.shift();
+}
+
+export function isHidden(record: PoolRecord, username: string, operation: string): boolean {
+  const entry = record.hidden.get(username);
+  if (entry === undefined || operation === 'AdminCreateUser') return false;
+  if (Date.now() >= entry.until) {
+    record.hidden.delete(username);
+    return false;
+  }
+  return entry.from === undefined || entry.from.includes(operation);
+}

@@ -1,0 +1,199 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Body, createEngine, type Engine, type Pool, type User } from './engine.ts';
+import type { Call, Fault, Rule } from './fault-plan.ts';
+import { perform, type Request } from './operations.ts';
+import {
+  addMail,
+  countOf,
+  createPoolRecord,
+  isHidden,
+  type PoolRecord,
+  setRules,
+} from './pool-record.ts';
+import { notAuthorized, ServiceError, userNotFound } from './service-error.ts';
+import { claimsOf, type Signer } from './tokens.ts';
+import { emailOf, findUser } from './users.ts';
+
+/** The connection is to be cut without an answer. */
+export const CUT = Symbol('cut');
+
+export interface Sandbox {
+  readonly engine: Engine;
+  /** Answers one call, or `CUT`. Throws `ServiceError`. */
+  handle(operation: string, body: Body): Promise<Body | typeof CUT>;
+  recordOf(poolId: string): PoolRecord;
+  readonly records: ReadonlyMap<string, PoolRecord>;
+  /** Faults of all pools, beside those of one pool. */
+  setRules(rules: readonly Rule[]): void;
+  close(): Promise<void>;
+}
+
+export interface SandboxOptions {
+  /** Folder of the pools. */
+  readonly directory: string;
+  readonly endpoint: string;
+  readonly signer: Signer;
+  readonly rules: readonly Rule[];
+}
+
+export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const records = new Map<string, PoolRecord>();
+  const everywhere = createPoolRecord();
+  setRules(everywhere, options.rules);
+  const recordOf = (poolId: string): PoolRecord => {
+    const record = records.get(poolId) ?? createPoolRecord();
+    records.set(poolId, record);
+    return record;
+  };
+  const post = (poolId: string, user: User, source: string, code: string): void =>
+    addMail(recordOf(poolId), {
+      at: new Date().toISOString(),
+      ...{ poolId, to: emailOf(user), username: user.Username, source, code },
+    });
+  const engine = await createEngine(options.directory, options.endpoint, (sent) =>
+    post(sent.poolId, sent.user, sent.source, sent.code),
+  );
+  const inTurn = createTurns();
+  const late = new Set<NodeJS.Timeout>();
+
+  /** Runs the operation alone in its pool: cognito-local's updates read, wait and write. */
+  const effect = async (request: Request, faults: readonly Fault[]): Promise<Body> => {
+    const { operation, pool } = request;
+    const poolId = pool?.options.Id ?? '';
+    const record = recordOf(poolId);
+    const undelivered = faults.some(({ kind }) => kind === 'deliveryFailure');
+    const answer = await inTurn(poolId, async () => {
+      const whom = await userOf(engine, request);
+      if (whom && isHidden(record, whom.Username, operation)) throw userNotFound();
+      const done = await perform(request, {
+        engine,
+        signer: options.signer,
+        invite: (at) => (user, code) => {
+          if (!undelivered) post(at.options.Id, user, 'AdminCreateUser', code);
+        },
+      });
+      if (operation === 'AdminCreateUser') hideIfLagging(record, done, faults);
+      return done;
+    });
+    await engine.flushed();
+    countOf(record, operation).done += 1;
+    if (operation === 'DeleteUserPool') records.delete(poolId);
+    return withoutHidden(record, operation, answer);
+  };
+
+  return {
+    engine,
+    recordOf,
+    records,
+    setRules: (rules) => setRules(everywhere, rules),
+    async handle(operation, body) {
+      const pool = await poolOf(engine, body);
+      const record = recordOf(pool?.options.Id ?? '');
+      const request = { operation, body, pool };
+      countOf(record, operation).calls += 1;
+      const call = await describe(engine, request);
+      const faults = [...record.faults.meet(call), ...everywhere.faults.meet(call)];
+      for (const fault of faults) {
+        if (fault.kind === 'latency') await sleep(fault.ms);
+      }
+      const first = faults.find(({ kind }) => kind !== 'latency' && kind !== 'lag');
+      if (first?.kind === 'replyLost') {
+        if (first.effect === 'before') return CUT;
+        const run = () => effect(request, faults).catch(() => undefined);
+        if (first.lateMs === undefined) await run();
+        else {
+          const timer = setTimeout(() => {
+            late.delete(timer);
+            void run();
+          }, first.lateMs);
+          late.add(timer);
+        }
+        return CUT;
+      }
+      if (first !== undefined && first.kind !== 'deliveryFailure') throw refusalOf(first);
+      const answer = await effect(request, faults);
+      if (first?.kind === 'deliveryFailure') throw refusalOf(first);
+      return answer;
+    },
+    async close() {
+      for (const timer of late) clearTimeout(timer);
+      await engine.flushed();
+    },
+  };
+}
+
+function refusalOf(fault: Fault): ServiceError {
+  switch (fault.kind) {
+    case 'server':
+      return fault.status === 500
+        ? new ServiceError('InternalErrorException', 'Something went wrong', 500)
+        : new ServiceError('ServiceUnavailable', 'Service Unavailable', 503);
+    case 'throttle':
+      return new ServiceError('TooManyRequestsException', 'Rate exceeded');
+    case 'deliveryFailure':
+      return new ServiceError('CodeDeliveryFailureException', 'Failed to deliver the message');
+    case 'refused':
+      return new ServiceError(fault.error ?? 'NotAuthorizedException', 'Not authorized');
+    case 'error':
+      return new ServiceError(fault.error, `${fault.error} by fault plan`, fault.status);
+    case 'latency':
+    case 'lag':
+    case 'replyLost':
+      return new ServiceError('InternalErrorException', fault.kind, 500);
+  }
+}
+
+function hideIfLagging(record: PoolRecord, answer: Body, faults: readonly Fault[]): void {
+  for (const fault of faults) {
+    if (fault.kind !== 'lag') continue;
+    const { Username } = answer['User'] as User;
+    record.hidden.set(Username, { until: Date.now() + fault.ms, from: fault.hides });
+  }
+}
+
+function withoutHidden(record: PoolRecord, operation: string, answer: Body): Body {
+  if (record.hidden.size === 0 || !Array.isArray(answer['Users'])) return answer;
+  const users = answer['Users'] as User[];
+  return { ...answer, Users: users.filter((user) => !isHidden(record, user.Username, operation)) };
+}
+
+async function poolOf(engine: Engine, body: Body): Promise<Pool | undefined> {
+  if (typeof body['UserPoolId'] === 'string') return engine.pool(body['UserPoolId']);
+  const token = body['AccessToken'];
+  const clientId = token === undefined ? body['ClientId'] : claimsOf(String(token))['client_id'];
+  if (token === undefined && clientId === undefined) return undefined;
+  const client = await engine.client(String(clientId));
+  if (client) return engine.pool(client.UserPoolId);
+  if (token !== undefined) throw notAuthorized('Invalid Access Token');
+  throw new ServiceError('ResourceNotFoundException', `User pool client does not exist.`);
+}
+
+async function userOf(engine: Engine, { body, pool }: Request): Promise<User | undefined> {
+  const parameters = body['AuthParameters'] as Body | undefined;
+  const name = body['Username'] ?? parameters?.['USERNAME'];
+  if (pool === undefined || typeof name !== 'string') return undefined;
+  return findUser(engine, pool, name).catch(() => undefined);
+}
+
+async function describe(engine: Engine, request: Request): Promise<Call> {
+  const user = await userOf(engine, request);
+  const { operation, body } = request;
+  const asked = typeof body['Username'] === 'string' ? body['Username'] : '';
+  return {
+    operation,
+    username: user?.Username ?? asked,
+    email: user ? emailOf(user) : asked,
+    group: typeof body['GroupName'] === 'string' ? body['GroupName'] : '',
+  };
+}
+
+/** One after the other per key. */
+function createTurns(): <T>(key: string, run: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return async (key, run) => {
+    const before = last.get(key) ?? Promise.resolve();
+    const turn = before.then(run, run);
+    last.set(key, turn);
+    return turn;
+  };
+}

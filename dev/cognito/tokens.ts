@@ -1,0 +1,108 @@
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  createPrivateKey,
+  createHash,
+  randomUUID,
+  sign,
+  verify,
+} from 'node:crypto';
+import { join } from 'node:path';
+import { readIfThere, writeFileSafely } from '../files.ts';
+import type { Body } from './engine.ts';
+import { notAuthorized } from './service-error.ts';
+
+export type Claims = { [claim: string]: unknown };
+
+export interface Signer {
+  readonly jwks: { keys: object[] };
+  sign(claims: Claims): string;
+  /** The claims of a token of ours. Throws `NotAuthorizedException` for any other, or an old one. */
+  open(token: unknown): Claims;
+}
+
+/** Loads or makes the key of this sandbox: the one cognito-local signs with is public. */
+export async function createSigner(directory: string): Promise<Signer> {
+  const file = join(directory, 'signing-key.pem');
+  let pem = await readIfThere(file);
+  if (pem === undefined) {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    await writeFileSafely(file, pem);
+  }
+  const key = createPrivateKey(pem);
+  const publicKey: KeyObject = createPublicKey(key);
+  const jwk = publicKey.export({ format: 'jwk' });
+  const kid = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url').slice(0, 20);
+  const encode = (value: object): string =>
+    Buffer.from(JSON.stringify(value)).toString('base64url');
+  return {
+    jwks: { keys: [{ ...jwk, kid, alg: 'RS256', use: 'sig' }] },
+    sign(claims) {
+      const text = `${encode({ alg: 'RS256', kid })}.${encode(claims)}`;
+      return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
+    },
+    open(token) {
+      const [head, body, signature] = String(token).split('.');
+      const genuine =
+        head !== undefined &&
+        body !== undefined &&
+        signature !== undefined &&
+        verify(
+          'RSA-SHA256',
+          Buffer.from(`${head}.${body}`),
+          publicKey,
+          Buffer.from(signature, 'base64url'),
+        );
+      if (!genuine) throw notAuthorized('Invalid Access Token');
+      const claims = claimsOf(String(token));
+      if (Number(claims['exp']) * 1000 <= Date.now()) {
+        throw notAuthorized('Access Token has expired');
+      }
+      return claims;
+    },
+  };
+}
+
+export function claimsOf(token: string): Claims {
+  try {
+    const body = token.split('.')[1] ?? '';
+    return JSON.parse(Buffer.from(body, 'base64url').toString()) as Claims;
+  } catch {
+    return {};
+  }
+}
+
+/** Signs the tokens of an answer with our key and fills in what cognito-local leaves out. */
+export function signAnswer(answer: Body, signer: Signer): Body {
+  const result = answer['AuthenticationResult'] as Body | undefined;
+  if (result === undefined) return answer;
+  const access = claimsOf(String(result['AccessToken']));
+  return {
+    ...answer,
+    AuthenticationResult: {
+      ...result,
+      AccessToken: signer.sign(access),
+      IdToken: signer.sign(claimsOf(String(result['IdToken']))),
+      TokenType: 'Bearer',
+      ExpiresIn: Number(access['exp']) - Number(access['iat']),
+    },
+  };
+}
+
+/** An access token with claims of the caller's choice, for tests of what the API refuses. */
+export function mintToken(signer: Signer, issuer: string, claims: Claims): string {
+  const now = Math.floor(Date.now() / 1000);
+  return signer.sign({
+    sub: randomUUID(),
+    iss: issuer,
+    token_use: 'access',
+    scope: 'aws.cognito.signin.user.admin',
+    auth_time: now,
+    iat: now,
+    exp: now + 1800,
+    jti: randomUUID(),
+    ...claims,
+  });
+}

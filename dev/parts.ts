@@ -1,0 +1,149 @@
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { DescribeUserPoolCommand } from '@aws-sdk/client-cognito-identity-provider';
+import { SANDBOX_CREDENTIALS, SANDBOX_REGION, sandboxClient } from './cognito/client.ts';
+import type { Rule } from './cognito/fault-plan.ts';
+import { type MadePool, makePool } from './cognito/pool.ts';
+import { startCognito } from './cognito/server.ts';
+import { readIfThere, writeFileSafely } from './files.ts';
+import type { PortOf } from './ports.ts';
+import { type RunningPart, startPostgres } from './postgres.ts';
+import { type Progress, reasonOf } from './progress.ts';
+import { startTemporal } from './temporal.ts';
+import { findTemporal, sourcesOf } from './temporal-search.ts';
+
+export interface Part {
+  readonly name: 'temporal' | 'postgres' | 'cognito';
+  readonly kind: 'embedded' | 'yours';
+  /** Where it listens, without a password. */
+  readonly url: string;
+  /** The environment with this part named in it. */
+  readonly env: Record<string, string>;
+  readonly running?: RunningPart;
+}
+
+export interface PartOptions {
+  readonly home: string;
+  readonly env: Record<string, string>;
+  readonly log: Progress;
+  readonly ephemeral: boolean;
+  readonly portOf: PortOf;
+  readonly faults?: readonly Rule[];
+}
+
+export async function temporalPart(options: PartOptions): Promise<Part> {
+  const { env, home, log, ephemeral, portOf } = options;
+  const named = env['TEMPORAL_ADDRESS'] ?? env['TEMPORAL_PROFILE'];
+  if (named !== undefined) return { name: 'temporal', kind: 'yours', url: named, env };
+  const program = await findTemporal(sourcesOf(env, log), log);
+  const port = await portOf('temporal', 7233);
+  const uiPort = ephemeral ? undefined : await portOf('temporal-ui', 8233);
+  log(`Temporal: starting ${program}`);
+  const running = await startTemporal({
+    ...{ program, home, port, ephemeral },
+    ...(uiPort === undefined ? {} : { uiPort }),
+  });
+  // A profile, a key or a certificate of theirs is for another server.
+  const rest = Object.entries(env).filter(([key]) => !/^TEMPORAL_(TLS|API_KEY)/.test(key));
+  return {
+    ...{ name: 'temporal', kind: 'embedded', url: running.url, running },
+    env: {
+      ...Object.fromEntries(rest),
+      TEMPORAL_ADDRESS: running.url,
+      TEMPORAL_NAMESPACE: 'default',
+      TEMPORAL_CONFIG_FILE: '/dev/null',
+      ...(uiPort === undefined ? {} : { TEMPORAL_UI_URL: `http://127.0.0.1:${uiPort}` }),
+    },
+  };
+}
+
+export async function postgresPart(options: PartOptions): Promise<Part> {
+  const { env, home, log, ephemeral, portOf } = options;
+  const named = env['DATABASE_URL'];
+  if (named !== undefined) {
+    await answers(named);
+    return { name: 'postgres', kind: 'yours', url: withoutPassword(named), env };
+  }
+  log('PostgreSQL: starting');
+  const port = await portOf('postgres', 54_320);
+  const running = await startPostgres({ home, port, ephemeral });
+  const url = withoutPassword(running.url);
+  return {
+    ...{ name: 'postgres', kind: 'embedded', url, running },
+    env: { ...env, DATABASE_URL: running.url },
+  };
+}
+
+export async function cognitoPart(options: PartOptions): Promise<Part> {
+  const { env, home, log, ephemeral, portOf, faults = [] } = options;
+  const pool = env['COGNITO_USER_POOL_ID'];
+  if (pool !== undefined) {
+    const url = env['COGNITO_ENDPOINT'] ?? `${env['AWS_REGION'] ?? '?'}: ${pool}`;
+    return { name: 'cognito', kind: 'yours', url, env };
+  }
+  if (env['COGNITO_ENDPOINT'] !== undefined) {
+    throw new Error('COGNITO_ENDPOINT is set and COGNITO_USER_POOL_ID is not: set both or neither');
+  }
+  log('Cognito sandbox: starting');
+  const port = await portOf('cognito', 9229);
+  const running = await startCognito({ home, port, rules: faults });
+  try {
+    const made = ephemeral ? undefined : await rememberedPool(home, running.url);
+    // The SDK takes a profile or a session of theirs before these credentials.
+    const rest = Object.entries(env).filter(([key]) => !/^AWS_/.test(key));
+    return {
+      ...{ name: 'cognito', kind: 'embedded', url: running.url, running },
+      env: {
+        ...Object.fromEntries(rest),
+        AWS_REGION: SANDBOX_REGION,
+        AWS_ACCESS_KEY_ID: SANDBOX_CREDENTIALS.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: SANDBOX_CREDENTIALS.secretAccessKey,
+        COGNITO_ENDPOINT: running.url,
+        ...(made === undefined
+          ? {}
+          : { COGNITO_USER_POOL_ID: made.userPoolId, COGNITO_CLIENT_ID: made.clientId }),
+      },
+    };
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
+}
+
+/** The pool of this home, made at the first start. */
+async function rememberedPool(home: string, endpoint: string): Promise<MadePool> {
+  const file = join(home, 'cognito', 'pool.json');
+  const client = sandboxClient(endpoint);
+  try {
+    const text = await readIfThere(file);
+    if (text !== undefined) {
+      const known = JSON.parse(text) as MadePool;
+      const command = new DescribeUserPoolCommand({ UserPoolId: known.userPoolId });
+      if (await client.send(command).catch(() => undefined)) return known;
+    }
+    const made = await makePool(client, 'registrar');
+    await writeFileSafely(file, JSON.stringify(made));
+    return made;
+  } finally {
+    client.destroy();
+  }
+}
+
+async function answers(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} });
+  try {
+    await sql`select 1`;
+  } catch (error) {
+    const message = `PostgreSQL at ${withoutPassword(url)} (DATABASE_URL) does not answer`;
+    throw new Error(`${message}: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+function withoutPassword(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null) return 'an unreadable URL';
+  parsed.password = '';
+  return parsed.href;
+}

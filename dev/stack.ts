@@ -1,0 +1,81 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Rule } from './cognito/fault-plan.ts';
+import { writeFileSafely } from './files.ts';
+import { takeLock } from './lock.ts';
+import { cognitoPart, type Part, postgresPart, temporalPart } from './parts.ts';
+import { anyPort, rememberedPorts } from './ports.ts';
+import type { RunningPart } from './postgres.ts';
+import type { Progress } from './progress.ts';
+
+export interface StackOptions {
+  /** Folder of the embedded state; made when missing. */
+  readonly home: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Progress;
+  /** For tests: any free ports, no UI, nothing that lasts. */
+  readonly ephemeral?: boolean;
+  readonly faults?: readonly Rule[];
+}
+
+export interface Stack {
+  /** The environment that was given, and what names the parts that were started. */
+  readonly env: Record<string, string>;
+  readonly parts: readonly Part[];
+  stop(): Promise<void>;
+  /** Kills every child at once. */
+  kill(): void;
+}
+
+/** File in the home that tells `npm run token` what runs; there only while it runs. */
+export const STACK_FILE = 'stack.json';
+
+/**
+ * Starts Temporal, PostgreSQL and the Cognito sandbox, each only where `env` names none.
+ * Throws one line, after stopping what it had started.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const home = resolve(options.home);
+  const ephemeral = options.ephemeral ?? false;
+  await mkdir(home, { recursive: true, mode: 0o755 });
+  const lock = await takeLock(home);
+  const running: RunningPart[] = [];
+  const stop = async (): Promise<void> => {
+    await rm(join(home, STACK_FILE), { force: true });
+    for (const part of running.toReversed()) await part.stop();
+    running.length = 0;
+    await lock.release();
+  };
+  try {
+    const portOf = ephemeral ? anyPort : await rememberedPorts(home);
+    const parts: Part[] = [];
+    let env = given(options.env);
+    for (const start of [temporalPart, postgresPart, cognitoPart]) {
+      const part = await start({ ...options, home, ephemeral, portOf, env });
+      if (part.running) running.push(part.running);
+      parts.push(part);
+      env = part.env;
+    }
+    if (!ephemeral) await writeFileSafely(join(home, STACK_FILE), describe(env));
+    return { env, parts, stop, kill: () => running.forEach((part) => part.kill()) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function given(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const entries = Object.entries(env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
+  );
+  return Object.fromEntries(entries);
+}
+
+function describe(env: Record<string, string>): string {
+  const { COGNITO_ENDPOINT, COGNITO_USER_POOL_ID, COGNITO_CLIENT_ID } = env;
+  return JSON.stringify(
+    { pid: process.pid, COGNITO_ENDPOINT, COGNITO_USER_POOL_ID, COGNITO_CLIENT_ID },
+    null,
+    2,
+  );
+}

@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { startChild, tailOf } from './child.ts';
+import { readIfThere, writeFileSafely } from './files.ts';
+import { endOrphan } from './orphan.ts';
+import type { RunningPart } from './postgres.ts';
+
+export interface TemporalOptions {
+  /** Path of a Temporal CLI, see `findTemporal`. */
+  readonly program: string;
+  /** Absolute folder of the embedded state. */
+  readonly home: string;
+  readonly port: number;
+  /** Undefined: no UI. */
+  readonly uiPort?: number;
+  /** Keeps everything in memory. */
+  readonly ephemeral: boolean;
+}
+
+export const SEARCH_ATTRIBUTE = 'RegistrationStatus';
+const NAMESPACE = 'default';
+
+/** Starts Temporal's dev server with our search attribute. `url` is its gRPC address. */
+export async function startTemporal(options: TemporalOptions): Promise<RunningPart> {
+  const { home, port } = options;
+  const state = join(home, 'temporal.db');
+  const pidFile = join(home, 'temporal.pid');
+  const logFile = join(home, 'temporal.log');
+  const before = Number(await readIfThere(pidFile));
+  if (Number.isInteger(before) && before > 1) await endOrphan(before, home);
+  const child = startChild({
+    name: 'Temporal',
+    command: options.program,
+    args: [
+      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)],
+      ...['--namespace', NAMESPACE, '--search-attribute', `${SEARCH_ATTRIBUTE}=Keyword`],
+      ...['--log-level', 'warn', '--color', 'never'],
+      ...(options.uiPort === undefined ? ['--headless'] : ['--ui-port', String(options.uiPort)]),
+      ...(options.ephemeral ? [] : ['--db-filename', state]),
+    ],
+    // The CLI must not read what names another server.
+    env: {
+      TEMPORAL_ADDRESS: undefined,
+      TEMPORAL_PROFILE: undefined,
+      TEMPORAL_CONFIG_FILE: undefined,
+    },
+    cwd: home,
+    logFile,
+    stopSignal: 'TERM',
+  });
+  const address = `127.0.0.1:${port}`;
+  try {
+    await writeFileSafely(pidFile, `${child.pid}\n`);
+    await waitForTemporal(address, () => child.ended());
+  } catch (error) {
+    await child.stop();
+    throw new Error(`Temporal did not start: ${await tailOf(logFile)} (${logFile})`, {
+      cause: error,
+    });
+  }
+  return { url: address, stop: () => child.stop(), kill: () => child.kill() };
+}
+
+/** Waits until the namespace and the search attribute are there: a worker needs both. */
+async function waitForTemporal(address: string, ended: () => boolean): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    let connection: Connection | undefined;
+    try {
+      connection = await Connection.connect({ address, connectTimeout: 2_000 });
+      await connection.workflowService.describeNamespace({ namespace: NAMESPACE });
+      const { customAttributes } = await connection.operatorService.listSearchAttributes({
+        namespace: NAMESPACE,
+      });
+      if (customAttributes && SEARCH_ATTRIBUTE in customAttributes) return;
+      throw new Error(`the search attribute ${SEARCH_ATTRIBUTE} is not there yet`);
+    } catch (error) {
+      if (ended() || Date.now() > deadline) throw error;
+      await sleep(100);
+    } finally {
+      await connection?.close();
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startStack } from '../dev/stack.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A user of the test server that may create databases; its path is `postgres`. */
+    readonly adminDatabaseUrl: string;
+    /** `host:port` of Temporal's gRPC; namespace `default`. */
+    readonly temporalAddress: string;
+    readonly cognitoEndpoint: string;
+    readonly cognitoRegion: string;
+  }
+}
+
+// Only what may choose the Temporal program: a DATABASE_URL or a pool of the developer's
+// shell must never meet a test.
+const KEPT = ['PATH', 'HOME', 'TEMPORAL_ADDRESS', 'TEMPORAL_CLI', 'REGISTRAR_CACHE'];
+
+/** Starts the parts once for all test files, and removes them and their state at the end. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const home = await mkdtemp(join(tmpdir(), 'registrar-test-'));
+  // PostgreSQL does not run as root: its user must be able to enter.
+  await chmod(home, 0o755);
+  const env = Object.fromEntries(KEPT.map((key) => [key, process.env[key]]));
+  const log = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  try {
+    const stack = await startStack({ home, env, log, ephemeral: true });
+    const admin = new URL(stack.env['DATABASE_URL'] ?? '');
+    admin.pathname = '/postgres';
+    project.provide('adminDatabaseUrl', admin.href);
+    project.provide('temporalAddress', stack.env['TEMPORAL_ADDRESS'] ?? '');
+    project.provide('cognitoEndpoint', stack.env['COGNITO_ENDPOINT'] ?? '');
+    project.provide('cognitoRegion', stack.env['AWS_REGION'] ?? '');
+    return async () => {
+      await stack.stop();
+      await rm(home, { recursive: true, force: true });
+    };
+  } catch (error) {
+    await rm(home, { recursive: true, force: true });
+    throw error;
+  }
+}
