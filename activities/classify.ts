@@ -1,0 +1,131 @@
+import type { FailureName } from '../src/domain/failure.ts';
+import type { ProviderError } from './provider-error.ts';
+
+/** The steps that meet Cognito. */
+export type ProviderStep = 'createUser' | 'assignRole' | 'removeRole' | 'invitation' | 'deleteUser';
+
+/** What a provider error means for a step. */
+export type Verdict =
+  | { readonly kind: 'fail'; readonly failure: FailureName }
+  /** The user is there already: read it, its mark decides. */
+  | { readonly kind: 'read' }
+  /** Not visible although the grace is spent: AdminGetUser decides whether it is there at all. */
+  | { readonly kind: 'ask' }
+  /** There is nothing left to do. */
+  | { readonly kind: 'done' };
+
+export interface Lag {
+  /** Since the row noted that the user was created; null when it never did. */
+  readonly sinceCreatedMs: number | null;
+  readonly graceMs: number;
+  /** The run was parked before: 404 is not waited for again, the provider is asked. */
+  readonly parkedBefore: boolean;
+}
+
+const THROTTLES = new Set([
+  'TooManyRequestsException',
+  'ThrottlingException',
+  'Throttling',
+  'RequestLimitExceeded',
+]);
+const SERVER = new Set([
+  'InternalErrorException',
+  'InternalServerError',
+  'InternalFailure',
+  'ServiceUnavailable',
+  'ServiceUnavailableException',
+  // Nothing was sent, so nothing can have happened.
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+const AMBIGUOUS = new Set([
+  'TimeoutError',
+  'AbortError',
+  'RequestTimeout',
+  'RequestTimeoutException',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ERR_SOCKET_CLOSED',
+  'UND_ERR_SOCKET',
+]);
+const REJECTED = new Set(['InvalidParameterException', 'UserLambdaValidationException']);
+const PASSWORD = new Set(['InvalidPasswordException', 'PasswordHistoryPolicyViolationException']);
+const REFUSED = new Set([
+  'NotAuthorizedException',
+  'AccessDenied',
+  'AccessDeniedException',
+  'UnrecognizedClientException',
+  'InvalidClientTokenId',
+  'InvalidSignatureException',
+  'SignatureDoesNotMatch',
+  'MissingAuthenticationToken',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'PreconditionNotMetException',
+  'OperationNotEnabledException',
+  'InvalidLambdaResponseException',
+  'UnexpectedLambdaException',
+]);
+const REFUSED_PREFIXES = ['InvalidSms', 'InvalidEmailRole'];
+
+/** Total: every error of every step has a verdict; one without a row is transient and unknown. */
+export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Verdict {
+  const { name } = error;
+  if (THROTTLES.has(name)) return fail('throttled');
+  if (AMBIGUOUS.has(name)) return fail('reply_lost');
+  if (SERVER.has(name)) return fail('server_error');
+  if (name === 'UserNotFoundException') return notFound(step, lag);
+  if (name === 'ResourceNotFoundException') {
+    return error.aboutPool ? refused(step) : roleMissing(step);
+  }
+  if (name === 'UsernameExistsException' || name === 'AliasExistsException') {
+    return step === 'createUser' ? { kind: 'read' } : fail('unknown_error');
+  }
+  if (name === 'UnsupportedUserStateException') {
+    return step === 'invitation' ? { kind: 'done' } : fail('rejected');
+  }
+  if (name === 'CodeDeliveryFailureException') {
+    return step === 'createUser' ? { kind: 'read' } : fail('mail_deferred');
+  }
+  if (name === 'LimitExceededException') {
+    return fail(step === 'invitation' ? 'mail_deferred' : 'throttled');
+  }
+  if (PASSWORD.has(name)) return definitiveOnly(step, 'password_rejected');
+  if (REJECTED.has(name)) return definitiveOnly(step, 'rejected');
+  if (REFUSED.has(name) || REFUSED_PREFIXES.some((prefix) => name.startsWith(prefix))) {
+    return refused(step);
+  }
+  if (error.httpStatus !== null && error.httpStatus >= 500) return fail('server_error');
+  return fail('unknown_error');
+}
+
+// 404 is a window in time, not a verdict and not a number of attempts.
+function notFound(step: ProviderStep, lag: Lag): Verdict {
+  if (step === 'deleteUser') return { kind: 'done' };
+  const withinGrace = lag.sinceCreatedMs !== null && lag.sinceCreatedMs < lag.graceMs;
+  if (withinGrace) return fail('not_visible_yet');
+  if (step === 'invitation') return { kind: 'ask' };
+  return lag.parkedBefore ? { kind: 'ask' } : fail('not_visible_parked');
+}
+
+function roleMissing(step: ProviderStep): Verdict {
+  if (step === 'assignRole') return fail('role_missing');
+  // A role that is not in the pool needs no removing.
+  if (step === 'removeRole') return { kind: 'done' };
+  return refused(step);
+}
+
+// Nothing exists before create: refuse. Later a good user does, and is kept.
+function refused(step: ProviderStep): Verdict {
+  return fail(step === 'createUser' ? 'provider_refused' : 'refused_parked');
+}
+
+function definitiveOnly(step: ProviderStep, failure: FailureName): Verdict {
+  return fail(step === 'deleteUser' || step === 'invitation' ? 'unknown_error' : failure);
+}
+
+function fail(failure: FailureName): Verdict {
+  return { kind: 'fail', failure };
+}

@@ -1,0 +1,88 @@
+/** All that a workflow may know of activities: types only, so that nothing of theirs is bundled. */
+import type { CompensationFailure, PublicFailure } from '../src/domain/registration.ts';
+import type { FailureName } from '../src/domain/failure.ts';
+import type { RegistrationStatus } from '../src/domain/status.ts';
+
+/** The whole input of a run, and of each of its activities: no personal data enters a history. */
+export interface RegistrationRef {
+  readonly registrationId: string;
+}
+
+/** The numbers of the retry policy, from the worker's configuration. */
+export interface RetryNumbers {
+  /** Attempts of a transient step before the run parks. */
+  readonly attempts: number;
+  /** Attempts of the compensation before the run says `cleanup_required`. */
+  readonly compensationAttempts: number;
+}
+
+/** What the row says, as far as the run needs it. */
+export interface RunView {
+  readonly status: RegistrationStatus;
+  readonly userCreated: boolean;
+  readonly roles: readonly string[];
+  readonly rolesToAssign: readonly string[];
+  readonly rolesToRemove: readonly string[];
+  readonly wish: 'none' | 'cancel' | 'untaken' | 'taken';
+  readonly failure: PublicFailure | null;
+  readonly retry: RetryNumbers;
+}
+
+/** How an attempt of a step ended that did not succeed. */
+export interface StepFailureReport {
+  /** As in the receipt, `assignRole:<role>` included. */
+  readonly step: string;
+  readonly failure: FailureName;
+  readonly attempts: number;
+}
+
+/** `registerAtOnce` tells how far it came, and what stopped it, if anything did. */
+export interface FirstLook {
+  readonly run: RunView;
+  readonly stopped: StepFailureReport | null;
+}
+
+/** The details of every ApplicationFailure that an activity throws; its type is a FailureName. */
+export interface FailureDetails {
+  readonly attempt: number;
+}
+
+export interface RegistrationActivities {
+  registerAtOnce(ref: RegistrationRef): Promise<FirstLook>;
+  openRun(ref: RegistrationRef): Promise<RunView>;
+  createUser(ref: RegistrationRef): Promise<void>;
+  assignRole(ref: RegistrationRef & { readonly role: string }): Promise<void>;
+  removeRole(ref: RegistrationRef & { readonly role: string }): Promise<void>;
+  complete(ref: RegistrationRef & { readonly roles: readonly string[] }): Promise<RunView>;
+  park(ref: RegistrationRef & { readonly failed: readonly StepFailureReport[] }): Promise<RunView>;
+  takeWish(ref: RegistrationRef): Promise<RunView>;
+  beginCompensation(
+    ref: RegistrationRef & {
+      readonly failure: FailureName;
+      readonly failed: readonly StepFailureReport[];
+    },
+  ): Promise<RunView>;
+  deleteUser(ref: RegistrationRef): Promise<void>;
+  requireCleanup(ref: RegistrationRef & { readonly failed: StepFailureReport }): Promise<RunView>;
+  close(ref: RegistrationRef): Promise<RunView>;
+}
+
+export interface BackgroundActivities {
+  sweep(): Promise<SweepReport>;
+  resumeDue(): Promise<{ readonly signalled: number; readonly stillParked: number }>;
+  /** Delivers what the outbox holds until its time is up or the worker stops. */
+  relay(): Promise<void>;
+}
+
+/** What one sweep found and did, by kind. */
+export interface SweepReport {
+  readonly started: number;
+  readonly restarted: number;
+  readonly compensated: number;
+  readonly completed: number;
+  readonly wishesDelivered: number;
+  readonly closingsAppended: number;
+  readonly failed: number;
+}
+
+export type { CompensationFailure };

@@ -1,0 +1,100 @@
+import type { Registration } from '../src/domain/registration.ts';
+import { noteCreateAttempt, noteCreated, noteCreateOutcome } from '../src/ledger/run.ts';
+import { isLeftover } from '../src/ledger/sweep.ts';
+import type { ProviderUser } from './cognito.ts';
+import { mayAct, stepFailure, verdictOn, type StepContext } from './step-context.ts';
+import { StepFailure } from './step-failure.ts';
+
+/** No create starts this soon after one without a reply: two at once can both persist. */
+const AFTER_LOST_REPLY_MS = 2000;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/**
+ * Step createUser. Safe to repeat: the row says whether it is done, and an attempt without a known
+ * outcome is followed by a read, whose ownership mark decides.
+ * @returns the row; one that no longer goes forward comes back without the user
+ * @throws StepFailure, DatabaseError
+ */
+export async function createUser(ctx: StepContext, row: Registration): Promise<Registration> {
+  if (!mayAct(row) || row.createOutcome === 'created') return row;
+  if (row.createOutcome === 'taken') throw new StepFailure('email_taken');
+  if (row.createAttemptedAt && row.createOutcome === null) {
+    const waitMs = row.createAttemptedAt.getTime() + AFTER_LOST_REPLY_MS - Date.now();
+    if (waitMs > 0) throw new StepFailure('reply_lost', waitMs);
+  }
+  if (row.createAttemptedAt) {
+    const found = await read(ctx, row);
+    if (found) return await settle(ctx, row, found);
+  }
+  return await create(ctx, row, true);
+}
+
+async function create(
+  ctx: StepContext,
+  row: Registration,
+  mayReplaceLeftover: boolean,
+): Promise<Registration> {
+  const attempted = await noteCreateAttempt(ctx.db, row.id);
+  if (!attempted) return { ...row, status: 'compensating' };
+  try {
+    const created = await ctx.provider.createUser({ ...attempted, mark: row.id }, ctx.signal);
+    return await noteCreated(ctx.db, row.id, created, ctx.attempt);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name === 'DatabaseError') throw error;
+    return await failed(ctx, attempted, error, mayReplaceLeftover);
+  }
+}
+
+async function failed(
+  ctx: StepContext,
+  row: Registration,
+  error: Error,
+  mayReplaceLeftover: boolean,
+): Promise<Registration> {
+  const verdict = verdictOn(ctx, 'createUser', row, error);
+  if (verdict.kind === 'read') {
+    const found = await read(ctx, row);
+    if (found) return await settle(ctx, row, found, mayReplaceLeftover);
+    // There, but not to be read yet.
+    throw new StepFailure('not_visible_yet');
+  }
+  if (verdict.kind !== 'fail') throw new StepFailure('unknown_error');
+  if (verdict.failure !== 'reply_lost') {
+    const open = ['server_error', 'unknown_error'].includes(verdict.failure);
+    await noteCreateOutcome(ctx.db, row.id, open ? 'errored' : 'refused');
+  }
+  throw stepFailure(ctx, verdict.failure);
+}
+
+/** The address has a user: ours is adopted, our leftover replaced, a stranger's left alone. */
+async function settle(
+  ctx: StepContext,
+  row: Registration,
+  found: ProviderUser,
+  mayReplaceLeftover = true,
+): Promise<Registration> {
+  if (found.mark === row.id) return await noteCreated(ctx.db, row.id, found, ctx.attempt);
+  const leftover =
+    found.mark !== null && UUID.test(found.mark) && (await isLeftover(ctx.db, found.mark));
+  if (!leftover || !mayReplaceLeftover) {
+    await noteCreateOutcome(ctx.db, row.id, 'taken');
+    throw new StepFailure('email_taken');
+  }
+  ctx.log.warn({ registrationId: row.id, leftoverOf: found.mark }, 'deleting our leftover');
+  try {
+    await ctx.provider.deleteUser(found.username, ctx.signal);
+  } catch (error) {
+    const verdict = verdictOn(ctx, 'deleteUser', row, error);
+    if (verdict.kind === 'fail') throw stepFailure(ctx, verdict.failure);
+  }
+  return await create(ctx, row, false);
+}
+
+async function read(ctx: StepContext, row: Registration): Promise<ProviderUser | null> {
+  try {
+    return await ctx.provider.readUser(row.email, ctx.signal);
+  } catch (error) {
+    const verdict = verdictOn(ctx, 'createUser', row, error);
+    throw stepFailure(ctx, verdict.kind === 'fail' ? verdict.failure : 'unknown_error');
+  }
+}

@@ -1,0 +1,72 @@
+import type { Registration } from '../src/domain/registration.ts';
+import type { StepRecord } from '../src/domain/step.ts';
+import { DatabaseError } from '../src/ledger/database-error.ts';
+import { begin, complete, done, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
+import type { StepFailureReport } from './contract.ts';
+import { createUser } from './create-user.ts';
+import { addRole } from './roles.ts';
+import { FAILURES } from '../src/domain/failure.ts';
+import { mayAct, type StepContext } from './step-context.ts';
+import { databaseFailure, StepFailure } from './step-failure.ts';
+
+/** What an attempt at everything came to. */
+export interface AtOnce {
+  readonly row: Registration;
+  readonly stopped: StepFailureReport | null;
+}
+
+/**
+ * Every step once, as far as it goes; the happy path costs one workflow task. What it did not
+ * finish goes on as ordinary activities. Safe to repeat: each of its steps is, and it begins by
+ * asking the row.
+ */
+export async function registerAtOnce(ctx: StepContext, id: string): Promise<AtOnce> {
+  let row = await begin(ctx.db, id);
+  if (row.status !== 'running' || !mayAct(row)) return { row, stopped: null };
+  let step = 'createUser';
+  try {
+    row = await createUser(ctx, row);
+    if (!mayAct(row)) return { row: await readRow(ctx.db, id), stopped: null };
+    // Other wishes have replaced roles: that is rare, and the ordinary path does it.
+    if (row.rolesTouched.some((role) => !row.roles.includes(role))) return { row, stopped: null };
+    const stopped = await assignAll(ctx, row);
+    if (stopped) return { row: await readRow(ctx.db, id), stopped };
+    step = 'complete';
+    const steps: Record<string, StepRecord> = { complete: done(1) };
+    for (const role of row.roles) {
+      steps[`assignRole:${role}`] = row.steps[`assignRole:${role}`] ?? done(1);
+    }
+    return { row: (await complete(ctx.db, id, row.roles, steps)).registration, stopped: null };
+  } catch (error) {
+    const failure =
+      error instanceof StepFailure
+        ? error.failure
+        : error instanceof DatabaseError
+          ? databaseFailure(error, step)
+          : undefined;
+    if (failure === undefined) throw error;
+    return { row: await readRow(ctx.db, id), stopped: { step, failure, attempts: 1 } };
+  }
+}
+
+// All are settled before anything is said: one that still flies must not meet a compensation.
+async function assignAll(ctx: StepContext, row: Registration): Promise<StepFailureReport | null> {
+  const wanted = row.roles.filter((role) => !row.rolesAssigned.includes(role));
+  const results = await Promise.allSettled(wanted.map((role) => addRole(ctx, row, role)));
+  const assigned = wanted.filter((_, index) => results[index]?.status === 'fulfilled');
+  if (assigned.length === wanted.length) return null;
+  if (assigned.length > 0) {
+    const steps = Object.fromEntries(assigned.map((role) => [`assignRole:${role}`, done(1)]));
+    await noteRolesAssigned(ctx.db, row.id, assigned, steps);
+  }
+  const reports = wanted.flatMap((role, index): StepFailureReport[] => {
+    const result = results[index];
+    if (result?.status !== 'rejected') return [];
+    const reason: unknown = result.reason;
+    if (!(reason instanceof StepFailure)) throw reason;
+    return [{ step: `assignRole:${role}`, failure: reason.failure, attempts: 1 }];
+  });
+  return (
+    reports.find(({ failure }) => FAILURES[failure].kind === 'definitive') ?? reports[0] ?? null
+  );
+}

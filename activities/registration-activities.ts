@@ -1,0 +1,160 @@
+import { Context } from '@temporalio/activity';
+import type { Database } from '../src/db/client.ts';
+import { FAILURES, parkedAs, publicFailure, type FailureName } from '../src/domain/failure.ts';
+import type { Registration } from '../src/domain/registration.ts';
+import type { StepRecord } from '../src/domain/step.ts';
+import { beginCompensation, close, requireCleanup } from '../src/ledger/compensation.ts';
+import { DatabaseError } from '../src/ledger/database-error.ts';
+import { park, takeWish } from '../src/ledger/park.ts';
+import { begin, complete, done, readRow } from '../src/ledger/run.ts';
+import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
+import type { RegistrationActivities, StepFailureReport } from './contract.ts';
+import { createUser } from './create-user.ts';
+import { deleteUser } from './delete-user.ts';
+import { registerAtOnce } from './register-at-once.ts';
+import { assignRole, removeRole } from './roles.ts';
+import { attemptsWithin, runView } from './run-view.ts';
+import type { StepContext, StepLog } from './step-context.ts';
+import { databaseFailure, StepFailure, toApplicationFailure } from './step-failure.ts';
+
+/** `registerAtOnce` as a whole: below 80 % of the workflow task's 5 s, past which it would cost
+ * further tasks. Each request gets what is left less 200 ms for the row. */
+const AT_ONCE_MS = 3000;
+const ROW_RESERVE_MS = 200;
+
+export interface RegistrationActivityDeps {
+  readonly db: Database;
+  readonly provider: IdentityProvider;
+  readonly log: StepLog;
+  /** Tells waiters in this process that a row has changed. */
+  readonly changed: (registrationId: string) => void;
+  readonly retryBudgetSeconds: number;
+  readonly compensationBudgetSeconds: number;
+  readonly propagationGraceSeconds: number;
+  readonly resumeIntervalSeconds: number;
+}
+
+/** The activities of `registerUser`. Each says by its step why it is safe to repeat. */
+export function createRegistrationActivities(
+  deps: RegistrationActivityDeps,
+): RegistrationActivities {
+  const { db } = deps;
+  const retry = {
+    attempts: attemptsWithin(deps.retryBudgetSeconds),
+    compensationAttempts: attemptsWithin(deps.compensationBudgetSeconds),
+  };
+  const view = (row: Registration) => runView(row, retry);
+  const context = (withinMs = REQUEST_TIMEOUT_MS): StepContext => ({
+    db,
+    provider: deps.provider,
+    graceMs: deps.propagationGraceSeconds * 1000,
+    signal: AbortSignal.timeout(withinMs),
+    attempt: Context.current().info.attempt,
+    log: deps.log,
+  });
+
+  /** Runs a step; tells waiters; lets nothing but a named failure leave. */
+  async function step<T>(name: string, id: string, work: () => Promise<T>): Promise<T> {
+    const { attempt } = Context.current().info;
+    try {
+      return await work();
+    } catch (error) {
+      throw toApplicationFailure(named(deps.log, name, id, error), attempt, name === 'deleteUser');
+    } finally {
+      deps.changed(id);
+    }
+  }
+
+  return {
+    registerAtOnce: ({ registrationId: id }) =>
+      step('registerAtOnce', id, async () => {
+        const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
+        const timed = context(withinMs);
+        const signal = AbortSignal.any([timed.signal, Context.current().cancellationSignal]);
+        const { row, stopped } = await registerAtOnce({ ...timed, signal }, id);
+        return { run: view(row), stopped };
+      }),
+    // Repeatable: begin moves only an accepted or running row, to running.
+    openRun: ({ registrationId: id }) => step('openRun', id, async () => view(await begin(db, id))),
+    createUser: ({ registrationId: id }) =>
+      step('createUser', id, async () => {
+        await createUser(context(), await readRow(db, id));
+      }),
+    assignRole: ({ registrationId: id, role }) =>
+      step('assignRole', id, () => assignRole(context(), id, role)),
+    removeRole: ({ registrationId: id, role }) =>
+      step('removeRole', id, () => removeRole(context(), id, role)),
+    // Repeatable: only an open row moves, and a completed one is done.
+    complete: ({ registrationId: id, roles }) =>
+      step('complete', id, async () => {
+        const { attempt } = Context.current().info;
+        const { registration } = await complete(db, id, roles, { complete: done(attempt) });
+        return view(registration);
+      }),
+    // Repeatable: the trail's key is this activity's place in the run, and a second one is nothing.
+    park: ({ registrationId: id, failed }) =>
+      step('park', id, async () => {
+        const { workflowExecution, activityId } = Context.current().info;
+        const cause =
+          failed.find(({ failure }) => FAILURES[failure].kind === 'parked') ?? failed[0];
+        const row = await park(db, id, {
+          failure: publicFailure(parkedAs(cause?.failure ?? 'unknown_error')),
+          steps: records(failed),
+          key: `${workflowExecution?.runId ?? ''}/${activityId}`,
+          resumeIntervalSeconds: deps.resumeIntervalSeconds,
+        });
+        return view(row);
+      }),
+    // Repeatable: a wish is taken once.
+    takeWish: ({ registrationId: id }) =>
+      step('takeWish', id, async () => view(await takeWish(db, id))),
+    // Repeatable: only a row that goes forward moves.
+    beginCompensation: ({ registrationId: id, failure, failed }) =>
+      step('beginCompensation', id, async () => {
+        const cause = {
+          closesAs: failure === 'registration_cancelled' ? 'cancelled' : 'failed',
+          failure: publicFailure(failure),
+        } as const;
+        const cancelled = publicFailure('registration_cancelled');
+        return view(await beginCompensation(db, id, cause, cancelled, records(failed)));
+      }),
+    deleteUser: ({ registrationId: id }) => step('deleteUser', id, () => deleteUser(context(), id)),
+    // Repeatable: says the same again.
+    requireCleanup: ({ registrationId: id, failed }) =>
+      step('requireCleanup', id, async () => {
+        const failures = [{ step: failed.step, ...publicFailure(failed.failure) }];
+        const row = await requireCleanup(db, id, failures, records([failed]));
+        deps.log.error(
+          { registrationId: id, code: row.failure?.code, compensation: failed },
+          'compensation keeps failing: a person is needed',
+        );
+        return view(row);
+      }),
+    // Repeatable: only a compensating row closes.
+    close: ({ registrationId: id }) =>
+      step('close', id, async () => view(await close(db, id, done(1)))),
+  };
+}
+
+function records(failed: readonly StepFailureReport[]): Record<string, StepRecord> {
+  return Object.fromEntries(
+    failed.map(({ step, failure, attempts }) => [
+      step,
+      { status: 'failed', attempts, lastError: FAILURES[failure].code } as const,
+    ]),
+  );
+}
+
+function named(log: StepLog, step: string, id: string, error: unknown): StepFailure {
+  if (error instanceof StepFailure) return error;
+  if (error instanceof DatabaseError) {
+    const failure: FailureName = databaseFailure(error, step);
+    log.warn({ registrationId: id, step, sqlstate: error.sqlstate, failure }, 'database error');
+    return new StepFailure(failure);
+  }
+  log.error(
+    { registrationId: id, step, error: error instanceof Error ? error.name : 'Unknown' },
+    'unknown error in a step',
+  );
+  return new StepFailure('unknown_error');
+}

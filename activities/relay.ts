@@ -1,0 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../src/db/client.ts';
+import { FAILURES } from '../src/domain/failure.ts';
+import {
+  deferInvitation,
+  dueInvitations,
+  noteInvitation,
+  type DueInvitation,
+} from '../src/ledger/outbox.ts';
+import { classify } from './classify.ts';
+import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
+import { ProviderError } from './provider-error.ts';
+import type { StepLog } from './step-context.ts';
+
+const POLL_MS = 250;
+const BATCH = 20;
+/** After this the activity ends and its workflow starts it anew, with a short history. */
+const SHIFT_MS = 10 * 60_000;
+/** Slow: 5 s, doubling, at most an hour apart. The default mailer's quota is counted in days. */
+const FIRST_DELAY_MS = 5000;
+const MAX_DELAY_MS = 3_600_000;
+
+export interface RelayDeps {
+  readonly db: Database;
+  readonly provider: IdentityProvider;
+  readonly log: StepLog;
+  readonly changed: (registrationId: string) => void;
+  readonly propagationGraceSeconds: number;
+  readonly stopping: AbortSignal;
+}
+
+/** Drains the outbox's invitations until the shift is over or the process stops. */
+export async function relayInvitations(deps: RelayDeps, heartbeat: () => void): Promise<void> {
+  const until = Date.now() + SHIFT_MS;
+  while (Date.now() < until && !deps.stopping.aborted) {
+    heartbeat();
+    const due = await dueInvitations(deps.db, BATCH);
+    for (const invitation of due) {
+      if (deps.stopping.aborted) return;
+      heartbeat();
+      await deliver(deps, invitation);
+    }
+    if (due.length < BATCH) await pause(deps.stopping);
+  }
+}
+
+/** One attempt to send one invitation. */
+export async function deliver(deps: RelayDeps, due: DueInvitation): Promise<void> {
+  try {
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    await deps.provider.sendInvitation(due.cognitoUsername, signal);
+    await noteInvitation(deps.db, due, 'mailed');
+  } catch (thrown) {
+    await notDelivered(deps, due, thrown);
+  }
+  deps.changed(due.registrationId);
+}
+
+async function notDelivered(deps: RelayDeps, due: DueInvitation, thrown: unknown): Promise<void> {
+  if (!(thrown instanceof ProviderError)) throw thrown;
+  const verdict = classify('invitation', thrown, {
+    sinceCreatedMs: due.userCreatedAt ? Date.now() - due.userCreatedAt.getTime() : null,
+    graceMs: deps.propagationGraceSeconds * 1000,
+    parkedBefore: false,
+  });
+  const fields = { registrationId: due.registrationId, error: thrown.name, verdict };
+  // Confirmed by now, or gone for longer than the grace: there is nobody to invite.
+  if (verdict.kind !== 'fail') {
+    deps.log.info(fields, 'invitation not needed');
+    await noteInvitation(deps.db, due, 'not_needed');
+    return;
+  }
+  deps.log.warn(fields, 'invitation deferred');
+  const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(due.attempts, 20));
+  await deferInvitation(deps.db, due, FAILURES[verdict.failure].code, delayMs);
+}
+
+async function pause(stopping: AbortSignal): Promise<void> {
+  // The only rejection is the abort, and then the loop ends by itself.
+  await delay(POLL_MS, undefined, { signal: stopping }).catch(() => undefined);
+}

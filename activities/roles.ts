@@ -1,0 +1,63 @@
+import type { Registration } from '../src/domain/registration.ts';
+import { done, noteRoleRemoved, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
+import { mayAct, stepFailure, verdictOn, type StepContext } from './step-context.ts';
+import { StepFailure } from './step-failure.ts';
+
+/** Step assignRole. Safe to repeat: adding a user to a group it is in changes nothing. */
+export async function assignRole(ctx: StepContext, id: string, role: string): Promise<void> {
+  const row = await readRow(ctx.db, id);
+  if (!mayAct(row) || !row.roles.includes(role) || row.rolesAssigned.includes(role)) return;
+  await addRole(ctx, row, role);
+  await noteRolesAssigned(ctx.db, id, [role], { [`assignRole:${role}`]: done(ctx.attempt) });
+}
+
+/** Step removeRole, for a role that was wished once and is not any more. Safe to repeat: removing a
+ * user from a group it is not in changes nothing. */
+export async function removeRole(ctx: StepContext, id: string, role: string): Promise<void> {
+  const row = await readRow(ctx.db, id);
+  if (!mayAct(row) || row.roles.includes(role) || !row.rolesTouched.includes(role)) return;
+  try {
+    await ctx.provider.removeRole(usernameOf(row), role, ctx.signal);
+  } catch (error) {
+    await giveVerdict(ctx, 'removeRole', row, error);
+  }
+  await noteRoleRemoved(ctx.db, id, role, { [`removeRole:${role}`]: done(ctx.attempt) });
+}
+
+/** The call alone; the caller notes it. @throws StepFailure */
+export async function addRole(ctx: StepContext, row: Registration, role: string): Promise<void> {
+  try {
+    await ctx.provider.addRole(usernameOf(row), role, ctx.signal);
+  } catch (error) {
+    await giveVerdict(ctx, 'assignRole', row, error);
+  }
+}
+
+async function giveVerdict(
+  ctx: StepContext,
+  step: 'assignRole' | 'removeRole',
+  row: Registration,
+  error: unknown,
+): Promise<void> {
+  const verdict = verdictOn(ctx, step, row, error);
+  if (verdict.kind === 'done') return;
+  if (verdict.kind === 'fail') throw stepFailure(ctx, verdict.failure);
+  throw (await isThere(ctx, row))
+    ? new StepFailure('not_visible_yet')
+    : new StepFailure('user_vanished');
+}
+
+async function isThere(ctx: StepContext, row: Registration): Promise<boolean> {
+  try {
+    return (await ctx.provider.readUser(usernameOf(row), ctx.signal)) !== null;
+  } catch (error) {
+    const verdict = verdictOn(ctx, 'assignRole', row, error);
+    throw stepFailure(ctx, verdict.kind === 'fail' ? verdict.failure : 'unknown_error');
+  }
+}
+
+function usernameOf(row: Registration): string {
+  // The saga assigns roles only after the row noted the user.
+  if (!row.cognitoUsername) throw new StepFailure('not_visible_yet');
+  return row.cognitoUsername;
+}

@@ -1,0 +1,35 @@
+import type { Registration } from '../src/domain/registration.ts';
+import type { RetryNumbers, RunView } from './contract.ts';
+
+const FIRST_MS = 200;
+const MAX_MS = 10_000;
+
+/** How many attempts fit into a budget of waiting: 200 ms, doubling, at most 10 s apart. A number
+ * of attempts, never a schedule-to-close: on a capped queue that gives up without having tried. */
+export function attemptsWithin(budgetSeconds: number): number {
+  let attempts = 1;
+  for (let waited = 0, wait = FIRST_MS; waited + wait <= budgetSeconds * 1000; attempts += 1) {
+    waited += wait;
+    wait = Math.min(MAX_MS, wait * 2);
+  }
+  return attempts;
+}
+
+export function runView(row: Registration, retry: RetryNumbers): RunView {
+  return {
+    status: row.status,
+    userCreated: row.createOutcome === 'created',
+    roles: row.roles,
+    rolesToAssign: row.roles.filter((role) => !row.rolesAssigned.includes(role)),
+    rolesToRemove: row.rolesTouched.filter((role) => !row.roles.includes(role)),
+    wish: wishOf(row),
+    failure: row.failure,
+    retry,
+  };
+}
+
+function wishOf({ wish }: Registration): RunView['wish'] {
+  if (!wish) return 'none';
+  if (wish.kind === 'cancel') return 'cancel';
+  return wish.takenAt ? 'taken' : 'untaken';
+}

@@ -1,0 +1,68 @@
+import type { Database } from '../src/db/client.ts';
+import type { FailureName } from '../src/domain/failure.ts';
+import type { Registration } from '../src/domain/registration.ts';
+import { isOpenForward } from '../src/domain/status.ts';
+import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
+import type { IdentityProvider } from './cognito.ts';
+import { toProviderError, ProviderError } from './provider-error.ts';
+import { StepFailure } from './step-failure.ts';
+
+/** What the steps log through; pino fits. */
+export interface StepLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What one attempt of a step works with. */
+export interface StepContext {
+  readonly db: Database;
+  readonly provider: IdentityProvider;
+  readonly graceMs: number;
+  /** Aborts when the attempt's time is up: no call outlives its activity. */
+  readonly signal: AbortSignal;
+  /** From 1. */
+  readonly attempt: number;
+  readonly log: StepLog;
+}
+
+/** Doubling from 200 ms, at most 10 s, half to one and a half of it: a throttle hits everybody at
+ * once, and without jitter everybody would come back at once. */
+export function jitteredBackoffMs(attempt: number): number {
+  const base = Math.min(10_000, 200 * 2 ** Math.min(attempt - 1, 10));
+  return Math.round(base * (0.5 + Math.random()));
+}
+
+export function verdictOn(
+  ctx: StepContext,
+  step: ProviderStep,
+  row: Registration,
+  thrown: unknown,
+): Verdict {
+  const error = thrown instanceof ProviderError ? thrown : toProviderError(thrown);
+  const verdict = classify(step, error, lagOf(ctx, row));
+  const fields = { registrationId: row.id, step, error: error.name, status: error.httpStatus };
+  if (verdict.kind === 'fail' && verdict.failure === 'unknown_error') {
+    ctx.log.error(fields, 'unknown provider error');
+  } else {
+    ctx.log.info({ ...fields, verdict }, 'provider error');
+  }
+  return verdict;
+}
+
+export function stepFailure(ctx: StepContext, failure: FailureName): StepFailure {
+  return new StepFailure(failure, failure === 'throttled' ? jitteredBackoffMs(ctx.attempt) : null);
+}
+
+/** The row goes forward and nobody wants it cancelled; otherwise no step may act. */
+export function mayAct(row: Registration): boolean {
+  return isOpenForward(row.status) && row.wish?.kind !== 'cancel';
+}
+
+function lagOf(ctx: StepContext, row: Registration): Lag {
+  return {
+    sinceCreatedMs: row.userCreatedAt ? Date.now() - row.userCreatedAt.getTime() : null,
+    graceMs: ctx.graceMs,
+    parkedBefore: row.parkedAt !== null,
+  };
+}

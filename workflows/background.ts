@@ -1,0 +1,22 @@
+import { continueAsNew, proxyActivities } from '@temporalio/workflow';
+import type { BackgroundActivities } from '../activities/contract.ts';
+import { ROUND, SHIFT } from './activity-options.ts';
+
+const round = proxyActivities<BackgroundActivities>(ROUND);
+const shift = proxyActivities<BackgroundActivities>(SHIFT);
+
+/** By the schedule: open rows that no run takes care of. */
+export async function sweepRegistrations(): Promise<void> {
+  await round.sweep();
+}
+
+/** By the schedule: parked rows whose time has come. */
+export async function resumeStuckRegistrations(): Promise<void> {
+  await round.resumeDue();
+}
+
+/** One at a time, by the schedule's overlap policy; it never ends by itself. */
+export async function relayEvents(): Promise<void> {
+  await shift.relay();
+  await continueAsNew<typeof relayEvents>();
+}

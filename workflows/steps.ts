@@ -1,0 +1,108 @@
+import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow';
+import type {
+  RegistrationActivities,
+  RegistrationRef,
+  RunView,
+  StepFailureReport,
+} from '../activities/contract.ts';
+import { FAILURES } from '../src/domain/failure.ts';
+import { budgeted, SLOW, UNENDING } from './activity-options.ts';
+import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
+
+/** The activities of a step, under an id that the UI and the receipt show. */
+export function step(options: Parameters<typeof proxyActivities>[0], name: string) {
+  return proxyActivities<RegistrationActivities>({ ...options, activityId: name });
+}
+
+/** Creates the user; never parks. After the budget a second call goes on slowly, without end. */
+export async function createUser(ref: RegistrationRef, attempts: number): Promise<void> {
+  try {
+    await step(budgeted(attempts), 'createUser').createUser(ref);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const report = reportOf('createUser', error);
+    if (FAILURES[report.failure].kind === 'definitive') throw new StepsFailed([report]);
+    await slowCreateUser(ref);
+  }
+}
+
+async function slowCreateUser(ref: RegistrationRef): Promise<void> {
+  try {
+    await step(SLOW, 'createUser').createUser(ref);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    throw new StepsFailed([reportOf('createUser', error)]);
+  }
+}
+
+/** Takes away the roles that are not wished any more and assigns those that are. */
+export async function changeRoles(
+  ref: RegistrationRef,
+  run: RunView,
+  attempts: number,
+): Promise<void> {
+  await settle(run.rolesToRemove.map((role) => removal(ref, role, attempts)));
+  await settle(run.rolesToAssign.map((role) => assignment(ref, role, attempts)));
+}
+
+export async function complete(ref: RegistrationRef, roles: readonly string[]): Promise<RunView> {
+  try {
+    return await step(UNENDING, 'complete').complete({ ...ref, roles });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    throw new StepsFailed([reportOf('complete', error)]);
+  }
+}
+
+type Attempted = () => Promise<StepFailureReport | null>;
+
+function assignment(ref: RegistrationRef, role: string, attempts: number): Attempted {
+  const name = `assignRole:${role}`;
+  return async () => {
+    for (;;) {
+      const report = await reported(name, () =>
+        step(budgeted(attempts), name).assignRole({ ...ref, role }),
+      );
+      // Lag is a window in time: as long as it is open, spent attempts decide nothing.
+      const again = report?.failure === 'not_visible_yet' && attempts > 1;
+      if (!again) return report;
+    }
+  };
+}
+
+function removal(ref: RegistrationRef, role: string, attempts: number): Attempted {
+  const name = `removeRole:${role}`;
+  return () => reported(name, () => step(budgeted(attempts), name).removeRole({ ...ref, role }));
+}
+
+async function reported(
+  name: string,
+  work: () => Promise<void>,
+): Promise<StepFailureReport | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return reportOf(name, error);
+  }
+}
+
+/** All at once, and all settled before anybody compensates; a definitive failure stops the others. */
+async function settle(steps: readonly Attempted[]): Promise<void> {
+  const scope = new CancellationScope();
+  const results = await scope.run(() =>
+    Promise.allSettled(
+      steps.map(async (attempt) => {
+        const report = await attempt();
+        if (report && definitiveOf([report])) scope.cancel();
+        return report;
+      }),
+    ),
+  );
+  const failed = results.flatMap((result) =>
+    result.status === 'fulfilled' && result.value ? [result.value] : [],
+  );
+  if (failed.length > 0) throw new StepsFailed(failed);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
