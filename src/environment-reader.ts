@@ -1,0 +1,76 @@
+/** Raw environment: an empty text counts as not set. */
+export type RawEnvironment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads single values and collects what is wrong with them, so that one start names every
+ * bad variable. A reader answers a harmless value where it notes a problem.
+ */
+export class EnvironmentReader {
+  readonly #env: RawEnvironment;
+  readonly #defaults: RawEnvironment;
+  readonly #problems = new Map<string, string>();
+
+  constructor(env: RawEnvironment, defaults: RawEnvironment) {
+    this.#env = env;
+    this.#defaults = defaults;
+  }
+
+  /** One line per bad variable: `NAME: what is wrong`. */
+  get lines(): string[] {
+    return [...this.#problems].map(([name, problem]) => `${name}: ${problem}`);
+  }
+
+  /** Only the first problem of a variable counts. */
+  refuse(name: string, problem: string): void {
+    if (!this.#problems.has(name)) this.#problems.set(name, problem);
+  }
+
+  optional(name: string): string | null {
+    const value = this.#env[name]?.trim();
+    return value ? value : (this.#defaults[name] ?? null);
+  }
+
+  required(name: string): string {
+    const value = this.optional(name);
+    if (value === null) this.refuse(name, 'missing');
+    return value ?? '';
+  }
+
+  integer(name: string, least: number, most: number): number {
+    const text = this.required(name);
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      this.refuse(name, `a whole number from ${least} to ${most} is wanted, not "${text}"`);
+      return least;
+    }
+    return value;
+  }
+
+  choice<T extends string>(name: string, choices: readonly [T, ...T[]]): T {
+    const text = this.required(name);
+    const found = choices.find((choice) => choice === text);
+    if (found === undefined) {
+      this.refuse(name, `one of ${choices.join(', ')} is wanted, not "${text}"`);
+    }
+    return found ?? choices[0];
+  }
+
+  /** Comma separated; blanks around the parts do not count. */
+  list(name: string): string[] {
+    return (this.optional(name) ?? '')
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+  }
+
+  /** Never quotes the value: a URL may hold a password. */
+  url(name: string, protocols: readonly string[]): string | null {
+    const text = this.optional(name);
+    if (text === null) return null;
+    const url = URL.parse(text);
+    if (url === null || !protocols.includes(url.protocol)) {
+      this.refuse(name, `a URL that begins with ${protocols.join(' or ')}// is wanted`);
+    }
+    return text.replace(/\/+$/, '');
+  }
+}

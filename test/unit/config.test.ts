@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { ConfigError, parseConfig, parseDatabaseUrl } from '../../src/config.ts';
+import { VARIABLES } from '../../src/environment-table.ts';
+
+const PRODUCTION = {
+  TEMPORAL_ADDRESS: 'temporal.example.com:7233',
+  DATABASE_URL: 'postgres://registrar:secret@db.example.com/registrar',
+  AWS_REGION: 'eu-central-1',
+  COGNITO_USER_POOL_ID: 'eu-central-1_AbCdEf123',
+  COGNITO_CLIENT_ID: 'client-1',
+};
+const LOCAL = {
+  ...PRODUCTION,
+  ENVIRONMENT: 'local',
+  COGNITO_ENDPOINT: 'http://127.0.0.1:9229/',
+};
+const KEY = `k1:${randomBytes(32).toString('base64')}`;
+
+function linesOf(env: Record<string, string | undefined>): readonly string[] {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.lines;
+    throw error;
+  }
+  return [];
+}
+
+test('the least a production process needs, and every default', () => {
+  expect(parseConfig(PRODUCTION)).toMatchObject({
+    environment: 'production',
+    home: '.registrar',
+    logLevel: 'info',
+    http: {
+      ...{ port: 3000, host: '127.0.0.1', doors: new Set(), corsOrigins: [] },
+      ...{ trustedProxies: 0, registerLimitPerMinute: 10, signupMode: 'sync' },
+    },
+    temporal: {
+      ...{ address: 'temporal.example.com:7233', namespace: 'default' },
+      ...{ taskQueue: 'registrar', uiUrl: null },
+    },
+    cognito: { endpoint: null, createRps: 40, updateRps: 20, attributes: [] },
+    tokens: {
+      issuer: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123',
+      jwksUrl:
+        'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123/.well-known/jwks.json',
+      clientIds: ['client-1'],
+    },
+    grants: [{ subject: { kind: 'group', name: 'admin' }, roles: '*' }],
+    worker: { inProcess: true },
+    sealingKeys: [],
+    retry: { retryBudgetSeconds: 120, compensationBudgetSeconds: 5, propagationGraceSeconds: 30 },
+    schedules: { resumeIntervalSeconds: 300, sweepIntervalSeconds: 60 },
+    events: { amqp: null, webhook: null },
+  });
+});
+
+test('every missing variable has its line', () => {
+  expect(linesOf({})).toEqual([
+    'COGNITO_USER_POOL_ID: missing',
+    'AWS_REGION: missing',
+    'TEMPORAL_ADDRESS: missing',
+    'DATABASE_URL: missing',
+    'COGNITO_CLIENT_ID: missing',
+  ]);
+  expect(() => parseDatabaseUrl({ DATABASE_URL: '' })).toThrow('DATABASE_URL: missing');
+  expect(
+    parseConfig({ ...PRODUCTION, COGNITO_CLIENT_ID: '' }, 'setup').cognito.clientId,
+  ).toBeNull();
+});
+
+const BAD: readonly (readonly [string, string, string])[] = [
+  ['PORT', '70000', 'from 0 to 65535'],
+  ['PORT', '3000x', 'a whole number'],
+  ['ENVIRONMENT', 'dev', 'one of production, staging, local'],
+  ['DOORS', 'users,front', '"front" is none of users, step'],
+  ['DATABASE_URL', 'mysql://x', 'postgres:'],
+  ['TEMPORAL_ADDRESS', 'http://x:1', 'host:port'],
+  ['TEMPORAL_ADDRESS', 'x:99999', 'host:port'],
+  ['TEMPORAL_PROFILE', 'nope', "Profile 'nope' not found"],
+  ['TEMPORAL_UI_URL', 'ui', 'a URL'],
+  ['COGNITO_USER_POOL_ID', 'pool', 'not the id'],
+  ['COGNITO_ENDPOINT', 'localhost', 'a URL'],
+  ['COGNITO_ISSUER', 'ftp://x', 'a URL'],
+  ['COGNITO_CREATE_RPS', '-1', 'a whole number'],
+  ['COGNITO_ATTRIBUTES', 'locale,custom:registration_id', "not the caller's"],
+  ['COGNITO_ATTRIBUTES', 'email', "not the caller's"],
+  ['COGNITO_ATTRIBUTES', 'a b', 'no name of an attribute'],
+  ['IN_PROCESS_WORKER', 'yes', 'one of true, false'],
+  ['PASSWORD_SEALING_KEYS', 'k1:short', 'exactly 32 bytes'],
+  ['PASSWORD_SEALING_KEYS', `${KEY},${KEY}`, 'two keys have the id k1'],
+  ['ROLE_GRANTS', 'admin=*', 'is not group|scope|client'],
+  ['ROLE_GRANTS', 'group:x=', 'is not group|scope|client'],
+  ['ROLE_GRANTS', 'group:x=a,,b', 'is not group|scope|client'],
+  ['RETRY_BUDGET_SECONDS', '0', 'from 1'],
+  ['RETRY_BUDGET_SECONDS', '1.5', 'a whole number'],
+  ['SIGNUP_MODE', 'later', 'one of sync, async'],
+  ['EVENTS_AMQP_URL', 'http://x', 'amqp:'],
+  ['CORS_ORIGINS', 'https://a.example/', 'is no origin'],
+  ['LOG_LEVEL', 'loud', 'one of'],
+];
+
+test.each(BAD)('%s=%s is refused by name', (name, value, problem) => {
+  const lines = linesOf({ ...PRODUCTION, [name]: value });
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain(`${name}: `);
+  expect(lines[0]).toContain(problem);
+});
+
+test('no line quotes a key or a password', () => {
+  const lines = linesOf({
+    ...PRODUCTION,
+    PASSWORD_SEALING_KEYS: 'k1:hunter2',
+    DATABASE_URL: 'hunter2://x:hunter2@y',
+  });
+  expect(lines).toHaveLength(2);
+  expect(lines.join()).not.toContain('hunter2');
+});
+
+test('local never meets a pool of AWS', () => {
+  expect(linesOf({ ...PRODUCTION, ENVIRONMENT: 'local' })).toEqual([
+    expect.stringContaining('COGNITO_ENDPOINT: missing'),
+  ]);
+  expect(parseConfig(LOCAL).tokens).toMatchObject({
+    issuer: 'http://127.0.0.1:9229/eu-central-1_AbCdEf123',
+    jwksUrl: 'http://127.0.0.1:9229/eu-central-1_AbCdEf123/.well-known/jwks.json',
+  });
+});
+
+test('doors with passwords need a key; seeding opens only where it is local', () => {
+  const DOORS = 'users,step,signup,session,seeding';
+  expect(linesOf({ ...LOCAL, DOORS })).toEqual([
+    'PASSWORD_SEALING_KEYS: missing, and a door with passwords is open',
+  ]);
+  expect(linesOf({ ...LOCAL, DOORS: 'users,session' })).toEqual([]);
+  const PASSWORD_SEALING_KEYS = `${KEY},old:${randomBytes(32).toString('base64')}`;
+  const open = parseConfig({ ...LOCAL, DOORS, PASSWORD_SEALING_KEYS });
+  expect([...open.http.doors]).toEqual(DOORS.split(','));
+  expect(open.sealingKeys.map(({ id, key }) => [id, key.length])).toEqual([
+    ['k1', 32],
+    ['old', 32],
+  ]);
+  const production = parseConfig({ ...PRODUCTION, DOORS, PASSWORD_SEALING_KEYS });
+  expect(production.http.doors.has('seeding')).toBe(false);
+});
+
+test('grants of groups, scopes and clients', () => {
+  const ROLE_GRANTS =
+    'group:admin=*;group:manager=researcher, viewer;scope:registrar/write=viewer;client:abc=viewer';
+  expect(parseConfig({ ...PRODUCTION, ROLE_GRANTS }).grants).toEqual([
+    { subject: { kind: 'group', name: 'admin' }, roles: '*' },
+    { subject: { kind: 'group', name: 'manager' }, roles: ['researcher', 'viewer'] },
+    { subject: { kind: 'scope', name: 'registrar/write' }, roles: ['viewer'] },
+    { subject: { kind: 'client', name: 'abc' }, roles: ['viewer'] },
+  ]);
+});
+
+test("Temporal's own variables reach its connection", () => {
+  const { temporal } = parseConfig({
+    ...PRODUCTION,
+    TEMPORAL_NAMESPACE: 'ours',
+    TEMPORAL_API_KEY: 'key',
+  });
+  expect(temporal).toMatchObject({
+    namespace: 'ours',
+    connection: { address: 'temporal.example.com:7233', apiKey: 'key', tls: true },
+  });
+});
+
+test('the table and config name the same variables', async () => {
+  const source = await readFile(new URL('../../src/config.ts', import.meta.url), 'utf8');
+  const pattern = /(?:read\.\w+\(\s*|env\[|name = )'([A-Z][A-Z_]+)'/g;
+  const named = new Set([...source.matchAll(pattern)].map((match) => match[1]));
+  // Read by @temporalio/envconfig, not by us.
+  const theirs = /^TEMPORAL_(NAMESPACE|API_KEY|TLS…)$/;
+  const listed = VARIABLES.map(({ name }) => name).filter((name) => !theirs.test(name));
+  expect([...named].toSorted()).toEqual(listed.toSorted());
+});
