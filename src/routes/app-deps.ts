@@ -1,0 +1,55 @@
+import type { AccessEnv } from '../access/authenticate.ts';
+import type { VerifyToken } from '../access/tokens.ts';
+import type { Database } from '../db/client.ts';
+import type { Directory } from '../domain/directory.ts';
+import type { Grant } from '../domain/grants.ts';
+import type { Door } from '../domain/registration.ts';
+import type { RoleCatalogue } from '../domain/role.ts';
+import type { Runs } from '../domain/runs.ts';
+
+/** As much of pino as the API uses. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What became of this process's parts beside PostgreSQL, and where Temporal's UI is. */
+export interface TemporalView {
+  state(): { readonly temporal: 'ok' | 'degraded'; readonly worker: 'ok' | 'degraded' | 'off' };
+  readonly uiUrl: string | null;
+  readonly namespace: string;
+}
+
+/** In-process hints that a row changed; a wait polls as well, since another process may change it. */
+export interface Changes {
+  /** @returns what ends the subscription */
+  onChange(registrationId: string, listener: () => void): () => void;
+}
+
+/** Everything the API needs; it opens nothing by itself. */
+export interface AppDeps {
+  readonly db: Database;
+  readonly runs: Runs;
+  readonly roles: RoleCatalogue;
+  readonly directory: Directory;
+  readonly changes: Changes;
+  readonly verifyToken: VerifyToken;
+  readonly grants: readonly Grant[];
+  /** The doors that are open; `canonical` needs no mention. */
+  readonly doors: ReadonlySet<Door>;
+  readonly temporal: TemporalView;
+  readonly propagationGraceSeconds: number;
+  /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
+  readonly attributes: readonly string[];
+  /** Exact origins that may call from a browser. */
+  readonly corsOrigins: readonly string[];
+  readonly logger: Log;
+  /** Aborted when the process drains: waits end at once with what is known. */
+  readonly closing: AbortSignal;
+}
+
+export interface AppEnv {
+  Variables: AccessEnv['Variables'] & { requestId: string };
+}

@@ -1,0 +1,82 @@
+import { z } from '@hono/zod-openapi';
+import { normaliseEmail } from '../domain/email.ts';
+import { MAX_ROLES, ROLE_NAME } from '../domain/role.ts';
+
+/** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
+const MAX_ROLES_SENT = 200;
+const CONTROL = /\p{Cc}/u;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Text that PostgreSQL can hold and a log line can show: no control character, no lone surrogate. */
+function isPlain(value: string): boolean {
+  return value.isWellFormed() && !CONTROL.test(value);
+}
+
+export function text(min: number, max: number) {
+  return z
+    .string()
+    .min(min)
+    .max(max)
+    .refine(isPlain, {
+      error: 'Control characters and broken Unicode are not accepted.',
+      params: { code: 'control_character' },
+    });
+}
+
+export const email = z
+  .string()
+  .transform((value, context) => {
+    const normalised = isPlain(value) ? normaliseEmail(value) : null;
+    if (normalised !== null) return normalised;
+    context.addIssue({
+      code: 'custom',
+      message: 'This is not an e-mail address.',
+      params: { code: 'invalid_email' },
+    });
+    return z.NEVER;
+  })
+  .openapi({ type: 'string', format: 'email', maxLength: 254, example: 'ada@example.com' });
+
+export const role = z.string().regex(ROLE_NAME);
+
+export const roles = z
+  .array(role)
+  .max(MAX_ROLES_SENT)
+  .refine((names) => new Set(names).size <= MAX_ROLES, {
+    error: `At most ${MAX_ROLES} here.`,
+    params: { code: 'too_big' },
+  })
+  .openapi({
+    description: `0–${MAX_ROLES} roles; duplicates are merged.`,
+    example: ['researcher'],
+  });
+
+export const reason = text(0, 500).nullish().openapi({ example: 'Cognito is back' });
+
+export function isUuid(value: string): boolean {
+  return UUID.test(value);
+}
+
+export const uuid = z
+  .string()
+  .regex(UUID)
+  .transform((value) => value.toLowerCase())
+  .openapi({ type: 'string', format: 'uuid' });
+
+/** An instant of RFC 3339. Years that PostgreSQL does not know are brought into its range. */
+export const instant = z.iso
+  .datetime({ offset: true })
+  .transform((value) => new Date(Math.max(0, Date.parse(value))))
+  .openapi({ type: 'string', format: 'date-time' });
+
+export const limit = z
+  .string()
+  .regex(/^\d{1,3}$/)
+  .transform(Number)
+  .pipe(z.int().min(1).max(200))
+  .default(50)
+  .openapi({ type: 'integer', minimum: 1, maximum: 200, default: 50 });
+
+export const cursor = z.string().max(400).optional().openapi({
+  description: 'The `nextCursor` of the page before.',
+});

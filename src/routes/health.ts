@@ -1,0 +1,90 @@
+import { z } from '@hono/zod-openapi';
+import { Problem } from '../problem-details.ts';
+import { json, problems } from './answers.ts';
+import type { AppDeps } from './app-deps.ts';
+import { mount, type Api } from './mount.ts';
+
+/** What PostgreSQL is to us: `away` when it does not answer. */
+export type DatabaseState = 'current' | 'behind' | 'empty' | 'away';
+
+export interface HealthSources {
+  /** Answers in bounded time and never throws. */
+  database(): Promise<DatabaseState>;
+  readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
+}
+
+const Live = z.object({ status: z.literal('ok') }).openapi('Live');
+const Ready = z
+  .object({
+    status: z.literal('ok'),
+    postgres: z.literal('ok'),
+    temporal: z.enum(['ok', 'degraded']),
+    worker: z.enum(['ok', 'degraded', 'off']),
+  })
+  .openapi('Ready');
+const TAGS = { tags: ['Health'] };
+
+const NOT_READY: Record<Exclude<DatabaseState, 'current'>, string> = {
+  away: 'PostgreSQL does not answer.',
+  behind: 'The database lacks migrations of this version: run `npm run migrate`.',
+  empty: 'The database is not migrated: run `npm run migrate`.',
+};
+
+export function mountHealth(api: Api, deps: AppDeps, sources: HealthSources): void {
+  mount(
+    api,
+    deps,
+    {
+      ...TAGS,
+      method: 'get',
+      path: '/health/live',
+      operationId: 'getLiveness',
+      summary: 'Whether the process turns',
+      responses: { 200: json(Live, 'It does.') },
+    },
+    (c) => c.json({ status: 'ok' }, 200),
+  );
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAGS,
+      method: 'get',
+      path: '/health/ready',
+      operationId: 'getReadiness',
+      summary: 'Whether requests can be taken',
+      description: 'Temporal and the worker do not decide: without them registrations wait.',
+      responses: { 200: json(Ready, 'They can.'), ...problems({ token: false }) },
+    },
+    async (c) => {
+      const database = await sources.database();
+      if (database !== 'current') throw new Problem('unavailable', { detail: NOT_READY[database] });
+      const { temporal, worker } = deps.temporal.state();
+      return c.json({ status: 'ok', postgres: 'ok', temporal, worker }, 200);
+    },
+  );
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAGS,
+      method: 'get',
+      path: '/metrics',
+      operationId: 'getMetrics',
+      summary: 'Metrics for Prometheus',
+      responses: {
+        200: {
+          description: 'The text format.',
+          content: { 'text/plain': { schema: { type: 'string' } } },
+        },
+        ...problems({ token: false }),
+      },
+    },
+    async (c) =>
+      c.body(await sources.metrics.metrics(), 200, {
+        'content-type': sources.metrics.contentType,
+      }),
+  );
+}

@@ -1,0 +1,39 @@
+import type { AppDeps } from './app-deps.ts';
+import type { Api } from './mount.ts';
+import { page } from './page.ts';
+import { renderReader } from './reader.ts';
+
+export type Document = ReturnType<Api['getOpenAPI31Document']>;
+
+const DESCRIPTION = `Registers users: the account in Cognito, its roles, the audit trail, or none of it.
+Errors are RFC 9457 problems; every answer names its request in \`X-Request-Id\`.`;
+
+/** The document and its reader. To be called when every operation is mounted. */
+export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
+  api.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'An access token of the pool.',
+  });
+  const document = api.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Registrar', version: '1.0.0', description: DESCRIPTION },
+    servers: [{ url: '/' }],
+    tags: [
+      { name: 'Registrations' },
+      { name: 'Roles' },
+      { name: 'Audit' },
+      ...[...deps.doors]
+        .filter((door) => isAdminDoor(door))
+        .map((door) => ({ name: `Door: ${door}` })),
+      { name: 'Health' },
+    ],
+  });
+  api.get('/openapi.json', (c) => c.json(document, 200));
+  api.get('/docs', (c) => page(c, 'Registrar', renderReader(document)));
+}
+
+function isAdminDoor(door: string): boolean {
+  return door === 'users' || door === 'step';
+}

@@ -1,0 +1,17 @@
+/** Nobody waits longer. */
+export const MAX_WAIT_SECONDS = 60;
+
+const WAIT = /^wait\s*=\s*(?:(\d+)|"(\d+)")\s*(?:;.*)?$/i;
+
+/**
+ * The seconds that a `Prefer` header asks to wait for, at most 60; null when it does not ask, or
+ * not readably: RFC 7240 has unreadable preferences ignored. The first `wait` counts.
+ */
+export function waitSecondsOf(prefer: string | undefined): number | null {
+  for (const preference of (prefer ?? '').split(',')) {
+    const match = WAIT.exec(preference.trim());
+    const digits = match?.[1] ?? match?.[2];
+    if (digits !== undefined) return Math.min(Number(digits), MAX_WAIT_SECONDS);
+  }
+  return null;
+}

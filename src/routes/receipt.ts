@@ -1,0 +1,97 @@
+import type { AuditEvent } from '../domain/audit-event.ts';
+import type { FailureCode } from '../domain/failure.ts';
+import { workflowIdOf, type PublicFailure, type Registration } from '../domain/registration.ts';
+import type { PendingAttempt, RunState } from '../domain/runs.ts';
+import { stepsInOrder, type StepRecord } from '../domain/step.ts';
+import { isFailureCode } from '../problem-details.ts';
+import type { TemporalView } from './app-deps.ts';
+import type { Receipt } from './schemas.ts';
+
+/**
+ * What GET shows of a registration: the row, its trail, and the attempts under way where Temporal
+ * says so in time.
+ * @param run null when Temporal was not asked or did not answer
+ */
+export function toReceipt(
+  row: Registration,
+  timeline: readonly AuditEvent[],
+  run: RunState | null,
+  temporal: Pick<TemporalView, 'uiUrl' | 'namespace'>,
+): Receipt {
+  const runId = run && run.kind !== 'not_found' ? run.runId : null;
+  return {
+    id: row.id,
+    status: row.status,
+    email: row.email,
+    username: row.username,
+    firstName: row.firstName,
+    lastName: row.lastName,
+    roles: [...row.roles],
+    userId: row.userId,
+    invitation: {
+      status: row.invitation.status,
+      sentAt: iso(row.invitation.sentAt),
+      expiresAt: iso(row.invitation.expiresAt),
+    },
+    requestedBy: row.requestedBy,
+    door: row.door,
+    acceptedAt: row.acceptedAt.toISOString(),
+    finishedAt: iso(row.finishedAt),
+    failure: row.failure && toFailure(row.failure),
+    compensationFailures: row.compensationFailures.map((failure) => ({
+      step: failure.step,
+      ...toFailure(failure),
+    })),
+    steps: stepsOf(row, run?.kind === 'open' ? run.pending : []),
+    timeline: timeline.map(({ event, at, actor, details }) => ({
+      event,
+      at: at.toISOString(),
+      actor,
+      details: { ...details },
+    })),
+    workflow: { id: workflowIdOf(row.id), runId, url: linkTo(row.id, runId, temporal) },
+  };
+}
+
+function stepsOf(row: Registration, pending: readonly PendingAttempt[]): Receipt['steps'] {
+  const live = new Map(pending.map((attempt) => [attempt.step, attempt]));
+  const records: Record<string, StepRecord> = { ...row.steps };
+  for (const { step, attempt, status, lastError } of pending) {
+    records[step] ??= { status, attempts: attempt, lastError };
+  }
+  return stepsInOrder(row.roles, records).map((step) => {
+    const attempt = step.status === 'done' ? undefined : live.get(step.name);
+    return {
+      name: step.name,
+      status: attempt?.status ?? step.status,
+      attempts: Math.max(attempt?.attempt ?? 0, step.attempts),
+      lastError: codeOf(attempt?.lastError ?? step.lastError),
+      nextRetryAt: iso(attempt?.nextRetryAt ?? null),
+    };
+  });
+}
+
+function linkTo(
+  registrationId: string,
+  runId: string | null,
+  { uiUrl, namespace }: Pick<TemporalView, 'uiUrl' | 'namespace'>,
+): string | null {
+  if (uiUrl === null) return null;
+  const workflow = encodeURIComponent(workflowIdOf(registrationId));
+  const run = runId === null ? '' : `/${encodeURIComponent(runId)}/history`;
+  const base = uiUrl.replace(/\/+$/, '');
+  return `${base}/namespaces/${encodeURIComponent(namespace)}/workflows/${workflow}${run}`;
+}
+
+function toFailure({ code, detail }: PublicFailure) {
+  return { code: codeOf(code) ?? 'registration_failed', detail };
+}
+
+// A row may have been written by another version: what this one does not list is not invented.
+function codeOf(code: string | null): FailureCode | null {
+  return code !== null && isFailureCode(code) ? code : null;
+}
+
+function iso(time: Date | null): string | null {
+  return time?.toISOString() ?? null;
+}

@@ -1,0 +1,125 @@
+import { z, type RouteConfig } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { FailureCode } from '../domain/failure.ts';
+import type { Registration } from '../domain/registration.ts';
+import { requestInvitation } from '../ledger/outbox.ts';
+import { wishCancel, wishRetry, wishRoles } from '../ledger/wishes.ts';
+import { Problem } from '../problem-details.ts';
+import { inBackground, refuseUngrantable, refuseUnknown } from './admit.ts';
+import { json, problems } from './answers.ts';
+import type { AppDeps, AppEnv } from './app-deps.ts';
+import { readJson, readOptionalJson } from './body.ts';
+import { reason, roles } from './fields.ts';
+import { BEARER, mount, type Api } from './mount.ts';
+import { ReceiptSchema } from './schemas.ts';
+import { findVisible, receiptOf } from './show.ts';
+import { parse } from './validate.ts';
+
+const withReason = z.strictObject({ reason }).openapi('Reason');
+const newRoles = z.strictObject({ roles, reason }).openapi('NewRoles');
+const nothing = z.strictObject({});
+
+/** What an operator may want of a registration: written to the row first, then sent to its run. */
+export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
+  const retry = operation('post', 'retry', 'retryRegistration', 'Resume a parked run', {
+    body: withReason,
+    codes: ['not_parked'],
+  });
+  mount(api, deps, retry, async (c) => {
+    const { reason: why = null } = parse(withReason, await readOptionalJson(c));
+    const { id } = await visible(deps, c);
+    const wished = await wishRetry(deps.db, id, { actor: c.var.caller.id, reason: why });
+    if (wished.kind === 'not_parked') throw new Problem('not_parked', { registrationId: id });
+    inBackground(deps, id, deps.runs.resume(id, 'operator'));
+    return c.json(await receiptOf(deps, wished.registration), 202);
+  });
+
+  const cancel = operation('post', 'cancel', 'cancelRegistration', 'Take everything back', {
+    body: withReason,
+    codes: ['already_closed'],
+  });
+  mount(api, deps, cancel, async (c) => {
+    const { reason: why = null } = parse(withReason, await readOptionalJson(c));
+    const { id } = await visible(deps, c);
+    const wished = await wishCancel(deps.db, id, { actor: c.var.caller.id, reason: why });
+    if (wished.kind === 'already_closed') {
+      throw new Problem('already_closed', { registrationId: id });
+    }
+    if (wished.kind === 'done') inBackground(deps, id, deps.runs.cancel(id));
+    return c.json(await receiptOf(deps, wished.registration), 202);
+  });
+
+  const replace = operation('put', 'roles', 'replaceRegistrationRoles', 'Other roles', {
+    body: newRoles,
+    required: true,
+    codes: ['role_not_grantable', 'unknown_role', 'not_parked'],
+  });
+  mount(api, deps, replace, async (c) => {
+    const body = parse(newRoles, await readJson(c));
+    const { id } = await visible(deps, c);
+    refuseUngrantable(c.var.caller, body.roles);
+    await refuseUnknown(deps, body.roles);
+    const wished = await wishRoles(deps.db, id, {
+      actor: c.var.caller.id,
+      reason: body.reason ?? null,
+      roles: [...new Set(body.roles)],
+    });
+    if (wished.kind === 'not_parked') throw new Problem('not_parked', { registrationId: id });
+    inBackground(deps, id, deps.runs.resume(id, 'operator'));
+    return c.json(await receiptOf(deps, wished.registration), 202);
+  });
+
+  const invite = operation('post', 'invitation', 'resendInvitation', 'Send the invitation again', {
+    body: nothing,
+    codes: ['invitation_not_due'],
+  });
+  mount(api, deps, invite, async (c) => {
+    parse(nothing, await readOptionalJson(c));
+    const found = await visible(deps, c);
+    if (!(await isInvitationDue(deps, found))) {
+      throw new Problem('invitation_not_due', { registrationId: found.id });
+    }
+    const row = await requestInvitation(deps.db, found.id, { actor: c.var.caller.id });
+    return c.json(await receiptOf(deps, row), 202);
+  });
+}
+
+async function visible(deps: AppDeps, c: Context<AppEnv>): Promise<Registration> {
+  return await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
+}
+
+/** Due to whoever was registered without a password and has not set one since. */
+async function isInvitationDue(deps: AppDeps, row: Registration): Promise<boolean> {
+  if (row.status !== 'completed' || row.cognitoUsername === null) return false;
+  if (Object.hasOwn(row.steps, 'setPassword')) return false;
+  return (await deps.directory.passwordState(row.cognitoUsername)) === 'owes_password';
+}
+
+function operation(
+  method: 'post' | 'put',
+  name: string,
+  operationId: string,
+  summary: string,
+  {
+    body,
+    required = false,
+    codes,
+  }: { body: z.ZodType; required?: boolean; codes: readonly FailureCode[] },
+): RouteConfig {
+  return {
+    method,
+    path: `/registrations/{id}/${name}`,
+    operationId,
+    summary,
+    tags: ['Registrations'],
+    security: BEARER,
+    request: {
+      params: z.object({ id: z.string().openapi({ format: 'uuid' }) }),
+      body: { required, content: { 'application/json': { schema: body } } },
+    },
+    responses: {
+      202: json(ReceiptSchema, 'Taken down; the receipt as it is now.'),
+      ...problems({ body: true }, 'registration_not_found', ...codes),
+    },
+  };
+}

@@ -1,0 +1,167 @@
+import { z } from '@hono/zod-openapi';
+import { findVisible, receiptOf, receiptsOf } from './show.ts';
+import { countRegistrations, listRegistrations } from '../ledger/read.ts';
+import { parse, parseQuery } from './validate.ts';
+import { admit } from './admit.ts';
+import { json, problems } from './answers.ts';
+import type { AppDeps } from './app-deps.ts';
+import { readJson } from './body.ts';
+import { fromCursor, pageOf } from './cursor.ts';
+import { cursor, email, instant, limit, role, text } from './fields.ts';
+import { idempotencyKeyOf } from './idempotency-key.ts';
+import { BEARER, mount, type Api } from './mount.ts';
+import { problemOf } from './outcome.ts';
+import { waitSecondsOf } from './prefer.ts';
+import { newRegistration, refusePassword, toWanted } from './registration-body.ts';
+import { ReceiptSchema, RegistrationPage, RegistrationStatusSchema } from './schemas.ts';
+import { waitAsPreferred } from './wait.ts';
+
+const prefer = z.string().optional().openapi({
+  description: '`wait=<seconds>`, at most 60: answer when the outcome is known.',
+  example: 'wait=10',
+});
+const idempotencyKey = z.string().optional().openapi({
+  description: '1–255 visible ASCII characters. The same key and body name the same registration.',
+});
+const pathId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
+const listQuery = z.object({
+  status: z.array(RegistrationStatusSchema).max(50).optional(),
+  email: email.optional(),
+  role: role.optional(),
+  requestedBy: text(1, 200).optional(),
+  acceptedAfter: instant.optional(),
+  acceptedBefore: instant.optional(),
+  cursor,
+  limit,
+});
+const waited = { 'Preference-Applied': 'What of `Prefer` was honoured.' };
+const TAG = { tags: ['Registrations'], security: BEARER };
+
+export function mountRegistrations(api: Api, deps: AppDeps): void {
+  const body = newRegistration(deps.attributes);
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAG,
+      method: 'post',
+      path: '/registrations',
+      operationId: 'createRegistration',
+      summary: 'Register a user',
+      description:
+        'Accepts the registration durably and answers at once, or with `Prefer: wait` with its outcome.',
+      request: {
+        headers: z.object({ 'Idempotency-Key': idempotencyKey, Prefer: prefer }),
+        body: { required: true, content: { 'application/json': { schema: body } } },
+      },
+      responses: {
+        201: json(ReceiptSchema, 'Completed within the wait, or before.', {
+          ...waited,
+          Location: 'The registration.',
+          'Idempotent-Replayed': '`true` where the key was known.',
+        }),
+        202: json(ReceiptSchema, 'Accepted; it goes on.', {
+          ...waited,
+          Location: 'The registration.',
+          'Idempotent-Replayed': '`true` where the key was known.',
+        }),
+        ...problems(
+          { body: true },
+          'forbidden',
+          'role_not_grantable',
+          'unknown_role',
+          'email_taken',
+          'username_taken',
+          'idempotency_key_reused',
+          'registration_failed',
+          'registration_cancelled',
+          'manual_cleanup_required',
+          'identity_provider_refused',
+          'user_vanished',
+          'terminated',
+        ),
+      },
+    },
+    async (c) => {
+      const sent = await readJson(c);
+      refusePassword(sent);
+      const wanted = toWanted(parse(body, sent));
+      const key = idempotencyKeyOf(c);
+      const { registration, replayed } = await admit(deps, c.var.caller, key, wanted);
+      const seconds = waitSecondsOf(c.req.header('prefer'));
+      if (replayed) c.header('Idempotent-Replayed', 'true');
+      const row =
+        seconds === null ? registration : await waitAsPreferred(deps, c, registration, seconds);
+      const problem = seconds === null ? null : problemOf(row);
+      if (problem) throw problem;
+      c.header('Location', `/registrations/${row.id}`);
+      return c.json(await receiptOf(deps, row), row.status === 'completed' ? 201 : 202);
+    },
+  );
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAG,
+      method: 'get',
+      path: '/registrations/{id}',
+      operationId: 'getRegistration',
+      summary: 'Read a receipt',
+      request: { params: pathId, headers: z.object({ Prefer: prefer }) },
+      responses: {
+        200: json(ReceiptSchema, 'The receipt.', waited),
+        ...problems({}, 'registration_not_found'),
+      },
+    },
+    async (c) => {
+      const found = await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
+      const seconds = waitSecondsOf(c.req.header('prefer'));
+      const row = seconds === null ? found : await waitAsPreferred(deps, c, found, seconds);
+      return c.json(await receiptOf(deps, row), 200);
+    },
+  );
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAG,
+      method: 'get',
+      path: '/registrations',
+      operationId: 'listRegistrations',
+      summary: 'List registrations, newest first',
+      request: { query: listQuery },
+      responses: {
+        200: json(RegistrationPage, 'A page.'),
+        ...problems({}, 'invalid_request', 'invalid_cursor'),
+      },
+    },
+    async (c) => {
+      const query = parseQuery(c, listQuery, ['status']);
+      const after = fromCursor(query.cursor);
+      const { caller } = c.var;
+      const filter = {
+        visibleTo: { callerId: caller.id, grants: caller.grants },
+        ...(query.status && { statuses: query.status }),
+        ...(query.email && { email: query.email }),
+        ...(query.role && { role: query.role }),
+        ...(query.requestedBy && { requestedBy: query.requestedBy }),
+        ...(query.acceptedAfter && { acceptedAfter: query.acceptedAfter }),
+        ...(query.acceptedBefore && { acceptedBefore: query.acceptedBefore }),
+      };
+      const [rows, total] = await Promise.all([
+        listRegistrations(deps.db, {
+          ...filter,
+          ...(after && { after: { acceptedAt: after.at, id: after.id } }),
+          limit: query.limit + 1,
+        }),
+        after ? null : countRegistrations(deps.db, filter),
+      ]);
+      const page = pageOf(rows, query.limit, (row) => ({ at: row.acceptedAt, id: row.id }));
+      const items = await receiptsOf(deps, page.items);
+      return c.json({ items, nextCursor: page.nextCursor, total }, 200);
+    },
+  );
+}

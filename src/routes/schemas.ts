@@ -1,0 +1,123 @@
+import { z } from '@hono/zod-openapi';
+import { AUDIT_EVENTS } from '../domain/audit-event.ts';
+import { FAILURES, type FailureCode } from '../domain/failure.ts';
+import { DOORS } from '../domain/registration.ts';
+import { STATUSES } from '../domain/status.ts';
+import { STEP_STATUSES } from '../domain/step.ts';
+
+/** The document's schemas: one per enumeration, and what the answers are made of. */
+
+const codes = [...new Set(Object.values(FAILURES).map((failure): FailureCode => failure.code))];
+
+export const ProblemCode = z.enum(codes).openapi('ProblemCode');
+export const RegistrationStatusSchema = z.enum(STATUSES).openapi('RegistrationStatus');
+export const StepStatusSchema = z.enum(STEP_STATUSES).openapi('StepStatus');
+export const DoorSchema = z.enum(DOORS).openapi('Door');
+export const AuditEventName = z.enum(AUDIT_EVENTS).openapi('AuditEventName');
+export const InvitationStatus = z.enum(['none', 'pending', 'sent']).openapi('InvitationStatus');
+
+const id = z.string().openapi({ format: 'uuid' });
+const at = z.string().openapi({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' });
+const failure = z.object({ code: ProblemCode, detail: z.string() }).openapi('PublicFailure');
+
+export const ProblemSchema = z
+  .object({
+    type: z.string().openapi({ format: 'uri-reference', example: '/problems/invalid_request' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: ProblemCode,
+    instance: z.string().openapi({ description: '`urn:uuid:` and the request id.' }),
+    registrationId: id.optional(),
+    errors: z
+      .array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }))
+      .optional(),
+  })
+  .openapi('Problem');
+
+export const TimelineEntry = z
+  .object({
+    event: AuditEventName,
+    at,
+    actor: z.string(),
+    details: z.record(z.string(), z.unknown()),
+  })
+  .openapi('TimelineEntry');
+
+export const StepSchema = z
+  .object({
+    name: z.string().openapi({
+      description:
+        'createUser, setPassword, assignRole:<role>, removeRole:<role>, complete or deleteUser.',
+      example: 'assignRole:researcher',
+    }),
+    status: StepStatusSchema,
+    attempts: z.int(),
+    lastError: ProblemCode.nullable(),
+    nextRetryAt: at.nullable(),
+  })
+  .openapi('Step');
+
+export const ReceiptSchema = z
+  .object({
+    id,
+    status: RegistrationStatusSchema,
+    email: z.string(),
+    username: z.string().nullable(),
+    firstName: z.string().nullable(),
+    lastName: z.string().nullable(),
+    roles: z.array(z.string()),
+    userId: z.string().nullable().openapi({ description: "The user's sub." }),
+    invitation: z.object({
+      status: InvitationStatus,
+      sentAt: at.nullable(),
+      expiresAt: at.nullable(),
+    }),
+    requestedBy: z.string(),
+    door: DoorSchema,
+    acceptedAt: at,
+    finishedAt: at.nullable(),
+    failure: failure.nullable(),
+    compensationFailures: z.array(
+      z.object({ step: z.string(), code: ProblemCode, detail: z.string() }),
+    ),
+    steps: z.array(StepSchema),
+    timeline: z.array(TimelineEntry),
+    workflow: z.object({
+      id: z.string(),
+      runId: z.string().nullable(),
+      url: z.string().nullable(),
+    }),
+  })
+  .openapi('Receipt');
+export type Receipt = z.infer<typeof ReceiptSchema>;
+
+export const RegistrationPage = z
+  .object({
+    items: z.array(ReceiptSchema),
+    nextCursor: z.string().nullable(),
+    total: z.int().nullable().openapi({
+      description: 'On the first page only; exact up to 10,000, null beyond.',
+    }),
+  })
+  .openapi('RegistrationPage');
+
+export const AuditEventSchema = z
+  .object({
+    id,
+    event: AuditEventName,
+    registrationId: id.nullable(),
+    userId: z.string().nullable(),
+    actor: z.string(),
+    at,
+    details: z.record(z.string(), z.unknown()),
+  })
+  .openapi('AuditEvent');
+
+export const AuditEventPage = z
+  .object({ items: z.array(AuditEventSchema), nextCursor: z.string().nullable() })
+  .openapi('AuditEventPage');
+
+export const RoleList = z
+  .object({ items: z.array(z.object({ name: z.string(), description: z.string().nullable() })) })
+  .openapi('RoleList');
