@@ -1,0 +1,56 @@
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleOptions,
+} from '@temporalio/client';
+
+export interface ScheduleSettings {
+  /** Also the prefix of the schedules' ids: one deployment's do not meet another's. */
+  readonly taskQueue: string;
+  readonly resumeIntervalSeconds: number;
+  readonly sweepIntervalSeconds: number;
+}
+
+/** The relay never ends by itself; this only brings it back when it was lost. */
+const RELAY_CHECK_SECONDS = 60;
+
+/** Makes the schedules, or sets their intervals anew. Repeatable. */
+export async function ensureSchedules(client: Client, settings: ScheduleSettings): Promise<void> {
+  for (const schedule of schedulesOf(settings)) await ensure(client, schedule);
+}
+
+async function ensure(client: Client, schedule: ScheduleOptions): Promise<void> {
+  try {
+    await client.schedule.create(schedule);
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule
+      .getHandle(schedule.scheduleId)
+      .update(({ state }) => ({ ...schedule, state }));
+  }
+}
+
+function schedulesOf(settings: ScheduleSettings): ScheduleOptions[] {
+  const { taskQueue } = settings;
+  const of = (workflowType: string, everySeconds: number): ScheduleOptions => ({
+    scheduleId: `${taskQueue}-${workflowType}`,
+    spec: { intervals: [{ every: everySeconds * 1000 }] },
+    action: {
+      type: 'startWorkflow',
+      workflowType,
+      workflowId: `${taskQueue}-${workflowType}`,
+      taskQueue,
+      args: [],
+    },
+    // A round that lasts longer than its interval is not joined by another. Rounds missed while
+    // Temporal was away are made up for by the next one.
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+    state: { triggerImmediately: true },
+  });
+  return [
+    of('sweepRegistrations', settings.sweepIntervalSeconds),
+    of('resumeStuckRegistrations', settings.resumeIntervalSeconds),
+    of('relayEvents', RELAY_CHECK_SECONDS),
+  ];
+}

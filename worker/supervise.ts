@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { NativeConnection, type NativeConnectionOptions, type Worker } from '@temporalio/worker';
+import { hasStatusAttribute } from '../src/temporal/search-attribute.ts';
+
+const RECONNECT_MS = 1000;
+
+export interface SupervisedOptions {
+  readonly connect: NativeConnectionOptions;
+  readonly namespace: string;
+  /** null for a process without a worker. */
+  readonly createWorker: ((connection: NativeConnection) => Promise<Worker>) | null;
+  readonly log: {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+  };
+}
+
+/** A connection to Temporal that is made in a loop, and the worker on it. */
+export interface Supervised {
+  client(): Client | null;
+  state(): { temporal: 'ok' | 'degraded'; worker: 'ok' | 'degraded' | 'off' };
+  /** Lets activities finish, then closes the connection. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Connects, and runs a worker, for as long as the process lives: Temporal may come later than the
+ * process, and go in between.
+ */
+export function supervise(options: SupervisedOptions): Supervised {
+  const stopping = new AbortController();
+  let client: Client | null = null;
+  let worker: Worker | null = null;
+
+  async function once(): Promise<void> {
+    const connection = await NativeConnection.connect(options.connect);
+    try {
+      if (options.createWorker && !(await hasStatusAttribute(connection, options.namespace))) {
+        throw new Error('search attribute RegistrationStatus is missing: run `npm run setup`');
+      }
+      client = new Client({ connection, namespace: options.namespace });
+      if (options.createWorker) {
+        worker = await options.createWorker(connection);
+        const running = worker.run();
+        // Stopping may have been asked for while the worker was being made.
+        if (stopping.signal.aborted) worker.shutdown();
+        options.log.info({ namespace: options.namespace }, 'worker polls');
+        await running;
+      } else {
+        await aborted(stopping.signal);
+      }
+    } finally {
+      client = null;
+      worker = null;
+      await connection.close().catch(() => undefined);
+    }
+  }
+
+  async function loop(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await once();
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : 'unknown';
+        options.log.warn({ reason }, 'Temporal: not there, trying again');
+        await delay(RECONNECT_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  const looping = loop();
+  return {
+    client: () => client,
+    state: () => ({
+      temporal: client ? 'ok' : 'degraded',
+      worker: options.createWorker ? (worker?.getState() === 'RUNNING' ? 'ok' : 'degraded') : 'off',
+    }),
+    async stop() {
+      stopping.abort();
+      if (worker?.getState() === 'RUNNING') worker.shutdown();
+      await looping;
+    },
+  };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,28 @@
+import { Worker, type NativeConnection } from '@temporalio/worker';
+import type { BackgroundActivities, RegistrationActivities } from '../activities/contract.ts';
+import { workflowBundle } from './bundle.ts';
+
+export interface WorkerOptions {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly activities: Partial<RegistrationActivities & BackgroundActivities>;
+}
+
+/** A worker for everything Registrar does; `run()` is the caller's. */
+export async function createWorker(options: WorkerOptions): Promise<Worker> {
+  return await Worker.create({
+    connection: options.connection,
+    namespace: options.namespace,
+    taskQueue: options.taskQueue,
+    workflowBundle: await workflowBundle(),
+    activities: options.activities,
+    // 0 by default: activities under way would be cut off at every rollout.
+    shutdownGraceTime: '10 seconds',
+    shutdownForceTime: '15 seconds',
+    // A killed worker's cached runs wait this long for it; the default is 10 s.
+    stickyQueueScheduleToStartTimeout: '3 seconds',
+    maxConcurrentActivityTaskExecutions: 100,
+    maxConcurrentLocalActivityExecutions: 100,
+  });
+}
