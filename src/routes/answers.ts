@@ -32,10 +32,7 @@ export function json(
   };
 }
 
-interface HeaderObject {
-  description: string;
-  schema: { type: 'string' };
-}
+type HeaderObject = { description: string; schema: { type: 'string' } };
 
 /** The problems of an operation, grouped by status, each code with an example. */
 export function problems(

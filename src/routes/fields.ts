@@ -37,7 +37,8 @@ export const email = z
   })
   .openapi({ type: 'string', format: 'email', maxLength: 254, example: 'ada@example.com' });
 
-export const role = z.string().regex(ROLE_NAME);
+// The pattern is written out: the document's generator would append the flag to it.
+export const role = z.string().regex(ROLE_NAME).openapi({ pattern: ROLE_NAME.source });
 
 export const roles = z
   .array(role)
