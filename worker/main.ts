@@ -3,7 +3,7 @@ import { ConfigError, parseConfig } from '../src/config.ts';
 import { composeParts } from './compose.ts';
 
 try {
-  const config = parseConfig(process.env);
+  const config = parseConfig(process.env, 'worker');
   const log = pino({ level: config.logLevel, base: { process: 'worker' } });
   const parts = composeParts(config, { hostsWorker: true, changed: () => undefined, log });
   log.info({ taskQueue: config.temporal.taskQueue }, 'worker started');

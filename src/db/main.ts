@@ -1,12 +1,12 @@
+import { ConfigError, parseDatabaseUrl } from '../config.ts';
 import { migrate } from './migrate.ts';
-import { ConfigError, parseConfig } from '../config.ts';
 
 try {
-  const config = parseConfig(process.env);
-  await migrate(config.database.url);
+  await migrate(parseDatabaseUrl(process.env));
   process.stdout.write('The database is migrated.\n');
 } catch (error) {
-  const lines = error instanceof ConfigError ? error.lines : [`Migration failed: ${String(error)}`];
+  const reason = error instanceof Error ? error.message : 'unknown';
+  const lines = error instanceof ConfigError ? error.lines : [`Migration failed: ${reason}`];
   process.stderr.write(`${lines.join('\n')}\n`);
   process.exitCode = 1;
 }

@@ -12,7 +12,13 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import type { CompensationFailure, CreateOutcome, Door, PublicFailure, WishKind } from '../domain/registration.ts';
+import type {
+  CompensationFailure,
+  CreateOutcome,
+  Door,
+  PublicFailure,
+  WishKind,
+} from '../domain/registration.ts';
 import type { AuditEventName } from '../domain/audit-event.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
@@ -21,7 +27,8 @@ const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
 
 // Raw, because drizzle's `eq` in a partial index emits a parameter and the migration fails.
-const LIVING = sql.raw(`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+const LIVING =
+  sql.raw(`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)`);
 const HOLDS_KEY = sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`);
 const IS_OPEN = sql.raw(
@@ -109,11 +116,15 @@ export const auditEvents = pgTable(
     registrationId: uuid('registration_id'),
     userId: text('user_id'),
     actor: text('actor').notNull(),
-    at: at('at').notNull().default(sql`clock_timestamp()`),
+    at: at('at')
+      .notNull()
+      .default(sql`clock_timestamp()`),
     /** What makes a repeated append of the same thing the same row. */
     key: text('key').notNull().default(''),
     details: jsonb('details').$type<Record<string, unknown>>().notNull().default({}),
-    txId: xid8('tx_id').notNull().default(sql`pg_current_xact_id()`),
+    txId: xid8('tx_id')
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
   (t) => [
     uniqueIndex('audit_events_once').on(t.registrationId, t.event, t.key),
@@ -146,8 +157,6 @@ export const outboxDeliveries = pgTable(
   },
   (t) => [
     uniqueIndex('outbox_deliveries_once').on(t.outboxId, t.destination),
-    index('outbox_deliveries_due')
-      .on(t.nextAttemptAt)
-      .where(sql.raw('delivered_at IS NULL')),
+    index('outbox_deliveries_due').on(t.nextAttemptAt).where(sql.raw('delivered_at IS NULL')),
   ],
 );

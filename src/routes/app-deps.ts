@@ -3,7 +3,6 @@ import type { VerifyToken } from '../access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
-import type { Door } from '../domain/registration.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
 import type { Runs } from '../domain/runs.ts';
 
@@ -38,7 +37,7 @@ export interface AppDeps {
   readonly verifyToken: VerifyToken;
   readonly grants: readonly Grant[];
   /** The doors that are open; `canonical` needs no mention. */
-  readonly doors: ReadonlySet<Door>;
+  readonly doors: ReadonlySet<string>;
   readonly temporal: TemporalView;
   readonly propagationGraceSeconds: number;
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */

@@ -1,5 +1,6 @@
 import {
   ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
   ScheduleOverlapPolicy,
   type Client,
   type ScheduleOptions,
@@ -18,6 +19,25 @@ const RELAY_CHECK_SECONDS = 60;
 /** Makes the schedules, or sets their intervals anew. Repeatable. */
 export async function ensureSchedules(client: Client, settings: ScheduleSettings): Promise<void> {
   for (const schedule of schedulesOf(settings)) await ensure(client, schedule);
+}
+
+/** The ids of schedules that are not there, or run at another interval than wished. */
+export async function missingSchedules(
+  client: Client,
+  settings: ScheduleSettings,
+): Promise<string[]> {
+  const missing: string[] = [];
+  for (const { scheduleId, spec } of schedulesOf(settings)) {
+    try {
+      const found = await client.schedule.getHandle(scheduleId).describe();
+      const wished = spec.intervals?.[0]?.every;
+      if (found.spec.intervals?.[0]?.every !== wished) missing.push(scheduleId);
+    } catch (error) {
+      if (!(error instanceof ScheduleNotFoundError)) throw error;
+      missing.push(scheduleId);
+    }
+  }
+  return missing;
 }
 
 async function ensure(client: Client, schedule: ScheduleOptions): Promise<void> {

@@ -1,0 +1,34 @@
+import { parseArgs } from 'node:util';
+import { ConfigError, parseConfig } from '../src/config.ts';
+import { normaliseEmail } from '../src/domain/email.ts';
+import { runSetup } from './setup.ts';
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  const { values } = parseArgs({
+    options: {
+      check: { type: 'boolean', default: false },
+      'skip-cognito': { type: 'boolean', default: false },
+      admin: { type: 'string' },
+    },
+  });
+  const admin = values.admin === undefined ? null : normaliseEmail(values.admin);
+  if (values.admin !== undefined && admin === null) {
+    throw new Error(`--admin: "${values.admin}" is not an e-mail address`);
+  }
+  const config = parseConfig(process.env, 'setup');
+  const skipCognito = values['skip-cognito'];
+  const missing = await runSetup(config, { check: values.check, skipCognito, admin, print });
+  if (!values.check) print(missing === 0 ? 'Nothing was missing.' : 'Done.');
+  else if (missing > 0) process.exitCode = 1;
+} catch (error) {
+  const lines =
+    error instanceof ConfigError
+      ? error.lines
+      : [error instanceof Error ? error.message : 'Setup failed.'];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  process.exitCode = 1;
+}

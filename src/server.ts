@@ -1,0 +1,94 @@
+import type { Server } from 'node:http';
+import { serve } from '@hono/node-server';
+import type { Logger } from 'pino';
+import { createDirectory } from '../activities/directory.ts';
+import { createRoleCatalogue } from '../activities/role-catalogue.ts';
+import { composeParts, type Parts } from '../worker/compose.ts';
+import { createTokenVerifier } from './access/tokens.ts';
+import { createApp } from './app.ts';
+import { RowChanges } from './changes.ts';
+import type { Config } from './config.ts';
+
+/** Requests under way get this long at the end; the worker's grace comes after it. */
+const REQUESTS_GRACE_MS = 5000;
+
+export interface RunningServer {
+  /** `http://host:port` */
+  readonly url: string;
+  readonly parts: Parts;
+  /** Drains: no new requests, waits end with what is known, then the worker, then the connections. */
+  close(): Promise<void>;
+}
+
+/** The API process. Listens at once; Temporal and PostgreSQL may come later.
+ * @throws when the port is taken */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const changes = new RowChanges();
+  const closing = new AbortController();
+  const parts = composeParts(config, {
+    hostsWorker: config.worker.inProcess,
+    changed: (id) => changes.changed(id),
+    log,
+  });
+  const app = createApp({
+    db: parts.pool.db,
+    runs: parts.runs,
+    roles: createRoleCatalogue(parts.provider),
+    directory: createDirectory(parts.provider),
+    changes,
+    verifyToken: createTokenVerifier(config.tokens),
+    grants: config.grants,
+    doors: config.http.doors,
+    temporal: {
+      state: () => parts.temporal.state(),
+      uiUrl: config.temporal.uiUrl,
+      namespace: config.temporal.namespace,
+    },
+    propagationGraceSeconds: config.retry.propagationGraceSeconds,
+    attributes: config.cognito.attributes,
+    corsOrigins: config.http.corsOrigins,
+    logger: log,
+    closing: closing.signal,
+  });
+  try {
+    const { server, url } = await listen(app.fetch, config.http);
+    log.info({ url }, 'API listens');
+    return {
+      url,
+      parts,
+      async close() {
+        closing.abort();
+        await drain(server);
+        await parts.close();
+      },
+    };
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+}
+
+async function listen(
+  fetch: Parameters<typeof serve>[0]['fetch'],
+  { host, port }: Config['http'],
+): Promise<{ server: Server; url: string }> {
+  return await new Promise((resolve, reject) => {
+    const server = serve({ fetch, hostname: host, port }, (address) => {
+      const name = host.includes(':') ? `[${host}]` : host;
+      resolve({ server, url: `http://${name}:${address.port}` });
+    }) as Server;
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(taken ? new Error(`PORT: ${host}:${port} is taken by another process`) : error);
+    });
+  });
+}
+
+async function drain(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  const impatient = setTimeout(() => server.closeAllConnections(), REQUESTS_GRACE_MS);
+  await closed;
+  clearTimeout(impatient);
+}

@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util';
+import { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { pino } from 'pino';
+import { cognitoClient, createCognito } from '../activities/cognito.ts';
+import { sweep } from '../activities/sweep.ts';
+import { ConfigError, parseConfig } from '../src/config.ts';
+import { openDatabase } from '../src/db/client.ts';
+import { createRuns } from '../src/temporal/runs.ts';
+
+try {
+  const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } });
+  const config = parseConfig(process.env, 'worker');
+  const log = pino({ level: config.logLevel, base: { process: 'sweep' } }, pino.destination(2));
+  const connection = await NativeConnection.connect(config.temporal.connection);
+  const client = new Client({ connection, namespace: config.temporal.namespace });
+  const { taskQueue } = config.temporal;
+  const pool = openDatabase(config.database.url, 10);
+  const cognito = cognitoClient(config.cognito);
+  try {
+    const report = await sweep({
+      db: pool.db,
+      provider: createCognito(cognito, config.cognito.userPoolId),
+      runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
+      log,
+      changed: () => undefined,
+      dryRun: values['dry-run'],
+    });
+    process.stdout.write(`${JSON.stringify(report)}\n`);
+  } finally {
+    cognito.destroy();
+    await pool.close();
+    await connection.close();
+  }
+} catch (error) {
+  const lines =
+    error instanceof ConfigError
+      ? error.lines
+      : [error instanceof Error ? error.message : 'The sweep failed.'];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  process.exitCode = 1;
+}
