@@ -50,7 +50,7 @@ export async function rememberedPorts(home: string): Promise<PortOf> {
   return async (part, from) => {
     const before = known[part];
     const port =
-      before !== undefined && (await isFree(before, '127.0.0.1')) && !handedOut.has(before)
+      before !== undefined && (await isFree(before, '127.0.0.1'))
         ? before
         : await freePortFrom(from);
     handedOut.add(port);

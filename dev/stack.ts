@@ -30,6 +30,11 @@ export interface Stack {
 /** File in the home that tells `npm run token` what runs; there only while it runs. */
 export const STACK_FILE = 'stack.json';
 
+/** Folder of the embedded state that the environment names. */
+export function homeOf(env: Readonly<Record<string, string | undefined>>): string {
+  return env['REGISTRAR_HOME'] || '.registrar';
+}
+
 /**
  * Starts Temporal, PostgreSQL and the Cognito sandbox, each only where `env` names none.
  * Throws one line, after stopping what it had started.
@@ -56,7 +61,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       parts.push(part);
       env = part.env;
     }
-    if (!ephemeral) await writeFileSafely(join(home, STACK_FILE), describe(env));
+    if (!ephemeral) await writeFileSafely(join(home, STACK_FILE), describe(parts, env));
     return { env, parts, stop, kill: () => running.forEach((part) => part.kill()) };
   } catch (error) {
     await stop();
@@ -71,11 +76,10 @@ function given(env: Readonly<Record<string, string | undefined>>): Record<string
   return Object.fromEntries(entries);
 }
 
-function describe(env: Record<string, string>): string {
+/** Only a sandbox of ours is described: a token of another pool is not ours to make. */
+function describe(parts: readonly Part[], env: Record<string, string>): string {
   const { COGNITO_ENDPOINT, COGNITO_USER_POOL_ID, COGNITO_CLIENT_ID } = env;
-  return JSON.stringify(
-    { pid: process.pid, COGNITO_ENDPOINT, COGNITO_USER_POOL_ID, COGNITO_CLIENT_ID },
-    null,
-    2,
-  );
+  const embedded = parts.some(({ name, kind }) => name === 'cognito' && kind === 'embedded');
+  const sandbox = { COGNITO_ENDPOINT, COGNITO_USER_POOL_ID, COGNITO_CLIENT_ID };
+  return JSON.stringify(embedded ? sandbox : {}, null, 2);
 }

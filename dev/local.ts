@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import postgres from 'postgres';
+import { type Config, parseConfig } from '../src/config.ts';
+import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
+import { readIfThere, writeFileSafely } from './files.ts';
+import { tokenOf } from './person.ts';
+import { freePortFrom } from './ports.ts';
+import { type Progress, reasonOf } from './progress.ts';
+import { homeOf, type Stack, startStack } from './stack.ts';
+import { summaryOf } from './summary.ts';
+
+/** The rest of Registrar, as `npm start` uses it. */
+export interface Registrar {
+  migrate(databaseUrl: string): Promise<void>;
+  /** Search attribute, schedules and the first administrator. Repeatable. */
+  setUp(config: Config, admin: string, log: Progress): Promise<void>;
+  /** API and worker in this process. `stop` drains. */
+  serve(config: Config): Promise<{ stop(): Promise<void> }>;
+}
+
+export interface LocalOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly yes: boolean;
+  /** Path of a fault plan. */
+  readonly faults: string | undefined;
+  readonly log: Progress;
+  /** Called as soon as there is something to stop. */
+  readonly onStarted: (running: Running) => void;
+}
+
+export interface Running {
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+export const FIRST_ADMINISTRATOR = 'admin@example.com';
+const ALL_DOORS = 'users,step,signup,session,seeding';
+const FIRST_PORT = 3000;
+
+/** Starts everything and answers what to tell the person. Throws one line; stops what it began. */
+export async function startLocal(options: LocalOptions, registrar: Registrar): Promise<string> {
+  const { env, log } = options;
+  env['ENVIRONMENT'] ||= 'local';
+  env['DOORS'] ||= ALL_DOORS;
+  const rules = options.faults === undefined ? [] : await loadPlan(options.faults);
+  const home = resolve(homeOf(env));
+  const choosesPort = !env['PORT'];
+  // Before anything starts: what is wrong already will not get right.
+  parseConfig({ ...placeholders(env), ...withoutEmpty(env) });
+
+  const stack = await startStack({ home, env, log, faults: rules });
+  let server: { stop(): Promise<void> } | undefined;
+  options.onStarted({
+    stop: async () => {
+      await server?.stop();
+      await stack.stop();
+    },
+    kill: () => stack.kill(),
+  });
+  try {
+    replaceEnvironment(env, stack.env);
+    env['PASSWORD_SEALING_KEYS'] ||= await sealingKeyOf(home);
+    if (choosesPort) env['PORT'] = String(await freePortFrom(FIRST_PORT, env['HOST'] || undefined));
+    const config = parseConfig(env);
+    await consent(stack, config.database.url, options.yes);
+    log('Migrating the database');
+    await registrar.migrate(config.database.url);
+    log('Setting up pool, roles, search attribute and schedules');
+    await registrar.setUp(config, FIRST_ADMINISTRATOR, log);
+    server = await registrar.serve(config);
+    return summaryOf(config, stack, home, await bearerOf(stack, config));
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+async function loadPlan(path: string): Promise<Rule[]> {
+  try {
+    return parseFaultPlan(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    throw new Error(`--faults ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}
+
+/** Stands for the parts that are not started yet, where the environment names none. */
+function placeholders(env: NodeJS.ProcessEnv): Record<string, string> {
+  return {
+    DATABASE_URL: 'postgres://127.0.0.1/embedded',
+    ...(env['TEMPORAL_PROFILE'] ? {} : { TEMPORAL_ADDRESS: '127.0.0.1:7233' }),
+    PASSWORD_SEALING_KEYS: `embedded:${Buffer.alloc(32).toString('base64')}`,
+    ...(env['COGNITO_USER_POOL_ID']
+      ? {}
+      : {
+          AWS_REGION: 'local',
+          COGNITO_ENDPOINT: 'http://127.0.0.1',
+          COGNITO_USER_POOL_ID: 'local_embedded',
+          COGNITO_CLIENT_ID: 'embedded',
+        }),
+  };
+}
+
+/** The SDKs read the process's environment: what the stack left out must not be there. */
+function replaceEnvironment(env: NodeJS.ProcessEnv, wanted: Record<string, string>): void {
+  for (const name of Object.keys(env)) if (!(name in wanted)) delete env[name];
+  Object.assign(env, wanted);
+}
+
+async function sealingKeyOf(home: string): Promise<string> {
+  const file = join(home, 'sealing-key');
+  const known = (await readIfThere(file))?.trim();
+  if (known) return known;
+  const key = `local:${randomBytes(32).toString('base64')}`;
+  await writeFileSafely(file, `${key}\n`);
+  return key;
+}
+
+/** A database that is neither ours nor migrated by us is changed only by consent. */
+async function consent(stack: Stack, databaseUrl: string, yes: boolean): Promise<void> {
+  const part = stack.parts.find(({ name }) => name === 'postgres');
+  if (part?.kind !== 'yours' || yes || (await isOurs(databaseUrl))) return;
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new Error(
+      `DATABASE_URL names a database of yours (${part.url}): say --yes to migrate it`,
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const answer = await terminal.question(`Migrate the database ${part.url}? [y/N] `);
+    if (!/^y(es)?$/i.test(answer.trim())) throw new Error('not migrated, so nothing is started');
+  } finally {
+    terminal.close();
+  }
+}
+
+async function isOurs(databaseUrl: string): Promise<boolean> {
+  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 5, onnotice: () => {} });
+  try {
+    const [row] = await sql<{ ours: boolean }[]>`
+      select to_regclass('drizzle.__drizzle_migrations') is not null
+         and to_regclass('registrations') is not null as ours`;
+    return row?.ours ?? false;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+async function bearerOf(stack: Stack, { cognito }: Config): Promise<string | undefined> {
+  const part = stack.parts.find(({ name }) => name === 'cognito');
+  if (part?.kind !== 'embedded') return undefined;
+  const sandbox = {
+    endpoint: cognito.endpoint ?? part.url,
+    userPoolId: cognito.userPoolId,
+    clientId: cognito.clientId ?? '',
+  };
+  return tokenOf(sandbox, FIRST_ADMINISTRATOR, 'admin');
+}

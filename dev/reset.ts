@@ -1,0 +1,33 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { holderOf } from './lock.ts';
+import { removePlace } from './postgres-place.ts';
+import { printError, printLine, reasonOf } from './progress.ts';
+import { homeOf } from './stack.ts';
+
+// By name, and never the folder as a whole: REGISTRAR_HOME may name one with other things.
+const OURS =
+  /^(postgres|postgres-(password|place)|postgres\.log|temporal\.(db(-\w+)?|log|pid)|cognito|ports\.json|stack\.json|sealing-key|lock(\..*)?)$/;
+
+/** Removes the embedded state. Answers false when there was none. */
+export async function reset(home: string): Promise<boolean> {
+  const holder = await holderOf(home);
+  if (holder !== undefined) {
+    throw new Error(`${home} is in use by process ${holder}: stop that one first`);
+  }
+  const names = await readdir(home).catch(() => []);
+  const ours = names.filter((name) => OURS.test(name));
+  await removePlace(home);
+  for (const name of ours) await rm(join(home, name), { recursive: true, force: true });
+  await rmdir(home).catch(() => undefined);
+  return ours.length > 0;
+}
+
+try {
+  const home = resolve(homeOf(process.env));
+  const removed = await reset(home);
+  printLine(removed ? `removed the embedded state in ${home}` : `no embedded state in ${home}`);
+} catch (error) {
+  printError(`reset: ${reasonOf(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,54 @@
+import { parseArgs } from 'node:util';
+import { ConfigError } from '../src/config.ts';
+import { type Running, startLocal } from './local.ts';
+import { printError, printLine, reasonOf } from './progress.ts';
+import { registrar } from './registrar.ts';
+
+let running: Running | undefined;
+let stopping = false;
+
+// Children are in process groups of their own: a Ctrl-C reaches only us, and we drain the
+// API before they end. Whatever way this process ends, they end with it.
+function onSignal(): void {
+  if (stopping || running === undefined) {
+    running?.kill();
+    process.exit(130);
+  }
+  stopping = true;
+  printLine('\nStopping; once more stops at once.');
+  running.stop().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      printError(`start: ${reasonOf(error)}`);
+      running?.kill();
+      process.exit(1);
+    },
+  );
+}
+
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+process.on('SIGHUP', onSignal);
+
+try {
+  const { values } = parseArgs({
+    options: { yes: { type: 'boolean', default: false }, faults: { type: 'string' } },
+  });
+  const summary = await startLocal(
+    {
+      env: process.env,
+      yes: values.yes,
+      faults: values.faults,
+      log: printLine,
+      onStarted: (started) => {
+        running = started;
+      },
+    },
+    registrar,
+  );
+  printLine(summary);
+} catch (error) {
+  const lines = error instanceof ConfigError ? error.lines : [reasonOf(error)];
+  for (const line of lines) printError(`start: ${line}`);
+  process.exit(1);
+}

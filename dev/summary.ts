@@ -1,0 +1,46 @@
+import type { Config } from '../src/config.ts';
+import type { Part } from './parts.ts';
+import type { Stack } from './stack.ts';
+
+const TITLES: Readonly<Record<Part['name'], string>> = {
+  temporal: 'Temporal',
+  postgres: 'PostgreSQL',
+  cognito: 'Cognito',
+};
+
+/** What `npm start` prints: what runs, whose it is, where, and a command to paste. */
+export function summaryOf(
+  config: Config,
+  stack: Stack,
+  home: string,
+  bearer: string | undefined,
+): string {
+  const host = /^(0\.0\.0\.0|::)$/.test(config.http.host) ? '127.0.0.1' : config.http.host;
+  const api = `http://${host.includes(':') ? `[${host}]` : host}:${config.http.port}`;
+  const rows: (readonly [string, string])[] = [
+    ['API', api],
+    ['docs', `${api}/docs`],
+    ...stack.parts.map(({ name, kind, url }) => [TITLES[name], `${kind}, ${url}`] as const),
+  ];
+  if (config.temporal.uiUrl !== null) rows.push(['Temporal UI', config.temporal.uiUrl]);
+  if (bearer !== undefined) rows.push(['mail sent', `${config.cognito.endpoint}/_sandbox/mail`]);
+  rows.push(['state', home]);
+  const curl = [
+    `curl -sS -X POST ${api}/registrations`,
+    `-H 'authorization: Bearer ${bearer ?? '<an access token of your pool>'}'`,
+    `-H 'content-type: application/json' -H 'prefer: wait=10'`,
+    `-d '{"email":"ada@example.com","roles":["viewer"]}'`,
+  ].join(' ');
+  return [
+    '',
+    'Registrar runs.',
+    '',
+    ...rows.map(([title, text]) => `  ${title.padEnd(12)} ${text}`),
+    '',
+    'Register a user (the token is good for 30 minutes; `npm run --silent token` prints another):',
+    '',
+    curl,
+    '',
+    'Ctrl-C stops everything; the state stays until `npm run reset`.',
+  ].join('\n');
+}

@@ -1,0 +1,43 @@
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { readIfThere } from './files.ts';
+import { holderOf } from './lock.ts';
+import { tokenOf } from './person.ts';
+import { printError, printLine, reasonOf } from './progress.ts';
+import { homeOf, STACK_FILE } from './stack.ts';
+
+const Running = z.object({
+  COGNITO_ENDPOINT: z.string(),
+  COGNITO_USER_POOL_ID: z.string(),
+  COGNITO_CLIENT_ID: z.string(),
+});
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { role: { type: 'string' }, email: { type: 'string' } },
+  });
+  const home = resolve(homeOf(process.env));
+  const text = await readIfThere(join(home, STACK_FILE));
+  if (text === undefined || (await holderOf(home)) === undefined) {
+    throw new Error('nothing runs here: `npm start` first');
+  }
+  const running = Running.safeParse(JSON.parse(text));
+  if (!running.success) {
+    throw new Error('the Cognito that runs here is yours: get a token from it');
+  }
+  const sandbox = {
+    endpoint: running.data.COGNITO_ENDPOINT,
+    userPoolId: running.data.COGNITO_USER_POOL_ID,
+    clientId: running.data.COGNITO_CLIENT_ID,
+  };
+  const email = values.email ?? `${values.role ?? 'admin'}@example.com`;
+  printLine(await tokenOf(sandbox, email, values.role));
+}
+
+try {
+  await main();
+} catch (error) {
+  printError(`token: ${reasonOf(error)}`);
+  process.exitCode = 1;
+}

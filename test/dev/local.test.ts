@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import type { Config } from '../../src/config.ts';
+import { type Registrar, type Running, startLocal } from '../../dev/local.ts';
+import { holderOf, takeLock } from '../../dev/lock.ts';
+import { createTestDatabase } from '../stack/database.ts';
+
+let home: string;
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'registrar-local-'));
+  await chmod(home, 0o755);
+});
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+interface Started {
+  readonly config: Config;
+  readonly running: Running;
+  readonly summary: string;
+}
+
+async function start(env: Record<string, string>, yes = false): Promise<Started> {
+  let config: Config | undefined;
+  let running: Running | undefined;
+  const registrar: Registrar = {
+    migrate: async () => {},
+    setUp: async () => {},
+    serve: async (given) => {
+      config = given;
+      return { stop: async () => {} };
+    },
+  };
+  const summary = await startLocal(
+    {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], REGISTRAR_HOME: home, ...env },
+      yes,
+      faults: undefined,
+      log: () => {},
+      onStarted: (started) => {
+        running = started;
+      },
+    },
+    registrar,
+  );
+  if (config === undefined || running === undefined) throw new Error('not started');
+  return { config, running, summary };
+}
+
+const script = (name: string) => new URL(`../../dev/${name}.ts`, import.meta.url).pathname;
+
+async function run(name: string, ...args: string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, [script(name), ...args], {
+    env: { ...process.env, REGISTRAR_HOME: home },
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, output: output.trim() };
+}
+
+test('all parts embedded: state survives, a token is to be had, reset removes it', async () => {
+  const named = { TEMPORAL_ADDRESS: inject('temporalAddress') };
+  const first = await start(named);
+  const sql = postgres(first.config.database.url, { max: 1, onnotice: () => {} });
+  await sql`create table kept as select 1 as one`;
+  await sql.end();
+  expect(first.config).toMatchObject({
+    environment: 'local',
+    http: { doors: new Set(['users', 'step', 'signup', 'session', 'seeding']) },
+    cognito: { region: 'local' },
+  });
+  expect(first.config.sealingKeys).toHaveLength(1);
+  expect(first.summary).toMatch(/Temporal +yours/);
+  expect(first.summary).toMatch(/PostgreSQL +embedded, postgres:\/\/registrar@127/);
+  expect(first.summary).toMatch(
+    /^curl -sS -X POST http:\/\/127\.0\.0\.1:\d+\/registrations -H 'authorization: Bearer [\w.-]+'/m,
+  );
+
+  await expect(start(named)).rejects.toThrow(`${home} is in use by process ${process.pid}`);
+  const token = await run('token', '--role', 'viewer', '--email', 'v@example.com');
+  expect(token.code).toBe(0);
+  const claims: unknown = JSON.parse(
+    Buffer.from(token.output.split('.')[1] ?? '', 'base64url').toString(),
+  );
+  expect(claims).toMatchObject({ 'cognito:groups': ['viewer'], iss: first.config.tokens.issuer });
+  expect((await run('reset')).output).toContain('is in use by process');
+  await first.running.stop();
+  expect(await run('token')).toEqual({
+    code: 1,
+    output: 'token: nothing runs here: `npm start` first',
+  });
+
+  const second = await start(named);
+  expect(second.config.cognito).toEqual(first.config.cognito);
+  expect(second.config.sealingKeys).toEqual(first.config.sealingKeys);
+  const again = postgres(second.config.database.url, { max: 1 });
+  expect([...(await again`select one from kept`)]).toEqual([{ one: 1 }]);
+  await again.end();
+  await second.running.stop();
+
+  await writeFile(join(home, 'not-ours'), '');
+  expect((await run('reset')).code).toBe(0);
+  expect(await readdir(home)).toEqual(['not-ours']);
+}, 60_000);
+
+test('a database of theirs is migrated only by consent', async () => {
+  const database = await createTestDatabase();
+  const named = { TEMPORAL_ADDRESS: inject('temporalAddress'), DATABASE_URL: database.url };
+  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
+  expect(await holderOf(home)).toBeUndefined();
+  const { running, summary } = await start(named, true);
+  expect(summary).toMatch(/PostgreSQL +yours/);
+  expect(summary).not.toContain(new URL(database.url).password);
+  await running.stop();
+  await database.drop();
+}, 60_000);
+
+test('a wrong environment is told before anything starts', async () => {
+  await expect(
+    start({
+      COGNITO_USER_POOL_ID: 'eu-central-1_Abc',
+      AWS_REGION: 'eu-central-1',
+      COGNITO_CLIENT_ID: 'x',
+    }),
+  ).rejects.toThrow('COGNITO_ENDPOINT: missing');
+  expect(await readdir(home)).toEqual([]);
+});
+
+test('a lock is given back, and one of a killed run is taken over', async () => {
+  const lock = await takeLock(home);
+  await expect(takeLock(home)).rejects.toThrow(`in use by process ${process.pid}`);
+  await lock.release();
+  // The id of a living process, but of another program: the machine was started anew.
+  const stale = { pid: process.pid, command: 'node another' };
+  await writeFile(join(home, 'lock'), JSON.stringify(stale));
+  const taken = await Promise.allSettled([takeLock(home), takeLock(home), takeLock(home)]);
+  expect(taken.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  await writeFile(join(home, 'lock'), 'half a lo');
+  await takeLock(home);
+  expect(JSON.parse(await readFile(join(home, 'lock'), 'utf8'))).toMatchObject({
+    pid: process.pid,
+  });
+});
