@@ -1,23 +1,17 @@
-import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { runSetup } from '../setup/setup.ts';
-import { checkPool } from '../setup/pool.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { startServer } from '../src/server.ts';
 import type { Registrar } from './local.ts';
 
-/** Registrar's own processes, as `npm start` runs them; its log goes into the home. */
+/** Registrar's own processes, as `npm start` runs them. */
 export const registrar: Registrar = {
   migrate,
-  setUp: async (config, admin, log) => {
-    await runSetup(config, { check: false, skipCognito: false, admin, print: log });
+  async setUp(config, admin, print) {
+    await runSetup(config, { check: false, skipCognito: false, admin, print });
   },
-  serve: async (config) => {
-    const log = pino(
-      { level: config.logLevel },
-      pino.destination({ dest: join(resolve(config.home), 'registrar.log'), sync: false }),
-    );
-    await checkPool(config.cognito, log);
+  async serve(config) {
+    const log = pino({ level: config.logLevel, base: null });
     const server = await startServer(config, log);
     return { stop: () => server.close() };
   },
