@@ -147,7 +147,7 @@ export function createCognito(
             roles.push({ name: group.GroupName, description: group.Description ?? null });
           }
         }
-        return roles.sort((a, b) => (a.name < b.name ? -1 : 1));
+        return roles.toSorted((a, b) => (a.name < b.name ? -1 : 1));
       }),
   };
 }

@@ -1,5 +1,5 @@
 /** All that a workflow may know of activities: types only, so that nothing of theirs is bundled. */
-import type { CompensationFailure, PublicFailure } from '../src/domain/registration.ts';
+import type { PublicFailure } from '../src/domain/registration.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { RegistrationStatus } from '../src/domain/status.ts';
 
@@ -84,5 +84,3 @@ export interface SweepReport {
   readonly closingsAppended: number;
   readonly failed: number;
 }
-
-export type { CompensationFailure };

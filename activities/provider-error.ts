@@ -16,9 +16,10 @@ export class ProviderError extends Error {
 /** Total: anything thrown by the SDK becomes a ProviderError named as Cognito or the socket named it. */
 export function toProviderError(thrown: unknown): ProviderError {
   if (!(thrown instanceof Error)) return new ProviderError('Unknown', null);
-  const { code, errno } = thrown as { code?: unknown; errno?: unknown };
-  // A socket's error keeps `Error` as its name and tells by its code.
-  const socketCode = typeof code === 'string' && errno !== undefined ? code : undefined;
+  const { code } = thrown as { code?: unknown };
+  // A socket's error keeps a plain name and tells by its code; two refusals of one name are joined.
+  const plain = thrown.name === 'Error' || thrown.name === 'AggregateError';
+  const socketCode = typeof code === 'string' && plain ? code : undefined;
   const closed = /socket hang up|aborted|other side closed/i.test(thrown.message);
   const name = socketCode ?? (closed && !isService(thrown) ? 'ECONNRESET' : thrown.name);
   const status = httpStatusOf(thrown);

@@ -120,7 +120,7 @@ function rolesNamedIn({ grants }: Config): string[] {
     ...(subject.kind === 'group' ? [subject.name] : []),
     ...(roles === '*' ? [] : roles),
   ]);
-  return [...new Set([ADMINISTRATORS, ...named])].sort();
+  return [...new Set([ADMINISTRATORS, ...named])].toSorted();
 }
 
 async function missingRoles(

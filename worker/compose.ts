@@ -56,7 +56,7 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
     createWorker: options.hostsWorker ? makeWorker : null,
     log,
   });
-  client = temporal.client;
+  client = () => temporal.client();
   return {
     pool,
     cognito,
@@ -80,7 +80,7 @@ function installRuntime(log: Logger): void {
   Runtime.install({
     shutdownSignals: [],
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      const fields = { temporal: meta?.['sdkComponent'] };
+      const fields = { temporal: String(meta?.['sdkComponent']) };
       if (level === 'ERROR') log.error(fields, message);
       else log.warn(fields, message);
     }),

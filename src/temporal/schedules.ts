@@ -30,8 +30,10 @@ export async function missingSchedules(
   for (const { scheduleId, spec } of schedulesOf(settings)) {
     try {
       const found = await client.schedule.getHandle(scheduleId).describe();
-      const wished = spec.intervals?.[0]?.every;
-      if (found.spec.intervals?.[0]?.every !== wished) missing.push(scheduleId);
+      const [wished, there] = [spec, found.spec].map(({ intervals }) =>
+        Number(intervals?.[0]?.every),
+      );
+      if (there !== wished) missing.push(scheduleId);
     } catch (error) {
       if (!(error instanceof ScheduleNotFoundError)) throw error;
       missing.push(scheduleId);
