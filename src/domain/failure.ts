@@ -216,14 +216,14 @@ export const FAILURES = {
   role_missing: definitive(
     'registration_failed',
     500,
-    'Role missing',
+    'Registration failed',
     UNDONE,
     'The group was deleted while the run went on: create it again or take other roles.',
   ),
   rejected: definitive(
     'registration_failed',
     500,
-    'Rejected by the identity provider',
+    'Registration failed',
     UNDONE,
     'Cognito rejects a value, or a Lambda trigger does: look the registration id up in the log.',
   ),
@@ -264,7 +264,7 @@ export const FAILURES = {
   database_refused: definitive(
     'registration_failed',
     500,
-    'Database refused',
+    'Registration failed',
     UNDONE,
     'PostgreSQL refuses the write: look for the SQLSTATE in the log.',
   ),
@@ -291,11 +291,12 @@ export function isFailureName(name: string): name is FailureName {
   return Object.hasOwn(FAILURES, name);
 }
 
-/** The failure that represents a code in HTTP answers and on its page: the first of its row order
- * that is no transient one. */
+/** The failure that represents a code in HTTP answers and on its page: one that an answer can end
+ * with, where there is one; transient and parked ones only show in receipts. */
 export function failureOfCode(code: string): Failure | undefined {
   const all: Failure[] = Object.values(FAILURES).filter((failure) => failure.code === code);
-  return all.find((failure) => failure.kind !== 'transient') ?? all[0];
+  const answered = all.find(({ kind }) => kind === 'request' || kind === 'definitive');
+  return answered ?? all.find(({ kind }) => kind === 'parked') ?? all[0];
 }
 
 /** The parked failure a transient one turns into when its budget is spent. */

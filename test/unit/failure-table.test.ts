@@ -1,0 +1,440 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { classify, type Lag, type ProviderStep, type Verdict } from '../../activities/classify.ts';
+import { ProviderError, toProviderError } from '../../activities/provider-error.ts';
+import { databaseFailure } from '../../activities/step-failure.ts';
+import {
+  FAILURES,
+  failureOfCode,
+  isFailureName,
+  parkedAs,
+  publicFailure,
+  type Failure,
+  type FailureName,
+} from '../../src/domain/failure.ts';
+import { DatabaseError } from '../../src/ledger/database-error.ts';
+
+const STEPS = ['createUser', 'assignRole', 'removeRole', 'invitation', 'deleteUser'] as const;
+const ROLES = ['assignRole', 'removeRole'] as const;
+const LATER = ['assignRole', 'removeRole', 'invitation', 'deleteUser'] as const;
+const FRESH: Lag = { sinceCreatedMs: 10, graceMs: 1000, parkedBefore: false };
+const STALE: Lag = { sinceCreatedMs: 1000, graceMs: 1000, parkedBefore: false };
+const RESUMED: Lag = { sinceCreatedMs: 5000, graceMs: 1000, parkedBefore: true };
+const NEVER_CREATED: Lag = { sinceCreatedMs: null, graceMs: 1000, parkedBefore: false };
+
+type Meant = FailureName | 'read' | 'ask' | 'done';
+
+interface Row {
+  readonly class: string;
+  readonly names: readonly string[];
+  readonly steps: readonly ProviderStep[];
+  readonly meant: Meant;
+  readonly httpStatus?: number;
+  readonly aboutPool?: boolean;
+  readonly lag?: Lag;
+}
+
+const REFUSED = [
+  'NotAuthorizedException',
+  'AccessDeniedException',
+  'UnrecognizedClientException',
+  'ExpiredTokenException',
+  'InvalidSmsRoleAccessPolicyException',
+  'InvalidSmsRoleTrustRelationshipException',
+  'InvalidEmailRoleAccessPolicyException',
+  'PreconditionNotMetException',
+  'OperationNotEnabledException',
+  'InvalidLambdaResponseException',
+];
+const POOL_GONE = { names: ['ResourceNotFoundException'], aboutPool: true };
+
+/** failures.md, "Classification": one entry per class, step and verdict. */
+const TABLE: readonly Row[] = [
+  { class: 'throttle', names: ['TooManyRequestsException'], steps: STEPS, meant: 'throttled' },
+  {
+    class: 'server',
+    names: ['InternalErrorException', 'ServiceUnavailable', 'ServiceUnavailableException'],
+    steps: STEPS,
+    meant: 'server_error',
+  },
+  { class: 'server', names: ['Anything'], httpStatus: 500, steps: STEPS, meant: 'server_error' },
+  { class: 'server', names: ['Anything'], httpStatus: 503, steps: STEPS, meant: 'server_error' },
+  {
+    class: 'ambiguous',
+    names: ['TimeoutError', 'RequestTimeout', 'ECONNRESET', 'EPIPE', 'ERR_SOCKET_CLOSED'],
+    steps: STEPS,
+    meant: 'reply_lost',
+  },
+  {
+    class: 'lag',
+    names: ['UserNotFoundException'],
+    steps: [...ROLES, 'invitation'],
+    lag: FRESH,
+    meant: 'not_visible_yet',
+  },
+  {
+    class: 'lag, grace spent',
+    names: ['UserNotFoundException'],
+    steps: ROLES,
+    lag: STALE,
+    meant: 'not_visible_parked',
+  },
+  {
+    class: 'lag, on resume',
+    names: ['UserNotFoundException'],
+    steps: ROLES,
+    lag: RESUMED,
+    meant: 'ask',
+  },
+  {
+    class: 'lag, grace spent',
+    names: ['UserNotFoundException'],
+    steps: ['invitation'],
+    lag: STALE,
+    meant: 'ask',
+  },
+  {
+    class: 'conflict',
+    names: ['UsernameExistsException', 'AliasExistsException'],
+    steps: ['createUser'],
+    meant: 'read',
+  },
+  {
+    class: 'role missing',
+    names: ['ResourceNotFoundException'],
+    steps: ['assignRole'],
+    meant: 'role_missing',
+  },
+  {
+    class: 'role missing',
+    names: ['ResourceNotFoundException'],
+    steps: ['removeRole'],
+    meant: 'done',
+  },
+  {
+    class: 'caller',
+    names: ['InvalidParameterException', 'UserLambdaValidationException'],
+    steps: ['createUser'],
+    meant: 'rejected',
+  },
+  {
+    class: 'caller',
+    names: ['InvalidPasswordException', 'PasswordHistoryPolicyViolationException'],
+    steps: ['createUser'],
+    meant: 'password_rejected',
+  },
+  { class: 'refused', names: REFUSED, steps: ['createUser'], meant: 'provider_refused' },
+  { class: 'refused', ...POOL_GONE, steps: ['createUser'], meant: 'provider_refused' },
+  { class: 'refused, later', names: REFUSED, steps: LATER, meant: 'refused_parked' },
+  { class: 'refused, later', ...POOL_GONE, steps: LATER, meant: 'refused_parked' },
+  {
+    class: 'mail',
+    names: ['CodeDeliveryFailureException', 'LimitExceededException'],
+    steps: ['invitation'],
+    meant: 'mail_deferred',
+  },
+  {
+    class: 'mail, nobody to invite',
+    names: ['UnsupportedUserStateException'],
+    steps: ['invitation'],
+    meant: 'done',
+  },
+  // AWS expects this one after the user was created: the mark decides, as with a conflict.
+  {
+    class: 'created all the same',
+    names: ['CodeDeliveryFailureException'],
+    steps: ['createUser'],
+    meant: 'read',
+  },
+  { class: 'gone', names: ['UserNotFoundException'], steps: ['deleteUser'], meant: 'done' },
+  {
+    class: 'unknown',
+    names: ['NobodyKnowsException', 'Error', 'Unknown', ''],
+    steps: STEPS,
+    meant: 'unknown_error',
+  },
+];
+
+const CASES = TABLE.flatMap((row) =>
+  row.names.flatMap((name) => row.steps.map((step) => ({ ...row, name, step }))),
+);
+
+function meaningOf(verdict: Verdict): Meant {
+  return verdict.kind === 'fail' ? verdict.failure : verdict.kind;
+}
+
+describe('classification, row by row', () => {
+  test.each(CASES)('$class: $name in $step means $meant', (row) => {
+    const error = new ProviderError(row.name, row.httpStatus ?? 400, row.aboutPool);
+    expect(meaningOf(classify(row.step, error, row.lag ?? STALE))).toBe(row.meant);
+  });
+
+  test('a throttle is an HTTP 400 and a 5xx throttle is still a throttle', () => {
+    const error = new ProviderError('TooManyRequestsException', 503);
+    expect(meaningOf(classify('createUser', error, FRESH))).toBe('throttled');
+  });
+
+  test('404 is a window in time: open to its last millisecond, then shut', () => {
+    const error = new ProviderError('UserNotFoundException', 400);
+    const at = (sinceCreatedMs: number) =>
+      meaningOf(classify('assignRole', error, { ...STALE, sinceCreatedMs }));
+    expect([at(0), at(999), at(1000)]).toEqual([
+      'not_visible_yet',
+      'not_visible_yet',
+      'not_visible_parked',
+    ]);
+    expect(meaningOf(classify('assignRole', error, { ...RESUMED, sinceCreatedMs: 10 }))).toBe(
+      'not_visible_yet',
+    );
+  });
+
+  test('a good user is kept: nothing but the rows that say so is definitive after create', () => {
+    const definitive = CASES.filter(
+      ({ step, meant }) =>
+        step !== 'createUser' && isFailureName(meant) && FAILURES[meant].kind === 'definitive',
+    );
+    expect(definitive.map(({ name, step }) => `${name} in ${step}`)).toEqual([
+      'ResourceNotFoundException in assignRole',
+    ]);
+  });
+});
+
+describe('totality', () => {
+  const names = fc.oneof(
+    fc.string(),
+    fc.constantFrom(...new Set(TABLE.flatMap((row) => row.names))),
+    fc.constantFrom('__proto__', 'constructor', 'toString'),
+  );
+  const lags = fc.record({
+    sinceCreatedMs: fc.option(fc.double({ noNaN: true, min: -1e6, max: 1e9 })),
+    graceMs: fc.nat(),
+    parkedBefore: fc.boolean(),
+  });
+
+  test('every error of every step has a verdict, and a failure is a key of the table', () => {
+    fc.assert(
+      fc.property(
+        names,
+        fc.option(fc.integer()),
+        fc.boolean(),
+        fc.constantFrom(...STEPS),
+        lags,
+        (name, httpStatus, aboutPool, step, lag) => {
+          const verdict = classify(step, new ProviderError(name, httpStatus, aboutPool), lag);
+          if (verdict.kind === 'fail') expect(isFailureName(verdict.failure)).toBe(true);
+          else expect(['read', 'ask', 'done']).toContain(verdict.kind);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('compensation is never told to give up by anything unknown', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.option(fc.integer()), (name, httpStatus) => {
+        const verdict = classify('deleteUser', new ProviderError(name, httpStatus), STALE);
+        if (verdict.kind === 'fail') {
+          expect(['transient', 'parked']).toContain(FAILURES[verdict.failure].kind);
+        }
+      }),
+    );
+  });
+
+  test('whatever is thrown becomes a ProviderError without the text of what was thrown', () => {
+    fc.assert(
+      fc.property(fc.anything(), fc.string({ minLength: 12 }), (thrown, text) => {
+        expect(toProviderError(thrown)).toBeInstanceOf(ProviderError);
+        const error = toProviderError(new TypeError(text));
+        expect(error.message).not.toContain(text);
+        expect(error.cause).toBeUndefined();
+      }),
+    );
+  });
+});
+
+describe('what the way to the provider throws', () => {
+  const coded = (code: string, extra: object = {}) =>
+    Object.assign(new Error('the way'), { code, ...extra });
+  const aborted = Object.assign(new Error('Request aborted'), { name: 'AbortError' });
+
+  test.each([
+    { thrown: coded('ECONNRESET', { errno: -104 }), meant: 'reply_lost' },
+    { thrown: coded('EPIPE', { errno: -32 }), meant: 'reply_lost' },
+    // A hang-up and a closed socket come without errno.
+    {
+      thrown: Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }),
+      meant: 'reply_lost',
+    },
+    { thrown: coded('ERR_SOCKET_CLOSED'), meant: 'reply_lost' },
+    { thrown: aborted, meant: 'reply_lost' },
+    { thrown: coded('ECONNREFUSED', { errno: -111 }), meant: 'server_error' },
+    // `localhost` with two addresses: Node joins both refusals, without errno.
+    {
+      thrown: Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }),
+      meant: 'server_error',
+    },
+    { thrown: 'a string', meant: 'unknown_error' },
+  ])('$thrown means $meant', ({ thrown, meant }) => {
+    expect(meaningOf(classify('createUser', toProviderError(thrown), FRESH))).toBe(meant);
+  });
+
+  test('a service exception keeps its name whatever its text says', () => {
+    const thrown = Object.assign(new Error('The operation was aborted by user pool policy'), {
+      name: 'NotAuthorizedException',
+      $fault: 'client',
+      $metadata: { httpStatusCode: 400 },
+    });
+    const error = toProviderError(thrown);
+    expect(error).toMatchObject({
+      name: 'NotAuthorizedException',
+      httpStatus: 400,
+      aboutPool: true,
+    });
+  });
+});
+
+describe('database rows of the table', () => {
+  const definitive = ['22001', '22P05', '23502', '23514', '42501', '42P01', 'P0001'];
+  const transient = ['23505', '08006', '25006', '40001', '40P01', '53300', '55P03', '57014'];
+  const unlisted = ['57P01', 'XX000', 'P0002', 'ECONNRESET', 'CONNECT_TIMEOUT', 'unknown', '22'];
+
+  test.each(definitive)('%s compensates in complete and is an attempt elsewhere', (sqlstate) => {
+    const error = new DatabaseError(sqlstate, null);
+    expect(databaseFailure(error, 'complete')).toBe('database_refused');
+    expect(databaseFailure(error, 'createUser')).toBe('database_unavailable');
+  });
+
+  test.each([...transient, ...unlisted])('%s is retried without end', (sqlstate) => {
+    const error = new DatabaseError(sqlstate, null);
+    expect(databaseFailure(error, 'complete')).toBe('database_unavailable');
+  });
+});
+
+/** contract.md's table of codes; `later`: of a part that is not built yet. */
+const CONTRACT: Readonly<Record<string, number | { readonly later: number }>> = {
+  invalid_request: 422,
+  malformed_json: 400,
+  invalid_cursor: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  role_not_grantable: 403,
+  not_found: 404,
+  registration_not_found: 404,
+  method_not_allowed: 405,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  unknown_role: 422,
+  email_taken: 409,
+  username_taken: 409,
+  not_parked: 409,
+  already_closed: 409,
+  invitation_not_due: 409,
+  not_ours: { later: 409 },
+  last_administrator: { later: 409 },
+  challenge_required: { later: 403 },
+  password_rejected: 422,
+  seal_lost: 500,
+  user_vanished: 500,
+  terminated: 500,
+  idempotency_key_reused: 422,
+  registration_failed: 500,
+  registration_cancelled: 409,
+  manual_cleanup_required: 500,
+  identity_provider_refused: 502,
+  rate_limited: 429,
+  unavailable: 503,
+  internal: 500,
+};
+/** failures.md: codes that only a receipt shows, while a run is retried or parked. */
+const RECEIPT_ONLY = new Set([
+  'identity_provider_unavailable',
+  'identity_provider_throttled',
+  'user_not_visible',
+  'mail_deferred',
+]);
+
+const ENTRIES: readonly [FailureName, Failure][] = Object.keys(FAILURES)
+  .filter(isFailureName)
+  .map((name) => [name, FAILURES[name]]);
+
+describe('FAILURES and the contract', () => {
+  test.each(Object.entries(CONTRACT))('code %s has the status of the contract', (code, said) => {
+    if (typeof said === 'object') {
+      const known = failureOfCode(code);
+      expect(known?.httpStatus ?? said.later).toBe(said.later);
+      return;
+    }
+    expect(failureOfCode(code)?.httpStatus).toBe(said);
+  });
+
+  test('no code that the contract does not know', () => {
+    const strange = ENTRIES.filter(
+      ([, { code }]) => !Object.hasOwn(CONTRACT, code) && !RECEIPT_ONLY.has(code),
+    );
+    expect(strange.map(([name]) => name)).toEqual([]);
+  });
+
+  test('what a request or a definitive failure answers is the contract’s status', () => {
+    const wrong = ENTRIES.filter(
+      ([, { kind, code, httpStatus }]) =>
+        (kind === 'request' || kind === 'definitive') && CONTRACT[code] !== httpStatus,
+    );
+    expect(wrong.map(([name]) => name)).toEqual([]);
+  });
+
+  test('a parked run waits under one of the four codes of failures.md', () => {
+    const codes = ENTRIES.filter(([, { kind }]) => kind === 'parked').map(([, { code }]) => code);
+    expect(codes.sort()).toEqual([
+      'identity_provider_refused',
+      'identity_provider_throttled',
+      'identity_provider_unavailable',
+      'user_not_visible',
+    ]);
+  });
+
+  test('a spent budget parks under the same code, whatever was transient', () => {
+    for (const [name, { kind, code }] of ENTRIES) {
+      if (kind !== 'transient' && kind !== 'parked') continue;
+      const parked = FAILURES[parkedAs(name)];
+      expect(parked.kind).toBe('parked');
+      const expected = ['mail_deferred', 'unavailable'].includes(code)
+        ? 'identity_provider_unavailable'
+        : code;
+      expect(parked.code).toBe(expected);
+    }
+  });
+
+  test('the words the doors promise', () => {
+    expect(FAILURES.database_refused.publicText).toBe(
+      'Registration failed and was undone. Please try again.',
+    );
+    expect(FAILURES.manual_cleanup_required.publicText).toContain('Manual cleanup required');
+    expect(publicFailure('throttled_parked')).toEqual({
+      code: 'identity_provider_throttled',
+      detail: FAILURES.throttled_parked.publicText,
+    });
+  });
+
+  test('public texts and titles are sentences without names of the provider', () => {
+    for (const [name, failure] of ENTRIES) {
+      expect(failure.publicText, name).toMatch(/\.$/);
+      expect(failure.publicText, name).not.toMatch(/cognito|aws|exception|postgres|sqlstate/i);
+      expect(failure.title, name).not.toBe('');
+      expect(failure.operator, name).toMatch(/\.$/);
+    }
+  });
+
+  test('a code that HTTP answers has one title, as RFC 9457 asks of a type', () => {
+    for (const [name, { kind, code, title }] of ENTRIES) {
+      if (kind !== 'request' && kind !== 'definitive') continue;
+      expect(failureOfCode(code)?.title, name).toBe(title);
+    }
+  });
+
+  test('names are own keys only', () => {
+    for (const name of ['toString', '__proto__', 'constructor', '']) {
+      expect(isFailureName(name)).toBe(false);
+    }
+    expect(failureOfCode('nobody_knows')).toBeUndefined();
+  });
+});
