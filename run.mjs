@@ -1,3 +1,4 @@
+/// <reference types="node" />
 // Plain JavaScript that any Node reads: a Node too old for the rest learns it in one line.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -17,9 +18,9 @@ if (!stripsTypes) {
   process.exitCode = 1;
 } else {
   if (existsSync('.env')) process.loadEnvFile('.env');
-  const emitWarning = process.emitWarning;
+  const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = (warning, ...rest) => {
-    if (!/type stripping/i.test(String(warning))) emitWarning.call(process, warning, ...rest);
+    if (!/type stripping/i.test(String(warning))) emitWarning(warning, ...rest);
   };
   const file = resolve(entry);
   process.argv = [process.argv[0], file, ...args];

@@ -68,11 +68,13 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
     await consent(stack, config.database.url, options.yes);
     log('Migrating the database');
     await registrar.migrate(config.database.url);
-    log('Setting up pool, roles, search attribute and schedules');
-    await registrar.setUp(config, FIRST_ADMINISTRATOR, log);
+    // The server first: it installs Temporal's runtime, which the set-up would make otherwise.
     server = await registrar.serve(config);
+    log('Setting up roles, search attribute, schedules and the first administrator');
+    await registrar.setUp(config, FIRST_ADMINISTRATOR, log);
     return summaryOf(config, stack, home, await bearerOf(stack, config));
   } catch (error) {
+    await server?.stop();
     await stack.stop();
     throw error;
   }

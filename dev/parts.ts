@@ -40,18 +40,26 @@ export async function temporalPart(options: PartOptions): Promise<Part> {
   const uiPort = ephemeral ? undefined : await portOf('temporal-ui', 8233);
   log(`Temporal: starting ${program}`);
   const running = await startTemporal({
-    ...{ program, home, port, ephemeral },
+    program,
+    home,
+    port,
+    ephemeral,
     ...(uiPort === undefined ? {} : { uiPort }),
   });
   // A profile, a key or a certificate of theirs is for another server.
+  const clientConfig = join(home, 'temporal-client.toml');
+  await writeFileSafely(clientConfig, '[profile.default]\n');
   const rest = Object.entries(env).filter(([key]) => !/^TEMPORAL_(TLS|API_KEY)/.test(key));
   return {
-    ...{ name: 'temporal', kind: 'embedded', url: running.url, running },
+    name: 'temporal',
+    kind: 'embedded',
+    url: running.url,
+    running,
     env: {
       ...Object.fromEntries(rest),
       TEMPORAL_ADDRESS: running.url,
       TEMPORAL_NAMESPACE: 'default',
-      TEMPORAL_CONFIG_FILE: '/dev/null',
+      TEMPORAL_CONFIG_FILE: clientConfig,
       ...(uiPort === undefined ? {} : { TEMPORAL_UI_URL: `http://127.0.0.1:${uiPort}` }),
     },
   };
@@ -69,7 +77,10 @@ export async function postgresPart(options: PartOptions): Promise<Part> {
   const running = await startPostgres({ home, port, ephemeral });
   const url = withoutPassword(running.url);
   return {
-    ...{ name: 'postgres', kind: 'embedded', url, running },
+    name: 'postgres',
+    kind: 'embedded',
+    url,
+    running,
     env: { ...env, DATABASE_URL: running.url },
   };
 }
@@ -90,9 +101,12 @@ export async function cognitoPart(options: PartOptions): Promise<Part> {
   try {
     const made = ephemeral ? undefined : await rememberedPool(home, running.url);
     // The SDK takes a profile or a session of theirs before these credentials.
-    const rest = Object.entries(env).filter(([key]) => !/^AWS_/.test(key));
+    const rest = Object.entries(env).filter(([key]) => !key.startsWith('AWS_'));
     return {
-      ...{ name: 'cognito', kind: 'embedded', url: running.url, running },
+      name: 'cognito',
+      kind: 'embedded',
+      url: running.url,
+      running,
       env: {
         ...Object.fromEntries(rest),
         AWS_REGION: SANDBOX_REGION,

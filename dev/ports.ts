@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { writeFileSafely } from './files.ts';
+import { readIfThere, writeFileSafely } from './files.ts';
 
 const handedOut = new Set<number>();
 
@@ -43,10 +42,8 @@ export type PortOf = (part: string, from: number) => Promise<number>;
 /** Ports that stay the same from one start to the next as long as they are free. */
 export async function rememberedPorts(home: string): Promise<PortOf> {
   const file = join(home, 'ports.json');
-  const known = await readFile(file, 'utf8').then(
-    (text) => JSON.parse(text) as Record<string, number>,
-    () => ({}) as Record<string, number>,
-  );
+  const text = await readIfThere(file);
+  const known = (text === undefined ? {} : JSON.parse(text)) as Record<string, number>;
   return async (part, from) => {
     const before = known[part];
     const port =

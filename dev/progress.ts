@@ -13,7 +13,7 @@ export const printError: Progress = (line) => {
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // A refused connection on both address families is an AggregateError without a message.
-  const first = error instanceof AggregateError ? error.errors[0] : undefined;
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
   if (error.message === '' && first !== undefined) return reasonOf(first);
   return error.message.split('\n', 1)[0] ?? error.name;
 }

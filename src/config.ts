@@ -190,7 +190,8 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
     read.refuse('TEMPORAL_ADDRESS', `host:port is wanted, not "${address}"`);
   }
   return {
-    ...{ address, connection },
+    address,
+    connection,
     namespace: namespace ?? DEFAULTS['TEMPORAL_NAMESPACE'] ?? 'default',
     taskQueue: read.required('TEMPORAL_TASK_QUEUE'),
     uiUrl: read.url('TEMPORAL_UI_URL', ['http:', 'https:']),

@@ -9,7 +9,10 @@ export interface Variable {
 }
 
 const plain = (name: string, value: string, meaning: string): Variable => ({
-  ...{ name, value, shown: value, meaning },
+  name,
+  value,
+  shown: value,
+  meaning,
 });
 
 const told = (name: string, shown: string, meaning: string): Variable => ({ name, shown, meaning });

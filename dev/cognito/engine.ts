@@ -72,8 +72,8 @@ type Constructor<T> = new (...args: unknown[]) => T;
 
 const require = createRequire(import.meta.url);
 
-function load<T>(path: string, name: string): T {
-  return (require(`cognito-local/lib/${path}`) as Record<string, unknown>)[name] as T;
+function load(path: string, name: string): unknown {
+  return (require(`cognito-local/lib/${path}`) as Record<string, unknown>)[name];
 }
 
 const quiet = (): void => {};
@@ -95,34 +95,35 @@ export async function createEngine(
   const stores = createStores(directory);
   const clock = { get: () => new Date() };
   const triggers = { enabled: () => false };
-  const PoolFactory = load<Constructor<unknown>>(
+  const PoolFactory = load(
     'services/userPoolService.js',
     'UserPoolServiceFactoryImpl',
-  );
-  const ServiceFactory = load<
-    Constructor<{ create(ctx: unknown, defaults: object): Promise<CognitoService> }>
-  >('services/cognitoService.js', 'CognitoServiceFactoryImpl');
-  const TokenGenerator = load<Constructor<unknown>>(
+  ) as Constructor<unknown>;
+  const ServiceFactory = load(
+    'services/cognitoService.js',
+    'CognitoServiceFactoryImpl',
+  ) as Constructor<{ create(ctx: unknown, defaults: object): Promise<CognitoService> }>;
+  const TokenGenerator = load(
     'services/tokenGenerator.js',
     'JwtTokenGenerator',
-  );
-  const router = load<(services: object) => (target: string) => Route>(
-    'server/Router.js',
-    'Router',
-  );
+  ) as Constructor<unknown>;
+  const router = load('server/Router.js', 'Router') as (
+    services: object,
+  ) => (target: string) => Route;
   const pools = new PoolFactory(clock, stores);
   const cognito = await new ServiceFactory(directory, stores, pools).create(ctx, {});
   const messages = {
-    deliver: async (
-      ...[, source, , poolId, user, code]: [unknown, string, unknown, string, User, string]
-    ) => onCode({ poolId, user, source, code }),
+    deliver: async (...sent: Delivery) => {
+      const [, source, , poolId, user, code] = sent;
+      onCode({ poolId, user, source, code });
+    },
   };
   const route = router({
     clock,
     cognito,
     messages,
     triggers,
-    otp: load<() => string>('services/otp.js', 'otp'),
+    otp: load('services/otp.js', 'otp'),
     tokenGenerator: new TokenGenerator(clock, triggers, { IssuerDomain: issuerBase }),
   });
   return {
@@ -139,6 +140,9 @@ export async function createEngine(
     client: (id) => cognito.getAppClient(ctx, id),
   };
 }
+
+/** Arguments of cognito-local's `deliver`: context, source, client, pool, user, code. */
+type Delivery = [unknown, string, unknown, string, User, string];
 
 type Route = (ctx: unknown, body: Body) => Promise<Body>;
 

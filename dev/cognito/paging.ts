@@ -29,7 +29,7 @@ export function pageOf(operation: string, body: Body, answer: Body): Body {
     throw invalidParameter(`1 validation error detected: Value at '${paging.limit}' is not valid`);
   }
   const token = body[paging.token];
-  const start = token === undefined ? 0 : Number(Buffer.from(String(token), 'base64url'));
+  const start = typeof token === 'string' ? Number(Buffer.from(token, 'base64url')) : 0;
   if (!Number.isInteger(start)) throw invalidParameter(`Invalid ${paging.token}`);
   const end = start + (limit || LARGEST_PAGE);
   return {

@@ -48,7 +48,11 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const post = (poolId: string, user: User, source: string, code: string): void =>
     addMail(recordOf(poolId), {
       at: new Date().toISOString(),
-      ...{ poolId, to: emailOf(user), username: user.Username, source, code },
+      poolId,
+      to: emailOf(user),
+      username: user.Username,
+      source,
+      code,
     });
   const engine = await createEngine(options.directory, options.endpoint, (sent) =>
     post(sent.poolId, sent.user, sent.source, sent.code),
@@ -96,7 +100,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       for (const fault of faults) {
         if (fault.kind === 'latency') await sleep(fault.ms);
       }
-      const first = faults.find(({ kind }) => kind !== 'latency' && kind !== 'lag');
+      const first = faults.find(endsCall);
       if (first?.kind === 'replyLost') {
         if (first.effect === 'before') return CUT;
         const run = () => effect(request, faults).catch(() => undefined);
@@ -122,7 +126,13 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
 }
 
-function refusalOf(fault: Fault): ServiceError {
+type Delay = Extract<Fault, { kind: 'latency' | 'lag' }>;
+type Refusal = Exclude<Fault, Delay | { kind: 'replyLost' }>;
+
+const endsCall = (fault: Fault): fault is Exclude<Fault, Delay> =>
+  fault.kind !== 'latency' && fault.kind !== 'lag';
+
+function refusalOf(fault: Refusal): ServiceError {
   switch (fault.kind) {
     case 'server':
       return fault.status === 500
@@ -136,10 +146,6 @@ function refusalOf(fault: Fault): ServiceError {
       return new ServiceError(fault.error ?? 'NotAuthorizedException', 'Not authorized');
     case 'error':
       return new ServiceError(fault.error, `${fault.error} by fault plan`, fault.status);
-    case 'latency':
-    case 'lag':
-    case 'replyLost':
-      return new ServiceError('InternalErrorException', fault.kind, 500);
   }
 }
 
@@ -159,8 +165,8 @@ function withoutHidden(record: PoolRecord, operation: string, answer: Body): Bod
 
 async function poolOf(engine: Engine, body: Body): Promise<Pool | undefined> {
   if (typeof body['UserPoolId'] === 'string') return engine.pool(body['UserPoolId']);
-  const token = body['AccessToken'];
-  const clientId = token === undefined ? body['ClientId'] : claimsOf(String(token))['client_id'];
+  const token = typeof body['AccessToken'] === 'string' ? body['AccessToken'] : undefined;
+  const clientId = token === undefined ? body['ClientId'] : claimsOf(token)['client_id'];
   if (token === undefined && clientId === undefined) return undefined;
   const client = await engine.client(String(clientId));
   if (client) return engine.pool(client.UserPoolId);

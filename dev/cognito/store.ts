@@ -93,22 +93,22 @@ function createWriter(file: string, root: Tree): { touch(): void; flush(): Promi
   let dirty = false;
   let writing: Promise<void> | undefined;
   const write = async (): Promise<void> => {
-    while (dirty) {
-      dirty = false;
-      await writeFileSafely(file, JSON.stringify(root));
-    }
+    dirty = false;
+    await writeFileSafely(file, JSON.stringify(root));
   };
   return {
     touch() {
       dirty = true;
     },
     async flush() {
-      while (dirty || writing !== undefined) {
+      // A write under way may have begun before the last change: that one needs the next.
+      await writing;
+      if (dirty) {
         writing ??= write().finally(() => {
           writing = undefined;
         });
-        await writing;
       }
+      await writing;
     },
   };
 }

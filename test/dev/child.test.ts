@@ -20,8 +20,12 @@ const STUBBORN = `echo $$ > pid; trap '' TERM; while :; do sleep 0.05; done`;
 
 const begin = (program: string) =>
   startChild({
-    ...{ name: 'test', command: '/bin/sh', args: ['-c', program], cwd: folder },
-    ...{ logFile: join(folder, 'log'), stopSignal: 'TERM' },
+    name: 'test',
+    command: '/bin/sh',
+    args: ['-c', program],
+    cwd: folder,
+    logFile: join(folder, 'log'),
+    stopSignal: 'TERM',
   });
 
 const pidOf = () =>

@@ -26,7 +26,10 @@ const freshAddress = (): string => `user-${(next += 1)}@example.com`;
 const create = (Username: string, MessageAction: 'SUPPRESS' | 'RESEND' = 'SUPPRESS') =>
   pool.client.send(
     new AdminCreateUserCommand({
-      ...{ UserPoolId, Username, MessageAction, DesiredDeliveryMediums: ['EMAIL'] },
+      UserPoolId,
+      Username,
+      MessageAction,
+      DesiredDeliveryMediums: ['EMAIL'],
     }),
   );
 

@@ -131,7 +131,9 @@ test('a missing group and a missing user are different errors', async () => {
   expect(await rolesOf('Grouped@example.com')).toEqual(['researcher', 'viewer']);
   await pool.client.send(
     new AdminRemoveUserFromGroupCommand({
-      ...{ UserPoolId, Username: 'grouped@example.com', GroupName: 'viewer' },
+      UserPoolId,
+      Username: 'grouped@example.com',
+      GroupName: 'viewer',
     }),
   );
   expect(await rolesOf('grouped@example.com')).toEqual(['researcher']);
@@ -208,7 +210,9 @@ test('a token names issuer, client and roles, verifies, and cannot write the mar
   // Its own fetcher speaks nothing but https.
   verifier.cacheJwks((await (await fetch(pool.jwksUrl)).json()) as Jwks);
   expect(await verifier.verify(AccessToken)).toMatchObject({
-    ...{ client_id: pool.clientId, token_use: 'access', 'cognito:groups': ['viewer'] },
+    client_id: pool.clientId,
+    token_use: 'access',
+    'cognito:groups': ['viewer'],
   });
   expect(await verifier.verify(await pool.token({ scope: 'registrar/write' }))).toMatchObject({
     scope: 'registrar/write',

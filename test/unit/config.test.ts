@@ -34,12 +34,19 @@ test('the least a production process needs, and every default', () => {
     home: '.registrar',
     logLevel: 'info',
     http: {
-      ...{ port: 3000, host: '127.0.0.1', doors: new Set(), corsOrigins: [] },
-      ...{ trustedProxies: 0, registerLimitPerMinute: 10, signupMode: 'sync' },
+      port: 3000,
+      host: '127.0.0.1',
+      doors: new Set(),
+      corsOrigins: [],
+      trustedProxies: 0,
+      registerLimitPerMinute: 10,
+      signupMode: 'sync',
     },
     temporal: {
-      ...{ address: 'temporal.example.com:7233', namespace: 'default' },
-      ...{ taskQueue: 'registrar', uiUrl: null },
+      address: 'temporal.example.com:7233',
+      namespace: 'default',
+      taskQueue: 'registrar',
+      uiUrl: null,
     },
     cognito: { endpoint: null, createRps: 40, updateRps: 20, attributes: [] },
     tokens: {
