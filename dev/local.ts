@@ -9,7 +9,8 @@ import { readIfThere, writeFileSafely } from './files.ts';
 import { tokenOf } from './person.ts';
 import { freePortFrom } from './ports.ts';
 import { type Progress, reasonOf } from './progress.ts';
-import { homeOf, type Stack, startStack } from './stack.ts';
+import { homeOf } from './home.ts';
+import { type Stack, startStack } from './stack.ts';
 import { summaryOf } from './summary.ts';
 
 /** The rest of Registrar, as `npm start` uses it. */

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { holderOf } from './lock.ts';
 import { removePlace } from './postgres-place.ts';
 import { printError, printLine, reasonOf } from './progress.ts';
-import { homeOf } from './stack.ts';
+import { homeOf } from './home.ts';
 
 // By name, and never the folder as a whole: REGISTRAR_HOME may name one with other things.
 const OURS =

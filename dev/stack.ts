@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Rule } from './cognito/fault-plan.ts';
 import { writeFileSafely } from './files.ts';
+import { STACK_FILE } from './home.ts';
 import { takeLock } from './lock.ts';
 import { cognitoPart, type Part, postgresPart, temporalPart } from './parts.ts';
 import { anyPort, rememberedPorts } from './ports.ts';
@@ -25,14 +26,6 @@ export interface Stack {
   stop(): Promise<void>;
   /** Kills every child at once. */
   kill(): void;
-}
-
-/** File in the home that tells `npm run token` what runs; there only while it runs. */
-export const STACK_FILE = 'stack.json';
-
-/** Folder of the embedded state that the environment names. */
-export function homeOf(env: Readonly<Record<string, string | undefined>>): string {
-  return env['REGISTRAR_HOME'] || '.registrar';
 }
 
 /**

@@ -5,7 +5,7 @@ import { readIfThere } from './files.ts';
 import { holderOf } from './lock.ts';
 import { tokenOf } from './person.ts';
 import { printError, printLine, reasonOf } from './progress.ts';
-import { homeOf, STACK_FILE } from './stack.ts';
+import { homeOf, STACK_FILE } from './home.ts';
 
 const Running = z.object({
   COGNITO_ENDPOINT: z.string(),

@@ -48,7 +48,10 @@ export function answerControl(
       for (const record of records) record.calls.clear();
       return { status: 204, json: null };
     case 'GET /_sandbox/faults':
-      return { status: 200, json: records.flatMap(({ rules }) => rules) };
+      return {
+        status: 200,
+        json: [...sandbox.rules(), ...records.flatMap(({ rules }) => rules)],
+      };
     case 'PUT /_sandbox/faults':
       return changeRules(sandbox, poolId, body);
     case 'DELETE /_sandbox/faults':

@@ -24,6 +24,7 @@ export interface Sandbox {
   recordOf(poolId: string): PoolRecord;
   readonly records: ReadonlyMap<string, PoolRecord>;
   /** Faults of all pools, beside those of one pool. */
+  rules(): readonly Rule[];
   setRules(rules: readonly Rule[]): void;
   close(): Promise<void>;
 }
@@ -89,6 +90,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     engine,
     recordOf,
     records,
+    rules: () => everywhere.rules,
     setRules: (rules) => setRules(everywhere, rules),
     async handle(operation, body) {
       const pool = await poolOf(engine, body);
