@@ -144,6 +144,10 @@ async function insert(db: Database, input: AcceptInput): Promise<Registration | 
 }
 
 async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResult | null> {
+  const [same] = await atEdge(() =>
+    db.select().from(registrations).where(eq(registrations.id, input.id)),
+  );
+  if (same) return { kind: 'accepted', registration: toRegistration(same) };
   if (input.idempotencyKey !== null) {
     const held = await findByKey(db, {
       keyScope: input.keyScope,

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { eq, sql } from 'drizzle-orm';
+import { openDatabase, type Database } from '../../src/db/client.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { registrations } from '../../src/db/schema.ts';
+import { publicFailure } from '../../src/domain/failure.ts';
+import type { Registration } from '../../src/domain/registration.ts';
+import type { RegistrationStatus } from '../../src/domain/status.ts';
+import { accept, requestHashOf, type AcceptInput } from '../../src/ledger/accept.ts';
+import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
+import { park } from '../../src/ledger/park.ts';
+import { readTimeline } from '../../src/ledger/read.ts';
+import { begin, complete, noteCreateAttempt, noteCreated, readRow } from '../../src/ledger/run.ts';
+import { createTestDatabase } from '../stack/database.ts';
+
+export const CANCELLED = publicFailure('registration_cancelled');
+export const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
+export const PARKED = publicFailure('provider_unavailable_parked');
+export const DELETED = { status: 'done', attempts: 1, lastError: null } as const;
+export const ALICE = { actor: 'alice', reason: 'because' };
+
+/** The ledger's transactions on a database of its own. */
+export class Ledger {
+  readonly db: Database;
+  readonly url: string;
+  readonly #stop: () => Promise<void>;
+
+  private constructor(db: Database, url: string, stop: () => Promise<void>) {
+    this.db = db;
+    this.url = url;
+    this.#stop = stop;
+  }
+
+  /** @param maxConnections as many transactions as really run at once */
+  static async start(maxConnections = 20): Promise<Ledger> {
+    const database = await createTestDatabase();
+    await migrate(database.url);
+    const pool = openDatabase(database.url, maxConnections);
+    return new Ledger(pool.db, database.url, async () => {
+      await pool.close(1);
+      await database.drop();
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#stop();
+  }
+
+  input(wanted: Partial<AcceptInput> = {}): AcceptInput {
+    const id = wanted.id ?? randomUUID();
+    const email = wanted.email ?? `${id}@example.com`;
+    return {
+      id,
+      email,
+      username: null,
+      firstName: null,
+      lastName: null,
+      attributes: {},
+      emailVerified: true,
+      invite: true,
+      roles: ['viewer'],
+      requestedBy: 'tester',
+      door: 'canonical',
+      keyScope: 'tester',
+      idempotencyKey: null,
+      requestHash: requestHashOf({ email }),
+      ...wanted,
+    };
+  }
+
+  async accepted(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+    const result = await accept(this.db, this.input(wanted));
+    if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
+    return result.registration;
+  }
+
+  /** Begun, and its user created: all that `complete` asks for. */
+  async created(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+    const { id } = await this.accepted(wanted);
+    await begin(this.db, id);
+    await noteCreateAttempt(this.db, id);
+    return await noteCreated(this.db, id, { username: `user-${id}`, sub: `sub-${id}` }, 1);
+  }
+
+  /** A row brought to a status by the ledger's own transactions, its user created. */
+  async at(status: RegistrationStatus, wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+    const { id, roles } = await this.created(wanted);
+    const compensate = (closesAs: 'failed' | 'cancelled') =>
+      beginCompensation(this.db, id, { ...FAILED, closesAs }, CANCELLED, {});
+    switch (status) {
+      case 'accepted':
+        // The one status that a row with a user has only after a crash between two commits.
+        await this.set(id, { status: 'accepted' });
+        break;
+      case 'running':
+        break;
+      case 'roles_pending':
+        await this.parked(id);
+        break;
+      case 'compensating':
+        await compensate('failed');
+        break;
+      case 'cleanup_required':
+        await compensate('failed');
+        await requireCleanup(this.db, id, [{ step: 'deleteUser', ...PARKED }], {});
+        break;
+      case 'completed':
+        await complete(this.db, id, roles, {});
+        break;
+      case 'failed':
+      case 'cancelled':
+        await compensate(status);
+        await close(this.db, id, DELETED);
+        break;
+    }
+    const row = await this.row(id);
+    if (row.status !== status) throw new Error(`${row.status} instead of ${status}`);
+    return row;
+  }
+
+  async parked(id: string, key = randomUUID(), resumeIntervalSeconds = 300) {
+    return await park(this.db, id, { failure: PARKED, steps: {}, key, resumeIntervalSeconds });
+  }
+
+  row(id: string): Promise<Registration> {
+    return readRow(this.db, id);
+  }
+
+  async set(id: string, columns: Partial<typeof registrations.$inferInsert>): Promise<void> {
+    await this.db.update(registrations).set(columns).where(eq(registrations.id, id));
+  }
+
+  /** Names of the events of one registration, oldest first. */
+  async events(id: string): Promise<string[]> {
+    return (await readTimeline(this.db, id)).map(({ event }) => event);
+  }
+
+  async outbox(id: string): Promise<string[]> {
+    const rows = await this.db.execute<{ kind: string }>(
+      sql`SELECT kind FROM outbox WHERE registration_id = ${id}::uuid ORDER BY kind`,
+    );
+    return rows.map(({ kind }) => kind);
+  }
+
+  /** Makes the trail refuse one event, with the given SQLSTATE, until `allowAudit`. */
+  async refuseAudit(event: string, sqlstate = 'P0001'): Promise<void> {
+    await this.allowAudit();
+    await this.db.execute(
+      sql.raw(`CREATE OR REPLACE FUNCTION refuse_event() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '${sqlstate}'; END $$`),
+    );
+    await this.db.execute(
+      sql.raw(`CREATE TRIGGER refuse_event BEFORE INSERT ON audit_events FOR EACH ROW
+        WHEN (NEW.event = '${event}') EXECUTE FUNCTION refuse_event()`),
+    );
+  }
+
+  async allowAudit(): Promise<void> {
+    await this.db.execute(sql.raw('DROP TRIGGER IF EXISTS refuse_event ON audit_events'));
+  }
+}
+
+/** How often each kind occurred. */
+export function tally(kinds: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const kind of kinds) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+export function times<T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => make(index)));
+}
