@@ -40,9 +40,6 @@ export interface ApiUnderTest {
   readonly issuer: TokenIssuer;
   readonly scripts: Scripts;
   readonly sql: postgres.Sql;
-  /** What a row's run would tell this process. */
-  changed(id: string): void;
-  close(): void;
   app(overrides?: Partial<AppDeps>): ReturnType<typeof createApp>;
   call(path: string, options?: CallOptions): Promise<Answer>;
   /** Sets columns of a row as a run would, and hints that it changed. */
@@ -124,8 +121,6 @@ export async function startApi(): Promise<ApiUnderTest> {
     issuer,
     scripts,
     sql,
-    changed,
-    close: () => closing.abort(),
     app: (overrides = {}) => createApp({ ...deps, ...overrides }),
     call: async (path, options = {}) => {
       const { method = 'GET', token = issuer.token(), json, headers = {} } = options;
@@ -139,7 +134,7 @@ export async function startApi(): Promise<ApiUnderTest> {
         },
         ...(body === undefined ? {} : { body }),
         ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
-      } as RequestInit);
+      });
       const text = await response.text();
       const isJson = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
       return {
