@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { holderOf } from '../dev/lock.ts';
 import { startStack } from '../dev/stack.ts';
 
 declare module 'vitest' {
@@ -19,9 +20,12 @@ declare module 'vitest' {
 // shell must never meet a test.
 const KEPT = ['PATH', 'HOME', 'TEMPORAL_ADDRESS', 'TEMPORAL_CLI', 'REGISTRAR_CACHE'];
 
+const PREFIX = 'registrar-test-';
+
 /** Starts the parts once for all test files, and removes them and their state at the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const home = await mkdtemp(join(tmpdir(), 'registrar-test-'));
+  await removeLeftovers();
+  const home = await mkdtemp(join(tmpdir(), PREFIX));
   // PostgreSQL does not run as root: its user must be able to enter.
   await chmod(home, 0o755);
   const env = Object.fromEntries(KEPT.map((key) => [key, process.env[key]]));
@@ -43,5 +47,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
   } catch (error) {
     await rm(home, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** A run that was killed could not remove its folder; its programs ended with it. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue;
+    const folder = join(tmpdir(), name);
+    const age = Date.now() - ((await stat(folder).catch(() => undefined))?.mtimeMs ?? Date.now());
+    // A younger one may belong to a run that has not taken its lock yet.
+    if (age < 60_000 || (await holderOf(folder)) !== undefined) continue;
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
