@@ -9,14 +9,20 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import { createBackgroundActivities } from '../../activities/background-activities.ts';
 import { createCognito } from '../../activities/cognito.ts';
-import type { RegistrationActivities } from '../../activities/contract.ts';
+import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
+import { sweep } from '../../activities/sweep.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
-import { accept, requestHashOf, type AcceptInput } from '../../src/ledger/accept.ts';
+import {
+  accept,
+  requestHashOf,
+  type AcceptInput,
+  type AcceptResult,
+} from '../../src/ledger/accept.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/read.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
@@ -95,9 +101,9 @@ export class Saga {
     return saga;
   }
 
-  activities(): RegistrationActivities & ReturnType<typeof createBackgroundActivities> {
+  #deps() {
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
-    const deps = {
+    return {
       db: this.db,
       provider: createCognito(this.pool.client, this.pool.userPoolId),
       runs: this.runs,
@@ -109,6 +115,10 @@ export class Saga {
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,
       resumeIntervalSeconds: this.#options.resumeIntervalSeconds ?? 3600,
     };
+  }
+
+  activities(): RegistrationActivities & ReturnType<typeof createBackgroundActivities> {
+    const deps = this.#deps();
     const real = createRegistrationActivities(deps);
     return {
       ...(this.#options.wrap?.(real) ?? real),
@@ -135,9 +145,16 @@ export class Saga {
 
   /** Accepts; nothing is started. */
   async accept(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+    const result = await this.acceptAny(wanted);
+    if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
+    return result.registration;
+  }
+
+  /** The transaction as it answers, a conflict included. */
+  async acceptAny(wanted: Partial<AcceptInput> = {}): Promise<AcceptResult> {
     const id = wanted.id ?? randomUUID();
     const email = wanted.email ?? `${id}@example.com`;
-    const result = await accept(this.db, {
+    return await accept(this.db, {
       id,
       email,
       username: null,
@@ -154,8 +171,6 @@ export class Saga {
       requestHash: requestHashOf({ email }),
       ...wanted,
     });
-    if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
-    return result.registration;
   }
 
   /** Accepts and starts. */
@@ -163,6 +178,19 @@ export class Saga {
     const registration = await this.accept(wanted);
     await this.runs.start(registration.id, 'first');
     return registration;
+  }
+
+  /** One round of the schedule that resumes parked runs. */
+  async resumeDue(): Promise<void> {
+    await this.client.workflow.execute('resumeStuckRegistrations', {
+      workflowId: `resume/${randomUUID()}`,
+      taskQueue: this.taskQueue,
+    });
+  }
+
+  /** One sweep. @param afterEndMs how long after its end a run counts as ended for good */
+  async sweep(afterEndMs = 0): Promise<SweepReport> {
+    return await sweep({ ...this.#deps(), afterEndMs });
   }
 
   handle(id: string): WorkflowHandle {
@@ -182,6 +210,39 @@ export class Saga {
       if (condition(row)) return row;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
+  }
+
+  /** Polls until a condition holds; the test's time-out bounds it. */
+  async eventually(condition: () => Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** A call of this operation has reached the pool since its counters were cleared. */
+  async untilCalled(operation: string, times = 1): Promise<void> {
+    await this.eventually(async () => {
+      const calls = await this.pool.calls();
+      return (calls[operation]?.calls ?? 0) >= times;
+    });
+  }
+
+  /** The activity of this id has been scheduled that often. */
+  async untilScheduled(id: string, activityId: string, times: number): Promise<void> {
+    await this.eventually(async () => {
+      const { events } = await this.handle(id).fetchHistory();
+      const scheduled = (events ?? []).filter(
+        (event) => event.activityTaskScheduledEventAttributes?.activityId === activityId,
+      );
+      return scheduled.length >= times;
+    });
+  }
+
+  /** The pending activity of this id is in this attempt, or waits for it. */
+  async untilAttempt(id: string, activityId: string, attempt: number): Promise<void> {
+    await this.eventually(async () => {
+      const run = await this.runs.describe(id);
+      if (run.kind !== 'open') return false;
+      return run.pending.some((at) => at.step === activityId && at.attempt >= attempt);
+    });
   }
 
   async untilStatus(id: string, ...statuses: RegistrationStatus[]): Promise<Registration> {
@@ -215,7 +276,7 @@ export class Saga {
       const mark = user.UserAttributes?.find(({ Name }) => Name === 'custom:registration_id');
       return {
         mark: mark?.Value ?? 'none',
-        roles: (groups.Groups ?? []).map(({ GroupName }) => GroupName ?? '').sort(),
+        roles: (groups.Groups ?? []).map(({ GroupName }) => GroupName ?? '').toSorted(),
         status: row?.status,
       };
     } catch (error) {

@@ -1,0 +1,169 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { requestHashOf } from '../../src/ledger/accept.ts';
+import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { Saga } from '../stack/saga.ts';
+
+const OPERATOR = { actor: 'operator', reason: 'because' } as const;
+
+let saga: Saga;
+beforeAll(async () => {
+  saga = await Saga.start({ retryBudgetSeconds: 2, resumeIntervalSeconds: 1 });
+});
+afterEach(async () => {
+  await saga.pool.clearFaults();
+  await saga.pool.clearCalls();
+});
+afterAll(async () => {
+  await saga.stop();
+});
+
+const park = async (group = '*', roles = ['viewer', 'researcher']) => {
+  await saga.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', match: { group }, fault: { kind: 'server' } },
+  ]);
+  const registration = await saga.register({ roles });
+  const row = await saga.untilStatus(registration.id, 'roles_pending');
+  return { registration, row };
+};
+
+test('503 three times at every operation, then fine: completed, nothing taken back', async () => {
+  await saga.pool.setFaults(
+    ['AdminCreateUser', 'AdminAddUserToGroup'].map((operation) => ({
+      operation,
+      times: 3,
+      fault: { kind: 'server' },
+    })),
+  );
+  const registration = await saga.register();
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect(await saga.world(registration)).toEqual({
+    mark: registration.id,
+    roles: ['viewer'],
+    status: 'completed',
+  });
+  expect(await saga.events(registration.id)).toEqual(['registration.requested', 'user.registered']);
+  expect((await saga.pool.calls())['AdminDeleteUser']).toBeUndefined();
+});
+
+test('503 beyond the budget: parked, and everything of it is to be seen', async () => {
+  const { registration, row } = await park('viewer');
+  expect(await saga.world(registration)).toEqual({
+    mark: registration.id,
+    roles: ['researcher'],
+    status: 'roles_pending',
+  });
+  expect(row.failure?.code).toBe('identity_provider_unavailable');
+  expect(row.steps['assignRole:viewer']).toEqual({
+    status: 'failed',
+    attempts: 4,
+    lastError: 'identity_provider_unavailable',
+  });
+  expect(row.rolesAssigned).toEqual(['researcher']);
+  expect(row.nextResumeAt).not.toBeNull();
+  const { searchAttributes } = await saga.handle(registration.id).describe();
+  expect(searchAttributes['RegistrationStatus']).toEqual(['roles_pending']);
+
+  await saga.pool.clearFaults();
+  await wishRetry(saga.db, registration.id, OPERATOR);
+  expect((await saga.row(registration.id)).status).toBe('running');
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect(await saga.world(registration)).toEqual({
+    mark: registration.id,
+    roles: ['researcher', 'viewer'],
+    status: 'completed',
+  });
+  expect((await saga.row(registration.id)).failure).toBeNull();
+});
+
+test('the schedule completes it with nobody pressing anything, and backs off until then', async () => {
+  const { registration, row } = await park();
+  expect(row.resumeAttempts).toBe(1);
+  await saga.pool.clearCalls();
+  await saga.until(registration.id, ({ nextResumeAt }) => (nextResumeAt ?? 0) <= new Date());
+  await saga.resumeDue();
+  const again = await saga.row(registration.id);
+  expect(again).toMatchObject({ status: 'roles_pending', resumeAttempts: 2 });
+  // One attempt per role, and twice the interval.
+  expect((await saga.pool.calls())['AdminAddUserToGroup']?.calls).toBe(2);
+  const waitMs = (again.nextResumeAt?.getTime() ?? 0) - Date.now();
+  expect(waitMs).toBeGreaterThan(0);
+  expect(waitMs).toBeLessThanOrEqual(2000);
+
+  await saga.pool.clearFaults();
+  await saga.until(registration.id, ({ nextResumeAt }) => (nextResumeAt ?? 0) <= new Date());
+  await saga.resumeDue();
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect(await saga.world(registration)).toMatchObject({
+    roles: ['researcher', 'viewer'],
+    status: 'completed',
+  });
+});
+
+test('an ill provider ends the round: rows beyond the first three failures are left alone', async () => {
+  await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
+  const registrations = await Promise.all(Array.from({ length: 12 }, () => saga.register()));
+  for (const { id } of registrations) await saga.untilStatus(id, 'roles_pending');
+  for (const { id } of registrations) {
+    await saga.until(id, ({ nextResumeAt }) => (nextResumeAt ?? 0) <= new Date());
+  }
+  await saga.resumeDue();
+  const rows = await Promise.all(registrations.map(({ id }) => saga.row(id)));
+  expect(rows.filter(({ resumeAttempts }) => resumeAttempts > 1)).toHaveLength(10);
+
+  await saga.pool.clearFaults();
+  await saga.eventually(async () => {
+    await saga.resumeDue();
+    const now = await Promise.all(registrations.map(({ id }) => saga.row(id)));
+    return now.every(({ status }) => status === 'completed');
+  });
+});
+
+test('other roles on a parked run that had one of two: exactly the new ones', async () => {
+  const { registration } = await park('viewer');
+  await saga.pool.clearFaults();
+  await wishRoles(saga.db, registration.id, { ...OPERATOR, roles: ['manager', 'viewer'] });
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect(await saga.world(registration)).toEqual({
+    mark: registration.id,
+    roles: ['manager', 'viewer'],
+    status: 'completed',
+  });
+  expect((await saga.row(registration.id)).rolesAssigned).toEqual(['manager', 'viewer']);
+  expect(await saga.events(registration.id)).toEqual([
+    'registration.requested',
+    'registration.parked',
+    'registration.roles_requested',
+    'registration.resumed',
+    'user.registered',
+  ]);
+});
+
+test('other roles twice, the second while the first are being assigned: exactly the last ones', async () => {
+  const { registration } = await park('viewer');
+  await saga.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', fault: { kind: 'latency', ms: 300 } },
+    { operation: 'AdminAddUserToGroup', match: { group: 'admin' }, fault: { kind: 'server' } },
+  ]);
+  await wishRoles(saga.db, registration.id, { ...OPERATOR, roles: ['admin', 'manager'] });
+  await saga.runs.resume(registration.id, 'operator');
+  await saga.untilStatus(registration.id, 'roles_pending');
+  await wishRoles(saga.db, registration.id, { ...OPERATOR, roles: ['researcher'] });
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect((await saga.world(registration)).roles).toEqual(['researcher']);
+});
+
+test('the same POST again, without a key, resumes the caller’s own parked run', async () => {
+  const { registration } = await park();
+  await saga.pool.clearFaults();
+  const repeated = await saga.acceptAny({
+    email: registration.email,
+    roles: ['researcher', 'viewer'],
+    requestHash: requestHashOf('another'),
+  });
+  expect(repeated).toMatchObject({ kind: 'resumed', registration: { id: registration.id } });
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('completed');
+});
