@@ -180,7 +180,8 @@ async function appendIfPossible(
           event,
           registrationId: row.id,
           userId: row.userId,
-          actor: row.closesAs === 'cancelled' ? (row.wishActor ?? SYSTEM_ACTOR) : SYSTEM_ACTOR,
+          // A retry of the cleanup takes the wish's place: who pressed it did not cancel.
+          actor: row.wish === 'cancel' ? (row.wishActor ?? SYSTEM_ACTOR) : SYSTEM_ACTOR,
           details,
         }),
       ),
