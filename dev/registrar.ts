@@ -1,3 +1,4 @@
+import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { runSetup } from '../setup/setup.ts';
 import { migrate } from '../src/db/migrate.ts';
@@ -11,7 +12,13 @@ export const registrar: Registrar = {
     await runSetup(config, { check: false, skipCognito: false, admin, print });
   },
   async serve(config) {
-    const log = pino({ level: config.logLevel, base: null });
+    // Of this run only: a file that grows over years helps nobody on a laptop.
+    const file = pino.destination({
+      dest: join(resolve(config.home), 'registrar.log'),
+      append: false,
+      sync: true,
+    });
+    const log = pino({ level: config.logLevel, base: null }, file);
     const server = await startServer(config, log);
     return { stop: () => server.close() };
   },

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Config } from '../src/config.ts';
 import type { Part } from './parts.ts';
 import type { Stack } from './stack.ts';
@@ -24,7 +25,7 @@ export function summaryOf(
   ];
   if (config.temporal.uiUrl !== null) rows.push(['Temporal UI', config.temporal.uiUrl]);
   if (bearer !== undefined) rows.push(['mail sent', `${config.cognito.endpoint}/_sandbox/mail`]);
-  rows.push(['state', home]);
+  rows.push(['state', home], ['log', join(home, 'registrar.log')]);
   const curl = [
     `curl -sS -X POST ${api}/registrations`,
     `-H 'authorization: Bearer ${bearer ?? '<an access token of your pool>'}'`,
