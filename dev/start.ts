@@ -5,16 +5,19 @@ import { printError, printLine, reasonOf } from './progress.ts';
 import { registrar } from './registrar.ts';
 
 let running: Running | undefined;
-let stopping = false;
+let stoppingSince: number | undefined;
+/** A terminal's Ctrl-C comes twice, from the terminal and from npm: that is no second thought. */
+const SAME_SIGNAL_MS = 500;
 
 // Children are in process groups of their own: a Ctrl-C reaches only us, and we drain the
 // API before they end. Whatever way this process ends, they end with it.
 function onSignal(): void {
-  if (stopping || running === undefined) {
+  if (stoppingSince !== undefined && Date.now() - stoppingSince < SAME_SIGNAL_MS) return;
+  if (stoppingSince !== undefined || running === undefined) {
     running?.kill();
     process.exit(130);
   }
-  stopping = true;
+  stoppingSince = Date.now();
   printLine('\nStopping; once more stops at once.');
   running.stop().then(
     () => process.exit(0),
