@@ -4,6 +4,8 @@ import { NativeConnection, type NativeConnectionOptions, type Worker } from '@te
 import { hasStatusAttribute } from '../src/temporal/search-attribute.ts';
 
 const RECONNECT_MS = 1000;
+/** How often the server is asked whether it is there, and how long it may take to say so. */
+const PROBE_MS = 2000;
 
 export interface SupervisedOptions {
   readonly connect: NativeConnectionOptions;
@@ -32,14 +34,31 @@ export function supervise(options: SupervisedOptions): Supervised {
   const stopping = new AbortController();
   let client: Client | null = null;
   let worker: Worker | null = null;
+  let answers = false;
+
+  // A connection repairs itself and tells nobody that its server is away.
+  async function probe(connection: NativeConnection, ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      const asked = connection.workflowService.getSystemInfo({}).then(
+        () => true,
+        () => false,
+      );
+      const timer = delay(PROBE_MS, false, { signal: ended }).catch(() => false);
+      answers = await Promise.race([asked, timer]);
+      await timer;
+    }
+  }
 
   async function once(): Promise<void> {
     const connection = await NativeConnection.connect(options.connect);
+    const ended = new AbortController();
     try {
       if (options.createWorker && !(await hasStatusAttribute(connection, options.namespace))) {
         throw new Error('search attribute RegistrationStatus is missing: run `npm run setup`');
       }
       client = new Client({ connection, namespace: options.namespace });
+      answers = true;
+      void probe(connection, AbortSignal.any([ended.signal, stopping.signal]));
       if (options.createWorker) {
         worker = await options.createWorker(connection);
         const running = worker.run();
@@ -51,6 +70,7 @@ export function supervise(options: SupervisedOptions): Supervised {
         await aborted(stopping.signal);
       }
     } finally {
+      ended.abort();
       client = null;
       worker = null;
       await connection.close().catch(() => undefined);
@@ -72,10 +92,14 @@ export function supervise(options: SupervisedOptions): Supervised {
   const looping = loop();
   return {
     client: () => client,
-    state: () => ({
-      temporal: client ? 'ok' : 'degraded',
-      worker: options.createWorker ? (worker?.getState() === 'RUNNING' ? 'ok' : 'degraded') : 'off',
-    }),
+    state() {
+      const there = client !== null && answers;
+      const polls = there && worker?.getState() === 'RUNNING';
+      return {
+        temporal: there ? 'ok' : 'degraded',
+        worker: options.createWorker ? (polls ? 'ok' : 'degraded') : 'off',
+      };
+    },
     async stop() {
       stopping.abort();
       if (worker?.getState() === 'RUNNING') worker.shutdown();
