@@ -3,7 +3,7 @@ import type { Database } from '../src/db/client.ts';
 import { FAILURES } from '../src/domain/failure.ts';
 import {
   deferInvitation,
-  dueInvitations,
+  claimInvitations,
   noteInvitation,
   type DueInvitation,
 } from '../src/ledger/outbox.ts';
@@ -14,7 +14,9 @@ import type { StepLog } from './step-context.ts';
 
 const POLL_MS = 250;
 const BATCH = 20;
-/** After this the activity ends and its workflow starts it anew, with a short history. */
+/** Longer than a batch takes: who claims and dies is followed by another after this. */
+const CLAIM_MS = 120_000;
+/** After this the activity ends, and the schedule begins the next shift. */
 const SHIFT_MS = 10 * 60_000;
 /** Slow: 5 s, doubling, at most an hour apart. The default mailer's quota is counted in days. */
 const FIRST_DELAY_MS = 5000;
@@ -34,7 +36,7 @@ export async function relayInvitations(deps: RelayDeps, heartbeat: () => void): 
   const until = Date.now() + SHIFT_MS;
   while (Date.now() < until && !deps.stopping.aborted) {
     heartbeat();
-    const due = await dueInvitations(deps.db, BATCH);
+    const due = await claimInvitations(deps.db, BATCH, CLAIM_MS);
     for (const invitation of due) {
       if (deps.stopping.aborted) return;
       heartbeat();

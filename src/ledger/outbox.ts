@@ -52,30 +52,47 @@ export async function requestInvitation(
   );
 }
 
-/** Invitations whose next attempt is due, oldest first. */
-export async function dueInvitations(db: Database, limit: number): Promise<DueInvitation[]> {
+/**
+ * Invitations that are due, oldest first, claimed for `claimMs`: a second relay, or one that lost its
+ * lease and does not know it, sends nobody a second mail.
+ */
+export async function claimInvitations(
+  db: Database,
+  limit: number,
+  claimMs: number,
+): Promise<DueInvitation[]> {
   return await atEdge(async () => {
-    const rows = await db
-      .select({
-        outboxId: outbox.id,
-        registrationId: outbox.registrationId,
-        cognitoUsername: registrations.cognitoUsername,
-        attempts: outboxDeliveries.attempts,
-        userCreatedAt: registrations.userCreatedAt,
-      })
-      .from(outboxDeliveries)
-      .innerJoin(outbox, eq(outbox.id, outboxDeliveries.outboxId))
-      .innerJoin(registrations, eq(registrations.id, outbox.registrationId))
-      .where(
-        and(
-          eq(outboxDeliveries.destination, 'cognito-mail'),
-          sql`delivered_at IS NULL AND next_attempt_at <= now()`,
-        ),
+    const rows = await db.execute<{
+      outbox_id: string;
+      registration_id: string;
+      cognito_username: string | null;
+      attempts: number;
+      user_created_at: string | null;
+    }>(sql`WITH due AS (
+        SELECT outbox_id, destination FROM outbox_deliveries
+        WHERE destination = 'cognito-mail' AND delivered_at IS NULL AND next_attempt_at <= now()
+        ORDER BY next_attempt_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
+      ), claimed AS (
+        UPDATE outbox_deliveries d
+        SET next_attempt_at = now() + make_interval(secs => ${claimMs / 1000})
+        FROM due WHERE d.outbox_id = due.outbox_id AND d.destination = due.destination
+        RETURNING d.outbox_id, d.attempts
       )
-      .orderBy(outboxDeliveries.nextAttemptAt)
-      .limit(limit);
-    return rows.flatMap(({ cognitoUsername, ...row }) =>
-      cognitoUsername ? [{ ...row, cognitoUsername }] : [],
+      SELECT c.outbox_id, c.attempts, o.registration_id, r.cognito_username, r.user_created_at
+      FROM claimed c JOIN outbox o ON o.id = c.outbox_id
+      JOIN registrations r ON r.id = o.registration_id ORDER BY o.occurred_at`);
+    return rows.flatMap((row) =>
+      row.cognito_username === null
+        ? []
+        : [
+            {
+              outboxId: row.outbox_id,
+              registrationId: row.registration_id,
+              cognitoUsername: row.cognito_username,
+              attempts: row.attempts,
+              userCreatedAt: row.user_created_at === null ? null : new Date(row.user_created_at),
+            },
+          ],
     );
   });
 }

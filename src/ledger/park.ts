@@ -28,6 +28,12 @@ export interface ParkInput {
 export async function park(db: Database, id: string, input: ParkInput): Promise<Registration> {
   return await atEdge(() =>
     db.transaction(async (tx) => {
+      // Locked first: an UPDATE that waits for the same park would not see the event it appended.
+      await tx
+        .select({ id: registrations.id })
+        .from(registrations)
+        .where(eq(registrations.id, id))
+        .for('update');
       const [row] = await tx
         .update(registrations)
         .set({

@@ -13,8 +13,8 @@ export interface ScheduleSettings {
   readonly sweepIntervalSeconds: number;
 }
 
-/** The relay never ends by itself; this only brings it back when it was lost. */
-const RELAY_CHECK_SECONDS = 60;
+/** A shift of the relay lasts ten minutes, or until its worker stops; the next begins within this. */
+const RELAY_CHECK_SECONDS = 10;
 
 /** Makes the schedules, or sets their intervals anew. Repeatable. */
 export async function ensureSchedules(client: Client, settings: ScheduleSettings): Promise<void> {
