@@ -36,6 +36,7 @@ export class Ledger {
     const database = await createTestDatabase();
     await migrate(database.url);
     const pool = openDatabase(database.url, maxConnections);
+    await connectAll(pool.db, maxConnections);
     return new Ledger(pool.db, database.url, async () => {
       await pool.close(1);
       await database.drop();
@@ -118,7 +119,7 @@ export class Ledger {
     return row;
   }
 
-  async parked(id: string, key = randomUUID(), resumeIntervalSeconds = 300) {
+  async parked(id: string, key: string = randomUUID(), resumeIntervalSeconds = 300) {
     return await park(this.db, id, { failure: PARKED, steps: {}, key, resumeIntervalSeconds });
   }
 
@@ -158,6 +159,21 @@ export class Ledger {
   async allowAudit(): Promise<void> {
     await this.db.execute(sql.raw('DROP TRIGGER IF EXISTS refuse_event ON audit_events'));
   }
+}
+
+// A race over connections that are still being made is none: the first one wins before the others
+// have begun. So every connection is open, in a transaction of its own, before a test starts.
+async function connectAll(db: Database, count: number): Promise<void> {
+  let begun = 0;
+  const all = Promise.withResolvers<void>();
+  await times(count, () =>
+    db.transaction(async (tx) => {
+      await tx.execute(sql`SELECT 1`);
+      begun += 1;
+      if (begun === count) all.resolve();
+      await all.promise;
+    }),
+  );
 }
 
 /** How often each kind occurred. */
