@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
-import { outbox, outboxDeliveries, registrations } from '../db/schema.ts';
+import { outboxDeliveries, registrations } from '../db/schema.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import type { Registration } from '../domain/registration.ts';
 import { append } from './audit-trail.ts';
