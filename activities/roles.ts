@@ -42,8 +42,9 @@ async function giveVerdict(
   const verdict = verdictOn(ctx, step, row, error);
   if (verdict.kind === 'done') return;
   if (verdict.kind === 'fail') throw stepFailure(ctx, verdict.failure);
+  // There, but not for this operation: the grace is spent, so it waits parked and not in a loop.
   throw (await isThere(ctx, row))
-    ? new StepFailure('not_visible_yet')
+    ? new StepFailure('not_visible_parked')
     : new StepFailure('user_vanished');
 }
 
