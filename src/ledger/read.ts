@@ -10,6 +10,8 @@ import { toRegistration } from './row.ts';
 
 /** Counting stops here: beyond it a total costs more than it tells. */
 const COUNT_BOUND = 10_000;
+/** Events of one registration; more come only of hundreds of operators' wishes. */
+const TIMELINE_BOUND = 500;
 
 export interface RegistrationFilter {
   readonly visibleTo: { readonly callerId: string; readonly grants: Grants };
@@ -36,8 +38,32 @@ export async function readTimeline(db: Database, id: string): Promise<AuditEvent
       .from(auditEvents)
       .where(eq(auditEvents.registrationId, id))
       .orderBy(asc(auditEvents.seq))
-      .limit(500),
+      .limit(TIMELINE_BOUND),
   );
+}
+
+/** The same for a page of registrations, by id; one without events is missing. */
+export async function readTimelines(
+  db: Database,
+  ids: readonly string[],
+): Promise<Map<string, AuditEvent[]>> {
+  const timelines = new Map<string, AuditEvent[]>();
+  if (ids.length === 0) return timelines;
+  const events = await atEdge(() =>
+    db
+      .select(auditColumns)
+      .from(auditEvents)
+      .where(inArray(auditEvents.registrationId, [...ids]))
+      .orderBy(asc(auditEvents.seq))
+      .limit(TIMELINE_BOUND * ids.length),
+  );
+  for (const event of events) {
+    if (event.registrationId === null) continue;
+    const timeline = timelines.get(event.registrationId);
+    if (timeline) timeline.push(event);
+    else timelines.set(event.registrationId, [event]);
+  }
+  return timelines;
 }
 
 /** Newest first, by keyset: `after` is the last one of the page before. */

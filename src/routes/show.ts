@@ -3,7 +3,7 @@ import { maySee, type Caller } from '../domain/grants.ts';
 import type { Registration } from '../domain/registration.ts';
 import type { RunState } from '../domain/runs.ts';
 import { isClosed } from '../domain/status.ts';
-import { readRegistration, readTimeline } from '../ledger/read.ts';
+import { readRegistration, readTimeline, readTimelines } from '../ledger/read.ts';
 import { Problem } from '../problem-details.ts';
 import type { AppDeps } from './app-deps.ts';
 import { toReceipt } from './receipt.ts';
@@ -34,11 +34,11 @@ export async function receiptsOf(
   deps: Pick<AppDeps, 'db' | 'temporal'>,
   rows: readonly Registration[],
 ): Promise<Receipt[]> {
-  return await Promise.all(
-    rows.map(async (row) =>
-      toReceipt(row, await readTimeline(deps.db, row.id), null, deps.temporal),
-    ),
+  const timelines = await readTimelines(
+    deps.db,
+    rows.map(({ id }) => id),
   );
+  return rows.map((row) => toReceipt(row, timelines.get(row.id) ?? [], null, deps.temporal));
 }
 
 async function liveRun(deps: AppDeps, row: Registration): Promise<RunState | null> {
