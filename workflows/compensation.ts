@@ -64,7 +64,8 @@ async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void>
         await step(SLOW, 'deleteUser').deleteUser(ref);
         return true;
       } catch (error) {
-        if (isCancellation(error)) return false;
+        // An attempt in flight that fails after the retry arrives as an ordinary failure.
+        if (isCancellation(error) || round.consideredCancelled) return false;
         throw error;
       }
     });
