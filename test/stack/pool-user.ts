@@ -1,0 +1,46 @@
+import {
+  AdminAddUserToGroupCommand,
+  AdminCreateUserCommand,
+  AdminDeleteUserCommand,
+  AdminGetUserCommand,
+  AdminListGroupsForUserCommand,
+} from '@aws-sdk/client-cognito-identity-provider';
+import type { TestPool } from './cognito.ts';
+
+/** Makes a user behind Registrar's back; with a mark where one is given. */
+export async function addUser(
+  pool: TestPool,
+  email: string,
+  { mark, role }: { readonly mark?: string; readonly role?: string } = {},
+): Promise<void> {
+  const at = { UserPoolId: pool.userPoolId, Username: email };
+  await pool.client.send(
+    new AdminCreateUserCommand({
+      ...at,
+      MessageAction: 'SUPPRESS',
+      UserAttributes: [
+        { Name: 'email', Value: email },
+        { Name: 'given_name', Value: 'Somebody' },
+        ...(mark === undefined ? [] : [{ Name: 'custom:registration_id', Value: mark }]),
+      ],
+    }),
+  );
+  if (role !== undefined) {
+    await pool.client.send(new AdminAddUserToGroupCommand({ ...at, GroupName: role }));
+  }
+}
+
+export async function removeUser(pool: TestPool, email: string): Promise<void> {
+  await pool.client.send(
+    new AdminDeleteUserCommand({ UserPoolId: pool.userPoolId, Username: email }),
+  );
+}
+
+/** Everything the pool says of a user and its roles, to compare byte for byte. */
+export async function portrait(pool: TestPool, email: string): Promise<string> {
+  const at = { UserPoolId: pool.userPoolId, Username: email };
+  const user = await pool.client.send(new AdminGetUserCommand(at));
+  const groups = await pool.client.send(new AdminListGroupsForUserCommand(at));
+  const { $metadata: _of, ...same } = user;
+  return JSON.stringify({ same, groups: groups.Groups });
+}
