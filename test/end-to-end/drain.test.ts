@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAlive } from '../../dev/orphan.ts';
+import { Deployment } from '../stack/deployment.ts';
+
+// Requests get 5 s and the worker 10 s: see "Layout" in the design.
+const DRAIN_MS = 17_000;
+
+let deployment: Deployment;
+beforeAll(async () => {
+  deployment = await Deployment.make();
+});
+afterAll(() => deployment.stop());
+
+test('SIGTERM: a wait ends at once with what is known, the process soon after with code 0', async () => {
+  const api = await deployment.api();
+  await api.says(/"worker polls"/);
+  await deployment.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', fault: { kind: 'latency', ms: 60_000 } },
+  ]);
+  const waiting = deployment.register(api, 'waits@example.com', { prefer: 'wait=30' });
+  await deployment.untilCalled('AdminAddUserToGroup');
+
+  const signalled = performance.now();
+  api.signal('SIGTERM');
+  const answer = await waiting;
+  expect(performance.now() - signalled).toBeLessThan(1000);
+  expect(answer).toMatchObject({ status: 202, body: { status: 'running' } });
+  await expect(fetch(`${api.url}/health/live`)).rejects.toThrow('fetch failed');
+  expect(await api.exit).toEqual({ code: 0, signal: null });
+  expect(performance.now() - signalled).toBeLessThan(DRAIN_MS);
+  expect(isAlive(api.pid)).toBe(false);
+  expect(api.output()).toContain('API stopped');
+
+  await deployment.pool.clearFaults();
+  const next = await deployment.api();
+  const id = String(answer.body['id']);
+  await deployment.untilStatus(next, id, 'completed', 30_000);
+  const roles = ['viewer'];
+  expect(await deployment.users()).toEqual([{ email: 'waits@example.com', mark: id, roles }]);
+});
+
+test('SIGTERM to an idle API with a kept connection: code 0 within a second or two', async () => {
+  const api = await deployment.api();
+  await api.says(/"worker polls"/);
+  expect((await deployment.call(api, 'GET', '/health/ready')).status).toBe(200);
+  const signalled = performance.now();
+  api.signal('SIGTERM');
+  expect(await api.exit).toEqual({ code: 0, signal: null });
+  expect(performance.now() - signalled).toBeLessThan(5_000);
+});

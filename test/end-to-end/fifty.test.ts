@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Api, Deployment } from '../stack/deployment.ts';
+
+let deployment: Deployment;
+let api: Api;
+beforeAll(async () => {
+  deployment = await Deployment.make();
+  api = await deployment.api();
+  await api.says(/"worker polls"/);
+});
+afterAll(() => deployment.stop());
+
+const fifty = Array.from({ length: 50 }, (_, index) => index);
+
+test('fifty simultaneous POSTs of one address: one user, one completed registration', async () => {
+  const email = 'one@example.com';
+  const answers = await Promise.all(
+    fifty.map(() => deployment.register(api, email, { prefer: 'wait=20' })),
+  );
+  const created = answers.filter(({ status }) => status === 201);
+  expect(created).toHaveLength(1);
+  const id = created[0]?.body['id'];
+  for (const { status, body } of answers) {
+    if (status === 201) continue;
+    expect({ status, body }).toMatchObject({
+      status: 409,
+      body: { code: 'email_taken', registrationId: id },
+    });
+  }
+  const { body: page } = await deployment.call(api, 'GET', `/registrations?email=${email}`);
+  expect(page).toMatchObject({ total: 1, items: [{ id, status: 'completed' }] });
+  expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
+});
+
+test('fifty of one Idempotency-Key: one registration, and all answers name it', async () => {
+  const email = 'key@example.com';
+  const headers = { prefer: 'wait=20', 'idempotency-key': 'the-same' };
+  const answers = await Promise.all(fifty.map(() => deployment.register(api, email, headers)));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
+  const ids = new Set(answers.map(({ body }) => body['id']));
+  expect(ids.size).toBe(1);
+  const replayed = answers.filter(({ headers: got }) => got.get('idempotent-replayed') === 'true');
+  expect(replayed).toHaveLength(49);
+  const { body: page } = await deployment.call(api, 'GET', `/registrations?email=${email}`);
+  expect(page).toMatchObject({ total: 1, items: [{ id: [...ids][0], status: 'completed' }] });
+  const users = (await deployment.users()).filter((user) => user.email === email);
+  expect(users).toEqual([{ email, mark: [...ids][0], roles: ['viewer'] }]);
+});

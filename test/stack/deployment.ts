@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AdminListGroupsForUserCommand,
+  ListUsersCommand,
+} from '@aws-sdk/client-cognito-identity-provider';
+import { inject } from 'vitest';
+import { SANDBOX_CREDENTIALS } from '../../dev/cognito/client.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { createTestPool, type TestPool } from './cognito.ts';
+import { createTestDatabase } from './database.ts';
+import { type Program, startEntry } from './program.ts';
+import { uniqueTaskQueue } from './temporal.ts';
+
+export interface DeploymentOptions {
+  /** Of the test's own; by default a new database of the shared server. */
+  readonly databaseUrl?: string;
+  readonly temporalAddress?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly tookMs: number;
+}
+
+export interface Api extends Program {
+  readonly url: string;
+}
+
+/** API and worker processes over real HTTP, with a pool, a database and a queue of their own. */
+export class Deployment {
+  readonly pool: TestPool;
+  readonly folder: string;
+  readonly #env: Record<string, string>;
+  readonly #programs: Program[] = [];
+  readonly #token: string;
+  readonly #drop: () => Promise<void>;
+
+  private constructor(
+    pool: TestPool,
+    folder: string,
+    env: Record<string, string>,
+    token: string,
+    drop: () => Promise<void>,
+  ) {
+    this.pool = pool;
+    this.folder = folder;
+    this.#env = env;
+    this.#token = token;
+    this.#drop = drop;
+  }
+
+  static async make(options: DeploymentOptions = {}): Promise<Deployment> {
+    const folder = await mkdtemp(join(tmpdir(), 'registrar-deployment-'));
+    await chmod(folder, 0o755);
+    const temporalConfig = join(folder, 'temporal.toml');
+    await writeFile(temporalConfig, '[profile.default]\n');
+    const pool = await createTestPool();
+    const database = options.databaseUrl === undefined ? await createTestDatabase() : undefined;
+    const databaseUrl = options.databaseUrl ?? database?.url ?? '';
+    await migrate(databaseUrl);
+    const env = {
+      HOME: folder,
+      PORT: '0',
+      DOORS: 'users,step',
+      DATABASE_URL: databaseUrl,
+      TEMPORAL_ADDRESS: options.temporalAddress ?? inject('temporalAddress'),
+      TEMPORAL_NAMESPACE: 'default',
+      TEMPORAL_CONFIG_FILE: temporalConfig,
+      TEMPORAL_TASK_QUEUE: uniqueTaskQueue('deployment'),
+      AWS_REGION: pool.region,
+      AWS_ACCESS_KEY_ID: SANDBOX_CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: SANDBOX_CREDENTIALS.secretAccessKey,
+      COGNITO_ENDPOINT: pool.endpoint,
+      COGNITO_USER_POOL_ID: pool.userPoolId,
+      COGNITO_CLIENT_ID: pool.clientId,
+      ...options.env,
+    };
+    const sub = randomUUID();
+    const claims = { sub, username: sub, 'cognito:groups': ['admin'] };
+    const token = await pool.token(claims);
+    return new Deployment(pool, folder, env, token, async () => database?.drop());
+  }
+
+  /** `npm run api`, when it listens. */
+  async api(env: Record<string, string> = {}): Promise<Api> {
+    const program = this.#start('src/main.ts', env);
+    const [, url = ''] = await program.says(/"url":"(http:[^"]+)"/);
+    return { ...program, url };
+  }
+
+  /** `npm run worker`, when it polls. */
+  async worker(env: Record<string, string> = {}): Promise<Program> {
+    const program = this.#start('worker/main.ts', env);
+    await program.says(/"worker polls"/);
+    return program;
+  }
+
+  /** `npm run setup`, to its end. */
+  async setUp(): Promise<void> {
+    const program = this.#start('setup/main.ts', {});
+    const { code } = await program.exit;
+    if (code !== 0) throw new Error(`setup: ${program.output()}`);
+  }
+
+  #start(entry: string, env: Record<string, string>): Program {
+    const program = startEntry(entry, this.folder, { ...this.#env, ...env });
+    this.#programs.push(program);
+    return program;
+  }
+
+  async call(
+    api: Api,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const from = performance.now();
+    const answer = await fetch(`${api.url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const json = (await answer.json()) as Record<string, unknown>;
+    const { status } = answer;
+    return { status, headers: answer.headers, body: json, tookMs: performance.now() - from };
+  }
+
+  async register(api: Api, email: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return await this.call(api, 'POST', '/registrations', { email, roles: ['viewer'] }, headers);
+  }
+
+  /** Polls the receipt until it has this status. */
+  async untilStatus(api: Api, id: string, status: string, withinMs: number): Promise<Answer> {
+    const deadline = Date.now() + withinMs;
+    for (;;) {
+      const answer = await this.call(api, 'GET', `/registrations/${id}`);
+      if (answer.body['status'] === status) return answer;
+      if (Date.now() > deadline) {
+        throw new Error(`not ${status} in ${withinMs} ms: ${JSON.stringify(answer.body)}`);
+      }
+      await sleep(50);
+    }
+  }
+
+  /** Everybody in the pool, as `mark` and roles. */
+  async users(): Promise<{ email: string; mark: string; roles: string[] }[]> {
+    const UserPoolId = this.pool.userPoolId;
+    const { Users = [] } = await this.pool.client.send(new ListUsersCommand({ UserPoolId }));
+    return await Promise.all(
+      Users.map(async ({ Username, Attributes = [] }) => {
+        const of = (name: string) => Attributes.find(({ Name }) => Name === name)?.Value ?? '';
+        const { Groups = [] } = await this.pool.client.send(
+          new AdminListGroupsForUserCommand({ UserPoolId, Username }),
+        );
+        const roles = Groups.map(({ GroupName = '' }) => GroupName);
+        return { email: of('email'), mark: of('custom:registration_id'), roles };
+      }),
+    );
+  }
+
+  /** Polls until the pool has been called so often. */
+  async untilCalled(operation: string, calls = 1): Promise<void> {
+    while (((await this.pool.calls())[operation]?.calls ?? 0) < calls) await sleep(20);
+  }
+
+  async stop(): Promise<void> {
+    for (const program of this.#programs) await program.kill();
+    await this.pool.remove();
+    await this.#drop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
