@@ -24,5 +24,6 @@ if (!stripsTypes) {
   };
   const file = resolve(entry);
   process.argv = [process.argv[0], file, ...args];
+  (await import('./src/db/driver-guard.ts')).guardDriver();
   await import(pathToFileURL(file).href);
 }

@@ -18,6 +18,9 @@ export function openDatabase(url: string, maxConnections = 10): DatabasePool {
     max: maxConnections,
     // 3 s, so that a request finds out that PostgreSQL is away before its client gives up.
     connect_timeout: 3,
+    // Seconds between connection attempts. The driver's own back-off grows to 20 s, in which a query
+    // waits without any bound; callers have back-offs of their own.
+    backoff: () => 0.2,
     idle_timeout: 60,
     onnotice: () => undefined,
     connection: {
