@@ -49,6 +49,16 @@ async function reset(saga: Saga, id: string, to: 'first' | 'last'): Promise<stri
   return runId;
 }
 
+/** The parked run has said what it waits for, and nothing of it is under way. */
+async function untilItWaits(saga: Saga, id: string, runId?: string): Promise<void> {
+  await saga.eventually(async () => {
+    const now = await saga.handle(id).describe();
+    const shown = now.searchAttributes['RegistrationStatus']?.[0] === 'roles_pending';
+    const same = runId === undefined || now.runId === runId;
+    return same && shown && (now.raw.pendingActivities ?? []).length === 0;
+  });
+}
+
 const PATHS: readonly Path[] = ['fast', 'ordinary'];
 const CASES = PATHS.flatMap((path) => (['first', 'last'] as const).map((to) => ({ path, to })));
 
@@ -84,15 +94,11 @@ test.each(CASES)('reset of a parked run to its $to task, $path path', async ({ p
   ]);
   const registration = await saga.register({ roles: ['viewer', 'researcher'] });
   await saga.untilStatus(registration.id, 'roles_pending');
+  await untilItWaits(saga, registration.id);
   const before = await everything(saga, registration);
   await saga.pool.clearFaults();
   const runId = await reset(saga, registration.id, to);
-  // The new run has said what it waits for.
-  await saga.eventually(async () => {
-    const now = await saga.handle(registration.id).describe();
-    const shown = now.searchAttributes['RegistrationStatus']?.[0] === 'roles_pending';
-    return now.runId === runId && shown && (now.raw.pendingActivities ?? []).length === 0;
-  });
+  await untilItWaits(saga, registration.id, runId);
   expect(await everything(saga, registration)).toEqual(before);
 
   await wishRetry(saga.db, registration.id, OPERATOR);

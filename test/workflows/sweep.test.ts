@@ -1,0 +1,163 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Rule } from '../../dev/cognito/fault-plan.ts';
+import { workflowIdOf } from '../../src/domain/registration.ts';
+import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { removeUser, addUser } from '../stack/pool-user.ts';
+import { Saga } from '../stack/saga.ts';
+import { TEST_NAMESPACE } from '../stack/temporal.ts';
+
+const OPERATOR = { actor: 'operator', reason: null } as const;
+const NO_ROLE_YET: Rule = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } };
+
+let saga: Saga;
+beforeAll(async () => {
+  saga = await Saga.start();
+});
+afterEach(async () => {
+  await saga.pool.clearFaults();
+  await saga.pool.clearCalls();
+});
+afterAll(async () => {
+  await saga.stop();
+});
+
+const park = async () => {
+  await saga.pool.setFaults([NO_ROLE_YET]);
+  const registration = await saga.register();
+  await saga.untilStatus(registration.id, 'roles_pending');
+  await saga.pool.clearFaults();
+  return registration;
+};
+/** As if it had happened longer ago than the sweep waits for. */
+const older = (id: string, column: 'accepted_at' | 'wish_at') =>
+  saga.db.execute(
+    sql.raw(`UPDATE registrations SET ${column} = now() - interval '1 minute' WHERE id = '${id}'`),
+  );
+const reopen = (id: string) =>
+  saga.db.execute(
+    sql.raw(`UPDATE registrations SET status = 'running', finished_at = NULL WHERE id = '${id}'`),
+  );
+/** The server has lost the run and its history. */
+const lose = async (id: string) => {
+  await saga.client.workflowService.deleteWorkflowExecution({
+    namespace: TEST_NAMESPACE,
+    workflowExecution: { workflowId: workflowIdOf(id) },
+  });
+  await saga.eventually(async () => (await saga.runs.describe(id)).kind === 'not_found');
+};
+
+test('an accepted row without a run is started, once it is old enough', async () => {
+  const registration = await saga.accept();
+  expect((await saga.sweep()).started).toBe(0);
+  await older(registration.id, 'accepted_at');
+  expect((await saga.sweep()).started).toBe(1);
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect((await saga.world(registration)).status).toBe('completed');
+  expect((await saga.sweep()).started).toBe(0);
+});
+
+test('an open run is left alone', async () => {
+  const registration = await park();
+  const before = await saga.row(registration.id);
+  expect(await saga.sweep()).toMatchObject({ started: 0, restarted: 0, compensated: 0, failed: 0 });
+  expect(await saga.row(registration.id)).toEqual(before);
+  await saga.handle(registration.id).cancel();
+  await saga.ending(registration.id);
+});
+
+test('a run the server has lost: the parked user survives, and retry completes it', async () => {
+  const registration = await park();
+  await lose(registration.id);
+  expect((await saga.sweep()).restarted).toBe(1);
+  await saga.eventually(async () => {
+    const { searchAttributes } = await saga.handle(registration.id).describe();
+    return searchAttributes['RegistrationStatus']?.[0] === 'roles_pending';
+  });
+  expect(await saga.world(registration)).toEqual({
+    mark: registration.id,
+    roles: [],
+    status: 'roles_pending',
+  });
+  await wishRetry(saga.db, registration.id, OPERATOR);
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect((await saga.world(registration)).roles).toEqual(['viewer']);
+});
+
+test('a run lost in the middle of compensation is restarted and only compensates', async () => {
+  await saga.pool.setFaults([
+    { ...NO_ROLE_YET, fault: { kind: 'error', error: 'ResourceNotFoundException' } },
+    { operation: 'AdminDeleteUser', fault: { kind: 'server' } },
+  ]);
+  const registration = await saga.register();
+  await saga.untilStatus(registration.id, 'cleanup_required');
+  await lose(registration.id);
+  await saga.pool.clearFaults();
+  expect((await saga.sweep()).restarted).toBe(1);
+  expect(await saga.ending(registration.id)).toBe('registration_failed');
+  expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
+  expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
+});
+
+describe('a wish that was written and never sent is delivered', () => {
+  test('retry', async () => {
+    const registration = await park();
+    await wishRetry(saga.db, registration.id, OPERATOR);
+    expect((await saga.sweep()).wishesDelivered).toBe(0);
+    await older(registration.id, 'wish_at');
+    expect((await saga.sweep()).wishesDelivered).toBe(1);
+    expect(await saga.ending(registration.id)).toBe('completed');
+    expect((await saga.sweep()).wishesDelivered).toBe(0);
+  });
+
+  test('cancel', async () => {
+    const registration = await park();
+    await wishCancel(saga.db, registration.id, OPERATOR);
+    await older(registration.id, 'wish_at');
+    expect((await saga.sweep()).wishesDelivered).toBe(1);
+    expect(await saga.ending(registration.id)).toBe('CancelledFailure');
+    expect((await saga.world(registration)).mark).toBeNull();
+  });
+
+  test('cancel of a registration whose run never started: nothing is ever created', async () => {
+    const registration = await saga.accept();
+    await wishCancel(saga.db, registration.id, OPERATOR);
+    await older(registration.id, 'accepted_at');
+    expect((await saga.sweep()).started).toBe(1);
+    await saga.untilStatus(registration.id, 'cancelled');
+    await saga.ending(registration.id);
+    expect((await saga.pool.calls())['AdminCreateUser']).toBeUndefined();
+    expect(await saga.events(registration.id)).toEqual([
+      'registration.requested',
+      'registration.cancel_requested',
+      'registration.compensating',
+      'registration.cancelled',
+    ]);
+  });
+});
+
+describe('a run that completed over an open row', () => {
+  test('with its user: the row is completed, and told once', async () => {
+    const registration = await saga.register();
+    await saga.ending(registration.id);
+    await reopen(registration.id);
+    expect((await saga.sweep()).completed).toBe(1);
+    expect((await saga.row(registration.id)).status).toBe('completed');
+    expect(await saga.events(registration.id)).toEqual([
+      'registration.requested',
+      'user.registered',
+    ]);
+  });
+
+  test('without its user, or with a stranger in its place: left to a person', async () => {
+    const registration = await saga.register();
+    await saga.ending(registration.id);
+    await reopen(registration.id);
+    await removeUser(saga.pool, registration.email);
+    expect(await saga.sweep()).toMatchObject({ completed: 0, failed: 1 });
+    await addUser(saga.pool, registration.email, { mark: 'somebody else' });
+    expect(await saga.sweep()).toMatchObject({ completed: 0, failed: 1 });
+    expect((await saga.row(registration.id)).status).toBe('running');
+  });
+});
