@@ -7,7 +7,7 @@ import { homeOf } from './home.ts';
 
 // By name, and never the folder as a whole: REGISTRAR_HOME may name one with other things.
 const OURS =
-  /^(postgres|postgres-(password|place)|postgres\.log|temporal\.(db(-\w+)?|log|pid)|temporal-client\.toml|cognito|ports\.json|stack\.json|sealing-key|lock(\..*)?)$/;
+  /^(postgres|postgres-(password|place)|postgres\.log|temporal\.(db(-\w+)?|log|pid)|temporal-client\.toml|cognito|ports\.json|stack\.json|sealing-key|registrar\.log|lock(\..*)?)$/;
 
 /** Removes the embedded state. Answers false when there was none. */
 export async function reset(home: string): Promise<boolean> {
