@@ -1,0 +1,39 @@
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { beforeAll, expect, test } from 'vitest';
+import { workflowBundle } from '../../worker/bundle.ts';
+import { frozenNames, readHistory } from './history-files.ts';
+
+const names = await frozenNames();
+let bundle: WorkflowBundleOption;
+beforeAll(async () => {
+  bundle = await workflowBundle();
+});
+
+const replay = (json: string): Promise<void> =>
+  Worker.runReplayHistory({ workflowBundle: bundle }, JSON.parse(json));
+
+test.each(names)('%s replays', async (name) => {
+  await expect(replay(await readHistory(name))).resolves.toBeUndefined();
+});
+
+// The proof that the tests above can fail: each alteration is one a careless change would make.
+test.each([
+  ['compensated', '"deleteUser"', '"dropUser"'],
+  ['completed-by-activities', '"assignRole:viewer"', '"assignRole:manager"'],
+  ['parked-and-resumed', '"takeWish"', '"takeAnotherWish"'],
+])('%s, altered, does not replay', async (name, from, to) => {
+  const json = await readHistory(name);
+  expect(json).toContain(from);
+  await expect(replay(json.replaceAll(from, to))).rejects.toThrow(DeterminismViolationError);
+});
+
+test('no frozen history holds an address', async () => {
+  for (const name of names) {
+    const json = (await readHistory(name)).replaceAll(/"data": ?"([^"]*)"/g, (_, data: string) =>
+      Buffer.from(data, 'base64').toString('utf8'),
+    );
+    expect(json, name).toContain('registrationId');
+    expect(json, name).not.toMatch(/@example\.com/);
+  }
+});
