@@ -18,8 +18,8 @@ const Ready = z
   .object({
     status: z.literal('ok'),
     postgres: z.literal('ok'),
-    temporal: z.enum(['ok', 'degraded']),
-    worker: z.enum(['ok', 'degraded', 'off']),
+    temporal: z.enum(['ok', 'degraded']).openapi('TemporalState'),
+    worker: z.enum(['ok', 'degraded', 'off']).openapi('WorkerState'),
   })
   .openapi('Ready');
 const TAGS = { tags: ['Health'] };

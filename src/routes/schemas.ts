@@ -20,6 +20,12 @@ const id = z.string().openapi({ format: 'uuid' });
 const at = z.string().openapi({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' });
 const failure = z.object({ code: ProblemCode, detail: z.string() }).openapi('PublicFailure');
 
+// `.nullable()` of a named schema would make the name itself nullable, or an enumeration that
+// refuses its null.
+function orNull<T extends z.ZodType>(named: T) {
+  return z.union([named, z.null()]);
+}
+
 export const ProblemSchema = z
   .object({
     type: z.string().openapi({ format: 'uri-reference', example: '/problems/invalid_request' }),
@@ -53,7 +59,7 @@ export const StepSchema = z
     }),
     status: StepStatusSchema,
     attempts: z.int(),
-    lastError: ProblemCode.nullable(),
+    lastError: orNull(ProblemCode),
     nextRetryAt: at.nullable(),
   })
   .openapi('Step');
@@ -77,7 +83,7 @@ export const ReceiptSchema = z
     door: DoorSchema,
     acceptedAt: at,
     finishedAt: at.nullable(),
-    failure: failure.nullable(),
+    failure: orNull(failure),
     compensationFailures: z.array(
       z.object({ step: z.string(), code: ProblemCode, detail: z.string() }),
     ),
