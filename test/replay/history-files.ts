@@ -22,6 +22,7 @@ export async function freezeHistory(name: string, history: History): Promise<voi
     (key, value: unknown) => {
       // Of the machine that froze it; no replay reads them.
       if (key === 'identity' || key === 'stackTrace') return '';
+      if (key === 'name' && typeof value === 'string' && /^\d+@/.test(value)) return 'sticky';
       return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
     },
     2,

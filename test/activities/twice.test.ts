@@ -1,0 +1,190 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createUser } from '../../activities/create-user.ts';
+import { deleteUser } from '../../activities/delete-user.ts';
+import { registerAtOnce } from '../../activities/register-at-once.ts';
+import { assignRole, removeRole } from '../../activities/roles.ts';
+import { publicFailure } from '../../src/domain/failure.ts';
+import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
+import { park, takeWish } from '../../src/ledger/park.ts';
+import { readTimeline } from '../../src/ledger/read.ts';
+import { begin, complete, done } from '../../src/ledger/run.ts';
+import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { Steps } from '../stack/steps.ts';
+
+const OPERATOR = { actor: 'operator', reason: null } as const;
+const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
+const CANCELLED = publicFailure('registration_cancelled');
+
+let steps: Steps;
+beforeAll(async () => {
+  steps = await Steps.start();
+});
+afterEach(async () => {
+  await steps.pool.clearFaults();
+  await steps.pool.clearCalls();
+});
+afterAll(async () => {
+  await steps.stop();
+});
+
+const created = async (roles?: readonly string[]) =>
+  await createUser(steps.context(), await steps.begun(roles));
+const compensating = async () => {
+  const row = await created();
+  await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
+  return row;
+};
+const events = async (id: string) => (await readTimeline(steps.db, id)).map(({ event }) => event);
+
+test('createUser twice, by a row that does not know of the first: one user', async () => {
+  const stale = await steps.begun();
+  const first = await createUser(steps.context(), stale);
+  const again = await createUser(steps.context(), stale);
+  expect(await steps.effects('AdminCreateUser')).toBe(1);
+  expect(again).toMatchObject({ createOutcome: 'created', userId: first.userId });
+  expect(again.userCreatedAt).toEqual(first.userCreatedAt);
+});
+
+test('createUser twice, by the row as it is: Cognito is called once', async () => {
+  const row = await created();
+  await createUser(steps.context(), row);
+  expect((await steps.pool.calls())['AdminCreateUser']?.calls).toBe(1);
+});
+
+test('assignRole twice: Cognito is called once', async () => {
+  const { id } = await created(['viewer', 'manager']);
+  await assignRole(steps.context(), id, 'viewer');
+  await assignRole(steps.context(), id, 'viewer');
+  expect((await steps.pool.calls())['AdminAddUserToGroup']).toEqual({ calls: 1, done: 1 });
+  expect((await steps.row(id)).rolesAssigned).toEqual(['viewer']);
+});
+
+test('assignRole does not assign a role that is not wished any more', async () => {
+  const { id } = await created(['viewer']);
+  await assignRole(steps.context(), id, 'manager');
+  expect(await steps.effects('AdminAddUserToGroup')).toBe(0);
+});
+
+test('removeRole twice: Cognito is called once, and never for a role that is wished', async () => {
+  const { id } = await created(['viewer']);
+  await assignRole(steps.context(), id, 'viewer');
+  await removeRole(steps.context(), id, 'viewer');
+  expect(await steps.effects('AdminRemoveUserFromGroup')).toBe(0);
+  await park(steps.db, id, parkInput('a'));
+  await wishRoles(steps.db, id, { ...OPERATOR, roles: ['manager'] });
+  await removeRole(steps.context(), id, 'viewer');
+  await removeRole(steps.context(), id, 'viewer');
+  expect((await steps.pool.calls())['AdminRemoveUserFromGroup']).toEqual({ calls: 1, done: 1 });
+});
+
+test('registerAtOnce twice: one user, one role, one registered person', async () => {
+  const { id } = await steps.begun();
+  const first = await registerAtOnce(steps.context(), id);
+  const second = await registerAtOnce(steps.context(), id);
+  expect(first.row.status).toBe('completed');
+  expect(second.row).toEqual(first.row);
+  expect(await steps.effects('AdminCreateUser')).toBe(1);
+  expect(await steps.effects('AdminAddUserToGroup')).toBe(1);
+  expect(await events(id)).toEqual(['registration.requested', 'user.registered']);
+});
+
+test('registerAtOnce twice at once: still one user and one registered person', async () => {
+  const { id } = await steps.begun();
+  const results = await Promise.allSettled([
+    registerAtOnce(steps.context(), id),
+    registerAtOnce(steps.context(), id),
+  ]);
+  expect(results.some(({ status }) => status === 'fulfilled')).toBe(true);
+  expect(await steps.effects('AdminCreateUser')).toBe(1);
+  expect(await events(id)).toEqual(['registration.requested', 'user.registered']);
+});
+
+test('complete twice: one event and one invitation', async () => {
+  const { id } = await created();
+  await assignRole(steps.context(), id, 'viewer');
+  const first = await complete(steps.db, id, ['viewer'], { complete: done(1) });
+  const second = await complete(steps.db, id, ['viewer'], { complete: done(2) });
+  expect([first.kind, second.kind]).toEqual(['completed', 'completed']);
+  expect(second.registration).toEqual(first.registration);
+  expect(await events(id)).toEqual(['registration.requested', 'user.registered']);
+});
+
+test('deleteUser twice: one delete; and none once the row is closed', async () => {
+  const { id } = await compensating();
+  await deleteUser(steps.context(), id);
+  const { userDeletedAt } = await steps.row(id);
+  await deleteUser(steps.context(), id);
+  expect(await steps.effects('AdminDeleteUser')).toBe(1);
+  expect((await steps.row(id)).userDeletedAt).toEqual(userDeletedAt);
+  await close(steps.db, id, done(1));
+  await steps.pool.clearCalls();
+  await deleteUser(steps.context(), id);
+  expect(await steps.pool.calls()).toEqual({});
+});
+
+test('deleteUser deletes nothing of a row that goes forward or is completed', async () => {
+  const { id } = await created();
+  await deleteUser(steps.context(), id);
+  await assignRole(steps.context(), id, 'viewer');
+  await complete(steps.db, id, ['viewer'], {});
+  await deleteUser(steps.context(), id);
+  expect(await steps.effects('AdminDeleteUser')).toBe(0);
+});
+
+test('begin, takeWish, park: twice is once', async () => {
+  const { id } = await created();
+  expect(await begin(steps.db, id)).toEqual(await begin(steps.db, id));
+  const parked = await park(steps.db, id, parkInput('run/1'));
+  expect(await park(steps.db, id, parkInput('run/1'))).toEqual(parked);
+  await wishRetry(steps.db, id, OPERATOR);
+  const taken = await takeWish(steps.db, id);
+  expect(await takeWish(steps.db, id)).toEqual(taken);
+  expect(await events(id)).toEqual([
+    'registration.requested',
+    'registration.parked',
+    'registration.retry_requested',
+    'registration.resumed',
+  ]);
+});
+
+test('a park whose reply was lost does not park a run that was resumed meanwhile', async () => {
+  const { id } = await created();
+  await park(steps.db, id, parkInput('run/1'));
+  await wishRetry(steps.db, id, OPERATOR);
+  await takeWish(steps.db, id);
+  expect((await park(steps.db, id, parkInput('run/1'))).status).toBe('running');
+});
+
+test('beginCompensation, requireCleanup, close: twice is once', async () => {
+  const { id } = await compensating();
+  const begun = await steps.row(id);
+  expect(await beginCompensation(steps.db, id, FAILED, CANCELLED, {})).toEqual(begun);
+  const failures = [{ step: 'deleteUser', ...publicFailure('server_error') }];
+  const required = await requireCleanup(steps.db, id, failures, {});
+  expect(await requireCleanup(steps.db, id, failures, {})).toEqual(required);
+  const closed = await close(steps.db, id, done(1));
+  expect(await close(steps.db, id, done(1))).toEqual(closed);
+  expect((await requireCleanup(steps.db, id, failures, {})).status).toBe('failed');
+  expect(await events(id)).toEqual([
+    'registration.requested',
+    'registration.compensating',
+    'registration.cleanup_required',
+    'registration.failed',
+  ]);
+});
+
+test('the cause that began the compensation names the end', async () => {
+  const { id } = await compensating();
+  const cancelled = { closesAs: 'cancelled', failure: CANCELLED } as const;
+  await beginCompensation(steps.db, id, cancelled, CANCELLED, {});
+  expect((await close(steps.db, id, done(1))).status).toBe('failed');
+});
+
+function parkInput(key: string) {
+  return {
+    failure: publicFailure('provider_unavailable_parked'),
+    steps: {},
+    key,
+    resumeIntervalSeconds: 300,
+  };
+}
