@@ -64,10 +64,13 @@ export const uuid = z
   .transform((value) => value.toLowerCase())
   .openapi({ type: 'string', format: 'uuid' });
 
-/** An instant of RFC 3339. Years that PostgreSQL does not know are brought into its range. */
+/** The offset of an instant of the year 9999 may lead into 10000, which PostgreSQL cannot read. */
+const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** An instant of RFC 3339, brought into the years that both we and PostgreSQL can write. */
 export const instant = z.iso
   .datetime({ offset: true })
-  .transform((value) => new Date(Math.max(0, Date.parse(value))))
+  .transform((value) => new Date(Math.min(Math.max(0, Date.parse(value)), LAST_INSTANT)))
   .openapi({ type: 'string', format: 'date-time' });
 
 export const limit = z

@@ -72,6 +72,9 @@ const FILTERS: [string, number[]][] = [
   ['acceptedAfter=2026-01-01T00:00:02Z', [4]],
   ['acceptedAfter=2026-01-01T02:00:02%2B02:00', [4]],
   ['acceptedBefore=2026-01-01T00:00:01Z', [0, 1]],
+  ['acceptedAfter=9999-12-31T23:59:59-23:59', []],
+  ['acceptedBefore=9999-12-31T23:59:59-23:59', [0, 1, 2, 3, 4]],
+  ['acceptedBefore=0000-01-01T00:00:00%2B23:59', []],
   ['acceptedAfter=2026-01-01T00:00:01Z&acceptedBefore=2026-01-01T00:00:02Z', [2, 3]],
 ];
 
