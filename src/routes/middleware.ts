@@ -70,8 +70,9 @@ export function safeHeaders(): Middleware {
   };
 }
 
+/** Answers preflights only: any other OPTIONS asks for `Allow`, or for something that is not there. */
 export function browserAccess(origins: readonly string[]): Middleware {
-  return cors({
+  const access = cors({
     origin: [...origins],
     allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
     allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Prefer'],
@@ -84,4 +85,9 @@ export function browserAccess(origins: readonly string[]): Middleware {
     ],
     maxAge: 600,
   });
+  return async (c, next) => {
+    const { method } = c.req;
+    const answers = method !== 'OPTIONS' || c.req.header('access-control-request-method');
+    return answers ? await access(c, next) : await next();
+  };
 }

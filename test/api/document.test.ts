@@ -166,6 +166,7 @@ test.each(['/', '/registrations/', '/nothing', '/registrations/x/y/z', '/auth/re
       ...problem(answer, 'not_found', 404, 'Not found'),
       detail: 'There is nothing at this address.',
     });
+    expect((await api.call(path, { method: 'OPTIONS' })).status).toBe(404);
   },
 );
 
@@ -190,8 +191,10 @@ test.each(METHODS)('%s %s: 405 with Allow', async (method, path, allow) => {
     detail: 'This address takes other methods.',
   };
   expect(answer.body).toEqual(method === 'HEAD' ? null : told);
-  const options = await api.call(path, { method: 'OPTIONS', app: api.app({ corsOrigins: [] }) });
-  expect([options.status, options.headers.get('allow'), options.text]).toEqual([204, allow, '']);
+  for (const corsOrigins of [[], ['https://admin.example']]) {
+    const options = await api.call(path, { method: 'OPTIONS', app: api.app({ corsOrigins }) });
+    expect([options.status, options.headers.get('allow'), options.text]).toEqual([204, allow, '']);
+  }
 });
 
 test('every answer has its id and safe headers, and one line in the log', async () => {
