@@ -5,6 +5,7 @@ import type { PendingAttempt, RunState } from '../domain/runs.ts';
 import { stepsInOrder, type StepRecord } from '../domain/step.ts';
 import { isFailureCode } from '../problem-details.ts';
 import type { TemporalView } from './app-deps.ts';
+import { publicFailureOf } from './outcome.ts';
 import type { Receipt } from './schemas.ts';
 
 /**
@@ -18,6 +19,7 @@ export function toReceipt(
   run: RunState | null,
   temporal: Pick<TemporalView, 'uiUrl' | 'namespace'>,
 ): Receipt {
+  const failure = publicFailureOf(row);
   const runId = run && run.kind !== 'not_found' ? run.runId : null;
   return {
     id: row.id,
@@ -37,10 +39,10 @@ export function toReceipt(
     door: row.door,
     acceptedAt: row.acceptedAt.toISOString(),
     finishedAt: iso(row.finishedAt),
-    failure: row.failure && toFailure(row.failure),
-    compensationFailures: row.compensationFailures.map((failure) => ({
-      step: failure.step,
-      ...toFailure(failure),
+    failure: failure && toFailure(failure),
+    compensationFailures: row.compensationFailures.map((stuck) => ({
+      step: stuck.step,
+      ...toFailure(stuck),
     })),
     steps: stepsOf(row, run?.kind === 'open' ? run.pending : []),
     timeline: timeline.map(({ event, at, actor, details }) => ({

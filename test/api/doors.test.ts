@@ -146,7 +146,7 @@ test('definitive failures at the step door', async () => {
   });
   expect(stuck.status).toBe(500);
   expect(stuck.body.detail).toBe(
-    'Manual cleanup required. The registration failed with registration_failed: Please try again. Taking it back: deleteUser failed with identity_provider_unavailable: Away.',
+    'Manual cleanup required. The registration failed with registration_failed. Taking it back: deleteUser failed with identity_provider_unavailable: Away.',
   );
 });
 

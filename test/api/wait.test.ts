@@ -102,7 +102,11 @@ test('cancelled within the wait: 409', async () => {
 test('cleanup required within the wait: 500 that names both failures', async () => {
   const { answer, id } = await postThen({
     status: 'cleanup_required',
-    failure: api.sql.json({ code: 'registration_failed', detail: 'The group is gone.' }),
+    failure: api.sql.json({ code: 'registration_failed', detail: 'Everything was undone.' }),
+    steps: api.sql.json({
+      'assignRole:viewer': { status: 'failed', attempts: 1, lastError: 'registration_failed' },
+      deleteUser: { status: 'failed', attempts: 5, lastError: 'identity_provider_refused' },
+    }),
     compensation_failures: api.sql.json([
       { step: 'deleteUser', code: 'identity_provider_refused', detail: 'No permission.' },
     ]),
@@ -110,9 +114,34 @@ test('cleanup required within the wait: 500 that names both failures', async () 
   expect(answer.body).toEqual({
     ...problem(answer, 'manual_cleanup_required', 500, 'Manual cleanup required'),
     detail:
-      'Manual cleanup required. The registration failed with registration_failed: The group is gone. Taking it back: deleteUser failed with identity_provider_refused: No permission.',
+      'Manual cleanup required. The registration failed with registration_failed at assignRole:viewer. Taking it back: deleteUser failed with identity_provider_refused: No permission.',
     registrationId: id,
   });
+  const pending = {
+    code: 'registration_failed',
+    detail: 'Registration failed. What was done is not taken back yet.',
+  };
+  expect((await api.call(`/registrations/${id}`)).body.failure).toEqual(pending);
+  await api.row(id, { status: 'compensating' });
+  expect((await api.call(`/registrations/${id}`)).body.failure).toEqual(pending);
+  await api.row(id, { status: 'failed', finished_at: new Date() });
+  expect((await api.call(`/registrations/${id}`)).body.failure.detail).toBe(
+    'Everything was undone.',
+  );
+});
+
+test('cleanup required of a cancelled one: no failure is invented', async () => {
+  const { answer } = await postThen({
+    status: 'cleanup_required',
+    closes_as: 'cancelled',
+    failure: api.sql.json({ code: 'registration_cancelled', detail: 'All taken back.' }),
+    compensation_failures: api.sql.json([
+      { step: 'deleteUser', code: 'identity_provider_refused', detail: 'No permission.' },
+    ]),
+  });
+  expect(answer.body.detail).toBe(
+    'Manual cleanup required. The registration was to end cancelled. Taking it back: deleteUser failed with identity_provider_refused: No permission.',
+  );
 });
 
 test('a change of another process is polled for', async () => {
