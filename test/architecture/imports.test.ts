@@ -1,0 +1,223 @@
+import { describe, expect, test } from 'vitest';
+import { importsOf, sourcesOf, type SourceFile } from './source.ts';
+
+/** A folder (`src/domain/`), a file, a package, or `node:`; `types`: nothing of it at run time. */
+type Allowed = string | { readonly types: string };
+
+interface Row {
+  /** Folder or file; the first row that fits a file is its row. */
+  readonly from: string;
+  readonly may: readonly Allowed[];
+}
+
+const HONO = ['hono', '@hono/zod-openapi', 'zod'];
+const WIRES = [
+  'src/',
+  'activities/',
+  'worker/',
+  'setup/',
+  'dev/',
+  'node:',
+  'pino',
+  'zod',
+  'postgres',
+  '@temporalio/client',
+  '@temporalio/worker',
+  '@aws-sdk/',
+];
+
+/** design.md's table, and for what wires things together only what it needs. */
+const TABLE: readonly Row[] = [
+  { from: 'src/domain/', may: ['src/domain/'] },
+  {
+    from: 'workflows/',
+    may: [
+      'workflows/',
+      '@temporalio/workflow',
+      '@temporalio/common',
+      'src/domain/',
+      { types: 'activities/contract.ts' },
+    ],
+  },
+  // A main: it reads the environment.
+  { from: 'src/db/main.ts', may: ['src/db/', 'src/config.ts'] },
+  {
+    from: 'src/ledger/',
+    may: ['src/ledger/', 'src/db/', 'src/domain/', 'src/secrets/', 'drizzle-orm', 'node:'],
+  },
+  {
+    from: 'src/db/',
+    may: ['src/db/', 'src/domain/', 'src/secrets/', 'drizzle-orm', 'postgres', 'node:'],
+  },
+  {
+    from: 'activities/',
+    may: [
+      'activities/',
+      '@temporalio/activity',
+      '@temporalio/common',
+      '@aws-sdk/',
+      'node:',
+      'src/domain/',
+      'src/ledger/',
+      'src/secrets/',
+      { types: 'src/db/client.ts' },
+    ],
+  },
+  {
+    from: 'src/temporal/',
+    may: ['src/temporal/', '@temporalio/client', 'src/domain/', 'workflows/messages.ts'],
+  },
+  { from: 'src/access/', may: ['src/access/', 'src/domain/', 'aws-jwt-verify', 'hono'] },
+  {
+    from: 'src/routes/',
+    may: [
+      'src/routes/',
+      'src/domain/',
+      'src/access/',
+      'src/ledger/',
+      'src/problem-details.ts',
+      ...HONO,
+      'node:',
+      ...['src/temporal/', 'src/secrets/', 'src/db/client.ts'].map((types) => ({ types })),
+    ],
+  },
+  {
+    from: 'src/app.ts',
+    may: ['src/routes/', 'src/problem-details.ts', 'src/db/migrate.ts', 'prom-client', ...HONO],
+  },
+  {
+    from: 'src/config.ts',
+    may: [
+      'src/environment-reader.ts',
+      'src/environment-table.ts',
+      'src/domain/',
+      '@temporalio/envconfig',
+    ],
+  },
+  { from: 'src/environment-', may: [] },
+  { from: 'src/problem-details.ts', may: ['src/domain/'] },
+  { from: 'src/changes.ts', may: ['node:'] },
+  {
+    from: 'src/server.ts',
+    may: ['src/', 'activities/', 'worker/', '@hono/node-server', 'pino', 'node:'],
+  },
+  { from: 'src/main.ts', may: ['src/', 'setup/', 'pino'] },
+  { from: 'worker/', may: WIRES },
+  { from: 'setup/', may: WIRES },
+  { from: 'dev/', may: WIRES },
+];
+
+/** A client of its own, besides src/temporal: whoever makes the connection. */
+const CLIENT_MAKERS = [
+  'worker/compose.ts',
+  'worker/supervise.ts',
+  'worker/sweep-once.ts',
+  'setup/',
+  'dev/',
+];
+
+function covers(place: string, target: string): boolean {
+  if (place.endsWith('/') || place.endsWith(':') || place.endsWith('-')) {
+    return target.startsWith(place);
+  }
+  return target === place || target.startsWith(`${place}/`);
+}
+
+function violationsOf(file: SourceFile): string[] {
+  const row = TABLE.find(({ from }) => covers(from, file.path));
+  if (!row) return [`${file.path} has no row`];
+  const wrong = importsOf(file).filter(({ target, typesOnly }) => {
+    if (target === '@temporalio/client' && !row.from.startsWith('src/temporal')) {
+      if (!CLIENT_MAKERS.some((place) => covers(place, file.path))) return true;
+    }
+    return !row.may.some((allowed) =>
+      typeof allowed === 'string'
+        ? covers(allowed, target)
+        : typesOnly && covers(allowed.types, target),
+    );
+  });
+  return wrong.map(({ target }) => `${file.path} imports ${target}`);
+}
+
+describe('design.md’s import table', () => {
+  test('holds for every file', async () => {
+    const files = await sourcesOf('src', 'workflows', 'activities', 'worker', 'setup', 'dev');
+    expect(files.length).toBeGreaterThan(100);
+    expect(files.flatMap(violationsOf)).toEqual([]);
+  });
+
+  test('has no row that nothing falls under', async () => {
+    const files = await sourcesOf('src', 'workflows', 'activities', 'worker', 'setup', 'dev');
+    const used = new Set(files.map(({ path }) => TABLE.find(({ from }) => covers(from, path))));
+    expect(TABLE.filter((row) => !used.has(row))).toEqual([]);
+  });
+});
+
+describe('each row can fail', () => {
+  const value = (target: string) => `import { x } from '${target}';\n`;
+
+  test.each([
+    ['src/domain/email.ts', value('node:crypto')],
+    ['src/domain/email.ts', value('zod')],
+    ['src/domain/email.ts', value('../ledger/row.ts')],
+    ['workflows/steps.ts', value('node:timers')],
+    ['workflows/steps.ts', value('../activities/contract.ts')],
+    ['workflows/steps.ts', `import type { x } from '../activities/cognito.ts';`],
+    ['workflows/steps.ts', value('../src/config.ts')],
+    ['src/db/client.ts', value('../config.ts')],
+    ['src/ledger/run.ts', value('../routes/body.ts')],
+    ['src/ledger/run.ts', value('postgres')],
+    ['src/ledger/run.ts', value('@temporalio/common')],
+    ['activities/roles.ts', value('../workflows/messages.ts')],
+    ['activities/roles.ts', value('../src/config.ts')],
+    ['activities/roles.ts', value('../src/db/client.ts')],
+    ['activities/roles.ts', value('@temporalio/client')],
+    ['src/temporal/runs.ts', value('../../activities/contract.ts')],
+    ['src/temporal/runs.ts', value('../../workflows/register-user.ts')],
+    ['src/temporal/runs.ts', value('@temporalio/worker')],
+    ['src/access/tokens.ts', value('../ledger/read.ts')],
+    ['src/access/tokens.ts', value('@aws-sdk/client-cognito-identity-provider')],
+    ['src/routes/roles.ts', value('../temporal/runs.ts')],
+    ['src/routes/roles.ts', `import { type A, b } from '../temporal/runs.ts';`],
+    ['src/routes/roles.ts', value('@temporalio/client')],
+    ['src/routes/roles.ts', value('../../activities/cognito.ts')],
+    ['src/app.ts', value('./config.ts')],
+    ['src/config.ts', value('./db/client.ts')],
+    ['src/environment-table.ts', value('zod')],
+    ['src/problem-details.ts', value('hono')],
+    ['src/changes.ts', value('./domain/status.ts')],
+    ['src/server.ts', value('@temporalio/client')],
+    ['src/main.ts', value('@temporalio/worker')],
+    ['worker/worker.ts', value('@temporalio/client')],
+    ['worker/worker.ts', value('hono')],
+    ['setup/setup.ts', value('../workflows/register-user.ts')],
+    ['dev/start.ts', value('drizzle-orm')],
+    ['src/elsewhere/new.ts', ''],
+  ])('%s: %s', (path, text) => {
+    expect(violationsOf({ path, text })).toHaveLength(1);
+  });
+
+  test.each([
+    ['a statement over several lines', `import {\n  type A,\n  b,\n} from 'zod';\n`],
+    ['an export from elsewhere', `export { x } from 'zod';\n`],
+    ['an export of everything', `export * from 'zod';\n`],
+    ['an import for its effects', `import 'zod';\n`],
+    ['an import at run time', `const x = await import('zod');\n`],
+    ['a namespace', `import * as z from 'zod';\n`],
+    ['two, of which one is fine', `import { a } from './status.ts';\nimport z from 'zod';\n`],
+    ['one after a comment', `/** Words. */\nimport z from 'zod';\n`],
+  ])('%s is seen', (_, text) => {
+    const found = violationsOf({ path: 'src/domain/email.ts', text });
+    expect(found).toEqual(['src/domain/email.ts imports zod']);
+  });
+
+  test.each([
+    [`import type { A } from '../temporal/runs.ts';`],
+    [`import { type A, type B } from '../temporal/runs.ts';`],
+    [`import {\n  type A,\n  type B,\n} from '../temporal/runs.ts';`],
+    [`export type { A } from '../temporal/runs.ts';`],
+    [`// import { a } from '../temporal/runs.ts';`],
+  ])('types are types: %s', (text) => {
+    expect(violationsOf({ path: 'src/routes/roles.ts', text })).toEqual([]);
+  });
+});
