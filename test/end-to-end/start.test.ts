@@ -1,0 +1,92 @@
+import { readdir } from 'node:fs/promises';
+import {
+  AdminGetUserCommand,
+  AdminListGroupsForUserCommand,
+  ListUsersCommand,
+} from '@aws-sdk/client-cognito-identity-provider';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sandboxClient } from '../../dev/cognito/client.ts';
+import type { Mail } from '../../dev/cognito/pool-record.ts';
+import { call, Newcomer } from './newcomer.ts';
+
+let newcomer: Newcomer;
+beforeAll(async () => {
+  newcomer = await Newcomer.arrive();
+});
+afterAll(() => newcomer.leave());
+
+async function mailedTo(endpoint: string): Promise<string[]> {
+  const answer = await fetch(`${endpoint}/_sandbox/mail`);
+  const { items } = (await answer.json()) as { items: Mail[] };
+  return items.map(({ to }) => to);
+}
+
+test('npm start, the printed curl, and all that it brings; again, with what was there', async () => {
+  const first = await newcomer.start();
+  const { status, receipt } = await newcomer.paste(first.curl);
+  const timeline = expect.arrayContaining([
+    expect.objectContaining({ event: 'registration.requested' }),
+    expect.objectContaining({ event: 'user.registered' }),
+  ]) as unknown;
+  expect({ status, receipt }).toMatchObject({
+    status: 201,
+    receipt: {
+      status: 'completed',
+      email: 'ada@example.com',
+      roles: ['viewer'],
+      failure: null,
+      timeline,
+    },
+  });
+  const { id, userId } = receipt;
+
+  const { endpoint, UserPoolId } = await newcomer.sandbox();
+  const pool = sandboxClient(endpoint);
+  const ofUser = { UserPoolId, Username: 'ada@example.com' };
+  const user = await pool.send(new AdminGetUserCommand(ofUser));
+  expect(user.UserAttributes).toEqual(
+    expect.arrayContaining([
+      { Name: 'sub', Value: userId },
+      { Name: 'custom:registration_id', Value: id },
+    ]),
+  );
+  const { Groups } = await pool.send(new AdminListGroupsForUserCommand(ofUser));
+  expect(Groups?.map(({ GroupName }) => GroupName)).toEqual(['viewer']);
+
+  const bearer = await newcomer.token();
+  const trail = `${first.api}/audit-events?event=user.registered&userId=${String(userId)}`;
+  const registered = { event: 'user.registered', registrationId: id, userId };
+  expect(await call(trail, bearer)).toMatchObject({ status: 200, body: { items: [registered] } });
+  await expect.poll(() => mailedTo(endpoint), { timeout: 30_000 }).toContain('ada@example.com');
+  await expect
+    .poll(() => call(`${first.api}/registrations/${String(id)}`, bearer), { timeout: 30_000 })
+    .toMatchObject({ body: { invitation: { status: 'sent' } } });
+
+  const door = await call(`${first.api}/api/users`, bearer, { email: 'grace@example.com' });
+  expect(door).toMatchObject({ status: 201, body: { email: 'grace@example.com', roles: [] } });
+  const step = { email: 'joan@example.com', roles: ['viewer', 'researcher'] };
+  const stepped = await call(`${first.api}/api/step/users`, bearer, step);
+  expect(stepped).toMatchObject({ status: 201, body: { ...step, status: 'completed' } });
+  const viewer = await newcomer.token('--role', 'viewer', '--email', 'v@example.com');
+  expect(await call(`${first.api}/api/users`, viewer, step)).toMatchObject({ status: 403 });
+  const inUse = await newcomer.npm('run', 'reset');
+  expect(inUse).toMatchObject({ code: 1, output: expect.stringContaining('in use') });
+
+  // Ctrl-C of a terminal: the whole foreground group hears it.
+  expect(await newcomer.end(first, (pid) => process.kill(-pid, 'SIGINT'))).toEqual([]);
+  const second = await newcomer.start();
+  expect(second.tookMs).toBeLessThan(60_000);
+  const again = await call(`${second.api}/registrations/${String(id)}`, await newcomer.token());
+  expect(again).toMatchObject({ status: 200, body: { status: 'completed', timeline } });
+  expect((await newcomer.paste(second.curl)).receipt).toMatchObject({
+    code: 'email_taken',
+    registrationId: id,
+  });
+  const { Users } = await pool.send(new ListUsersCommand({ UserPoolId }));
+  expect(Users).toHaveLength(5);
+  pool.destroy();
+
+  expect(await newcomer.end(second, (pid) => process.kill(pid, 'SIGTERM'))).toEqual([]);
+  expect((await newcomer.npm('run', 'reset')).code).toBe(0);
+  expect(await readdir(newcomer.home).catch(() => [])).toEqual([]);
+}, 240_000);
