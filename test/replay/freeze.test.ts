@@ -34,5 +34,5 @@ test.runIf(wanted !== undefined).each(ENDINGS)(
 );
 
 test('every ending has a frozen history', async () => {
-  expect(await frozenNames()).toEqual(ENDINGS.map(({ name }) => name).sort());
+  expect(await frozenNames()).toEqual(ENDINGS.map(({ name }) => name).toSorted());
 });

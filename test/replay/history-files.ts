@@ -7,7 +7,7 @@ const FOLDER = new URL('histories/', import.meta.url);
 
 export async function frozenNames(): Promise<string[]> {
   const files = await readdir(FOLDER);
-  return files.map((file) => file.replace(/\.json$/, '')).sort();
+  return files.map((file) => file.replace(/\.json$/, '')).toSorted();
 }
 
 export async function readHistory(name: string): Promise<string> {

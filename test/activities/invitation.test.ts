@@ -1,0 +1,149 @@
+import { AdminSetUserPasswordCommand } from '@aws-sdk/client-cognito-identity-provider';
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { deleteUser } from '../../activities/delete-user.ts';
+import { registerAtOnce } from '../../activities/register-at-once.ts';
+import { relayInvitations } from '../../activities/relay.ts';
+import { publicFailure } from '../../src/domain/failure.ts';
+import type { Registration } from '../../src/domain/registration.ts';
+import { beginCompensation } from '../../src/ledger/compensation.ts';
+import { requestInvitation } from '../../src/ledger/outbox.ts';
+import { readTimeline } from '../../src/ledger/read.ts';
+import { removeUser } from '../stack/pool-user.ts';
+import { Steps } from '../stack/steps.ts';
+
+let steps: Steps;
+beforeAll(async () => {
+  steps = await Steps.start();
+});
+afterEach(async () => {
+  await steps.pool.clearFaults();
+});
+afterAll(async () => {
+  await steps.stop();
+});
+
+const completed = async (): Promise<Registration> => {
+  const { id } = await steps.begun();
+  return (await registerAtOnce(steps.context(), id)).row;
+};
+const mailsTo = async ({ email }: Registration): Promise<number> =>
+  (await steps.pool.mail()).filter(({ to }) => to === email).length;
+
+/** Invitations that have been neither delivered nor attempted. */
+async function untried(): Promise<number> {
+  const rows = await steps.db.execute(sql`SELECT 1 FROM outbox_deliveries
+    WHERE delivered_at IS NULL AND last_error IS NULL`);
+  return rows.length;
+}
+
+/** A relay's shift that ends as soon as each invitation has been tried once. */
+async function relay(): Promise<void> {
+  const stopping = new AbortController();
+  const { db, log, provider } = steps.context();
+  const changed = (): void => undefined;
+  const deps = { db, log, provider, changed, propagationGraceSeconds: 0 };
+  const shift = relayInvitations({ ...deps, stopping: stopping.signal }, () => undefined);
+  while ((await untried()) > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  stopping.abort();
+  await shift;
+}
+const dueNow = () =>
+  steps.db.execute(sql`UPDATE outbox_deliveries
+    SET next_attempt_at = now() - interval '1 second', last_error = NULL
+    WHERE delivered_at IS NULL`);
+
+test('one mail, sent status, one event; a second shift sends nothing', async () => {
+  const registration = await completed();
+  expect(registration.invitation.status).toBe('pending');
+  expect(await mailsTo(registration)).toBe(0);
+  await relay();
+  await dueNow();
+  await relay();
+  expect(await mailsTo(registration)).toBe(1);
+  const { invitation } = await steps.row(registration.id);
+  expect(invitation.status).toBe('sent');
+  const days = (invitation.expiresAt?.getTime() ?? 0) - (invitation.sentAt?.getTime() ?? 0);
+  expect(days / 86_400_000).toBe(7);
+  expect((await readTimeline(steps.db, registration.id)).map(({ event }) => event)).toEqual([
+    'registration.requested',
+    'user.registered',
+    'invitation.sent',
+  ]);
+});
+
+test('two relays at once send it once', async () => {
+  const registration = await completed();
+  await Promise.all([relay(), relay()]);
+  const events = (await readTimeline(steps.db, registration.id)).map(({ event }) => event);
+  expect(events.filter((event) => event === 'invitation.sent')).toHaveLength(1);
+  expect(await mailsTo(registration)).toBe(1);
+});
+
+test.each(['LimitExceededException', 'CodeDeliveryFailureException', 'NotAuthorizedException'])(
+  '%s: still completed, pending, and sent later',
+  async (error) => {
+    const registration = await completed();
+    await steps.pool.setFaults([
+      { operation: 'AdminCreateUser', times: 1, fault: { kind: 'error', error } },
+    ]);
+    await relay();
+    expect(await steps.row(registration.id)).toMatchObject({
+      status: 'completed',
+      failure: null,
+      invitation: { status: 'pending', sentAt: null },
+    });
+    expect(await mailsTo(registration)).toBe(0);
+    await dueNow();
+    await relay();
+    expect(await mailsTo(registration)).toBe(1);
+    expect((await steps.row(registration.id)).invitation.status).toBe('sent');
+  },
+);
+
+test('an invitation wished again replaces the one that waits: one mail', async () => {
+  const registration = await completed();
+  await requestInvitation(steps.db, registration.id, { actor: 'operator' });
+  await relay();
+  expect(await mailsTo(registration)).toBe(1);
+  await requestInvitation(steps.db, registration.id, { actor: 'operator' });
+  expect((await steps.row(registration.id)).invitation.status).toBe('pending');
+  await relay();
+  expect(await mailsTo(registration)).toBe(2);
+});
+
+test('a person who has chosen a password needs none', async () => {
+  const registration = await completed();
+  await steps.pool.client.send(
+    new AdminSetUserPasswordCommand({
+      UserPoolId: steps.pool.userPoolId,
+      Username: registration.email,
+      Password: 'correct horse battery',
+      Permanent: true,
+    }),
+  );
+  await relay();
+  expect(await mailsTo(registration)).toBe(0);
+  expect((await steps.row(registration.id)).invitation.status).toBe('none');
+});
+
+test('a user who is gone gets none, and nothing waits for it', async () => {
+  const registration = await completed();
+  await removeUser(steps.pool, registration.email);
+  await relay();
+  await dueNow();
+  expect(await untried()).toBe(0);
+  expect((await steps.row(registration.id)).invitation.status).toBe('none');
+});
+
+test('whoever is taken back never gets a mail', async () => {
+  const row = await steps.begun(['no-such-role']);
+  await registerAtOnce(steps.context(), row.id);
+  const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
+  await beginCompensation(steps.db, row.id, cause, publicFailure('registration_cancelled'), {});
+  await deleteUser(steps.context(), row.id);
+  await relay();
+  expect(await mailsTo(row)).toBe(0);
+});
