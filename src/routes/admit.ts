@@ -88,7 +88,9 @@ export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Pr
 
 async function acceptOrThrow(deps: AppDeps, caller: Caller, input: AcceptInput): Promise<Admitted> {
   let result = await accept(deps.db, input);
-  if ('holder' in result && (await isGone(deps, result.holder))) {
+  // Twice: the address and the username may have belonged to different people.
+  for (let released = 0; released < 2; released += 1) {
+    if (!('holder' in result) || !(await isGone(deps, result.holder))) break;
     await release(deps.db, result.holder.id);
     result = await accept(deps.db, input);
   }

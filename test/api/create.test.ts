@@ -219,6 +219,20 @@ test('the address of a completed registration is free once its user is gone', as
   });
 });
 
+test('address and username of two people who are both gone are free together', async () => {
+  const [first, second] = [newBody(), newBody({ username: 'gone-too' })];
+  for (const body of [first, second]) {
+    await api.row((await post(body)).body.id, {
+      status: 'completed',
+      cognito_username: 'u-1',
+      finished_at: new Date(Date.now() - 60_000),
+    });
+  }
+  api.scripts.userExists = async () => false;
+  const answer = await post({ ...first, username: 'gone-too' });
+  expect(answer.body).toMatchObject({ status: 'accepted', username: 'gone-too' });
+});
+
 test('the caller’s own parked run for the same e-mail and roles is resumed', async () => {
   const body = newBody({ roles: ['viewer', 'researcher'] });
   const mine = api.issuer.token({ sub: 'me' });
