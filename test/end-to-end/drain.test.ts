@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAlive } from '../../dev/orphan.ts';
 import { Deployment } from '../stack/deployment.ts';
+import { alive, familyOf } from './processes.ts';
 
 // Requests get 5 s and the worker 10 s: see "Layout" in the design.
 const DRAIN_MS = 17_000;
@@ -39,12 +40,31 @@ test('SIGTERM: a wait ends at once with what is known, the process soon after wi
   expect(await deployment.users()).toEqual([{ email: 'waits@example.com', mark: id, roles }]);
 });
 
-test('SIGTERM to an idle API with a kept connection: code 0 within a second or two', async () => {
-  const api = await deployment.api();
+test('SIGTERM to npm, idle and with a kept connection: code 0 within seconds', async () => {
+  const api = await deployment.api({}, 'npm');
   await api.says(/"worker polls"/);
   expect((await deployment.call(api, 'GET', '/health/ready')).status).toBe(200);
+  const family = await familyOf(api.pid);
   const signalled = performance.now();
   api.signal('SIGTERM');
   expect(await api.exit).toEqual({ code: 0, signal: null });
-  expect(performance.now() - signalled).toBeLessThan(5_000);
+  expect(performance.now() - signalled).toBeLessThan(7_000);
+  expect(await alive(family)).toEqual([]);
+});
+
+test('SIGTERM to a worker: the activity under way is finished, and not repeated', async () => {
+  await deployment.pool.clearCalls();
+  await deployment.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'server' } },
+    { operation: 'AdminAddUserToGroup', after: 1, fault: { kind: 'latency', ms: 1500 } },
+  ]);
+  const api = await deployment.api({ IN_PROCESS_WORKER: 'false' });
+  const worker = await deployment.worker();
+  const { body } = await deployment.register(api, 'rollout@example.com');
+  await deployment.untilCalled('AdminAddUserToGroup', 2);
+  worker.signal('SIGTERM');
+  expect(await worker.exit).toEqual({ code: 0, signal: null });
+  await deployment.worker();
+  await deployment.untilStatus(api, String(body['id']), 'completed', 30_000);
+  expect((await deployment.pool.calls())['AdminAddUserToGroup']).toEqual({ calls: 2, done: 1 });
 });

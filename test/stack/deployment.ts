@@ -12,7 +12,7 @@ import { SANDBOX_CREDENTIALS } from '../../dev/cognito/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { createTestDatabase } from './database.ts';
-import { type Program, startEntry } from './program.ts';
+import { type Program, startEntry, startScript } from './program.ts';
 import { uniqueTaskQueue } from './temporal.ts';
 
 export interface DeploymentOptions {
@@ -88,21 +88,24 @@ export class Deployment {
     return new Deployment(pool, folder, env, token, async () => database?.drop());
   }
 
-  /** `npm run api`, when it listens. */
-  async api(env: Record<string, string> = {}): Promise<Api> {
-    const program = this.#start('src/main.ts', env);
+  /** The API process, when it listens; `npm` starts it by its script. */
+  async api(env: Record<string, string> = {}, by: 'node' | 'npm' = 'node'): Promise<Api> {
+    const program =
+      by === 'node'
+        ? this.#start('src/main.ts', env)
+        : this.#keep(startScript('api', { ...this.#env, ...env }));
     const [, url = ''] = await program.says(/"url":"(http:[^"]+)"/);
     return { ...program, url };
   }
 
-  /** `npm run worker`, when it polls. */
+  /** The worker process, when it polls. */
   async worker(env: Record<string, string> = {}): Promise<Program> {
     const program = this.#start('worker/main.ts', env);
     await program.says(/"worker polls"/);
     return program;
   }
 
-  /** `npm run setup`, to its end. */
+  /** The set-up, to its end. */
   async setUp(): Promise<void> {
     const program = this.#start('setup/main.ts', {});
     const { code } = await program.exit;
@@ -110,7 +113,10 @@ export class Deployment {
   }
 
   #start(entry: string, env: Record<string, string>): Program {
-    const program = startEntry(entry, this.folder, { ...this.#env, ...env });
+    return this.#keep(startEntry(entry, this.folder, { ...this.#env, ...env }));
+  }
+
+  #keep(program: Program): Program {
     this.#programs.push(program);
     return program;
   }

@@ -102,3 +102,8 @@ export function startEntry(
   const args = [`${REPOSITORY}run.mjs`, `${REPOSITORY}${entry}`];
   return startProgram({ command: process.execPath, args, cwd, env });
 }
+
+/** The same by its script, as an operator types it. */
+export function startScript(script: string, env: Readonly<Record<string, string>>): Program {
+  return startProgram({ command: 'npm', args: ['run', script], cwd: REPOSITORY, env });
+}
