@@ -4,6 +4,7 @@ import {
   AdminDeleteUserCommand,
   AdminGetUserCommand,
   AdminListGroupsForUserCommand,
+  AdminRemoveUserFromGroupCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import type { TestPool } from './cognito.ts';
 
@@ -33,6 +34,16 @@ export async function addUser(
 export async function removeUser(pool: TestPool, email: string): Promise<void> {
   await pool.client.send(
     new AdminDeleteUserCommand({ UserPoolId: pool.userPoolId, Username: email }),
+  );
+}
+
+export async function removeRole(pool: TestPool, email: string, role: string): Promise<void> {
+  await pool.client.send(
+    new AdminRemoveUserFromGroupCommand({
+      UserPoolId: pool.userPoolId,
+      Username: email,
+      GroupName: role,
+    }),
   );
 }
 

@@ -188,9 +188,9 @@ export class Saga {
     });
   }
 
-  /** One sweep. @param afterEndMs how long after its end a run counts as ended for good */
-  async sweep(afterEndMs = 0): Promise<SweepReport> {
-    return await sweep({ ...this.#deps(), afterEndMs });
+  /** One sweep, for which a run that has ended has ended for good. */
+  async sweep(options: { dryRun?: boolean; afterEndMs?: number } = {}): Promise<SweepReport> {
+    return await sweep({ ...this.#deps(), afterEndMs: 0, ...options });
   }
 
   handle(id: string): WorkflowHandle {

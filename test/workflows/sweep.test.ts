@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { workflowIdOf } from '../../src/domain/registration.ts';
 import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
-import { removeUser, addUser } from '../stack/pool-user.ts';
+import { addUser, portrait, removeRole, removeUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 import { TEST_NAMESPACE } from '../stack/temporal.ts';
 
@@ -150,14 +150,61 @@ describe('a run that completed over an open row', () => {
     ]);
   });
 
-  test('without its user, or with a stranger in its place: left to a person', async () => {
+  test('with its user, whose role is gone: completed, with the role', async () => {
+    const registration = await saga.register();
+    await saga.ending(registration.id);
+    await reopen(registration.id);
+    await removeRole(saga.pool, registration.email, 'viewer');
+    await saga.sweep();
+    expect(await saga.world(registration)).toEqual({
+      mark: registration.id,
+      roles: ['viewer'],
+      status: 'completed',
+    });
+  });
+
+  test('without its user: closed as failed, though no run can do it', async () => {
     const registration = await saga.register();
     await saga.ending(registration.id);
     await reopen(registration.id);
     await removeUser(saga.pool, registration.email);
-    expect(await saga.sweep()).toMatchObject({ completed: 0, failed: 1 });
-    await addUser(saga.pool, registration.email, { mark: 'somebody else' });
-    expect(await saga.sweep()).toMatchObject({ completed: 0, failed: 1 });
-    expect((await saga.row(registration.id)).status).toBe('running');
+    await saga.eventually(async () => {
+      await saga.sweep();
+      return (await saga.row(registration.id)).status === 'failed';
+    });
+    expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   });
+
+  test('with a stranger in its place: closed as failed, and the stranger untouched', async () => {
+    const registration = await saga.register();
+    await saga.ending(registration.id);
+    await reopen(registration.id);
+    await removeUser(saga.pool, registration.email);
+    await addUser(saga.pool, registration.email, { mark: 'somebody else', role: 'admin' });
+    const before = await portrait(saga.pool, registration.email);
+    await saga.eventually(async () => {
+      await saga.sweep();
+      return (await saga.row(registration.id)).status === 'failed';
+    });
+    expect(await portrait(saga.pool, registration.email)).toBe(before);
+  });
+});
+
+test('a dry run says what it would do, and changes nothing', async () => {
+  const [waiting, parked, wished] = [await saga.accept(), await park(), await park()];
+  await older(waiting.id, 'accepted_at');
+  await saga.handle(parked.id).terminate('test');
+  await wishRetry(saga.db, wished.id, OPERATOR);
+  await older(wished.id, 'wish_at');
+  const rows = () => Promise.all([waiting, parked, wished].map(({ id }) => saga.row(id)));
+  const before = await rows();
+  const would = { started: 1, compensated: 1, wishesDelivered: 1 };
+  expect(await saga.sweep({ dryRun: true })).toMatchObject(would);
+  expect(await rows()).toEqual(before);
+  expect((await saga.runs.describe(waiting.id)).kind).toBe('not_found');
+  expect(await saga.sweep()).toMatchObject(would);
+  for (const { id } of [waiting, parked, wished]) {
+    await saga.until(id, ({ finishedAt }) => finishedAt !== null);
+    await saga.eventually(async () => (await saga.runs.describe(id)).kind !== 'open');
+  }
 });

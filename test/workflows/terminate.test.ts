@@ -127,7 +127,7 @@ test('a run that has only just ended is not touched: something of it may be in f
   const registration = await fast.register();
   await fast.untilStatus(registration.id, 'roles_pending');
   await fast.handle(registration.id).terminate('test');
-  expect((await fast.sweep(60_000)).compensated).toBe(0);
+  expect((await fast.sweep({ afterEndMs: 60_000 })).compensated).toBe(0);
   expect((await fast.row(registration.id)).status).toBe('roles_pending');
   expect((await fast.sweep()).compensated).toBe(1);
   expect(await fast.ending(registration.id)).toBe('terminated');
