@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { dueForResume, park, resumeProgress, takeWish } from '../../src/ledger/park.ts';
+import { claimForResume, park, resumeProgress, takeWish } from '../../src/ledger/park.ts';
 import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
 import { ALICE, Ledger, PARKED, times } from './ledger-under-test.ts';
 
@@ -70,7 +70,7 @@ describe('park', () => {
       waits.push(await waitOf(id));
     }
     const expected = [300, 600, 1200, 2400, 4800, 9600, 19_200, SIX_HOURS, SIX_HOURS, SIX_HOURS];
-    expect(waits.map((wait, index) => Math.abs(wait - (expected[index] ?? 0)) <= 2)).not.toContain(
+    expect(waits.map((wait, index) => Math.abs(wait - (expected[index] ?? 0)) <= 20)).not.toContain(
       false,
     );
     expect((await ledger.row(id)).parkedAt).toEqual(since);
@@ -92,7 +92,7 @@ describe('park', () => {
     await wishRetry(ledger.db, id, ALICE);
     await takeWish(ledger.db, id);
     await ledger.parked(id);
-    expect(Math.abs((await waitOf(id)) - 300)).toBeLessThanOrEqual(2);
+    expect(Math.abs((await waitOf(id)) - 300)).toBeLessThanOrEqual(20);
   });
 
   test.each(['retry', 'cancel'] as const)('leaves an untaken wish to %s alone', async (kind) => {
@@ -126,12 +126,10 @@ describe('the schedule', () => {
     const first = await dueSince('roles_pending', 20);
     await dueSince('running', 30);
     await dueSince('roles_pending', -3600);
-    const due = await dueForResume(ledger.db, 10);
-    expect(due).toEqual([
-      { id: first, resumeAttempts: 1 },
-      { id: second, resumeAttempts: 1 },
-    ]);
-    expect((await dueForResume(ledger.db, 1)).map(({ id }) => id)).toEqual([first]);
+    expect(await claimForResume(ledger.db, 1, 60)).toEqual([{ id: first, resumeAttempts: 1 }]);
+    // Claimed is not due: the next claim meets the others.
+    expect(await claimForResume(ledger.db, 10, 60)).toEqual([{ id: second, resumeAttempts: 1 }]);
+    expect(await claimForResume(ledger.db, 10, 60)).toEqual([]);
     const progress = await resumeProgress(ledger.db, [first]);
     expect(progress).toEqual([{ id: first, status: 'roles_pending', resumeAttempts: 1 }]);
     expect(await resumeProgress(ledger.db, [])).toEqual([]);
