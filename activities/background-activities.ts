@@ -1,12 +1,15 @@
+import { Context } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
 import type { Database } from '../src/db/client.ts';
 import type { Runs } from '../src/domain/runs.ts';
+import { DatabaseError } from '../src/ledger/database-error.ts';
+import { StepFailure, toApplicationFailure } from './step-failure.ts';
 import { resumeDue } from './resume-due.ts';
 import type { BackgroundActivities } from './contract.ts';
 import type { IdentityProvider } from './cognito.ts';
 import { relayInvitations } from './relay.ts';
 import type { StepLog } from './step-context.ts';
 import { sweep } from './sweep.ts';
-import { heartbeat } from '@temporalio/activity';
 
 export interface BackgroundActivityDeps {
   readonly db: Database;
@@ -20,12 +23,29 @@ export interface BackgroundActivityDeps {
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {
+  /** Nothing but a named failure leaves: a driver's message would stay readable in Temporal. */
+  async function named<T>(activity: string, work: (beat: () => void) => Promise<T>): Promise<T> {
+    const { attempt } = Context.current().info;
+    try {
+      return await work(() => Context.current().heartbeat());
+    } catch (error) {
+      if (error instanceof CancelledFailure) throw error;
+      const failure = error instanceof DatabaseError ? 'database_unavailable' : 'unknown_error';
+      const fields = { activity, error: error instanceof Error ? error.name : 'Unknown' };
+      deps.log.warn({ ...fields, failure }, 'background work failed');
+      throw toApplicationFailure(new StepFailure(failure), attempt, true);
+    }
+  }
   return {
     // Repeatable: a second sweep finds less to do.
-    sweep: () => sweep(deps),
+    sweep: () => named('sweep', (heartbeat) => sweep({ ...deps, heartbeat })),
     // Repeatable: a signal to a run that is not parked is nothing.
-    resumeDue: () => resumeDue(deps, heartbeat),
+    resumeDue: () => named('resumeDue', (heartbeat) => resumeDue(deps, heartbeat)),
     // Repeatable: a delivery is marked after it was made, and a second invitation replaces the first.
-    relay: () => relayInvitations(deps, heartbeat),
+    relay: () =>
+      named('relay', (heartbeat) => {
+        const over = AbortSignal.any([deps.stopping, Context.current().cancellationSignal]);
+        return relayInvitations({ ...deps, stopping: over }, heartbeat);
+      }),
   };
 }

@@ -63,10 +63,11 @@ const REFUSED = new Set([
   'MissingAuthenticationToken',
   'ExpiredToken',
   'ExpiredTokenException',
+  // The SDK's own, when it finds no credentials: nothing was sent.
+  'CredentialsProviderError',
   'PreconditionNotMetException',
   'OperationNotEnabledException',
   'InvalidLambdaResponseException',
-  'UnexpectedLambdaException',
 ]);
 const REFUSED_PREFIXES = ['InvalidSms', 'InvalidEmailRole'];
 
@@ -84,7 +85,7 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
     return step === 'createUser' ? { kind: 'read' } : fail('unknown_error');
   }
   if (name === 'UnsupportedUserStateException') {
-    return step === 'invitation' ? { kind: 'done' } : fail('rejected');
+    return step === 'invitation' ? { kind: 'done' } : fail('unknown_error');
   }
   if (name === 'CodeDeliveryFailureException') {
     return step === 'createUser' ? { kind: 'read' } : fail('mail_deferred');
@@ -122,8 +123,9 @@ function refused(step: ProviderStep): Verdict {
   return fail(step === 'createUser' ? 'provider_refused' : 'refused_parked');
 }
 
+// A value that Cognito rejects is the caller's at create; later the user exists and is kept.
 function definitiveOnly(step: ProviderStep, failure: FailureName): Verdict {
-  return fail(step === 'deleteUser' || step === 'invitation' ? 'unknown_error' : failure);
+  return fail(step === 'createUser' ? failure : 'unknown_error');
 }
 
 function fail(failure: FailureName): Verdict {

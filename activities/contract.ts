@@ -81,6 +81,6 @@ export interface SweepReport {
   readonly compensated: number;
   readonly completed: number;
   readonly wishesDelivered: number;
-  readonly closingsAppended: number;
+  readonly eventsAppended: number;
   readonly failed: number;
 }

@@ -22,9 +22,9 @@ export async function createUser(ctx: StepContext, row: Registration): Promise<R
     const waitMs = row.createAttemptedAt.getTime() + AFTER_LOST_REPLY_MS - Date.now();
     if (waitMs > 0) throw new StepFailure('reply_lost', waitMs);
   }
-  if (row.createAttemptedAt) {
+  if (effectUnknown(row)) {
     const found = await read(ctx, row);
-    if (found) return await settle(ctx, row, found);
+    if (found) return await settle(ctx, row, found, { lastAnswered: false });
   }
   return await create(ctx, row, true);
 }
@@ -54,8 +54,9 @@ async function failed(
   const verdict = verdictOn(ctx, 'createUser', row, error);
   if (verdict.kind === 'read') {
     const found = await read(ctx, row);
-    if (found) return await settle(ctx, row, found, mayReplaceLeftover);
-    // There, but not to be read yet.
+    if (found) return await settle(ctx, row, found, { lastAnswered: true, mayReplaceLeftover });
+    // There, but not to be read yet: whose it is stays open.
+    await noteCreateOutcome(ctx.db, row.id, 'errored');
     throw new StepFailure('not_visible_yet');
   }
   if (verdict.kind !== 'fail') throw new StepFailure('unknown_error');
@@ -66,19 +67,37 @@ async function failed(
   throw stepFailure(ctx, verdict.failure);
 }
 
+interface SettleOptions {
+  /** The latest attempt was answered; otherwise its effect is what is being looked into. */
+  readonly lastAnswered: boolean;
+  readonly mayReplaceLeftover?: boolean;
+}
+
+// AdminGetUser counts as activity for billing: it is asked only where a create may have had an effect.
+function effectUnknown(row: Registration): boolean {
+  if (!row.createAttemptedAt) return false;
+  const answered = row.createOutcome === 'refused' || row.createOutcome === 'taken';
+  return !answered || row.createUnansweredAt !== null;
+}
+
 /** The address has a user: ours is adopted, our leftover replaced, a stranger's left alone. */
 async function settle(
   ctx: StepContext,
   row: Registration,
   found: ProviderUser,
-  mayReplaceLeftover = true,
+  { lastAnswered, mayReplaceLeftover = true }: SettleOptions,
 ): Promise<Registration> {
   if (found.mark === row.id) return await noteCreated(ctx.db, row.id, found, ctx.attempt);
   const leftover =
     found.mark !== null && UUID.test(found.mark) && (await isLeftover(ctx.db, found.mark));
-  if (!leftover || !mayReplaceLeftover) {
-    await noteCreateOutcome(ctx.db, row.id, 'taken');
+  if (!leftover) {
+    await noteCreateOutcome(ctx.db, row.id, 'taken', lastAnswered);
     throw new StepFailure('email_taken');
+  }
+  // Deleted a moment ago, and still to be seen: deleting lags as creating does.
+  if (!mayReplaceLeftover) {
+    await noteCreateOutcome(ctx.db, row.id, 'errored', lastAnswered);
+    throw new StepFailure('not_visible_yet');
   }
   ctx.log.warn({ registrationId: row.id, leftoverOf: found.mark }, 'deleting our leftover');
   try {

@@ -20,8 +20,12 @@ export interface AtOnce {
  * finish goes on as ordinary activities. Safe to repeat: each of its steps is, and it begins by
  * asking the row.
  */
-export async function registerAtOnce(ctx: StepContext, id: string): Promise<AtOnce> {
-  let row = await begin(ctx.db, id);
+export async function registerAtOnce(
+  ctx: StepContext,
+  id: string,
+  runId: string | null = null,
+): Promise<AtOnce> {
+  let row = await begin(ctx.db, id, runId);
   if (row.status !== 'running' || !mayAct(row)) return { row, stopped: null };
   let step = 'createUser';
   try {

@@ -21,6 +21,8 @@ import { databaseFailure, StepFailure, toApplicationFailure } from './step-failu
  * further tasks. Each request gets what is left less 200 ms for the row. */
 const AT_ONCE_MS = 3000;
 const ROW_RESERVE_MS = 200;
+/** The first interval of workflows/activity-options.ts' SLOW. */
+const SLOW_MS = 60_000;
 
 export interface RegistrationActivityDeps {
   readonly db: Database;
@@ -43,13 +45,20 @@ export function createRegistrationActivities(
     attempts: attemptsWithin(deps.retryBudgetSeconds),
     compensationAttempts: attemptsWithin(deps.compensationBudgetSeconds),
   };
-  const view = (row: Registration) => runView(row, retry);
+  const view = (row: Registration) => {
+    const { id: registrationId, unrecordedEvents } = row;
+    if (unrecordedEvents.length > 0) {
+      deps.log.error({ registrationId, unrecordedEvents }, 'the audit trail refuses events');
+    }
+    return runView(row, retry);
+  };
   const context = (withinMs = REQUEST_TIMEOUT_MS): StepContext => ({
     db,
     provider: deps.provider,
     graceMs: deps.propagationGraceSeconds * 1000,
     signal: AbortSignal.timeout(withinMs),
     attempt: Context.current().info.attempt,
+    slow: Number(Context.current().info.retryPolicy?.initialInterval ?? 0) >= SLOW_MS,
     log: deps.log,
   });
 
@@ -71,11 +80,12 @@ export function createRegistrationActivities(
         const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
         const timed = context(withinMs);
         const signal = AbortSignal.any([timed.signal, Context.current().cancellationSignal]);
-        const { row, stopped } = await registerAtOnce({ ...timed, signal }, id);
+        const { row, stopped } = await registerAtOnce({ ...timed, signal }, id, runIdOf());
         return { run: view(row), stopped };
       }),
     // Repeatable: begin moves only an accepted or running row, to running.
-    openRun: ({ registrationId: id }) => step('openRun', id, async () => view(await begin(db, id))),
+    openRun: ({ registrationId: id }) =>
+      step('openRun', id, async () => view(await begin(db, id, runIdOf()))),
     createUser: ({ registrationId: id }) =>
       step('createUser', id, async () => {
         await createUser(context(), await readRow(db, id));
@@ -132,8 +142,16 @@ export function createRegistrationActivities(
       }),
     // Repeatable: only a compensating row closes.
     close: ({ registrationId: id }) =>
-      step('close', id, async () => view(await close(db, id, done(1)))),
+      step('close', id, async () => {
+        // As many as the row knows of: those that led to cleanup_required.
+        const attempts = (await readRow(db, id)).steps['deleteUser']?.attempts ?? 0;
+        return view(await close(db, id, done(attempts + 1)));
+      }),
   };
+}
+
+function runIdOf(): string | null {
+  return Context.current().info.workflowExecution?.runId ?? null;
 }
 
 function records(failed: readonly StepFailureReport[]): Record<string, StepRecord> {

@@ -1,12 +1,15 @@
 import type { Database } from '../src/db/client.ts';
 import type { Runs } from '../src/domain/runs.ts';
-import { dueForResume, resumeProgress } from '../src/ledger/park.ts';
+import { claimForResume, resumeProgress } from '../src/ledger/park.ts';
 import type { StepLog } from './step-context.ts';
 
 const AT_ONCE = 10;
 /** The provider is still ill when this many of a batch park again: the round ends. */
 const FAILURES_THAT_END_A_ROUND = 3;
-const BATCHES_PER_ROUND = 100;
+/** A round ends well before its activity does. */
+const ROUND_MS = 5 * 60_000;
+/** A row whose run does not answer is tried again after this. */
+const CLAIM_SECONDS = 300;
 /** A scheduled resume makes one attempt of at most 5 s per role. */
 const BATCH_SECONDS = 15;
 
@@ -24,15 +27,15 @@ export async function resumeDue(
 ): Promise<{ signalled: number; stillParked: number }> {
   let signalled = 0;
   let stillParked = 0;
-  for (let batch = 0; batch < BATCHES_PER_ROUND && !deps.stopping.aborted; batch += 1) {
-    const due = await dueForResume(deps.db, AT_ONCE);
+  const until = Date.now() + ROUND_MS;
+  while (Date.now() < until && !deps.stopping.aborted) {
+    const due = await claimForResume(deps.db, AT_ONCE, CLAIM_SECONDS);
     if (due.length === 0) break;
     const sent = await Promise.all(due.map(({ id }) => signal(deps, id)));
     signalled += sent.filter(Boolean).length;
     const failed = await failuresAmong(deps, due, heartbeat);
     stillParked += failed;
-    // Rows that nobody answers for stay due: without this bound the round would meet them for ever.
-    if (failed >= FAILURES_THAT_END_A_ROUND || sent.some((ok) => !ok)) break;
+    if (failed >= FAILURES_THAT_END_A_ROUND) break;
   }
   return { signalled, stillParked };
 }
@@ -65,5 +68,5 @@ async function failuresAmong(
     undecided = parked.length - failed;
     if (deps.stopping.aborted) break;
   }
-  return failed + undecided;
+  return failed;
 }

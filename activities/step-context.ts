@@ -23,14 +23,16 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** From 1. */
   readonly attempt: number;
+  /** The policy's own interval is longer than any hint of ours. */
+  readonly slow: boolean;
   readonly log: StepLog;
 }
 
-/** Doubling from 200 ms, at most 10 s, half to one and a half of it: a throttle hits everybody at
+/** Doubling from 200 ms, at most 10 s, and between half of it and all: a throttle hits everybody at
  * once, and without jitter everybody would come back at once. */
 export function jitteredBackoffMs(attempt: number): number {
   const base = Math.min(10_000, 200 * 2 ** Math.min(attempt - 1, 10));
-  return Math.round(base * (0.5 + Math.random()));
+  return Math.round(base * (0.5 + Math.random() / 2));
 }
 
 export function verdictOn(
@@ -51,7 +53,10 @@ export function verdictOn(
 }
 
 export function stepFailure(ctx: StepContext, failure: FailureName): StepFailure {
-  return new StepFailure(failure, failure === 'throttled' ? jitteredBackoffMs(ctx.attempt) : null);
+  return new StepFailure(
+    failure,
+    failure === 'throttled' && !ctx.slow ? jitteredBackoffMs(ctx.attempt) : null,
+  );
 }
 
 /** The row goes forward and nobody wants it cancelled; otherwise no step may act. */

@@ -1,17 +1,20 @@
 import type { Database } from '../src/db/client.ts';
 import { publicFailure } from '../src/domain/failure.ts';
+import type { Registration } from '../src/domain/registration.ts';
 import type { Runs } from '../src/domain/runs.ts';
-import { isCompensating, isOpenForward } from '../src/domain/status.ts';
-import { appendMissingClosings, beginCompensation } from '../src/ledger/compensation.ts';
-import { complete, readRow } from '../src/ledger/run.ts';
+import { isClosed, isOpenForward } from '../src/domain/status.ts';
+import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
+import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
 import { noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
+import { deleteUser } from './delete-user.ts';
 import type { StepLog } from './step-context.ts';
 
-/** What one sweep looks at: at one a minute, 500 open rows a minute are looked at. */
-const ROWS_PER_SWEEP = 500;
+const BATCH = 500;
+/** A round ends well before its activity does; what is left comes first in the next one. */
+const ROUND_MS = 5 * 60_000;
 const AT_ONCE = 10;
 /** An activity of a run that was ended may still be in flight for this long. */
 const AFTER_END_MS = 60_000;
@@ -22,7 +25,8 @@ const REQUEST_MS = 4000;
 
 export interface SweepDeps {
   readonly db: Database;
-  readonly provider: Pick<IdentityProvider, 'readUser'>;
+  readonly provider: IdentityProvider;
+  readonly propagationGraceSeconds: number;
   readonly runs: Runs;
   readonly log: StepLog;
   readonly changed: (registrationId: string) => void;
@@ -30,9 +34,11 @@ export interface SweepDeps {
   readonly dryRun?: boolean;
   /** How long after its end a run counts as ended for good. */
   readonly afterEndMs?: number;
+  readonly stopping?: AbortSignal;
+  readonly heartbeat?: () => void;
 }
 
-type Deed = Exclude<keyof SweepReport, 'wishesDelivered' | 'closingsAppended'>;
+type Deed = Exclude<keyof SweepReport, 'wishesDelivered' | 'eventsAppended'>;
 
 /** Goes through the open rows and mends what no run takes care of. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
@@ -43,22 +49,30 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     completed: 0,
     failed: 0,
   };
-  const rows = await openRows(deps.db, ROWS_PER_SWEEP);
-  for (let at = 0; at < rows.length; at += AT_ONCE) {
-    const batch = rows.slice(at, at + AT_ONCE);
-    for (const deed of await Promise.all(batch.map((row) => tend(deps, row)))) {
-      if (deed) deeds[deed] += 1;
+  const roundStart = new Date();
+  const over = () => Date.now() - roundStart.getTime() > ROUND_MS || deps.stopping?.aborted;
+  while (!over()) {
+    const rows = await openRows(deps.db, BATCH, roundStart);
+    if (rows.length === 0) break;
+    for (let at = 0; at < rows.length && !over(); at += AT_ONCE) {
+      deps.heartbeat?.();
+      const batch = rows.slice(at, at + AT_ONCE);
+      for (const deed of await Promise.all(batch.map((row) => tend(deps, row)))) {
+        if (deed) deeds[deed] += 1;
+      }
+      if (!deps.dryRun)
+        await noteSwept(
+          deps.db,
+          batch.map(({ id }) => id),
+        );
     }
-    if (!deps.dryRun)
-      await noteSwept(
-        deps.db,
-        batch.map(({ id }) => id),
-      );
+    // A dry run marks nothing, so it would meet the same rows again.
+    if (deps.dryRun) break;
   }
   return {
     ...deeds,
     wishesDelivered: await deliverWishes(deps),
-    closingsAppended: deps.dryRun ? 0 : await appendMissingClosings(deps.db, ROWS_PER_SWEEP),
+    eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
   };
 }
 
@@ -95,36 +109,58 @@ async function tendOne(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
 
 // The ended run cannot: the row says compensating, and the same id started again only compensates.
 async function takeBack(deps: SweepDeps, row: OpenRow): Promise<void> {
-  if (isOpenForward(row.status)) {
-    const failure = publicFailure('terminated');
-    const cancelled = publicFailure('registration_cancelled');
-    const cause = { closesAs: 'failed', failure } as const;
-    await beginCompensation(deps.db, row.id, cause, cancelled, {});
-    deps.changed(row.id);
-  }
+  if (isOpenForward(row.status)) await beginTerminated(deps, row.id);
   await deps.runs.start(row.id, 'repair');
 }
 
+// The row lost what the run had done: a failover, or a backup. The user in the pool decides.
 async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed | null> {
   const row = await readRow(deps.db, open.id);
-  if (!isOpenForward(row.status) || isCompensating(row.status)) return null;
-  const user = await deps.provider.readUser(
-    row.cognitoUsername ?? row.email,
-    AbortSignal.timeout(REQUEST_MS),
-  );
-  if (user?.mark !== row.id) {
-    deps.log.error({ registrationId: row.id }, 'a run completed over an open row without its user');
-    return 'failed';
+  if (isClosed(row.status)) return null;
+  const signal = AbortSignal.timeout(REQUEST_MS);
+  const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, signal);
+  const whole = user?.mark === row.id && isOpenForward(row.status) && row.wish?.kind !== 'cancel';
+  if (deps.dryRun) return whole ? 'completed' : 'compensated';
+  if (!whole) {
+    // The id may be started again only after a failed run: the row is closed without one.
+    await compensateHere(deps, row);
+    return 'compensated';
   }
-  if (deps.dryRun) return 'completed';
+  if (row.createOutcome !== 'created') await noteCreated(deps.db, row.id, user, 1);
+  for (const role of row.roles) await deps.provider.addRole(user.username, role, signal);
   const { kind } = await complete(deps.db, row.id, row.roles, {});
   deps.changed(row.id);
+  if (kind !== 'completed')
+    deps.log.error({ registrationId: row.id, kind }, 'sweep: not completed');
   return kind === 'completed' ? 'completed' : 'failed';
+}
+
+async function compensateHere(deps: SweepDeps, row: Registration): Promise<void> {
+  if (isOpenForward(row.status)) await beginTerminated(deps, row.id);
+  const ctx = {
+    db: deps.db,
+    provider: deps.provider,
+    log: deps.log,
+    attempt: 1,
+    slow: true,
+    graceMs: deps.propagationGraceSeconds * 1000,
+    signal: AbortSignal.timeout(REQUEST_MS),
+  };
+  await deleteUser(ctx, row.id);
+  await close(deps.db, row.id, done(1));
+  deps.changed(row.id);
+}
+
+async function beginTerminated(deps: SweepDeps, id: string): Promise<void> {
+  const cause = { closesAs: 'failed', failure: publicFailure('terminated') } as const;
+  const cancelled = publicFailure('registration_cancelled');
+  await beginCompensation(deps.db, id, cause, cancelled, {});
+  deps.changed(id);
 }
 
 async function deliverWishes(deps: SweepDeps): Promise<number> {
   let delivered = 0;
-  for (const { id, kind } of await undeliveredWishes(deps.db, WISH_AGE_MS, ROWS_PER_SWEEP)) {
+  for (const { id, kind } of await undeliveredWishes(deps.db, WISH_AGE_MS, BATCH)) {
     try {
       if (!deps.dryRun) {
         await (kind === 'cancel' ? deps.runs.cancel(id) : deps.runs.resume(id, 'operator'));

@@ -13,7 +13,10 @@ try {
     if (draining) return;
     draining = true;
     log.info({ signal }, 'API drains');
-    void server.close().then(() => log.info({}, 'API stopped'));
+    server.close().then(
+      () => log.info({}, 'API stopped'),
+      () => process.exit(1),
+    );
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

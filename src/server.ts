@@ -11,6 +11,8 @@ import type { Config } from './config.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
 const REQUESTS_GRACE_MS = 5000;
+/** Above Node's 16 KiB, so that a long bad token meets our 401 and not a bare 431. */
+const MAX_HEADER_BYTES = 65_536;
 
 export interface RunningServer {
   /** `http://host:port` */
@@ -73,7 +75,13 @@ async function listen(
   { host, port }: Config['http'],
 ): Promise<{ server: Server; url: string }> {
   return await new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname: host, port }, (address) => {
+    const options = {
+      fetch,
+      hostname: host,
+      port,
+      serverOptions: { maxHeaderSize: MAX_HEADER_BYTES },
+    };
+    const server = serve(options, (address) => {
       const name = host.includes(':') ? `[${host}]` : host;
       resolve({ server, url: `http://${name}:${address.port}` });
     }) as Server;

@@ -12,7 +12,10 @@ try {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'worker drains');
-    void parts.close().then(() => log.info({}, 'worker stopped'));
+    parts.close().then(
+      () => log.info({}, 'worker stopped'),
+      () => process.exit(1),
+    );
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -21,7 +21,7 @@ export interface SupervisedOptions {
 /** A connection to Temporal that is made in a loop, and the worker on it. */
 export interface Supervised {
   client(): Client | null;
-  state(): { temporal: 'ok' | 'degraded'; worker: 'ok' | 'degraded' | 'off' };
+  state(): { temporal: 'ok' | 'degraded'; worker: 'ok' | 'degraded' };
   /** Lets activities finish, then closes the connection. */
   stop(): Promise<void>;
 }
@@ -97,7 +97,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       const polls = there && worker?.getState() === 'RUNNING';
       return {
         temporal: there ? 'ok' : 'degraded',
-        worker: options.createWorker ? (polls ? 'ok' : 'degraded') : 'off',
+        worker: options.createWorker ? (polls ? 'ok' : 'degraded') : 'ok',
       };
     },
     async stop() {

@@ -25,6 +25,7 @@ try {
       log,
       changed: () => undefined,
       dryRun: values['dry-run'],
+      propagationGraceSeconds: config.retry.propagationGraceSeconds,
     });
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } finally {

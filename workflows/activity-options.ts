@@ -48,6 +48,8 @@ export const SLOW: ActivityOptions = {
  * more than three. */
 export const ROUND: ActivityOptions = {
   startToCloseTimeout: '10 minutes',
+  // A worker that dies in a round would otherwise hold back every later one.
+  heartbeatTimeout: '20 seconds',
   retry: { initialInterval: '1 second', maximumAttempts: 3 },
 };
 

@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, proxyActivities, sleep } from '@temporalio/workflow';
 import type {
   RegistrationActivities,
   RegistrationRef,
@@ -8,6 +8,8 @@ import type {
 import { FAILURES } from '../src/domain/failure.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
 import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
+
+const MAX_LAG_PAUSE_MS = 60_000;
 
 /** The activities of a step, under an id that the UI and the receipt show. */
 export function step(options: Parameters<typeof proxyActivities>[0], name: string) {
@@ -58,21 +60,28 @@ type Attempted = () => Promise<StepFailureReport | null>;
 
 function assignment(ref: RegistrationRef, role: string, attempts: number): Attempted {
   const name = `assignRole:${role}`;
-  return async () => {
-    for (;;) {
-      const report = await reported(name, () =>
-        step(budgeted(attempts), name).assignRole({ ...ref, role }),
-      );
-      // Lag is a window in time: as long as it is open, spent attempts decide nothing.
-      const again = report?.failure === 'not_visible_yet' && attempts > 1;
-      if (!again) return report;
-    }
-  };
+  const work = () => step(budgeted(attempts), name).assignRole({ ...ref, role });
+  return () => withinGrace(name, work, attempts);
 }
 
 function removal(ref: RegistrationRef, role: string, attempts: number): Attempted {
   const name = `removeRole:${role}`;
-  return () => reported(name, () => step(budgeted(attempts), name).removeRole({ ...ref, role }));
+  const work = () => step(budgeted(attempts), name).removeRole({ ...ref, role });
+  return () => withinGrace(name, work, attempts);
+}
+
+/** Lag is a window in time: as long as it is open, spent attempts decide nothing. */
+async function withinGrace(
+  name: string,
+  work: () => Promise<void>,
+  attempts: number,
+): Promise<StepFailureReport | null> {
+  for (let round = 0; ; round += 1) {
+    const report = await reported(name, work);
+    if (report?.failure !== 'not_visible_yet' || attempts === 1) return report;
+    // A small budget in a long window would fill the history with rounds.
+    await sleep(Math.min(MAX_LAG_PAUSE_MS, 1000 * 2 ** round));
+  }
 }
 
 async function reported(

@@ -87,9 +87,17 @@ export const registrations = pgTable(
     parkedAt: at('parked_at'),
     resumeAttempts: integer('resume_attempts').notNull().default(0),
     nextResumeAt: at('next_resume_at'),
+    /** Temporal's run that looked at the row last. */
+    runId: text('run_id'),
     sweptAt: at('swept_at'),
     userDeletedAt: at('user_deleted_at'),
     releasedAt: at('released_at'),
+    /** Audit events that the trail refused; the sweep appends them. */
+    unrecordedEvents: text('unrecorded_events')
+      .array()
+      .$type<AuditEventName[]>()
+      .notNull()
+      .default([]),
   },
   (t) => [
     uniqueIndex('registrations_living_email').on(t.email).where(LIVING),
@@ -103,6 +111,7 @@ export const registrations = pgTable(
     index('registrations_roles').using('gin', t.roles),
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
     index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
+    index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
   ],
 );
 

@@ -120,6 +120,27 @@ export const FAILURES = {
     'Idempotency key reused',
     'This Idempotency-Key came with another body before.',
   ),
+  not_ours: request(
+    'not_ours',
+    409,
+    'Not ours',
+    'Registrar did not register this person, and changes nobody else.',
+    'Change the person in Cognito, or register them here.',
+  ),
+  last_administrator: request(
+    'last_administrator',
+    409,
+    'Last administrator',
+    'Nobody else could hand out every role any more.',
+    'Give the role to somebody else first.',
+  ),
+  challenge_required: request(
+    'challenge_required',
+    403,
+    'Challenge required',
+    'Signing in needs a step that this service does not do.',
+    'The person finishes the challenge with Cognito.',
+  ),
   rate_limited: request('rate_limited', 429, 'Rate limited', 'Too many requests. Please wait.'),
   unavailable: {
     kind: 'request',

@@ -74,10 +74,14 @@ export interface Registration {
   readonly acceptedAt: Date;
   readonly finishedAt: Date | null;
   readonly parkedAt: Date | null;
+  /** Temporal's run that looked at the row last. */
+  readonly runId: string | null;
   readonly resumeAttempts: number;
   readonly nextResumeAt: Date | null;
   readonly userDeletedAt: Date | null;
   readonly releasedAt: Date | null;
+  /** Audit events that the trail refused and that the sweep will append. */
+  readonly unrecordedEvents: readonly string[];
 }
 
 /** Temporal's id of the run that belongs to a registration. */

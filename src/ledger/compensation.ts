@@ -47,11 +47,10 @@ export async function beginCompensation(
         .where(eq(registrations.id, id))
         .returning();
       if (!row) throw new Error(`no row for registration ${id}`);
-      await appendIfPossible(tx, row, 'registration.compensating', {
+      return await appendOrRemember(tx, row, 'registration.compensating', {
         code: failure.code,
         closesAs,
       });
-      return toRegistration(row);
     }),
   );
 }
@@ -79,11 +78,10 @@ export async function requireCleanup(
         if (!same) throw new Error(`no row for registration ${id}`);
         return toRegistration(same);
       }
-      await appendIfPossible(tx, row, 'registration.cleanup_required', {
+      return await appendOrRemember(tx, row, 'registration.cleanup_required', {
         code: row.failure?.code ?? null,
         compensation: failures.map(({ step, code }) => ({ step, code })),
       });
-      return toRegistration(row);
     }),
   );
 }
@@ -114,8 +112,9 @@ export async function close(
         .where(eq(registrations.id, id))
         .returning();
       if (!row) throw new Error(`no row for registration ${id}`);
-      await appendIfPossible(tx, row, closingEvent(row), { code: row.failure?.code ?? null });
-      return toRegistration(row);
+      return await appendOrRemember(tx, row, closingEvent(row), {
+        code: row.failure?.code ?? null,
+      });
     }),
   );
 }
@@ -130,25 +129,28 @@ export async function noteUserDeleted(db: Database, id: string): Promise<void> {
   );
 }
 
-/** Closed rows whose closing event could not be appended; the sweep appends it later. */
-export async function appendMissingClosings(db: Database, limit: number): Promise<number> {
+/** Appends what the trail refused when it happened; the row remembers it. @returns how many */
+export async function appendUnrecordedEvents(db: Database, limit: number): Promise<number> {
   return await atEdge(() =>
     db.transaction(async (tx) => {
       const rows = await tx
         .select()
         .from(registrations)
-        .where(
-          sql`status IN ('failed', 'cancelled') AND finished_at > now() - interval '30 days'
-            AND NOT EXISTS (SELECT 1 FROM audit_events a WHERE a.registration_id = registrations.id
-              AND a.event = 'registration.' || registrations.status)`,
-        )
-        .limit(limit);
-      let appended = 0;
+        .where(sql`unrecorded_events <> '{}'`)
+        .limit(limit)
+        .for('update', { skipLocked: true });
+      let count = 0;
       for (const row of rows) {
-        if (await appendIfPossible(tx, row, closingEvent(row), { code: row.failure?.code ?? null }))
-          appended += 1;
+        for (const event of row.unrecordedEvents) {
+          if (!(await appended(tx, row, event, { code: row.failure?.code ?? null }))) continue;
+          count += 1;
+          await tx
+            .update(registrations)
+            .set({ unrecordedEvents: sql`array_remove(unrecorded_events, ${event}::text)` })
+            .where(eq(registrations.id, row.id));
+        }
       }
-      return appended;
+      return count;
     }),
   );
 }
@@ -166,8 +168,25 @@ function takenBack(row: RegistrationRow, deleteUser: StepRecord): Record<string,
   return steps;
 }
 
-// A savepoint: a trail that refuses must not keep a compensation from being recorded.
-async function appendIfPossible(
+// A trail that refuses must not keep a compensation from being recorded: the row remembers what is
+// missing from it.
+async function appendOrRemember(
+  tx: Transaction,
+  row: RegistrationRow,
+  event: AuditEventName,
+  details: Readonly<Record<string, unknown>>,
+): Promise<Registration> {
+  if (await appended(tx, row, event, details)) return toRegistration(row);
+  const [remembered] = await tx
+    .update(registrations)
+    .set({ unrecordedEvents: sql`array_append(unrecorded_events, ${event}::text)` })
+    .where(eq(registrations.id, row.id))
+    .returning();
+  return toRegistration(remembered ?? row);
+}
+
+/** In a savepoint. @returns false when the trail refuses it definitively */
+async function appended(
   tx: Transaction,
   row: RegistrationRow,
   event: AuditEventName,

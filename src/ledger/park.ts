@@ -105,18 +105,23 @@ export async function takeWish(db: Database, id: string): Promise<Registration> 
   );
 }
 
-/** Parked rows whose time to be resumed has come, the longest due first. */
-export async function dueForResume(
+/** Parked rows whose time to be resumed has come, the longest due first, claimed for `claimSeconds`:
+ * a row whose run does not answer comes again after that, and not before all others. */
+export async function claimForResume(
   db: Database,
   limit: number,
+  claimSeconds: number,
 ): Promise<{ id: string; resumeAttempts: number }[]> {
   return await atEdge(() =>
     db
-      .select({ id: registrations.id, resumeAttempts: registrations.resumeAttempts })
-      .from(registrations)
-      .where(and(eq(registrations.status, 'roles_pending'), sql`next_resume_at <= now()`))
-      .orderBy(registrations.nextResumeAt)
-      .limit(limit),
+      .update(registrations)
+      .set({ nextResumeAt: sql`now() + make_interval(secs => ${claimSeconds})` })
+      .where(
+        sql`id IN (SELECT id FROM registrations
+          WHERE status = 'roles_pending' AND next_resume_at <= now()
+          ORDER BY next_resume_at LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
+      )
+      .returning({ id: registrations.id, resumeAttempts: registrations.resumeAttempts }),
   );
 }
 

@@ -30,12 +30,17 @@ export async function readRow(db: Database, id: string): Promise<Registration> {
 
 /** Begins the steps: accepted or running becomes running. A parked or closing row, or one that
  * carries the wish to cancel, stays as it is; the returned row says which. */
-export async function begin(db: Database, id: string): Promise<Registration> {
+export async function begin(
+  db: Database,
+  id: string,
+  runId: string | null = null,
+): Promise<Registration> {
   const begun = await update(
     db,
     id,
     {
       status: 'running',
+      runId: sql`coalesce(${runId}::text, run_id)`,
       rolesTouched: sql`ARRAY(SELECT DISTINCT unnest(roles_touched || roles))`,
     },
     and(
@@ -54,23 +59,32 @@ export async function noteCreateAttempt(db: Database, id: string): Promise<Regis
     {
       createAttemptedAt: new Date(),
       createOutcome: null,
-      createUnansweredAt: sql`CASE WHEN create_attempted_at IS NOT NULL AND create_outcome IS NULL
+      createUnansweredAt: sql`CASE WHEN create_attempted_at IS NOT NULL
+        AND (create_outcome IS NULL OR create_outcome = 'errored')
         THEN create_attempted_at ELSE create_unanswered_at END`,
     },
     GOES_FORWARD,
   );
 }
 
-/** Notes what became of the create; whatever the status, since it is what happened. */
+/**
+ * Notes what became of the create; whatever the status, since it is what happened.
+ * @param lastAnswered false when an earlier attempt, whose effect is not known, is what was looked
+ * into: it stays open, and its absence has to be confirmed
+ */
 export async function noteCreateOutcome(
   db: Database,
   id: string,
   outcome: Exclude<CreateOutcome, 'created'>,
+  lastAnswered = true,
 ): Promise<Registration | null> {
+  const unanswered = lastAnswered
+    ? {}
+    : { createUnansweredAt: sql`coalesce(create_unanswered_at, create_attempted_at)` };
   return await update(
     db,
     id,
-    { createOutcome: outcome },
+    { createOutcome: outcome, ...unanswered },
     sql`create_outcome IS DISTINCT FROM 'created'`,
   );
 }

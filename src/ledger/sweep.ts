@@ -10,8 +10,9 @@ export interface OpenRow {
   readonly acceptedAt: Date;
 }
 
-/** Open rows, those looked at longest ago first, as many as one sweep can look at. */
-export async function openRows(db: Database, limit: number): Promise<OpenRow[]> {
+/** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first; a new
+ * one counts from when it was accepted, so that a flood of them keeps nobody waiting. */
+export async function openRows(db: Database, limit: number, sweptBefore: Date): Promise<OpenRow[]> {
   return await atEdge(() =>
     db
       .select({
@@ -21,9 +22,10 @@ export async function openRows(db: Database, limit: number): Promise<OpenRow[]> 
       })
       .from(registrations)
       .where(
-        sql`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
+        sql`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+          AND coalesce(swept_at, accepted_at) < ${sweptBefore.toISOString()}::timestamptz`,
       )
-      .orderBy(sql`swept_at ASC NULLS FIRST`)
+      .orderBy(sql`coalesce(swept_at, accepted_at)`)
       .limit(limit),
   );
 }

@@ -152,6 +152,7 @@ async function appendWish(
     userId: row.userId,
     actor: wish.actor,
     key: randomUUID(),
-    details: { reason: wish.reason, ...change },
+    // The reason is free text, and the trail cannot be erased: it stays in the row.
+    details: { ...change },
   });
 }

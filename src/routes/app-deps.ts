@@ -16,7 +16,7 @@ export interface Log {
 
 /** What became of this process's parts beside PostgreSQL, and where Temporal's UI is. */
 export interface TemporalView {
-  state(): { readonly temporal: 'ok' | 'degraded'; readonly worker: 'ok' | 'degraded' | 'off' };
+  state(): { readonly temporal: 'ok' | 'degraded'; readonly worker: 'ok' | 'degraded' };
   readonly uiUrl: string | null;
   readonly namespace: string;
 }

@@ -17,6 +17,10 @@ export function text(min: number, max: number) {
     .string()
     .min(min)
     .max(max)
+    .refine((value) => value.trim() !== '', {
+      error: 'Blanks alone are not accepted.',
+      params: { code: 'blank' },
+    })
     .refine(isPlain, {
       error: 'Control characters and broken Unicode are not accepted.',
       params: { code: 'control_character' },

@@ -19,7 +19,7 @@ const Ready = z
     status: z.literal('ok'),
     postgres: z.literal('ok'),
     temporal: z.enum(['ok', 'degraded']).openapi('TemporalState'),
-    worker: z.enum(['ok', 'degraded', 'off']).openapi('WorkerState'),
+    worker: z.enum(['ok', 'degraded']).openapi('WorkerState'),
   })
   .openapi('Ready');
 const TAGS = { tags: ['Health'] };

@@ -20,7 +20,11 @@ export function toReceipt(
   temporal: Pick<TemporalView, 'uiUrl' | 'namespace'>,
 ): Receipt {
   const failure = publicFailureOf(row);
-  const runId = run && run.kind !== 'not_found' ? run.runId : null;
+  // The trail keeps no free text; the row knows the reason of the latest wish.
+  const wished = timeline.findLast(
+    ({ event }) => event === `registration.${row.wish?.kind}_requested`,
+  );
+  const runId = run && run.kind !== 'not_found' ? run.runId : row.runId;
   return {
     id: row.id,
     status: row.status,
@@ -45,11 +49,14 @@ export function toReceipt(
       ...toFailure(stuck),
     })),
     steps: stepsOf(row, run?.kind === 'open' ? run.pending : []),
-    timeline: timeline.map(({ event, at, actor, details }) => ({
-      event,
-      at: at.toISOString(),
-      actor,
-      details: { ...details },
+    timeline: timeline.map((event) => ({
+      event: event.event,
+      at: event.at.toISOString(),
+      actor: event.actor,
+      details: {
+        ...event.details,
+        ...(event === wished ? { reason: row.wish?.reason ?? null } : {}),
+      },
     })),
     workflow: { id: workflowIdOf(row.id), runId, url: linkTo(row.id, runId, temporal) },
   };

@@ -63,6 +63,7 @@ function schedulesOf(settings: ScheduleSettings): ScheduleOptions[] {
       workflowType,
       workflowId: `${taskQueue}-${workflowType}`,
       taskQueue,
+      workflowTaskTimeout: '5 seconds',
       args: [],
     },
     // A round that lasts longer than its interval is not joined by another. Rounds missed while

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { publicFailure } from '../../src/domain/failure.ts';
 import {
-  appendMissingClosings,
+  appendUnrecordedEvents,
   beginCompensation,
   close,
   noteUserDeleted,
@@ -118,10 +118,10 @@ describe('a trail that refuses', () => {
     expect((await close(ledger.db, id, DELETED)).status).toBe(end);
     expect(await ledger.events(id)).not.toContain(event);
 
-    expect(await appendMissingClosings(ledger.db, 100)).toBe(0);
+    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
     await ledger.allowAudit();
-    expect(await appendMissingClosings(ledger.db, 100)).toBe(1);
-    expect(await appendMissingClosings(ledger.db, 100)).toBe(0);
+    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(1);
+    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
     const timeline = await readTimeline(ledger.db, id);
     expect(timeline.filter((entry) => entry.event === event)).toMatchObject([
       { userId: `sub-${id}`, details: { code: FAILED.failure.code } },
@@ -148,14 +148,22 @@ describe('a trail that refuses', () => {
     expect(await ledger.events(id)).toContain('registration.failed');
   });
 
-  test('the sweep appends no more than it is asked for, and nothing of long ago', async () => {
+  test('the sweep appends for no more rows than it is asked to, and each event once', async () => {
+    await ledger.allowAudit();
+    await appendUnrecordedEvents(ledger.db, 100);
     await ledger.refuseAudit('registration.failed');
     const ids = await times(3, async () => (await ledger.at('failed')).id);
+    for (const id of ids) {
+      expect((await ledger.row(id)).unrecordedEvents).toEqual(['registration.failed']);
+    }
     await ledger.allowAudit();
-    await ledger.set(ids[0] ?? '', { finishedAt: new Date(Date.now() - 31 * 86_400_000) });
-    expect(await appendMissingClosings(ledger.db, 1)).toBe(1);
-    expect(await appendMissingClosings(ledger.db, 10)).toBe(1);
-    expect(await ledger.events(ids[0] ?? '')).not.toContain('registration.failed');
+    expect(await appendUnrecordedEvents(ledger.db, 1)).toBe(1);
+    expect(await appendUnrecordedEvents(ledger.db, 10)).toBe(2);
+    expect(await appendUnrecordedEvents(ledger.db, 10)).toBe(0);
+    for (const id of ids) {
+      expect((await ledger.row(id)).unrecordedEvents).toEqual([]);
+      expect(await ledger.events(id)).toContain('registration.failed');
+    }
   });
 });
 

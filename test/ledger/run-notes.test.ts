@@ -97,17 +97,22 @@ describe('roles', () => {
 
 describe('the sweep', () => {
   test('looks at open rows, those not looked at for longest first', async () => {
+    const later = () => new Date(Date.now() + 1000);
     const rows: Registration[] = [];
     for (const status of STATUSES) rows.push(await ledger.at(status));
     const open = rows.slice(0, 5).map(({ id }) => id);
     const mine = async () =>
-      (await openRows(ledger.db, 1000)).filter((row) => rows.some(({ id }) => id === row.id));
+      (await openRows(ledger.db, 1000, later())).filter((row) =>
+        rows.some(({ id }) => id === row.id),
+      );
     expect((await mine()).map(({ id }) => id).toSorted()).toEqual(open.toSorted());
     await noteSwept(ledger.db, open.slice(0, 2));
     await noteSwept(ledger.db, []);
     const order = (await mine()).map(({ id }) => id);
     expect(new Set(order.slice(-2))).toEqual(new Set(open.slice(0, 2)));
-    expect(await openRows(ledger.db, 2)).toHaveLength(2);
+    expect(await openRows(ledger.db, 2, later())).toHaveLength(2);
+    const seen = new Date(Date.now() - 60_000);
+    expect(await openRows(ledger.db, 1000, seen)).toEqual([]);
   });
 
   test.each(STATUSES)('a mark of a row that is %s: leftover or not', async (status) => {

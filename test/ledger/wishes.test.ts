@@ -123,7 +123,7 @@ describe('a wish to go on', () => {
     expect(wished).toMatchObject({
       event: 'registration.roles_requested',
       actor: 'alice',
-      details: { reason: 'because', roles: ['c,"d"', 'b'] },
+      details: { roles: ['c,"d"', 'b'] },
     });
   });
 
