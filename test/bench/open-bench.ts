@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import type { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
+import { serve } from '@hono/node-server';
+import { Client } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { createCognito } from '../../activities/cognito.ts';
+import type { RegistrationActivities } from '../../activities/contract.ts';
+import { createDirectory } from '../../activities/directory.ts';
+import { createRegistrationActivities } from '../../activities/registration-activities.ts';
+import { createRoleCatalogue } from '../../activities/role-catalogue.ts';
+import { createApp } from '../../src/app.ts';
+import { RowChanges } from '../../src/changes.ts';
+import { openDatabase } from '../../src/db/client.ts';
+import { createRuns } from '../../src/temporal/runs.ts';
+import { createWorker } from '../../worker/worker.ts';
+
+export const PATHS = ['fast', 'ordinary'] as const;
+
+export interface BenchParts {
+  readonly temporalAddress: string;
+  readonly databaseUrl: string;
+  readonly client: CognitoIdentityProviderClient;
+  readonly userPoolId: string;
+}
+
+export interface Bench {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: (fields: object, message: string) => {
+    process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
+  },
+};
+
+const RETRY = {
+  retryBudgetSeconds: 120,
+  compensationBudgetSeconds: 5,
+  propagationGraceSeconds: 30,
+  resumeIntervalSeconds: 300,
+};
+
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+/** API and worker in this process, as `npm run api` has them; `ordinary` has no fast path. */
+export async function openBench(parts: BenchParts, path: (typeof PATHS)[number]): Promise<Bench> {
+  const connection = await NativeConnection.connect({ address: parts.temporalAddress });
+  const temporal = new Client({ connection });
+  const pool = openDatabase(parts.databaseUrl, 20);
+  const { db } = pool;
+  const provider = createCognito(parts.client, parts.userPoolId);
+  const taskQueue = `bench-${randomUUID()}`;
+  const runs = createRuns({ client: () => temporal, taskQueue, eager: true, log });
+  const changes = new RowChanges();
+  const real = createRegistrationActivities({
+    ...RETRY,
+    db,
+    provider,
+    log,
+    changed: (id: string) => changes.changed(id),
+  });
+  const activities: RegistrationActivities =
+    path === 'fast'
+      ? real
+      : {
+          ...real,
+          registerAtOnce: async (ref) => ({ run: await real.openRun(ref), stopped: null }),
+        };
+  const worker = await createWorker({ connection, namespace: 'default', taskQueue, activities });
+  const running = worker.run();
+  const closing = new AbortController();
+  const app = createApp({
+    db,
+    runs,
+    changes,
+    logger: log,
+    closing: closing.signal,
+    roles: createRoleCatalogue(provider),
+    directory: createDirectory(provider),
+    verifyToken: async () => ({
+      userId: 'bench',
+      clientId: 'bench',
+      groups: ['admin'],
+      scopes: [],
+    }),
+    grants: [{ subject: { kind: 'group', name: 'admin' }, roles: '*' }],
+    doors: new Set(),
+    temporal: {
+      state: () => ({ temporal: 'ok', worker: 'ok' }),
+      uiUrl: null,
+      namespace: 'default',
+    },
+    propagationGraceSeconds: RETRY.propagationGraceSeconds,
+    attributes: [],
+    corsOrigins: [],
+  });
+  const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
+    (resolve) => {
+      const made = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, (address) =>
+        resolve({ server: made, port: address.port }),
+      );
+    },
+  );
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      closing.abort();
+      const closed = new Promise((resolve) => server.close(resolve));
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      await closed;
+      worker.shutdown();
+      await running;
+      await pool.close();
+      await connection.close();
+    },
+  };
+}
