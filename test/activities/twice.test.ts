@@ -7,8 +7,9 @@ import { publicFailure } from '../../src/domain/failure.ts';
 import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
 import { park, takeWish } from '../../src/ledger/park.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
-import { begin, complete, done } from '../../src/ledger/run.ts';
+import { begin, complete, done, noteCreateAttempt } from '../../src/ledger/run.ts';
 import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { addUser, portrait } from '../stack/pool-user.ts';
 import { Steps } from '../stack/steps.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -129,6 +130,20 @@ test('deleteUser deletes nothing of a row that goes forward or is completed', as
   await complete(steps.db, id, ['viewer'], {});
   await deleteUser(steps.context(), id);
   expect(await steps.effects('AdminDeleteUser')).toBe(0);
+});
+
+test.each([
+  ['no mark', {}],
+  ['another mark', { mark: 'ffffffff-ffff-4fff-8fff-ffffffffffff' }],
+])('deleteUser leaves a user with %s alone', async (_, user) => {
+  const row = await steps.begun();
+  // An attempt of create without a reply: whoever has the address now may be ours, or not.
+  await noteCreateAttempt(steps.db, row.id);
+  await addUser(steps.pool, row.email, { ...user, role: 'admin' });
+  const before = await portrait(steps.pool, row.email);
+  await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
+  await deleteUser(steps.context(), row.id);
+  expect(await portrait(steps.pool, row.email)).toBe(before);
 });
 
 test('begin, takeWish, park: twice is once', async () => {

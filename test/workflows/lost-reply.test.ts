@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { wishRetry } from '../../src/ledger/wishes.ts';
+import { addUser, portrait } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -97,6 +98,20 @@ describe('the reply of AdminCreateUser is lost', () => {
     await afterLateCreates(since);
     expect(await saga.world(registration)).toEqual({ ...NOTHING, status: 'cancelled' });
     expect((await saga.pool.calls())['AdminCreateUser']?.done).toBe(1);
+  });
+
+  test('and a stranger takes the address before a cancel: the stranger is left alone', async () => {
+    const registration = await registerWith({
+      ...LOST,
+      fault: { kind: 'replyLost', effect: 'before' },
+    });
+    await saga.untilCalled('AdminCreateUser');
+    await addUser(saga.pool, registration.email, { role: 'admin' });
+    const before = await portrait(saga.pool, registration.email);
+    await saga.handle(registration.id).cancel();
+    expect(await saga.ending(registration.id)).toBe('CancelledFailure');
+    expect((await saga.row(registration.id)).status).toBe('cancelled');
+    expect(await portrait(saga.pool, registration.email)).toBe(before);
   });
 
   test('a delivery failure after the creation is adopted like a lost reply', async () => {
