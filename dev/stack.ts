@@ -40,9 +40,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const running: RunningPart[] = [];
   const stop = async (): Promise<void> => {
     await rm(join(home, STACK_FILE), { force: true });
-    for (const part of running.toReversed()) await part.stop();
-    running.length = 0;
+    const ended = [];
+    // In order, and to the end: one that does not stop must not keep the others.
+    for (const part of running.splice(0).toReversed()) {
+      ended.push(...(await Promise.allSettled([part.stop()])));
+    }
     await lock.release();
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
   };
   try {
     const portOf = ephemeral ? anyPort : await rememberedPorts(home);

@@ -2,20 +2,23 @@ import {
   AddCustomAttributesCommand,
   AdminAddUserToGroupCommand,
   AdminCreateUserCommand,
+  AdminGetUserCommand,
   AdminListGroupsForUserCommand,
   CreateGroupCommand,
   CreateUserPoolClientCommand,
+  DescribeUserPoolClientCommand,
   DescribeUserPoolCommand,
   paginateListGroups,
   paginateListUserPoolClients,
   UserNotFoundException,
-  UsernameExistsException,
   type CognitoIdentityProviderClient,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { MARK_ATTRIBUTE } from '../activities/cognito.ts';
 import type { Config } from '../src/config.ts';
-import { openDatabase } from '../src/db/client.ts';
+import { openDatabase, type Database } from '../src/db/client.ts';
 import { append } from '../src/ledger/audit-trail.ts';
+import { atEdge } from '../src/ledger/database-error.ts';
+import { listAuditEvents } from '../src/ledger/read.ts';
 import type { Change } from './change.ts';
 import { findingsOf, hasMarkAttribute, WrongPool } from './pool.ts';
 
@@ -39,6 +42,11 @@ export async function cognitoChanges(
   const { wrong, unsafe } = findingsOf(UserPool ?? {});
   if (wrong.length > 0) throw new WrongPool(wrong.join('\n'));
   for (const text of unsafe) wishes.print(`Unsafe: ${text}`);
+  for (const name of await clientsThatMayMark(client, UserPoolId)) {
+    wishes.print(
+      `Unsafe: app client ${name} may write ${MARK_ATTRIBUTE}: whoever signs in there could pass for a leftover of ours, and be deleted. Take it from the client's WriteAttributes`,
+    );
+  }
   const changes: Change[] = [];
   if (!hasMarkAttribute(UserPool ?? {})) changes.push(addMark(client, UserPoolId));
   if (wishes.config.cognito.clientId === null) {
@@ -49,6 +57,28 @@ export async function cognitoChanges(
     changes.push(...(await administrator(client, UserPoolId, wishes.admin, wishes.config)));
   }
   return changes;
+}
+
+// Without WriteAttributes a client may write the standard attributes only, and the mark is none.
+async function clientsThatMayMark(
+  client: CognitoIdentityProviderClient,
+  UserPoolId: string,
+): Promise<string[]> {
+  const names: string[] = [];
+  for await (const page of paginateListUserPoolClients(
+    { client },
+    { UserPoolId, MaxResults: 60 },
+  )) {
+    for (const { ClientId } of page.UserPoolClients ?? []) {
+      const { UserPoolClient: found } = await client.send(
+        new DescribeUserPoolClientCommand({ UserPoolId, ClientId }),
+      );
+      if (found?.WriteAttributes?.includes(MARK_ATTRIBUTE)) {
+        names.push(`${found.ClientName} (${ClientId})`);
+      }
+    }
+  }
+  return names;
 }
 
 function addMark(client: CognitoIdentityProviderClient, UserPoolId: string): Change {
@@ -149,56 +179,80 @@ async function administrator(
   config: Config,
 ): Promise<Change[]> {
   const user = { UserPoolId, Username: email };
-  try {
-    const { Groups } = await client.send(new AdminListGroupsForUserCommand(user));
-    if (Groups?.some(({ GroupName }) => GroupName === ADMINISTRATORS)) return [];
-  } catch (error) {
-    if (!(error instanceof UserNotFoundException)) throw error;
+  const sub = await subOf(client, user);
+  if (sub !== null && (await isAdministrator(client, user)) && (await isRecorded(config, sub))) {
+    return [];
   }
   return [
     {
-      missing: `Cognito: administrator ${email} (invited by e-mail when new; role ${ADMINISTRATORS})`,
+      missing: `Cognito: administrator ${email} (invited by e-mail when new; role ${ADMINISTRATORS}; recorded in the audit trail)`,
       apply: async () => {
-        const sub = await createOrFind(client, UserPoolId, email);
+        const made = sub ?? (await createUser(client, UserPoolId, email));
         await client.send(new AdminAddUserToGroupCommand({ ...user, GroupName: ADMINISTRATORS }));
-        const database = openDatabase(config.database.url, 1);
-        try {
-          await append(database.db, {
+        await withDatabase(config, (db) =>
+          append(db, {
             event: 'administrator.created',
             registrationId: null,
-            userId: sub,
+            userId: made,
             actor: 'setup',
             details: { role: ADMINISTRATORS },
-          });
-        } finally {
-          await database.close();
-        }
+          }),
+        );
       },
     },
   ];
 }
 
-async function createOrFind(
+async function isAdministrator(
+  client: CognitoIdentityProviderClient,
+  user: { UserPoolId: string; Username: string },
+): Promise<boolean> {
+  const { Groups } = await client.send(new AdminListGroupsForUserCommand(user));
+  return Groups?.some(({ GroupName }) => GroupName === ADMINISTRATORS) ?? false;
+}
+
+async function isRecorded(config: Config, userId: string): Promise<boolean> {
+  const filter = { userId, event: 'administrator.created', limit: 1 };
+  return await withDatabase(config, async (db) => (await listAuditEvents(db, filter)).length > 0);
+}
+
+async function withDatabase<T>(config: Config, work: (db: Database) => Promise<T>): Promise<T> {
+  const pool = openDatabase(config.database.url, 1);
+  try {
+    return await atEdge(() => work(pool.db));
+  } finally {
+    await pool.close();
+  }
+}
+
+async function subOf(
+  client: CognitoIdentityProviderClient,
+  user: { UserPoolId: string; Username: string },
+): Promise<string | null> {
+  try {
+    const { UserAttributes } = await client.send(new AdminGetUserCommand(user));
+    return UserAttributes?.find(({ Name }) => Name === 'sub')?.Value ?? null;
+  } catch (error) {
+    if (error instanceof UserNotFoundException) return null;
+    throw error;
+  }
+}
+
+async function createUser(
   client: CognitoIdentityProviderClient,
   UserPoolId: string,
   email: string,
 ): Promise<string | null> {
-  try {
-    const { User } = await client.send(
-      new AdminCreateUserCommand({
-        UserPoolId,
-        Username: email,
-        DesiredDeliveryMediums: ['EMAIL'],
-        UserAttributes: [
-          { Name: 'email', Value: email },
-          { Name: 'email_verified', Value: 'true' },
-        ],
-      }),
-    );
-    return User?.Attributes?.find(({ Name }) => Name === 'sub')?.Value ?? null;
-  } catch (error) {
-    // There already: only the role is missing.
-    if (error instanceof UsernameExistsException) return null;
-    throw error;
-  }
+  const { User } = await client.send(
+    new AdminCreateUserCommand({
+      UserPoolId,
+      Username: email,
+      DesiredDeliveryMediums: ['EMAIL'],
+      UserAttributes: [
+        { Name: 'email', Value: email },
+        { Name: 'email_verified', Value: 'true' },
+      ],
+    }),
+  );
+  return User?.Attributes?.find(({ Name }) => Name === 'sub')?.Value ?? null;
 }

@@ -241,7 +241,9 @@ function parseTokens(
   const aws = `https://cognito-idp.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
   const pool = `${endpoint ?? aws}/${userPoolId}`;
   return {
-    issuer: read.url('COGNITO_ISSUER', ['http:', 'https:']) ?? pool,
+    // Compared letter by letter with what tokens name: a slash at its end belongs to it.
+    issuer:
+      (read.url('COGNITO_ISSUER', ['http:', 'https:']) && read.optional('COGNITO_ISSUER')) || pool,
     jwksUrl: read.url('COGNITO_JWKS_URL', ['http:', 'https:']) ?? `${pool}/.well-known/jwks.json`,
     clientIds: allowed.length > 0 ? allowed : clientId === null ? [] : [clientId],
   };

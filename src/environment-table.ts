@@ -47,7 +47,7 @@ export const VARIABLES: readonly Variable[] = [
   told('COGNITO_CLIENT_SECRET', '–', 'its secret, where it has one'),
   told('COGNITO_ENDPOINT', 'embedded', 'only for emulators'),
   told('COGNITO_ISSUER', "AWS's for the pool; `<endpoint>/<pool>`", 'what tokens must name'),
-  told('COGNITO_JWKS_URL', "the issuer's `/.well-known/jwks.json`", 'where its keys are'),
+  told('COGNITO_JWKS_URL', "the pool's `/.well-known/jwks.json`", 'where its keys are'),
   told('COGNITO_ALLOWED_CLIENT_IDS', 'our client', 'whose tokens count'),
   plain('COGNITO_CREATE_RPS', '40', "creations a second of the account's 50; 0 is unpaced"),
   plain('COGNITO_UPDATE_RPS', '20', "updates a second of the account's 25; 0 is unpaced"),

@@ -20,8 +20,9 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     // 0 by default: activities under way would be cut off at every rollout.
     shutdownGraceTime: '10 seconds',
     shutdownForceTime: '15 seconds',
-    // A killed worker's cached runs wait this long for it; the default is 10 s.
-    stickyQueueScheduleToStartTimeout: '3 seconds',
+    // A killed worker's cached runs wait this long for it; the default is 10 s. With an attempt of 5 s
+    // before it, another worker has to be there in under 10 s.
+    stickyQueueScheduleToStartTimeout: '2 seconds',
     maxConcurrentActivityTaskExecutions: 100,
     maxConcurrentLocalActivityExecutions: 100,
   });

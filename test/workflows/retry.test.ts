@@ -155,6 +155,28 @@ test('other roles twice, the second while the first are being assigned: exactly 
   expect((await saga.world(registration)).roles).toEqual(['researcher']);
 });
 
+test('a wish that meets a scheduled attempt in flight is not lost when that attempt fails', async () => {
+  const { registration } = await park('viewer');
+  await saga.pool.clearCalls();
+  await saga.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'latency', ms: 1000 } },
+    { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'server' } },
+  ]);
+  await saga.runs.resume(registration.id, 'schedule');
+  await saga.untilCalled('AdminAddUserToGroup');
+  await wishRetry(saga.db, registration.id, OPERATOR);
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('completed');
+  // It was running from the wish on: the failed attempt did not park it again.
+  expect(await saga.events(registration.id)).toEqual([
+    'registration.requested',
+    'registration.parked',
+    'registration.retry_requested',
+    'registration.resumed',
+    'user.registered',
+  ]);
+});
+
 test('the same POST again, without a key, resumes the caller’s own parked run', async () => {
   const { registration } = await park();
   await saga.pool.clearFaults();
