@@ -10,7 +10,6 @@ const wanted = process.env['FREEZE'];
 const sagas = new Map<Path, Saga>();
 
 beforeAll(async () => {
-  if (wanted === undefined) return;
   for (const path of ['fast', 'ordinary'] as const) {
     sagas.set(path, await Saga.start({ wrap: createScript(path).wrap }));
   }
@@ -19,20 +18,13 @@ afterAll(async () => {
   for (const saga of sagas.values()) await saga.stop();
 });
 
-test.runIf(wanted !== undefined).each(ENDINGS)(
-  'freezing $name',
-  async ({ name, path, ending, run }) => {
-    const there = (await frozenNames()).includes(name);
-    if (wanted === 'missing' ? there : wanted !== name) return;
-    const saga = sagas.get(path);
-    if (!saga) throw new Error(`no saga for the ${path} path`);
-    const { id } = await run(saga);
-    expect(await saga.ending(id)).toBe(ending);
-    await freezeHistory(name, await saga.handle(id).fetchHistory());
-    await saga.pool.clearFaults();
-  },
-);
-
-test('every ending has a frozen history', async () => {
-  expect(await frozenNames()).toEqual(ENDINGS.map(({ name }) => name).toSorted());
+test.each(ENDINGS)('freezing $name', async ({ name, path, ending, run }) => {
+  const there = (await frozenNames()).includes(name);
+  if (wanted === 'missing' ? there : wanted !== name) return;
+  const saga = sagas.get(path);
+  if (!saga) throw new Error(`no saga for the ${path} path`);
+  const { id } = await run(saga);
+  expect(await saga.ending(id)).toBe(ending);
+  await freezeHistory(name, await saga.handle(id).fetchHistory());
+  await saga.pool.clearFaults();
 });

@@ -2,6 +2,7 @@ import { DeterminismViolationError } from '@temporalio/workflow';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { beforeAll, expect, test } from 'vitest';
 import { workflowBundle } from '../../worker/bundle.ts';
+import { ENDINGS } from './endings.ts';
 import { frozenNames, readHistory } from './history-files.ts';
 
 const names = await frozenNames();
@@ -12,6 +13,10 @@ beforeAll(async () => {
 
 const replay = (json: string): Promise<void> =>
   Worker.runReplayHistory({ workflowBundle: bundle }, JSON.parse(json));
+
+test('every ending has a frozen history', () => {
+  expect(names).toEqual(ENDINGS.map(({ name }) => name).toSorted());
+});
 
 test.each(names)('%s replays', async (name) => {
   await expect(replay(await readHistory(name))).resolves.toBeUndefined();

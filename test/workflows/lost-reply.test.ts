@@ -19,8 +19,8 @@ const NOTHING = { mark: null, roles: [], status: 'failed' };
 
 let saga: Saga;
 beforeAll(async () => {
-  // A create may land 2.5 s late: longer than the next attempt waits, shorter than the grace.
-  saga = await Saga.start({ propagationGraceSeconds: 4 });
+  // A create may land 3.5 s late: longer than the next attempt waits, shorter than the grace.
+  saga = await Saga.start({ propagationGraceSeconds: 5 });
 });
 afterEach(async () => {
   await saga.pool.clearFaults();
@@ -37,7 +37,7 @@ const registerWith = async (...faults: Rule[]) => {
 
 /** Late creates have landed by now, if any was under way. */
 const afterLateCreates = (createdAt: number): Promise<void> =>
-  saga.eventually(async () => Date.now() - createdAt > 3000);
+  saga.eventually(async () => Date.now() - createdAt > 4000);
 
 describe('the reply of AdminCreateUser is lost', () => {
   test('after the effect: the same registration completes with that one user', async () => {
@@ -74,7 +74,7 @@ describe('the reply of AdminCreateUser is lost', () => {
   test('the create lands late, after the next one was refused for good: no user is left', async () => {
     const since = Date.now();
     const registration = await registerWith(
-      { ...LOST, fault: { kind: 'replyLost', effect: 'after', lateMs: 2500 } },
+      { ...LOST, fault: { kind: 'replyLost', effect: 'after', lateMs: 3500 } },
       REFUSED_THEN,
     );
     expect(await saga.ending(registration.id)).toBe('registration_failed');
@@ -144,7 +144,7 @@ describe('404 is a window in time', () => {
     const registration = await registerWith({
       operation: 'AdminCreateUser',
       times: 1,
-      fault: { kind: 'lag', ms: 8000, hides: ['AdminAddUserToGroup'] },
+      fault: { kind: 'lag', ms: 9000, hides: ['AdminAddUserToGroup'] },
     });
     const parked = await saga.untilStatus(registration.id, 'roles_pending');
     expect(parked.failure?.code).toBe('user_not_visible');
@@ -156,7 +156,7 @@ describe('404 is a window in time', () => {
     expect(again.failure?.code).toBe('user_not_visible');
     expect(again.userCreatedAt).toEqual(parked.userCreatedAt);
 
-    await saga.eventually(async () => Date.now() - (parked.userCreatedAt?.getTime() ?? 0) > 8000);
+    await saga.eventually(async () => Date.now() - (parked.userCreatedAt?.getTime() ?? 0) > 9000);
     await wishRetry(saga.db, registration.id, OPERATOR);
     await saga.runs.resume(registration.id, 'operator');
     expect(await saga.ending(registration.id)).toBe('completed');

@@ -1,13 +1,15 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { requestHashOf } from '../../src/ledger/accept.ts';
 import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
 import { Saga } from '../stack/saga.ts';
 
 const OPERATOR = { actor: 'operator', reason: 'because' } as const;
+const RESUME_SECONDS = 3600;
 
 let saga: Saga;
 beforeAll(async () => {
-  saga = await Saga.start({ retryBudgetSeconds: 2, resumeIntervalSeconds: 1 });
+  saga = await Saga.start({ retryBudgetSeconds: 2, resumeIntervalSeconds: RESUME_SECONDS });
 });
 afterEach(async () => {
   await saga.pool.clearFaults();
@@ -16,6 +18,11 @@ afterEach(async () => {
 afterAll(async () => {
   await saga.stop();
 });
+
+/** As if the time of every parked row had come. */
+const dueNow = () =>
+  saga.db.execute(sql`UPDATE registrations SET next_resume_at = now() - interval '1 second'
+    WHERE status = 'roles_pending'`);
 
 const park = async (group = '*', roles = ['viewer', 'researcher']) => {
   await saga.pool.setFaults([
@@ -60,8 +67,10 @@ test('503 beyond the budget: parked, and everything of it is to be seen', async 
   });
   expect(row.rolesAssigned).toEqual(['researcher']);
   expect(row.nextResumeAt).not.toBeNull();
-  const { searchAttributes } = await saga.handle(registration.id).describe();
-  expect(searchAttributes['RegistrationStatus']).toEqual(['roles_pending']);
+  await saga.eventually(async () => {
+    const { searchAttributes } = await saga.handle(registration.id).describe();
+    return searchAttributes['RegistrationStatus']?.[0] === 'roles_pending';
+  });
 
   await saga.pool.clearFaults();
   await wishRetry(saga.db, registration.id, OPERATOR);
@@ -80,18 +89,18 @@ test('the schedule completes it with nobody pressing anything, and backs off unt
   const { registration, row } = await park();
   expect(row.resumeAttempts).toBe(1);
   await saga.pool.clearCalls();
-  await saga.until(registration.id, ({ nextResumeAt }) => (nextResumeAt ?? 0) <= new Date());
+  await dueNow();
   await saga.resumeDue();
   const again = await saga.row(registration.id);
   expect(again).toMatchObject({ status: 'roles_pending', resumeAttempts: 2 });
   // One attempt per role, and twice the interval.
   expect((await saga.pool.calls())['AdminAddUserToGroup']?.calls).toBe(2);
   const waitMs = (again.nextResumeAt?.getTime() ?? 0) - Date.now();
-  expect(waitMs).toBeGreaterThan(0);
-  expect(waitMs).toBeLessThanOrEqual(2000);
+  expect(waitMs).toBeGreaterThan(RESUME_SECONDS * 1000);
+  expect(waitMs).toBeLessThanOrEqual(2 * RESUME_SECONDS * 1000);
 
   await saga.pool.clearFaults();
-  await saga.until(registration.id, ({ nextResumeAt }) => (nextResumeAt ?? 0) <= new Date());
+  await dueNow();
   await saga.resumeDue();
   expect(await saga.ending(registration.id)).toBe('completed');
   expect(await saga.world(registration)).toMatchObject({
@@ -104,15 +113,16 @@ test('an ill provider ends the round: rows beyond the first three failures are l
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
   const registrations = await Promise.all(Array.from({ length: 12 }, () => saga.register()));
   for (const { id } of registrations) await saga.untilStatus(id, 'roles_pending');
-  for (const { id } of registrations) {
-    await saga.until(id, ({ nextResumeAt }) => (nextResumeAt ?? 0) <= new Date());
-  }
+  await dueNow();
   await saga.resumeDue();
   const rows = await Promise.all(registrations.map(({ id }) => saga.row(id)));
-  expect(rows.filter(({ resumeAttempts }) => resumeAttempts > 1)).toHaveLength(10);
+  const tried = rows.filter(({ resumeAttempts }) => resumeAttempts > 1).length;
+  expect(tried).toBeGreaterThanOrEqual(3);
+  expect(tried).toBeLessThanOrEqual(10);
 
   await saga.pool.clearFaults();
   await saga.eventually(async () => {
+    await dueNow();
     await saga.resumeDue();
     const now = await Promise.all(registrations.map(({ id }) => saga.row(id)));
     return now.every(({ status }) => status === 'completed');
