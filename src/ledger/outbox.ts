@@ -106,6 +106,12 @@ export async function noteInvitation(
 ): Promise<void> {
   await atEdge(() =>
     db.transaction(async (tx) => {
+      // The row first, as requestInvitation does: in the other order the two can deadlock.
+      await tx
+        .select({ id: registrations.id })
+        .from(registrations)
+        .where(eq(registrations.id, due.registrationId))
+        .for('update');
       const now = new Date();
       const [marked] = await tx
         .update(outboxDeliveries)

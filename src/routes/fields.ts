@@ -17,7 +17,7 @@ export function text(min: number, max: number) {
     .string()
     .min(min)
     .max(max)
-    .refine((value) => value.trim() !== '', {
+    .refine((value) => min === 0 || value.trim() !== '', {
       error: 'Blanks alone are not accepted.',
       params: { code: 'blank' },
     })

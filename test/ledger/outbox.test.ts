@@ -92,3 +92,17 @@ test('only a completed registration has one to send again', async () => {
     'no completed row',
   );
 });
+
+test('noting what was sent and wishing it again at the same time do not block each other', async () => {
+  const { id } = await ledger.at('completed');
+  for (let round = 0; round < 20; round += 1) {
+    const due = await onlyDueOf(id);
+    await Promise.all([
+      noteInvitation(ledger.db, due, 'mailed'),
+      requestInvitation(ledger.db, id, { actor: 'alice' }),
+      requestInvitation(ledger.db, id, { actor: 'bob' }),
+      noteInvitation(ledger.db, due, 'mailed'),
+    ]);
+  }
+  expect((await ledger.row(id)).invitation.status).toMatch(/pending|sent/);
+});
