@@ -1,4 +1,5 @@
-import { Client } from '@temporalio/client';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, ServiceError } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Config } from '../src/config.ts';
 import { ensureSchedules, missingSchedules } from '../src/temporal/schedules.ts';
@@ -8,6 +9,9 @@ import {
   STATUS_ATTRIBUTE_COMMANDS,
 } from '../src/temporal/search-attribute.ts';
 import type { Change } from './change.ts';
+
+const SERVER_STARTS_MS = 60_000;
+const RETRY_MS = 500;
 
 /** What Temporal lacks: the search attribute, before anything that uses it, and the schedules. */
 export async function temporalChanges(
@@ -24,11 +28,11 @@ export async function temporalChanges(
       apply: () => addAttribute(connection, namespace),
     });
   }
-  const missing = await missingSchedules(client, settings);
+  const missing = await patiently(() => missingSchedules(client, settings));
   if (missing.length > 0) {
     changes.push({
       missing: `Temporal: schedules ${missing.join(', ')}`,
-      apply: () => ensureSchedules(client, settings),
+      apply: () => patiently(() => ensureSchedules(client, settings)),
     });
   }
   return changes;
@@ -42,5 +46,19 @@ async function addAttribute(connection: NativeConnection, namespace: string): Pr
     throw new Error(
       `This Temporal service does not let the API create search attributes. Run one of these, then setup again:\n${commands}`,
     );
+  }
+}
+
+// A schedule is a workflow of the server's own: right after a restart it does not answer yet. Both
+// calls are repeatable.
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + SERVER_STARTS_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ServiceError) || Date.now() > deadline) throw error;
+      await delay(RETRY_MS);
+    }
   }
 }
