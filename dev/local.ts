@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import postgres from 'postgres';
 import { type Config, parseConfig } from '../src/config.ts';
+import { PortTaken } from '../src/port-taken.ts';
 import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
 import { readIfThere, writeFileSafely } from './files.ts';
 import { tokenOf } from './person.ts';
@@ -64,13 +65,14 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   try {
     replaceEnvironment(env, stack.env);
     env['PASSWORD_SEALING_KEYS'] ||= await sealingKeyOf(home);
-    if (choosesPort) env['PORT'] = String(await freePortFrom(FIRST_PORT, env['HOST'] || undefined));
-    const config = parseConfig(env);
-    await consent(stack, config.database.url, options.yes);
+    const databaseUrl = parseConfig(env).database.url;
+    await consent(stack, databaseUrl, options.yes);
     log('Migrating the database');
-    await registrar.migrate(config.database.url);
+    await registrar.migrate(databaseUrl);
     // The server first: it installs Temporal's runtime, which the set-up would make otherwise.
-    server = await registrar.serve(config);
+    const serving = await serveOn(env, choosesPort, registrar);
+    server = serving.server;
+    const { config } = serving;
     log('Setting up roles, search attribute, schedules and the first administrator');
     await registrar.setUp(config, FIRST_ADMINISTRATOR, log);
     return summaryOf(config, stack, home, await bearerOf(stack, config));
@@ -78,6 +80,28 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
     await server?.stop();
     await stack.stop();
     throw error;
+  }
+}
+
+interface Serving {
+  readonly config: Config;
+  readonly server: { stop(): Promise<void> };
+}
+
+async function serveOn(
+  env: NodeJS.ProcessEnv,
+  choosesPort: boolean,
+  registrar: Registrar,
+): Promise<Serving> {
+  for (;;) {
+    if (choosesPort) env['PORT'] = String(await freePortFrom(FIRST_PORT, env['HOST'] || undefined));
+    const config = parseConfig(env);
+    try {
+      return { config, server: await registrar.serve(config) };
+    } catch (error) {
+      // Free when we looked, and taken since: the next one, as long as the choice is ours.
+      if (!choosesPort || !(error instanceof PortTaken)) throw error;
+    }
   }
 }
 

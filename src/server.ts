@@ -8,6 +8,7 @@ import { createTokenVerifier } from './access/tokens.ts';
 import { createApp } from './app.ts';
 import { RowChanges } from './changes.ts';
 import type { Config } from './config.ts';
+import { PortTaken } from './port-taken.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
 const REQUESTS_GRACE_MS = 5000;
@@ -87,7 +88,7 @@ async function listen(
     }) as Server;
     server.on('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
-      reject(taken ? new Error(`PORT: ${host}:${port} is taken by another process`) : error);
+      reject(taken ? new PortTaken(`PORT: ${host}:${port} is taken by another process`) : error);
     });
   });
 }

@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import type { Config } from '../../src/config.ts';
 import { type Registrar, type Running, startLocal } from '../../dev/local.ts';
+import { PortTaken } from '../../src/port-taken.ts';
 import { holderOf, takeLock } from '../../dev/lock.ts';
 import { createTestDatabase } from '../stack/database.ts';
 
@@ -24,7 +25,11 @@ interface Started {
   readonly summary: string;
 }
 
-async function start(env: Record<string, string>, yes = false): Promise<Started> {
+async function start(
+  env: Record<string, string>,
+  yes = false,
+  taken: number[] = [0],
+): Promise<Started> {
   let config: Config | undefined;
   let running: Running | undefined;
   const registrar: Registrar = {
@@ -32,6 +37,10 @@ async function start(env: Record<string, string>, yes = false): Promise<Started>
     setUp: async () => {},
     serve: async (given) => {
       config = given;
+      if (taken.length < 1) {
+        taken.push(given.http.port);
+        throw new PortTaken('taken in between');
+      }
       return { stop: async () => {} };
     },
   };
@@ -63,6 +72,24 @@ async function run(name: string, ...args: string[]): Promise<{ code: number; out
   const [code] = (await once(child, 'close')) as [number];
   return { code, output: output.trim() };
 }
+
+test('a port that is taken between looking and listening: the next one', async () => {
+  const taken: number[] = [];
+  const { config, running } = await start(
+    { TEMPORAL_ADDRESS: inject('temporalAddress') },
+    false,
+    taken,
+  );
+  expect(taken).toHaveLength(1);
+  expect(config.http.port).toBeGreaterThan(taken[0] ?? Infinity);
+  await running.stop();
+});
+
+test('a port of yours that is taken is said, and everything is stopped', async () => {
+  const named = { TEMPORAL_ADDRESS: inject('temporalAddress'), PORT: '3999' };
+  await expect(start(named, false, [])).rejects.toThrow('taken in between');
+  expect(await holderOf(home)).toBeUndefined();
+});
 
 test('all parts embedded: state survives, a token is to be had, reset removes it', async () => {
   const named = { TEMPORAL_ADDRESS: inject('temporalAddress') };

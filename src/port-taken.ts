@@ -1,0 +1,4 @@
+/** The API cannot listen: another process holds the port. The message names both. */
+export class PortTaken extends Error {
+  override readonly name = 'PortTaken';
+}
