@@ -101,6 +101,7 @@ const TABLE: readonly Row[] = [
     from: 'src/server.ts',
     may: ['src/', 'activities/', 'worker/', '@hono/node-server', 'pino', 'node:'],
   },
+  { from: 'src/port-taken.ts', may: [] },
   { from: 'src/main.ts', may: ['src/', 'setup/', 'pino'] },
   { from: 'worker/', may: WIRES },
   { from: 'setup/', may: WIRES },
