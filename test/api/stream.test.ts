@@ -10,7 +10,7 @@ import { openDatabase } from '../../src/db/client.ts';
 import { EXAMPLE_RECEIPT } from '../../src/routes/receipt-example.ts';
 import { ReceiptSchema } from '../../src/routes/schemas.ts';
 import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from './api-under-test.ts';
-import { EventReader } from './event-reader.ts';
+import { EventReader } from '../stack/event-reader.ts';
 
 /** Longer than any test: what comes, came by a hint. */
 const NEVER_MS = 3_600_000;
