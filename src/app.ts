@@ -10,6 +10,7 @@ import { browserAccess, requestIds, requestLog, safeHeaders } from './routes/mid
 import { refuseOtherMethods } from './routes/mount.ts';
 import { mountDocument } from './routes/openapi.ts';
 import { mountProblemPages } from './routes/problems.ts';
+import { mountRegistrationStream } from './routes/registration-stream.ts';
 import { mountRegistrationWishes } from './routes/registration-wishes.ts';
 import { mountRegistrations } from './routes/registrations.ts';
 import { mountRoles } from './routes/roles.ts';
@@ -39,6 +40,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   if (deps.corsOrigins.length > 0) api.use(browserAccess(deps.corsOrigins));
 
   mountRegistrations(api, deps);
+  mountRegistrationStream(api, deps);
   mountRegistrationWishes(api, deps);
   mountRoles(api, deps);
   mountAuditEvents(api, deps);

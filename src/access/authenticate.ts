@@ -4,7 +4,7 @@ import { callerOf } from './caller.ts';
 import { TokenRejected, type VerifyToken } from './tokens.ts';
 
 export interface AccessEnv {
-  Variables: { caller: Caller };
+  Variables: { caller: Caller; tokenExpiresAt: Date };
 }
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i;
@@ -18,7 +18,9 @@ export function authenticate<E extends AccessEnv>(
   return async (c, next) => {
     const token = BEARER.exec(c.req.header('authorization') ?? '')?.[1];
     if (token === undefined) throw new TokenRejected(TokenRejected.MISSING);
-    c.set('caller', callerOf(await verifyToken(token), grants));
+    const claims = await verifyToken(token);
+    c.set('caller', callerOf(claims, grants));
+    c.set('tokenExpiresAt', claims.expiresAt);
     await next();
   };
 }

@@ -9,6 +9,7 @@ export interface TokenClaims {
   readonly clientId: string;
   readonly groups: readonly string[];
   readonly scopes: readonly string[];
+  readonly expiresAt: Date;
 }
 
 /** @throws TokenRejected, KeysUnavailable */
@@ -65,8 +66,9 @@ function claimsOf(
 ): TokenClaims {
   const clientId = payload['client_id'];
   const sub = payload['sub'];
+  const expires = payload['exp'];
   if (payload['token_use'] !== 'access') throw new TokenRejected('not an access token');
-  if (typeof payload['exp'] !== 'number') throw new TokenRejected('never expires');
+  if (typeof expires !== 'number') throw new TokenRejected('never expires');
   if (typeof clientId !== 'string' || !clientIds.has(clientId)) {
     throw new TokenRejected('of another client');
   }
@@ -79,6 +81,7 @@ function claimsOf(
     clientId,
     groups: Array.isArray(groups) ? groups.filter((group) => typeof group === 'string') : [],
     scopes: typeof scope === 'string' ? scope.split(' ').filter((one) => one !== '') : [],
+    expiresAt: new Date(expires * 1000),
   };
 }
 

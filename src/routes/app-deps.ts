@@ -27,6 +27,13 @@ export interface Changes {
   onChange(registrationId: string, listener: () => void): () => void;
 }
 
+export interface StreamLimits {
+  readonly pollMs: number;
+  readonly commentMs: number;
+  /** Of this process, at one time. */
+  readonly atOnce: number;
+}
+
 /** Everything the API needs; it opens nothing by itself. */
 export interface AppDeps {
   readonly db: Database;
@@ -45,8 +52,10 @@ export interface AppDeps {
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
   readonly logger: Log;
-  /** Aborted when the process drains: waits end at once with what is known. */
+  /** Aborted when the process drains: waits and streams end at once with what is known. */
   readonly closing: AbortSignal;
+  /** Instead of the usual pace and number of receipt streams. */
+  readonly streams?: Partial<StreamLimits>;
 }
 
 export interface AppEnv {

@@ -75,7 +75,7 @@ export function browserAccess(origins: readonly string[]): Middleware {
   const access = cors({
     origin: [...origins],
     allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
-    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Prefer'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID', 'Prefer'],
     exposeHeaders: [
       'Location',
       'X-Request-Id',

@@ -41,7 +41,8 @@ export async function receiptsOf(
   return rows.map((row) => toReceipt(row, timelines.get(row.id) ?? [], null, deps.temporal));
 }
 
-async function liveRun(deps: AppDeps, row: Registration): Promise<RunState | null> {
+/** What Temporal says of an open registration's run; null where it does not say so in time. */
+export async function liveRun(deps: AppDeps, row: Registration): Promise<RunState | null> {
   // An accepted row has no run yet, or one that has not come to its first step.
   if (isClosed(row.status) || row.status === 'accepted') return null;
   const { promise: tooLate, resolve } = Promise.withResolvers<null>();

@@ -3,6 +3,7 @@ import type { Registration } from '../domain/registration.ts';
 import { isClosed } from '../domain/status.ts';
 import { readRegistration } from '../ledger/read.ts';
 import type { AppDeps } from './app-deps.ts';
+import { Bell } from './bell.ts';
 
 const FIRST_POLL_MS = 50;
 const LAST_POLL_MS = 500;
@@ -57,29 +58,4 @@ export async function waitAsPreferred(
 // A database that is away for a moment does not end a wait: the registration is accepted.
 async function readOrNull(deps: Pick<AppDeps, 'db'>, id: string): Promise<Registration | null> {
   return await readRegistration(deps.db, id).catch(() => null);
-}
-
-/** A ring while nobody waits is kept for the next wait. */
-class Bell {
-  #rung = false;
-  #wake: (() => void) | undefined;
-
-  ring(): void {
-    this.#rung = true;
-    this.#wake?.();
-  }
-
-  async wait(ms: number): Promise<void> {
-    if (!this.#rung) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#rung = false;
-    this.#wake = undefined;
-  }
 }

@@ -27,6 +27,7 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
     'post /registrations': 'createRegistration',
     'get /registrations': 'listRegistrations',
     'get /registrations/{id}': 'getRegistration',
+    'get /registrations/{id}/stream': 'streamRegistration',
     'post /registrations/{id}/retry': 'retryRegistration',
     'post /registrations/{id}/cancel': 'cancelRegistration',
     'put /registrations/{id}/roles': 'replaceRegistrationRoles',
@@ -173,6 +174,7 @@ test.each(['/', '/registrations/', '/nothing', '/registrations/x/y/z', '/auth/re
 const METHODS: [string, string, string][] = [
   ['DELETE', '/registrations', 'GET, HEAD, OPTIONS, POST'],
   ['PATCH', '/registrations/x', 'GET, HEAD, OPTIONS'],
+  ['POST', '/registrations/x/stream', 'GET, HEAD, OPTIONS'],
   ['GET', '/registrations/x/retry', 'OPTIONS, POST'],
   ['HEAD', '/registrations/x/retry', 'OPTIONS, POST'],
   ['POST', '/registrations/x/roles', 'OPTIONS, PUT'],

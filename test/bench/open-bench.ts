@@ -86,6 +86,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
       clientId: 'bench',
       groups: ['admin'],
       scopes: [],
+      expiresAt: new Date(Date.now() + 86_400_000),
     }),
     grants: [{ subject: { kind: 'group', name: 'admin' }, roles: '*' }],
     doors: new Set(),

@@ -40,6 +40,34 @@ test('SIGTERM: a wait ends at once with what is known, the process soon after wi
   expect(await deployment.users()).toEqual([{ email: 'waits@example.com', mark: id, roles }]);
 });
 
+test('a stream tells a registration to its end; SIGTERM ends another at once, and the process', async () => {
+  const api = await deployment.api();
+  await api.says(/"worker polls"/);
+  const { body } = await deployment.register(api, 'followed@example.com');
+  const followed = await deployment.stream(api, String(body['id']));
+  const statuses: unknown[] = [];
+  for (let next = await followed.event(); next; next = await followed.event()) {
+    statuses.push(next.data.status);
+  }
+  expect(statuses.at(-1)).toBe('completed');
+
+  await deployment.pool.clearCalls();
+  await deployment.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } },
+  ]);
+  const retried = await deployment.register(api, 'streams@example.com');
+  await deployment.untilCalled('AdminAddUserToGroup');
+  const stream = await deployment.stream(api, String(retried.body['id']));
+  expect((await stream.event())?.data.status).toBe('running');
+  const signalled = performance.now();
+  api.signal('SIGTERM');
+  while (await stream.next());
+  expect(performance.now() - signalled).toBeLessThan(1000);
+  expect(await api.exit).toEqual({ code: 0, signal: null });
+  expect(performance.now() - signalled).toBeLessThan(DRAIN_MS);
+  await deployment.pool.clearFaults();
+});
+
 test('SIGTERM to npm, idle and with a kept connection: code 0 within seconds', async () => {
   const api = await deployment.api({}, 'npm');
   await api.says(/"worker polls"/);

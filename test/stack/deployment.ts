@@ -12,6 +12,7 @@ import { SANDBOX_CREDENTIALS } from '../../dev/cognito/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { createTestDatabase } from './database.ts';
+import { EventReader } from './event-reader.ts';
 import { type Program, startEntry, startScript } from './program.ts';
 import { uniqueTaskQueue } from './temporal.ts';
 
@@ -141,6 +142,14 @@ export class Deployment {
     const json = (await answer.json()) as Record<string, unknown>;
     const { status } = answer;
     return { status, headers: answer.headers, body: json, tookMs: performance.now() - from };
+  }
+
+  /** The events of a registration, as they come. */
+  async stream(api: Api, id: string): Promise<EventReader> {
+    const headers = { authorization: `Bearer ${this.#token}` };
+    return new EventReader(
+      (await fetch(`${api.url}/registrations/${id}/stream`, { headers })).body,
+    );
   }
 
   async register(api: Api, email: string, headers: Record<string, string> = {}): Promise<Answer> {
