@@ -82,5 +82,6 @@ export interface SweepReport {
   readonly completed: number;
   readonly wishesDelivered: number;
   readonly eventsAppended: number;
+  readonly eventsSealed: number;
   readonly failed: number;
 }

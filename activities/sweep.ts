@@ -5,6 +5,7 @@ import type { Runs } from '../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../src/domain/status.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
 import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
+import { sealAuditEvents } from '../src/ledger/seal.ts';
 import { noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
 import type { IdentityProvider } from './cognito.ts';
@@ -22,6 +23,8 @@ const WISH_AGE_MS = 10_000;
 /** A start that is on its way in the background needs no second one. */
 const ACCEPTED_AGE_MS = 5000;
 const REQUEST_MS = 4000;
+/** Events under one seal: read and hashed well within a statement's time. */
+const SEAL_BATCH = 1000;
 
 export interface SweepDeps {
   readonly db: Database;
@@ -38,7 +41,7 @@ export interface SweepDeps {
   readonly heartbeat?: () => void;
 }
 
-type Deed = Exclude<keyof SweepReport, 'wishesDelivered' | 'eventsAppended'>;
+type Deed = Exclude<keyof SweepReport, 'wishesDelivered' | 'eventsAppended' | 'eventsSealed'>;
 
 /** Goes through the open rows and mends what no run takes care of. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
@@ -73,7 +76,19 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     ...deeds,
     wishesDelivered: await deliverWishes(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
+    eventsSealed: deps.dryRun ? 0 : await sealTrail(deps, over),
   };
+}
+
+async function sealTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
+  let sealed = 0;
+  while (!over()) {
+    deps.heartbeat?.();
+    const count = await sealAuditEvents(deps.db, SEAL_BATCH);
+    sealed += count;
+    if (count < SEAL_BATCH) break;
+  }
+  return sealed;
 }
 
 async function tend(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {

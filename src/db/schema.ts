@@ -6,6 +6,7 @@ import {
   index,
   integer,
   jsonb,
+  pgSequence,
   pgTable,
   text,
   timestamp,
@@ -25,6 +26,7 @@ import type { StepRecord } from '../domain/step.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
+const bytea = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 
 // Raw, because drizzle's `eq` in a partial index emits a parameter and the migration fails.
 const LIVING =
@@ -142,6 +144,28 @@ export const auditEvents = pgTable(
     index('audit_events_tx').on(t.txId),
   ],
 );
+
+/**
+ * Append-only, and gap-free. A batch covers every event whose (`tx_id`, `seq`) lies behind `after` and
+ * not behind `through`; the first has no `after`. By its horizon nothing can come to lie there later.
+ */
+export const auditSeals = pgTable('audit_seals', {
+  batch: integer('batch').primaryKey(),
+  count: integer('count').notNull(),
+  afterTx: xid8('after_tx'),
+  afterSeq: bigint('after_seq', { mode: 'bigint' }),
+  throughTx: xid8('through_tx').notNull(),
+  throughSeq: bigint('through_seq', { mode: 'bigint' }).notNull(),
+  /** Of each event, in order: 16 bytes of its id, 32 of its digest. They name what broke. */
+  entries: bytea('entries').notNull(),
+  sealedAt: at('sealed_at').notNull(),
+  /** SHA-256, hex. */
+  previousDigest: text('previous_digest').notNull(),
+  digest: text('digest').notNull(),
+});
+
+/** The last batch that was committed, beside the table: seals removed from its end are missed. */
+export const auditSealsMade = pgSequence('audit_seals_made');
 
 /** What to tell somebody, once the registration is complete. `id` deduplicates. */
 export const outbox = pgTable('outbox', {

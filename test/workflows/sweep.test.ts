@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { workflowIdOf } from '../../src/domain/registration.ts';
+import { verifyAuditTrail } from '../../src/ledger/verify-trail.ts';
 import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
 import { addUser, portrait, removeRole, removeUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
@@ -188,6 +189,33 @@ describe('a run that completed over an open row', () => {
     });
     expect(await portrait(saga.pool, registration.email)).toBe(before);
   });
+});
+
+test('the trail is sealed, but not by a dry run', async () => {
+  const { id } = await saga.accept();
+  const sealed = async () => {
+    const [seals] = await saga.db.execute<{ count: number }>(
+      sql`SELECT coalesce(sum(count), 0)::int AS count FROM audit_seals`,
+    );
+    return seals?.count ?? 0;
+  };
+  const before = await sealed();
+  expect((await saga.sweep({ dryRun: true })).eventsSealed).toBe(0);
+  expect(await sealed()).toBe(before);
+  let reported = 0;
+  const broken: unknown[] = [];
+  await saga.eventually(async () => {
+    reported += (await saga.sweep()).eventsSealed;
+    return (await verifyAuditTrail(saga.db, (found) => broken.push(found))).unsealed === 0;
+  });
+  expect(reported).toBeGreaterThan(0);
+  expect(await sealed()).toBe(before + reported);
+  expect(broken).toEqual([]);
+  await wishCancel(saga.db, id, OPERATOR);
+  await older(id, 'accepted_at');
+  await saga.sweep();
+  await saga.untilStatus(id, 'cancelled');
+  await saga.ending(id);
 });
 
 test('a dry run says what it would do, and changes nothing', async () => {

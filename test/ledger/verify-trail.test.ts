@@ -1,0 +1,258 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { digestOfSeal } from '../../src/ledger/sealed-event.ts';
+import { auditSeals } from '../../src/db/schema.ts';
+import { Ledger } from './ledger-under-test.ts';
+import { afterTampering, sealAll, verify, write, writeMany } from './trail-under-test.ts';
+
+interface Sealed extends Record<string, unknown> {
+  readonly id: string;
+  readonly tx: string;
+  readonly seq: string;
+}
+
+let ledger: Ledger;
+/** In the order of the seals: batches of 4, 4 and 2; each transaction wrote two. */
+let events: Sealed[];
+beforeAll(async () => {
+  ledger = await Ledger.start();
+  await writeMany(ledger.db, 10, 2);
+  await sealAll(ledger.db, 4);
+  events = await ledger.db.execute<Sealed>(
+    sql`SELECT id::text, tx_id::text AS tx, seq::text FROM audit_events
+      ORDER BY audit_events.tx_id, audit_events.seq`,
+  );
+  const { found, batches } = await verify(ledger.db);
+  expect([found, batches]).toEqual([[], 3]);
+});
+afterAll(() => ledger.stop());
+
+const event = (index: number): Sealed => {
+  const found = events[index];
+  if (!found) throw new Error(`no event ${index}`);
+  return found;
+};
+const NEW_ID = randomUUID();
+const inserting = (txId: string, seq: string) => `INSERT INTO audit_events
+  (id, seq, event, registration_id, actor, tx_id) OVERRIDING SYSTEM VALUE
+  VALUES ('${NEW_ID}', ${seq}, 'user.registered', '${randomUUID()}', 'mallory', '${txId}')`;
+const broken = (batch: number, reason: string) => ({ kind: 'broken_chain', batch, reason });
+
+describe('an event', () => {
+  test.each([
+    `actor = 'mallory'`,
+    `event = 'user.registered'`,
+    `user_id = ''`,
+    `registration_id = NULL`,
+    `registration_id = gen_random_uuid()`,
+    `at = at + interval '1 millisecond'`,
+    `key = 'x'`,
+    `details = '{"roles": ["admin"]}'`,
+    `details = '{"number": 1.0}'`,
+    `tx_id = '3'`,
+    `tx_id = '9223372036854775807'`,
+  ])('changed: %s', async (change) => {
+    const { id } = event(5);
+    const { found } = await afterTampering(
+      ledger.db,
+      `UPDATE audit_events SET ${change} WHERE id = '${id}'`,
+    );
+    // One that was given another transaction also turns up where that one lies.
+    const here = found.filter(({ kind }) => kind !== 'inserted');
+    expect(here).toEqual([{ kind: 'changed', batch: 2, eventId: id }]);
+    expect(found).toHaveLength(change.startsWith('tx_id') ? 2 : 1);
+  });
+
+  test('every one changed', async () => {
+    const { found, breaks } = await afterTampering(
+      ledger.db,
+      `UPDATE audit_events SET actor = 'mallory'`,
+    );
+    const batchOf = (index: number) => Math.floor(index / 4) + 1;
+    expect(found).toEqual(
+      events.map(({ id }, index) => ({ kind: 'changed', batch: batchOf(index), eventId: id })),
+    );
+    expect(breaks).toBe(10);
+  });
+
+  test.each([0, 3, 4, 6, 9])('missing: number %i', async (index) => {
+    const { id } = event(index);
+    const { found } = await afterTampering(
+      ledger.db,
+      `DELETE FROM audit_events WHERE id = '${id}'`,
+    );
+    expect(found).toEqual([{ kind: 'missing', batch: Math.floor(index / 4) + 1, eventId: id }]);
+  });
+
+  test('all missing', async () => {
+    const { found } = await afterTampering(ledger.db, 'DELETE FROM audit_events');
+    expect(found.map(({ kind }) => kind)).toEqual(Array.from({ length: 10 }, () => 'missing'));
+  });
+
+  test('replaced by another in its very place', async () => {
+    const { id, tx, seq } = event(5);
+    const { found } = await afterTampering(
+      ledger.db,
+      `DELETE FROM audit_events WHERE id = '${id}'`,
+      inserting(tx, seq),
+    );
+    expect(found).toEqual([
+      { kind: 'missing', batch: 2, eventId: id },
+      { kind: 'inserted', batch: 2, eventId: NEW_ID },
+    ]);
+  });
+
+  test.each([
+    ['before everything', () => ['3', '-9000'] as const, 1],
+    ['in the middle', () => [event(5).tx, event(5).seq] as const, 2],
+    ['in the middle, by a smaller number', () => [event(6).tx, '-1'] as const, 2],
+    ['at the end of a batch', () => [event(7).tx, event(7).seq] as const, 2],
+    ['behind the end of a batch', () => [event(7).tx, '1000'] as const, 3],
+    ['behind the end of the last', () => [event(9).tx, '1000'] as const, 3],
+    ['with the number of no transaction yet', () => ['900000000', '1000'] as const, null],
+  ])('inserted %s', async (_, place, batch) => {
+    const { found } = await afterTampering(ledger.db, inserting(...place()));
+    expect(found).toEqual([{ kind: 'inserted', batch, eventId: NEW_ID }]);
+  });
+
+  test('moved to another batch: changed there, inserted here', async () => {
+    const [from, to] = [event(1), event(5)];
+    const { found } = await afterTampering(
+      ledger.db,
+      `UPDATE audit_events SET tx_id = '${to.tx}' WHERE id = '${from.id}'`,
+    );
+    expect(found).toContainEqual({ kind: 'changed', batch: 1, eventId: from.id });
+    expect(found).toContainEqual({ kind: 'inserted', batch: 2, eventId: from.id });
+  });
+});
+
+describe('a seal', () => {
+  test.each([
+    `count = 3`,
+    `after_seq = 0`,
+    `through_seq = through_seq + 1`,
+    `through_tx = '900000000'`,
+    `sealed_at = sealed_at - interval '1 day'`,
+    `entries = substring(entries FROM 1 FOR 96)`,
+    `entries = ''`,
+  ])('changed: %s', async (change) => {
+    const { found } = await afterTampering(
+      ledger.db,
+      `UPDATE audit_seals SET ${change} WHERE batch = 2`,
+    );
+    expect(found).toContainEqual(broken(2, 'the seal itself was changed'));
+    expect(found.every(({ kind }) => kind === 'broken_chain')).toBe(true);
+  });
+
+  test('its digest changed: it, and the one that continues it', async () => {
+    const { found } = await afterTampering(
+      ledger.db,
+      `UPDATE audit_seals SET digest = repeat('a', 64) WHERE batch = 2`,
+    );
+    expect(found).toEqual([
+      broken(2, 'the seal itself was changed'),
+      broken(3, 'it does not continue batch 2'),
+    ]);
+  });
+
+  test('made anew around a deleted event: the next one does not continue it', async () => {
+    const [, second] = await ledger.db.select().from(auditSeals).orderBy(auditSeals.batch);
+    if (!second) throw new Error('no second seal');
+    const entries = second.entries.slice(48);
+    const forged = digestOfSeal({ ...second, count: 3, entries });
+    const { found } = await afterTampering(
+      ledger.db,
+      `DELETE FROM audit_events WHERE id = '${event(4).id}'`,
+      `UPDATE audit_seals SET count = 3, digest = '${forged}',
+        entries = '\\x${Buffer.from(entries).toString('hex')}' WHERE batch = 2`,
+    );
+    expect(found).toEqual([broken(3, 'it does not continue batch 2')]);
+  });
+
+  test('changed together with an event: both are named', async () => {
+    const { found } = await afterTampering(
+      ledger.db,
+      `UPDATE audit_events SET actor = 'mallory' WHERE id = '${event(4).id}'`,
+      `UPDATE audit_seals SET sealed_at = now() WHERE batch = 2`,
+    );
+    expect(found).toEqual([
+      broken(2, 'the seal itself was changed'),
+      { kind: 'changed', batch: 2, eventId: event(4).id },
+    ]);
+  });
+
+  test.each([
+    ['batch = 1', broken(2, 'seal 1 is missing')],
+    ['batch = 2', broken(3, 'seal 2 is missing')],
+    ['batch < 3', broken(3, 'seals 1 to 2 are missing')],
+    ['batch = 3', broken(3, 'seal 3 is missing')],
+    ['batch > 1', broken(2, 'seals 2 to 3 are missing')],
+    ['true', broken(1, 'seals 1 to 3 are missing')],
+  ])('removed: %s', async (which, said) => {
+    const { found } = await afterTampering(ledger.db, `DELETE FROM audit_seals WHERE ${which}`);
+    expect(found).toEqual([said]);
+  });
+
+  test.each([0, -7])('inserted as number %i', async (number) => {
+    const { found } = await afterTampering(
+      ledger.db,
+      `INSERT INTO audit_seals SELECT ${number}, count, after_tx, after_seq, through_tx, through_seq,
+        entries, sealed_at, previous_digest, digest FROM audit_seals WHERE batch = 2`,
+    );
+    expect(found).toContainEqual(broken(number, 'its number is none of ours'));
+  });
+});
+
+describe('npm run verify-audit', () => {
+  const run = async (databaseUrl?: string) => {
+    const env = { PATH: process.env['PATH'], ...(databaseUrl && { DATABASE_URL: databaseUrl }) };
+    const script = ['run.mjs', 'worker/verify-audit.ts'];
+    try {
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, script, { env });
+      return { code: 0, stdout, stderr };
+    } catch (error) {
+      return error as { code: number; stdout: string; stderr: string };
+    }
+  };
+
+  test('a whole trail: a summary, the head and 0; a broken one: a line for each break and 1', async () => {
+    const own = await Ledger.start(2);
+    try {
+      await writeMany(own.db, 5, 1);
+      await sealAll(own.db, 2);
+      await write(own.db);
+      const { head } = await verify(own.db);
+      expect(await run(own.url)).toEqual({
+        code: 0,
+        stdout: `The audit trail is whole: batches 3, sealed events 5, not sealed yet 1. Head: 3:${head?.digest}\n`,
+        stderr: '',
+      });
+      await own.db.execute(sql`ALTER TABLE audit_events DISABLE TRIGGER USER`);
+      await own.db.execute(sql`ALTER TABLE audit_seals DISABLE TRIGGER USER`);
+      await own.db.execute(sql`UPDATE audit_events SET actor = 'mallory' WHERE seq = 1`);
+      await own.db.execute(sql`DELETE FROM audit_seals WHERE batch = 3`);
+      const [first] = await own.db.execute(sql`SELECT id FROM audit_events WHERE seq = 1`);
+      const lines = [
+        `batch 1: event ${String(first?.['id'])} was changed`,
+        'batch 3: the chain is broken: seal 3 is missing',
+      ];
+      expect(await run(own.url)).toMatchObject({ code: 1, stdout: `${lines.join('\n')}\n` });
+      // The next sealing does not close the gap.
+      await sealAll(own.db, 10);
+      expect((await verify(own.db)).found).toContainEqual(broken(4, 'seal 3 is missing'));
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test('without a database: one line and 1', async () => {
+    expect(await run()).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^DATABASE_URL: missing.*\n$/),
+    });
+  });
+});
