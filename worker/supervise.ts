@@ -4,6 +4,7 @@ import { NativeConnection, type NativeConnectionOptions, type Worker } from '@te
 import { hasStatusAttribute } from '../src/temporal/search-attribute.ts';
 
 const RECONNECT_MS = 1000;
+const SAID_EVERY = 60;
 /** How often the server is asked whether it is there, and how long it may take to say so. */
 const PROBE_MS = 2000;
 
@@ -33,6 +34,8 @@ export interface Supervised {
 export function supervise(options: SupervisedOptions): Supervised {
   const stopping = new AbortController();
   let client: Client | null = null;
+  /** Since the last connection. */
+  let failures = 0;
   let worker: Worker | null = null;
   let answers = false;
 
@@ -58,6 +61,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       }
       client = new Client({ connection, namespace: options.namespace });
       answers = true;
+      failures = 0;
       void probe(connection, AbortSignal.any([ended.signal, stopping.signal]));
       if (options.createWorker) {
         worker = await options.createWorker(connection);
@@ -83,7 +87,11 @@ export function supervise(options: SupervisedOptions): Supervised {
         await once();
       } catch (error) {
         const reason = error instanceof Error ? error.message : 'unknown';
-        options.log.warn({ reason }, 'Temporal: not there, trying again');
+        // Tried every second: said at once, and then once a minute.
+        if (failures % SAID_EVERY === 0) {
+          options.log.warn({ reason }, 'Temporal: not there, trying again');
+        }
+        failures += 1;
         await delay(RECONNECT_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }

@@ -3,12 +3,13 @@ import type { FailureCode } from '../domain/failure.ts';
 import type { Door } from '../domain/registration.ts';
 import type { Wanted } from './admit.ts';
 import { json } from './answers.ts';
+import { idempotencyKey } from './idempotency-key.ts';
 
 /** What the two admin doors have in common. */
 
 export const DOOR_WAIT_SECONDS = 10;
 
-export const doorHeaders = z.object({ 'Idempotency-Key': z.string().optional() });
+export const doorHeaders = z.object({ 'Idempotency-Key': idempotencyKey });
 
 export const doorProblems: readonly FailureCode[] = [
   'forbidden',

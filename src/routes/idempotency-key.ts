@@ -1,7 +1,14 @@
+import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { pointerTo, Problem } from '../problem-details.ts';
 
-const VISIBLE_ASCII = /^[\x21-\x7e]{1,255}$/;
+const VISIBLE_ASCII = /^[!-~]{1,255}$/;
+
+/** For the document; `idempotencyKeyOf` checks it, in its turn of the order of checks. */
+export const idempotencyKey = z.string().optional().openapi({
+  pattern: VISIBLE_ASCII.source,
+  description: '1–255 visible ASCII characters. The same key and body name the same registration.',
+});
 
 /** The request's Idempotency-Key, or null without one. @throws Problem */
 export function idempotencyKeyOf(c: Context): string | null {

@@ -8,7 +8,7 @@ import type { AppDeps } from './app-deps.ts';
 import { readJson } from './body.ts';
 import { fromCursor, pageOf } from './cursor.ts';
 import { cursor, email, instant, limit, role, text } from './fields.ts';
-import { idempotencyKeyOf } from './idempotency-key.ts';
+import { idempotencyKey, idempotencyKeyOf } from './idempotency-key.ts';
 import { BEARER, mount, type Api } from './mount.ts';
 import { problemOf } from './outcome.ts';
 import { waitSecondsOf } from './prefer.ts';
@@ -19,9 +19,6 @@ import { waitAsPreferred } from './wait.ts';
 const prefer = z.string().optional().openapi({
   description: '`wait=<seconds>`, at most 60: answer when the outcome is known.',
   example: 'wait=10',
-});
-const idempotencyKey = z.string().optional().openapi({
-  description: '1–255 visible ASCII characters. The same key and body name the same registration.',
 });
 const pathId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
 const listQuery = z.object({
