@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { commandOf, isAlive } from './orphan.ts';
+
+const TURN_MS = 10_000;
 
 interface Holder {
   readonly pid: number;
@@ -23,7 +26,7 @@ export async function takeLock(home: string): Promise<Lock> {
   const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, JSON.stringify(mine), { mode: 0o600 });
   try {
-    for (let attempt = 0; attempt < 20; attempt += 1) {
+    for (let attempt = 0; attempt < 200; attempt += 1) {
       // A link, and not a file written in place: nobody ever reads half a lock.
       if (await succeeds(link(draft, file))) {
         return { release: () => rm(file, { force: true }) };
@@ -35,7 +38,7 @@ export async function takeLock(home: string): Promise<Lock> {
           `${home} is in use by process ${holder.pid}: stop that one, or set REGISTRAR_HOME`,
         );
       }
-      await removeStale(file, text);
+      await removeStale(file);
     }
     throw new Error(`${file} cannot be taken`);
   } finally {
@@ -61,16 +64,33 @@ function parseHolder(text: string): Holder | undefined {
 }
 
 async function stillRuns({ pid, command }: Holder): Promise<boolean> {
-  return isAlive(pid) && (await commandOf(pid)) === command;
+  const now = await commandOf(pid);
+  // A machine that cannot tell the command says nothing against a living process.
+  return isAlive(pid) && (now === '' || command === '' || now === command);
 }
 
-/** Removes the lock that was read, and gives back one that somebody took in between. */
-async function removeStale(file: string, text: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  if (!(await succeeds(rename(file, aside)))) return;
-  const moved = await readFile(aside, 'utf8').catch(() => '');
-  if (moved !== text) await succeeds(link(aside, file));
-  await rm(aside, { force: true });
+/**
+ * Removes a lock whose holder is gone. One at a time: between looking and removing, another taker
+ * could have removed it and taken the home, and what we removed would be a living lock.
+ */
+async function removeStale(file: string): Promise<void> {
+  const turn = `${file}.takeover`;
+  if (!(await succeeds(writeFile(turn, '', { flag: 'wx' })))) {
+    const since = await stat(turn).catch(() => undefined);
+    // Whoever died in its turn keeps nobody waiting for longer than a turn can last.
+    if (since && Date.now() - since.mtimeMs > TURN_MS) await rm(turn, { force: true });
+    await sleep(20);
+    return;
+  }
+  try {
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    // Removed meanwhile: whatever comes to stand there now is somebody's living lock.
+    if (text === undefined) return;
+    const holder = parseHolder(text);
+    if (holder === undefined || !(await stillRuns(holder))) await rm(file, { force: true });
+  } finally {
+    await rm(turn, { force: true });
+  }
 }
 
 async function succeeds(work: Promise<unknown>): Promise<boolean> {
