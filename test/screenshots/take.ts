@@ -1,0 +1,82 @@
+/** `npm run screenshots`: the runbook's cases in the real Temporal UI, as pictures in `docs/images`. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium, type Page } from 'playwright-core';
+import { call, Newcomer } from '../end-to-end/newcomer.ts';
+import { REPOSITORY } from '../stack/program.ts';
+import { CASES, PLAN, type Case } from './cases.ts';
+
+const IMAGES = join(REPOSITORY, 'docs/images');
+const PROGRAM = process.env['CHROMIUM'] || '/usr/bin/chromium';
+/** Long enough to see a step between two attempts, short enough to see it park. */
+const ENV = { RETRY_BUDGET_SECONDS: '8', COMPENSATION_BUDGET_SECONDS: '1' };
+const SIZE = { width: 1280, height: 1000 };
+const WAIT_MS = 20_000;
+
+const newcomer = await Newcomer.arrive();
+const browser = await chromium.launch({
+  executablePath: PROGRAM,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+try {
+  const plan = join(newcomer.home, 'plan.json');
+  await writeFile(plan, JSON.stringify(PLAN));
+  const { api } = await newcomer.start(['--', '--faults', plan], ENV);
+  const bearer = await newcomer.token();
+  const page = await browser.newPage({ viewport: SIZE });
+  let ui = '';
+  for (const one of CASES) {
+    const registration = `${api}/registrations/${await open(api, bearer, one)}`;
+    const url = await settle(registration, bearer, one);
+    await picture(page, url.replace(/history$/, one.page), one.name, one.shows);
+    ui = url.replace(/\/workflows\/.*$/, '');
+  }
+  const parked = encodeURIComponent('RegistrationStatus="roles_pending"');
+  const list = `${ui}/workflows?query=${parked}`;
+  await picture(page, list, 'list', 'register-user');
+} finally {
+  await browser.close();
+  await newcomer.leave();
+}
+
+async function open(api: string, bearer: string, { person }: Case): Promise<string> {
+  const body = { email: `${person}@example.com`, roles: ['viewer'] };
+  const answer = await call(`${api}/registrations`, bearer, body);
+  if (answer.status !== 202) throw new Error(`${person}: ${JSON.stringify(answer.body)}`);
+  return String(answer.body['id']);
+}
+
+/** Waits for the receipt to say what the picture is about; answers the run's page in the UI. */
+async function settle(registration: string, bearer: string, one: Case): Promise<string> {
+  let url = await until(registration, bearer, one.due);
+  if (one.wish !== undefined && one.after !== undefined) {
+    await call(`${registration}/${one.wish}`, bearer, { reason: 'for the runbook' });
+    url = await until(registration, bearer, one.after);
+  }
+  return url;
+}
+
+async function until(registration: string, bearer: string, said: RegExp): Promise<string> {
+  for (const deadline = Date.now() + WAIT_MS; ;) {
+    const { body } = await call(registration, bearer);
+    const { url } = body['workflow'] as { url: string | null };
+    if (said.test(JSON.stringify(body)) && url !== null) return url;
+    if (Date.now() > deadline) throw new Error(`${said} not in ${JSON.stringify(body)}`);
+    await sleep(100);
+  }
+}
+
+async function picture(page: Page, url: string, name: string, shows: string): Promise<void> {
+  await page.goto(url);
+  await page.getByText(shows).filter({ visible: true }).first().waitFor({ timeout: WAIT_MS });
+  const path = join(IMAGES, `temporal-${name}.png`);
+  await page.screenshot({ path });
+  process.stdout.write(`${path}\n`);
+}
