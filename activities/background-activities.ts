@@ -1,14 +1,19 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { Database } from '../src/db/client.ts';
+import type { FailureName } from '../src/domain/failure.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
-import { StepFailure, toApplicationFailure } from './step-failure.ts';
-import { resumeDue } from './resume-due.ts';
-import type { BackgroundActivities } from './contract.ts';
+import { classify } from './classify.ts';
 import type { IdentityProvider } from './cognito.ts';
+import { comparePool } from './compare-pool.ts';
+import type { BackgroundActivities, Comparison } from './contract.ts';
+import { ProviderError } from './provider-error.ts';
 import { relayInvitations } from './relay.ts';
+import { resumeDue } from './resume-due.ts';
+import { ledgerSightings } from './sightings.ts';
 import type { StepLog } from './step-context.ts';
+import { StepFailure, toApplicationFailure } from './step-failure.ts';
 import { sweep } from './sweep.ts';
 
 export interface BackgroundActivityDeps {
@@ -30,7 +35,7 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
       return await work(() => Context.current().heartbeat());
     } catch (error) {
       if (error instanceof CancelledFailure) throw error;
-      const failure = error instanceof DatabaseError ? 'database_unavailable' : 'unknown_error';
+      const failure = failureOf(error);
       const fields = { activity, error: error instanceof Error ? error.name : 'Unknown' };
       deps.log.warn({ ...fields, failure }, 'background work failed');
       throw toApplicationFailure(new StepFailure(failure), attempt, true);
@@ -47,5 +52,23 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
         const over = AbortSignal.any([deps.stopping, Context.current().cancellationSignal]);
         return relayInvitations({ ...deps, stopping: over }, heartbeat);
       }),
+    // Repeatable: it changes neither pool nor registrations, and a killed one goes on from its page.
+    comparePool: (from) =>
+      named('comparePool', async () => {
+        const { info, cancellationSignal } = Context.current();
+        const left = (info.heartbeatDetails ?? from) as Comparison | null;
+        const stopping = AbortSignal.any([deps.stopping, cancellationSignal]);
+        const heartbeat = (at: Comparison) => Context.current().heartbeat(at);
+        const sightings = ledgerSightings(deps.db);
+        return comparePool({ ...deps, stopping, heartbeat, sightings }, left);
+      }),
   };
+}
+
+function failureOf(error: unknown): FailureName {
+  if (error instanceof DatabaseError) return 'database_unavailable';
+  if (!(error instanceof ProviderError)) return 'unknown_error';
+  const lag = { sinceCreatedMs: null, graceMs: 0, parkedBefore: false };
+  const verdict = classify('comparePool', error, lag);
+  return verdict.kind === 'fail' ? verdict.failure : 'unknown_error';
 }

@@ -1,8 +1,14 @@
 import type { FailureName } from '../src/domain/failure.ts';
 import type { ProviderError } from './provider-error.ts';
 
-/** The steps that meet Cognito. */
-export type ProviderStep = 'createUser' | 'assignRole' | 'removeRole' | 'invitation' | 'deleteUser';
+/** The steps, and the background work, that meet Cognito. */
+export type ProviderStep =
+  | 'createUser'
+  | 'assignRole'
+  | 'removeRole'
+  | 'invitation'
+  | 'deleteUser'
+  | 'comparePool';
 
 /** What a provider error means for a step. */
 export type Verdict =

@@ -5,6 +5,7 @@ import {
   AdminGetUserCommand,
   AdminRemoveUserFromGroupCommand,
   CognitoIdentityProviderClient,
+  ListUsersCommand,
   paginateListGroups,
   type AttributeType,
 } from '@aws-sdk/client-cognito-identity-provider';
@@ -17,6 +18,9 @@ export const MARK_ATTRIBUTE = 'custom:registration_id';
 /** A call that gets no answer is given up after this; an activity's attempt has 5 s. */
 export const REQUEST_TIMEOUT_MS = 4000;
 
+/** Of users and of groups; Cognito gives no more at once. */
+const LARGEST_PAGE = 60;
+
 export interface ProviderUser {
   /** Cognito's own: what every later call names the user by. */
   readonly username: string;
@@ -24,6 +28,14 @@ export interface ProviderUser {
   readonly mark: string | null;
   /** `FORCE_CHANGE_PASSWORD`, `CONFIRMED`, … as Cognito names them. */
   readonly status: string;
+}
+
+/** A user as a page of the pool shows it. */
+export interface ListedUser {
+  readonly username: string;
+  readonly sub: string;
+  readonly mark: string | null;
+  readonly createdAt: Date;
 }
 
 export interface NewUser {
@@ -47,6 +59,11 @@ export interface IdentityProvider {
   removeRole(username: string, role: string, signal: AbortSignal): Promise<void>;
   sendInvitation(username: string, signal: AbortSignal): Promise<void>;
   listRoles(signal: AbortSignal): Promise<Role[]>;
+  /** At most 60 users, in no order; eventually consistent. @param page null for the first */
+  listUsers(
+    page: string | null,
+    signal: AbortSignal,
+  ): Promise<{ users: ListedUser[]; next: string | null }>;
 }
 
 export interface CognitoSettings {
@@ -139,7 +156,7 @@ export function createCognito(
         const roles: Role[] = [];
         for await (const page of paginateListGroups(
           { client },
-          { ...pool, Limit: 60 },
+          { ...pool, Limit: LARGEST_PAGE },
           { abortSignal },
         )) {
           for (const group of page.Groups ?? []) {
@@ -148,6 +165,25 @@ export function createCognito(
           }
         }
         return roles.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      }),
+    listUsers: (page, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        // No AttributesToGet: Cognito refuses a custom attribute that some user does not have.
+        const { Users, PaginationToken } = await client.send(
+          new ListUsersCommand({
+            ...pool,
+            Limit: LARGEST_PAGE,
+            ...(page === null ? {} : { PaginationToken: page }),
+          }),
+          { abortSignal },
+        );
+        const users = (Users ?? []).map((user) => ({
+          username: user.Username ?? '',
+          sub: valueOf(user.Attributes, 'sub'),
+          mark: valueOf(user.Attributes, MARK_ATTRIBUTE) || null,
+          createdAt: user.UserCreateDate ?? new Date(0),
+        }));
+        return { users, next: PaginationToken ?? null };
       }),
   };
 }

@@ -72,6 +72,54 @@ export interface BackgroundActivities {
   resumeDue(): Promise<{ readonly signalled: number; readonly stillParked: number }>;
   /** Delivers what the outbox holds until its time is up or the worker stops. */
   relay(): Promise<void>;
+  /** Goes on with a comparison until it is done, its time is up or the worker stops; null begins one. */
+  comparePool(from: Comparison | null): Promise<Comparison>;
+}
+
+/**
+ * What a comparison finds. orphan: a user whose mark names no row · leftover: the user of a
+ * registration that failed, was cancelled or was released · twin: a second user with one mark ·
+ * vanished: a completed row without its user · unmarked: a completed row whose user lost its mark.
+ */
+export type PoolFindingKind = 'orphan' | 'leftover' | 'twin' | 'vanished' | 'unmarked';
+
+export interface PoolFinding {
+  readonly kind: PoolFindingKind;
+  /** null for a mark that is no id of ours: whoever wrote it may have written anything. */
+  readonly registrationId: string | null;
+  /** The Cognito sub. */
+  readonly userId: string | null;
+}
+
+/** Counts of a comparison, and the first findings; ids only. */
+export interface PoolReport extends Readonly<Record<PoolFindingKind, number>> {
+  /** All that the pool listed. */
+  readonly users: number;
+  /** Users of completed registrations, as they should be. */
+  readonly agreeing: number;
+  /** Users of registrations that are not closed yet. */
+  readonly underWay: number;
+  /** Too young to say anything about: lists lag. */
+  readonly young: number;
+  /** Users without a mark: not ours. */
+  readonly foreign: number;
+  /** Completed rows that the list did not show, and for which Cognito was asked. */
+  readonly asked: number;
+  /** More such rows, for which it was not: the bound was reached. */
+  readonly unasked: number;
+  readonly findings: readonly PoolFinding[];
+}
+
+/** How far a comparison has come: first through the pool's pages, then through the rows. */
+export interface Comparison {
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly stage: 'users' | 'rows' | 'done';
+  /** Of the pool's list; null is the first page. */
+  readonly page: string | null;
+  /** The last row that was looked at. */
+  readonly afterRow: string | null;
+  readonly report: PoolReport;
 }
 
 /** What one sweep found and did, by kind. */

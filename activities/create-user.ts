@@ -1,4 +1,4 @@
-import type { Registration } from '../src/domain/registration.ts';
+import { namesRegistration, type Registration } from '../src/domain/registration.ts';
 import { noteCreateAttempt, noteCreated, noteCreateOutcome } from '../src/ledger/run.ts';
 import { isLeftover } from '../src/ledger/sweep.ts';
 import type { ProviderUser } from './cognito.ts';
@@ -7,7 +7,6 @@ import { StepFailure } from './step-failure.ts';
 
 /** No create starts this soon after one without a reply: two at once can both persist. */
 const AFTER_LOST_REPLY_MS = 2000;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
  * Step createUser. Safe to repeat: the row says whether it is done, and an attempt without a known
@@ -89,7 +88,7 @@ async function settle(
 ): Promise<Registration> {
   if (found.mark === row.id) return await noteCreated(ctx.db, row.id, found, ctx.attempt);
   const leftover =
-    found.mark !== null && UUID.test(found.mark) && (await isLeftover(ctx.db, found.mark));
+    found.mark !== null && namesRegistration(found.mark) && (await isLeftover(ctx.db, found.mark));
   if (!leftover) {
     await noteCreateOutcome(ctx.db, row.id, 'taken', lastAnswered);
     throw new StepFailure('email_taken');

@@ -64,3 +64,11 @@ export const SHIFT: ActivityOptions = {
     maximumAttempts: Number.POSITIVE_INFINITY,
   },
 };
+
+/** One shift of a comparison, which may have many; the next day's comes by the schedule. What a
+ * killed worker had found lies in its heartbeat. */
+export const COMPARISON: ActivityOptions = {
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '20 seconds',
+  retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 20 },
+};

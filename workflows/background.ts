@@ -1,9 +1,10 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { BackgroundActivities } from '../activities/contract.ts';
-import { ROUND, SHIFT } from './activity-options.ts';
+import type { BackgroundActivities, PoolReport } from '../activities/contract.ts';
+import { COMPARISON, ROUND, SHIFT } from './activity-options.ts';
 
 const round = proxyActivities<BackgroundActivities>(ROUND);
 const shift = proxyActivities<BackgroundActivities>(SHIFT);
+const comparison = proxyActivities<BackgroundActivities>(COMPARISON);
 
 /** By the schedule: open rows that no run takes care of. */
 export async function sweepRegistrations(): Promise<void> {
@@ -18,4 +19,11 @@ export async function resumeStuckRegistrations(): Promise<void> {
 /** By the schedule, whose overlap policy keeps it one at a time: each run is one shift. */
 export async function relayEvents(): Promise<void> {
   await shift.relay();
+}
+
+/** By the schedule, daily: what ledger and pool say of each other. Nothing is changed. */
+export async function comparePool(): Promise<PoolReport> {
+  let at = await comparison.comparePool(null);
+  while (at.stage !== 'done') at = await comparison.comparePool(at);
+  return at.report;
 }

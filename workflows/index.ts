@@ -1,3 +1,8 @@
 // The bundler's entry: a worker knows its workflows by these names.
 export { registerUser } from './register-user.ts';
-export { relayEvents, resumeStuckRegistrations, sweepRegistrations } from './background.ts';
+export {
+  comparePool,
+  relayEvents,
+  resumeStuckRegistrations,
+  sweepRegistrations,
+} from './background.ts';

@@ -167,6 +167,14 @@ export const auditSeals = pgTable('audit_seals', {
 /** The last batch that was committed, beside the table: seals removed from its end are missed. */
 export const auditSealsMade = pgSequence('audit_seals_made');
 
+/** Which comparison last met a registration's user in the pool; beside the rows, so that meeting
+ * everybody every day does not rewrite them. */
+export const poolSightings = pgTable('pool_sightings', {
+  registrationId: uuid('registration_id').primaryKey(),
+  /** When that comparison began. */
+  comparedAt: at('compared_at').notNull(),
+});
+
 /** What to tell somebody, once the registration is complete. `id` deduplicates. */
 export const outbox = pgTable('outbox', {
   id: uuid('id').primaryKey(),

@@ -88,3 +88,10 @@ export interface Registration {
 export function workflowIdOf(registrationId: string): string {
   return `register-user/${registrationId}`;
 }
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Whether an ownership mark has the form of a registration's id, as Registrar writes it. */
+export function namesRegistration(mark: string): boolean {
+  return UUID.test(mark);
+}

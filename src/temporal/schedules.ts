@@ -15,6 +15,7 @@ export interface ScheduleSettings {
 
 /** A shift of the relay lasts ten minutes, or until its worker stops; the next begins within this. */
 const RELAY_CHECK_SECONDS = 10;
+const COMPARE_SECONDS = 24 * 3600;
 
 /** Makes the schedules, or sets their intervals anew. Repeatable. */
 export async function ensureSchedules(client: Client, settings: ScheduleSettings): Promise<void> {
@@ -55,7 +56,7 @@ async function ensure(client: Client, schedule: ScheduleOptions): Promise<void> 
 
 function schedulesOf(settings: ScheduleSettings): ScheduleOptions[] {
   const { taskQueue } = settings;
-  const of = (workflowType: string, everySeconds: number): ScheduleOptions => ({
+  const of = (workflowType: string, everySeconds: number, catchupMs = 60_000): ScheduleOptions => ({
     scheduleId: `${taskQueue}-${workflowType}`,
     spec: { intervals: [{ every: everySeconds * 1000 }] },
     action: {
@@ -68,12 +69,14 @@ function schedulesOf(settings: ScheduleSettings): ScheduleOptions[] {
     },
     // A round that lasts longer than its interval is not joined by another. Rounds missed while
     // Temporal was away are made up for by the next one.
-    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: catchupMs },
     state: { triggerImmediately: true },
   });
   return [
     of('sweepRegistrations', settings.sweepIntervalSeconds),
     of('resumeStuckRegistrations', settings.resumeIntervalSeconds),
     of('relayEvents', RELAY_CHECK_SECONDS),
+    // Missed in the night, it is made up for in the morning.
+    of('comparePool', COMPARE_SECONDS, (COMPARE_SECONDS / 2) * 1000),
   ];
 }

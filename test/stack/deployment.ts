@@ -106,11 +106,25 @@ export class Deployment {
     return program;
   }
 
+  /** The prefix of its task queues. */
+  get taskQueue(): string {
+    return this.#env['TEMPORAL_TASK_QUEUE'] ?? '';
+  }
+
+  /** One of the commands, to its end. */
+  async command(
+    entry: string,
+    env: Record<string, string> = {},
+  ): Promise<{ code: number | null; output: string }> {
+    const program = this.#start(entry, env);
+    const { code } = await program.exit;
+    return { code, output: program.output() };
+  }
+
   /** The set-up, to its end. */
   async setUp(): Promise<void> {
-    const program = this.#start('setup/main.ts', {});
-    const { code } = await program.exit;
-    if (code !== 0) throw new Error(`setup: ${program.output()}`);
+    const { code, output } = await this.command('setup/main.ts');
+    if (code !== 0) throw new Error(`setup: ${output}`);
   }
 
   #start(entry: string, env: Record<string, string>): Program {

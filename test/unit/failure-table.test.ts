@@ -6,7 +6,14 @@ import { databaseFailure } from '../../activities/step-failure.ts';
 import { FAILURES, isFailureName, type FailureName } from '../../src/domain/failure.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
 
-const STEPS = ['createUser', 'assignRole', 'removeRole', 'invitation', 'deleteUser'] as const;
+const STEPS = [
+  'createUser',
+  'assignRole',
+  'removeRole',
+  'invitation',
+  'deleteUser',
+  'comparePool',
+] as const;
 const ROLES = ['assignRole', 'removeRole'] as const;
 const LATER = ['assignRole', 'removeRole', 'invitation', 'deleteUser'] as const;
 const FRESH: Lag = { sinceCreatedMs: 10, graceMs: 1000, parkedBefore: false };

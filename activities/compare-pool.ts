@@ -1,0 +1,210 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../src/db/client.ts';
+import { namesRegistration } from '../src/domain/registration.ts';
+import { isClosed } from '../src/domain/status.ts';
+import {
+  expectedUsers,
+  rowsMarked,
+  type ExpectedUser,
+  type MarkedRow,
+} from '../src/ledger/compare.ts';
+import { REQUEST_TIMEOUT_MS, type IdentityProvider, type ListedUser } from './cognito.ts';
+import type { Comparison, PoolFinding, PoolFindingKind, PoolReport } from './contract.ts';
+import { ProviderError } from './provider-error.ts';
+import type { Sightings } from './sightings.ts';
+import type { StepLog } from './step-context.ts';
+
+/** Of ListUsers' 30 a second and AdminGetUser's 120: registrations come first. */
+const BETWEEN_CALLS_MS = 200;
+/** After this the activity ends, and the next one goes on. */
+const SHIFT_MS = 10 * 60_000;
+const ROWS = 500;
+/** Findings that are named; all of them are counted. */
+const NAMED = 100;
+/** AdminGetUser counts as activity for billing. More rows without a user than this are one mistake,
+ * not many: another pool, or a ledger from elsewhere. */
+const ASKED = 1000;
+
+export interface Clock {
+  now(): number;
+  pause(ms: number): Promise<void>;
+}
+
+export interface ComparePoolDeps {
+  readonly db: Database;
+  readonly provider: Pick<IdentityProvider, 'listUsers' | 'readUser'>;
+  readonly log: StepLog;
+  readonly propagationGraceSeconds: number;
+  readonly sightings: Sightings;
+  readonly stopping?: AbortSignal;
+  /** Told after each page and each question: what a killed comparison goes on from. */
+  readonly heartbeat?: (at: Comparison) => void;
+  readonly clock?: Clock;
+}
+
+const CLOCK: Clock = { now: Date.now, pause: (ms) => delay(ms) };
+
+/**
+ * Compares ledger and pool, both ways, and changes neither: what it finds is for a person to judge,
+ * and a wrong pool id must not release a whole ledger. Repeatable, and goes on from where it was.
+ * @param from null begins
+ * @throws ProviderError, DatabaseError
+ */
+export async function comparePool(
+  deps: ComparePoolDeps,
+  from: Comparison | null,
+): Promise<Comparison> {
+  const clock = deps.clock ?? CLOCK;
+  const until = clock.now() + SHIFT_MS;
+  const over = () => clock.now() > until || deps.stopping?.aborted === true;
+  const provider = paced(deps.provider, clock);
+  const round = { ...deps, provider, clock, over };
+  let at = from ?? begun(clock.now());
+  let resumed = at.page !== null;
+  while (at.stage === 'users' && !over()) {
+    try {
+      at = await comparePage(round, at);
+    } catch (error) {
+      // Cognito's page tokens live for an hour: after a longer pause it begins anew.
+      const stale = error instanceof ProviderError && error.name === 'InvalidParameterException';
+      if (!stale || !resumed) throw error;
+      at = begun(at.startedAt);
+    }
+    resumed = false;
+    deps.heartbeat?.(at);
+  }
+  while (at.stage === 'rows' && !over()) at = await compareRows(round, at);
+  if (at.stage === 'done') deps.log.info({ report: counts(at.report) }, 'pool compared');
+  return at;
+}
+
+/** Whether ledger and pool agree, as far as the report can tell. */
+export function isClean({ findings, unasked }: PoolReport): boolean {
+  return findings.length === 0 && unasked === 0;
+}
+
+interface Round extends ComparePoolDeps {
+  readonly clock: Clock;
+  readonly over: () => boolean;
+}
+
+async function comparePage(round: Round, at: Comparison): Promise<Comparison> {
+  const { users, next } = await round.provider.listUsers(at.page, requestSignal());
+  const marks = users.flatMap(({ mark }) => (mark !== null && namesRegistration(mark) ? mark : []));
+  const rows = await rowsMarked(round.db, marks);
+  const youngSince = round.clock.now() - round.propagationGraceSeconds * 1000;
+  let { report } = at;
+  const met: string[] = [];
+  for (const user of users) {
+    const row = rows.get(user.mark ?? '');
+    const kind = kindOf(user, row, youngSince);
+    if (kind === 'agreeing' && row) met.push(row.id);
+    report = { ...report, users: report.users + 1 };
+    report = isFinding(kind)
+      ? found(round, report, { kind, registrationId: idIn(user.mark), userId: user.sub })
+      : { ...report, [kind]: report[kind] + 1 };
+  }
+  await round.sightings.note(met, new Date(at.startedAt));
+  return next === null
+    ? { ...at, report, page: null, stage: 'rows' }
+    : { ...at, report, page: next };
+}
+
+type UserKind = 'agreeing' | 'underWay' | 'young' | 'foreign' | 'orphan' | 'leftover' | 'twin';
+
+function kindOf(user: ListedUser, row: MarkedRow | undefined, youngSince: number): UserKind {
+  if (user.mark === null) return 'foreign';
+  if (user.createdAt.getTime() > youngSince) return 'young';
+  if (!row) return 'orphan';
+  if (row.status === 'completed' || !isClosed(row.status)) {
+    if (row.userId !== null && row.userId !== user.sub) return 'twin';
+    if (row.status !== 'completed') return 'underWay';
+    return row.gone ? 'leftover' : 'agreeing';
+  }
+  // Deleted a moment ago, it may still be listed.
+  return (row.finishedAt?.getTime() ?? 0) > youngSince ? 'young' : 'leftover';
+}
+
+/** Rows that finished before the list was begun and that it did not show: Cognito is asked. */
+async function compareRows(round: Round, from: Comparison): Promise<Comparison> {
+  const comparedAt = new Date(from.startedAt);
+  const finishedBefore = new Date(from.startedAt - round.propagationGraceSeconds * 1000);
+  const page = { after: from.afterRow, finishedBefore, limit: ROWS };
+  const rows = await expectedUsers(round.db, page);
+  const met = await round.sightings.among(
+    rows.map(({ id }) => id),
+    comparedAt,
+  );
+  let at = from;
+  for (const row of rows) {
+    if (!met.has(row.id)) {
+      if (round.over()) return at;
+      at = { ...at, report: await look(round, at.report, row) };
+    }
+    at = { ...at, afterRow: row.id };
+    round.heartbeat?.(at);
+  }
+  return rows.length < ROWS ? { ...at, stage: 'done' } : at;
+}
+
+async function look(round: Round, report: PoolReport, row: ExpectedUser): Promise<PoolReport> {
+  if (report.asked >= ASKED) return { ...report, unasked: report.unasked + 1 };
+  const read = () => round.provider.readUser(row.cognitoUsername, requestSignal());
+  const user = (await read()) ?? (await read());
+  const asked = { ...report, asked: report.asked + 1 };
+  if (user?.mark === row.id) return asked;
+  const kind = user ? 'unmarked' : 'vanished';
+  return found(round, asked, { kind, registrationId: row.id, userId: row.userId });
+}
+
+function found(round: Round, report: PoolReport, finding: PoolFinding): PoolReport {
+  const counted = { ...report, [finding.kind]: report[finding.kind] + 1 };
+  if (report.findings.length >= NAMED) return counted;
+  round.log.warn({ ...finding }, 'ledger and pool differ');
+  return { ...counted, findings: [...report.findings, finding] };
+}
+
+function isFinding(kind: UserKind): kind is UserKind & PoolFindingKind {
+  return kind === 'orphan' || kind === 'leftover' || kind === 'twin';
+}
+
+function idIn(mark: string | null): string | null {
+  return mark !== null && namesRegistration(mark) ? mark : null;
+}
+
+function begun(startedAt: number): Comparison {
+  const met = { users: 0, agreeing: 0, underWay: 0, young: 0, foreign: 0, asked: 0, unasked: 0 };
+  const different = { orphan: 0, leftover: 0, twin: 0, vanished: 0, unmarked: 0, findings: [] };
+  const report = { ...met, ...different };
+  return { startedAt, stage: 'users', page: null, afterRow: null, report };
+}
+
+function counts({ findings: _named, ...numbers }: PoolReport): object {
+  return numbers;
+}
+
+function paced(
+  provider: ComparePoolDeps['provider'],
+  clock: Clock,
+): Pick<IdentityProvider, 'listUsers' | 'readUser'> {
+  let next = 0;
+  async function turn(): Promise<void> {
+    const waitMs = next - clock.now();
+    if (waitMs > 0) await clock.pause(waitMs);
+    next = clock.now() + BETWEEN_CALLS_MS;
+  }
+  return {
+    async listUsers(page, signal) {
+      await turn();
+      return await provider.listUsers(page, signal);
+    },
+    async readUser(username, signal) {
+      await turn();
+      return await provider.readUser(username, signal);
+    },
+  };
+}
+
+function requestSignal(): AbortSignal {
+  return AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+}

@@ -1,0 +1,116 @@
+import { and, asc, inArray, sql } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { poolSightings, registrations } from '../db/schema.ts';
+import type { RegistrationStatus } from '../domain/status.ts';
+import { atEdge } from './database-error.ts';
+
+/** What a comparison needs to know of the row that a mark names. */
+export interface MarkedRow {
+  readonly id: string;
+  readonly status: RegistrationStatus;
+  readonly userId: string | null;
+  readonly finishedAt: Date | null;
+  /** Its user was once found to be gone. */
+  readonly gone: boolean;
+}
+
+/** A completed row whose user should be in the pool. */
+export interface ExpectedUser {
+  readonly id: string;
+  readonly cognitoUsername: string;
+  readonly userId: string | null;
+}
+
+/** The rows that marks name, by id. @param ids UUIDs */
+export async function rowsMarked(
+  db: Database,
+  ids: readonly string[],
+): Promise<Map<string, MarkedRow>> {
+  if (ids.length === 0) return new Map();
+  const rows = await atEdge(() =>
+    db
+      .select({
+        id: registrations.id,
+        status: registrations.status,
+        userId: registrations.userId,
+        finishedAt: registrations.finishedAt,
+        gone: sql<boolean>`(user_deleted_at IS NOT NULL OR released_at IS NOT NULL)`,
+      })
+      .from(registrations)
+      .where(inArray(registrations.id, [...ids])),
+  );
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** Completed rows that finished before `finishedBefore`, by id, behind `after`. */
+export async function expectedUsers(
+  db: Database,
+  page: {
+    readonly after: string | null;
+    readonly finishedBefore: Date;
+    readonly limit: number;
+  },
+): Promise<ExpectedUser[]> {
+  return await atEdge(() =>
+    db
+      .select({
+        id: registrations.id,
+        cognitoUsername: sql<string>`cognito_username`,
+        userId: registrations.userId,
+      })
+      .from(registrations)
+      .where(
+        and(
+          sql`status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL`,
+          sql`cognito_username IS NOT NULL`,
+          sql`finished_at < ${page.finishedBefore.toISOString()}::timestamptz`,
+          page.after === null ? undefined : sql`id > ${page.after}::uuid`,
+        ),
+      )
+      .orderBy(asc(registrations.id))
+      .limit(page.limit),
+  );
+}
+
+/** Notes that the comparison that began at `comparedAt` met these registrations' users. Repeatable. */
+export async function noteSighted(
+  db: Database,
+  ids: readonly string[],
+  comparedAt: Date,
+): Promise<void> {
+  if (ids.length === 0) return;
+  // In one order: two comparisons at once must not lock each other's rows crosswise.
+  const rows = [...new Set(ids)]
+    .toSorted()
+    .map((registrationId) => ({ registrationId, comparedAt }));
+  await atEdge(() =>
+    db
+      .insert(poolSightings)
+      .values(rows)
+      .onConflictDoUpdate({
+        target: poolSightings.registrationId,
+        set: { comparedAt: sql`greatest(excluded.compared_at, ${poolSightings.comparedAt})` },
+      }),
+  );
+}
+
+/** Those of `ids` whose users that comparison, or one begun later, has met. */
+export async function sighted(
+  db: Database,
+  ids: readonly string[],
+  comparedAt: Date,
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await atEdge(() =>
+    db
+      .select({ id: poolSightings.registrationId })
+      .from(poolSightings)
+      .where(
+        and(
+          inArray(poolSightings.registrationId, [...ids]),
+          sql`compared_at >= ${comparedAt.toISOString()}::timestamptz`,
+        ),
+      ),
+  );
+  return new Set(rows.map(({ id }) => id));
+}
