@@ -5,11 +5,8 @@ import {
   AdminGetUserCommand,
   AdminListGroupsForUserCommand,
   CreateGroupCommand,
-  CreateUserPoolClientCommand,
-  DescribeUserPoolClientCommand,
   DescribeUserPoolCommand,
   paginateListGroups,
-  paginateListUserPoolClients,
   UserNotFoundException,
   type CognitoIdentityProviderClient,
 } from '@aws-sdk/client-cognito-identity-provider';
@@ -19,10 +16,10 @@ import { openDatabase, type Database } from '../src/db/client.ts';
 import { append } from '../src/ledger/audit-trail.ts';
 import { atEdge } from '../src/ledger/database-error.ts';
 import { listAuditEvents } from '../src/ledger/read.ts';
+import { clientsThatMayMark, ownClient, unfitForDoors } from './app-client.ts';
 import type { Change } from './change.ts';
 import { findingsOf, hasMarkAttribute, WrongPool } from './pool.ts';
 
-const CLIENT_NAME = 'registrar';
 const ADMINISTRATORS = 'admin';
 
 export interface CognitoWishes {
@@ -49,36 +46,24 @@ export async function cognitoChanges(
   }
   const changes: Change[] = [];
   if (!hasMarkAttribute(UserPool ?? {})) changes.push(addMark(client, UserPoolId));
-  if (wishes.config.cognito.clientId === null) {
+  const { clientId } = wishes.config.cognito;
+  if (clientId === null) {
     changes.push(...(await ownClient(client, UserPoolId, wishes.print)));
+  } else {
+    for (const text of await unfitForDoors(
+      client,
+      UserPoolId,
+      clientId,
+      wishes.config.http.doors,
+    )) {
+      wishes.print(`Unsafe: ${text}`);
+    }
   }
   changes.push(...(await missingRoles(client, UserPoolId, rolesNamedIn(wishes.config))));
   if (wishes.admin !== null) {
     changes.push(...(await administrator(client, UserPoolId, wishes.admin, wishes.config)));
   }
   return changes;
-}
-
-// Without WriteAttributes a client may write the standard attributes only, and the mark is none.
-async function clientsThatMayMark(
-  client: CognitoIdentityProviderClient,
-  UserPoolId: string,
-): Promise<string[]> {
-  const names: string[] = [];
-  for await (const page of paginateListUserPoolClients(
-    { client },
-    { UserPoolId, MaxResults: 60 },
-  )) {
-    for (const { ClientId } of page.UserPoolClients ?? []) {
-      const { UserPoolClient: found } = await client.send(
-        new DescribeUserPoolClientCommand({ UserPoolId, ClientId }),
-      );
-      if (found?.WriteAttributes?.includes(MARK_ATTRIBUTE)) {
-        names.push(`${found.ClientName} (${ClientId})`);
-      }
-    }
-  }
-  return names;
 }
 
 function addMark(client: CognitoIdentityProviderClient, UserPoolId: string): Change {
@@ -100,49 +85,6 @@ function addMark(client: CognitoIdentityProviderClient, UserPoolId: string): Cha
       );
     },
   };
-}
-
-async function ownClient(
-  client: CognitoIdentityProviderClient,
-  UserPoolId: string,
-  print: (line: string) => void,
-): Promise<Change[]> {
-  for await (const page of paginateListUserPoolClients(
-    { client },
-    { UserPoolId, MaxResults: 60 },
-  )) {
-    const ours = page.UserPoolClients?.find(({ ClientName }) => ClientName === CLIENT_NAME);
-    if (ours) {
-      print(`Set COGNITO_CLIENT_ID=${ours.ClientId}`);
-      return [];
-    }
-  }
-  return [
-    {
-      missing: `Cognito: an app client named ${CLIENT_NAME} (access token 30 minutes, refresh token 7 days, may not write ${MARK_ATTRIBUTE})`,
-      apply: async () => {
-        const { UserPoolClient } = await client.send(
-          new CreateUserPoolClientCommand({
-            UserPoolId,
-            ClientName: CLIENT_NAME,
-            ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
-            AccessTokenValidity: 30,
-            IdTokenValidity: 30,
-            RefreshTokenValidity: 7,
-            TokenValidityUnits: {
-              AccessToken: 'minutes',
-              IdToken: 'minutes',
-              RefreshToken: 'days',
-            },
-            EnableTokenRevocation: true,
-            PreventUserExistenceErrors: 'ENABLED',
-            WriteAttributes: ['email', 'given_name', 'family_name', 'preferred_username', 'locale'],
-          }),
-        );
-        print(`Set COGNITO_CLIENT_ID=${UserPoolClient?.ClientId}`);
-      },
-    },
-  ];
 }
 
 function rolesNamedIn({ grants }: Config): string[] {

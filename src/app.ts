@@ -3,6 +3,7 @@ import { Histogram, Registry } from 'prom-client';
 import { answerError } from './routes/answer-error.ts';
 import type { AppDeps, AppEnv } from './routes/app-deps.ts';
 import { mountAuditEvents } from './routes/audit-events.ts';
+import { mountSessionDoor } from './routes/door-session.ts';
 import { mountStepDoor } from './routes/door-step.ts';
 import { mountUsersDoor } from './routes/door-users.ts';
 import { mountHealth, type DatabaseState } from './routes/health.ts';
@@ -46,6 +47,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   mountAuditEvents(api, deps);
   if (deps.doors.has('users')) mountUsersDoor(api, deps);
   if (deps.doors.has('step')) mountStepDoor(api, deps);
+  if (deps.doors.has('session')) mountSessionDoor(api, deps);
   mountHealth(api, deps, { metrics, database: () => databaseState(deps) });
   mountProblemPages(api);
   mountDocument(api, deps);

@@ -3,6 +3,7 @@ import { serve } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { createDirectory } from '../activities/directory.ts';
 import { createRoleCatalogue } from '../activities/role-catalogue.ts';
+import { createSessions } from '../activities/sessions.ts';
 import { composeParts, type Parts } from '../worker/compose.ts';
 import { createTokenVerifier } from './access/tokens.ts';
 import { createApp } from './app.ts';
@@ -38,6 +39,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     runs: parts.runs,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider),
+    sessions: createSessions(
+      parts.cognito,
+      { clientId: config.cognito.clientId ?? '', clientSecret: config.cognito.clientSecret },
+      log,
+    ),
     changes,
     verifyToken: createTokenVerifier(config.tokens),
     grants: config.grants,

@@ -42,6 +42,7 @@ export interface Pool {
     Policies?: { PasswordPolicy?: PasswordPolicy };
   };
   getUserByUsername(ctx: unknown, username: string): Promise<User | null>;
+  getUserByRefreshToken(ctx: unknown, token: string): Promise<User | null>;
   getGroupByGroupName(ctx: unknown, name: string): Promise<unknown>;
   saveUser(ctx: unknown, user: User): Promise<void>;
 }
@@ -49,6 +50,10 @@ export interface Pool {
 export interface AppClient {
   ClientId: string;
   UserPoolId: string;
+  ClientSecret?: string;
+  EnableTokenRevocation?: boolean;
+  ExplicitAuthFlows?: string[];
+  PreventUserExistenceErrors?: string;
   WriteAttributes?: string[];
 }
 

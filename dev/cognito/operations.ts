@@ -3,6 +3,7 @@ import type { Body, Engine, Pool, User } from './engine.ts';
 import { pageOf, readableFilter } from './paging.ts';
 import { checkPassword } from './password-policy.ts';
 import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './service-error.ts';
+import { initiate, refresh, refuseRevoked, revoke, signOutEverywhere } from './sessions.ts';
 import { claimsOf, type Signer, signAnswer } from './tokens.ts';
 import { checkedAttributes, findUser, normalUsername } from './users.ts';
 
@@ -29,12 +30,24 @@ export async function perform(request: Request, around: Surroundings): Promise<B
     return createUser(engine, pool, request.body, around.invite(pool));
   }
   const body = await prepared(request, pool, around);
-  if (operation === 'AdminUserGlobalSignOut') {
-    return signOutEverywhere(engine, pool, body['Username']);
-  }
-  if (operation === 'CreateGroup') await refuseSecondGroup(engine, pool, body['GroupName']);
-  if (operation === 'InitiateAuth' || operation === 'AdminInitiateAuth') {
-    return signAnswer(await initiate(engine, pool, body), signer);
+  switch (operation) {
+    case 'AdminUserGlobalSignOut':
+      return signOutEverywhere(engine, pool, body['Username']);
+    case 'GlobalSignOut':
+      return signOutEverywhere(engine, pool, claimsOf(String(body['AccessToken']))['username']);
+    case 'RevokeToken':
+      return revoke(engine, pool, body);
+    case 'InitiateAuth':
+    case 'AdminInitiateAuth':
+      return signAnswer(await initiate(engine, pool, body), signer, refreshTokenOf(body));
+    case 'GetTokensFromRefreshToken':
+      return signAnswer(await refresh(engine, pool, body), signer, refreshTokenOf(body));
+    case 'AdminDisableUser':
+      await signOutEverywhere(engine, pool, body['Username']);
+      break;
+    case 'CreateGroup':
+      await refuseSecondGroup(engine, pool, body['GroupName']);
+      break;
   }
   const answer = await engine.invoke(operation, body);
   return signAnswer(pageOf(operation, body, answer), signer);
@@ -45,7 +58,9 @@ async function prepared(request: Request, pool: Pool, around: Surroundings): Pro
   const { engine, signer } = around;
   const { operation } = request;
   const body = { ...request.body };
-  if (body['AccessToken'] !== undefined) signer.open(body['AccessToken']);
+  if (body['AccessToken'] !== undefined) {
+    await refuseRevoked(engine, pool, signer.open(body['AccessToken']));
+  }
   if (typeof body['Filter'] === 'string' && body['Filter'] !== '') {
     body['Filter'] = readableFilter(body['Filter']);
   }
@@ -91,6 +106,9 @@ async function refuseSecondGroup(engine: Engine, pool: Pool, name: unknown): Pro
   }
 }
 
+const refreshTokenOf = (body: Body): unknown =>
+  body['RefreshToken'] ?? (body['AuthParameters'] as Body | undefined)?.['REFRESH_TOKEN'];
+
 /** Without a list of its own a client may write the standard attributes, and no custom one. */
 async function refuseUnwritable(engine: Engine, body: Body): Promise<void> {
   const client = await engine.client(String(claimsOf(String(body['AccessToken']))['client_id']));
@@ -99,34 +117,4 @@ async function refuseUnwritable(engine: Engine, body: Body): Promise<void> {
     const allowed = writable ? writable.includes(Name) : !Name.startsWith('custom:');
     if (!allowed) throw notAuthorized('A client attempted to write unauthorized attribute');
   }
-}
-
-async function signOutEverywhere(engine: Engine, pool: Pool, username: unknown): Promise<Body> {
-  const user = await findUser(engine, pool, username);
-  if (user) await pool.saveUser(engine.ctx, { ...user, RefreshTokens: [] });
-  return {};
-}
-
-/** Sign-in: cognito-local answers before it has looked at the password, and to disabled users. */
-async function initiate(engine: Engine, pool: Pool, body: Body): Promise<Body> {
-  const flow = String(body['AuthFlow']);
-  const parameters = (body['AuthParameters'] ?? {}) as Body;
-  if (flow.startsWith('REFRESH_TOKEN')) {
-    const expires = Number(claimsOf(String(parameters['REFRESH_TOKEN']))['exp']);
-    if (expires * 1000 <= Date.now()) throw notAuthorized('Refresh Token has expired');
-    return engine.invoke('InitiateAuth', body);
-  }
-  if (flow !== 'USER_PASSWORD_AUTH' && flow !== 'ADMIN_USER_PASSWORD_AUTH') {
-    throw invalidParameter(`the sandbox does not speak AuthFlow ${flow}`);
-  }
-  const user = await findUser(engine, pool, parameters['USERNAME']);
-  if (user === undefined || user.Password !== parameters['PASSWORD']) {
-    throw notAuthorized('Incorrect username or password.');
-  }
-  if (!user.Enabled) throw notAuthorized('User is disabled.');
-  return engine.invoke('InitiateAuth', {
-    ...body,
-    AuthFlow: 'USER_PASSWORD_AUTH',
-    AuthParameters: { ...parameters, USERNAME: user.Username },
-  });
 }

@@ -74,11 +74,14 @@ export function claimsOf(token: string): Claims {
   }
 }
 
-/** Signs the tokens of an answer with our key and fills in what cognito-local leaves out. */
-export function signAnswer(answer: Body, signer: Signer): Body {
+/** Signs the tokens of an answer with our key and fills in what cognito-local leaves out.
+ * @param refreshToken what they come of, where that is none of the answer's own */
+export function signAnswer(answer: Body, signer: Signer, refreshToken?: unknown): Body {
   const result = answer['AuthenticationResult'] as Body | undefined;
   if (result === undefined) return answer;
-  const access = claimsOf(String(result['AccessToken']));
+  const origin = claimsOf(String(result['RefreshToken'] ?? refreshToken))['jti'];
+  const issued = claimsOf(String(result['AccessToken']));
+  const access = { ...issued, origin_jti: origin };
   return {
     ...answer,
     AuthenticationResult: {
@@ -86,7 +89,7 @@ export function signAnswer(answer: Body, signer: Signer): Body {
       AccessToken: signer.sign(access),
       IdToken: signer.sign(claimsOf(String(result['IdToken']))),
       TokenType: 'Bearer',
-      ExpiresIn: Number(access['exp']) - Number(access['iat']),
+      ExpiresIn: Number(issued['exp']) - Number(issued['iat']),
     },
   };
 }

@@ -4,7 +4,7 @@ import { callerOf } from './caller.ts';
 import { TokenRejected, type VerifyToken } from './tokens.ts';
 
 export interface AccessEnv {
-  Variables: { caller: Caller; tokenExpiresAt: Date };
+  Variables: { caller: Caller; accessToken: string; tokenExpiresAt: Date };
 }
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i;
@@ -20,6 +20,7 @@ export function authenticate<E extends AccessEnv>(
     if (token === undefined) throw new TokenRejected(TokenRejected.MISSING);
     const claims = await verifyToken(token);
     c.set('caller', callerOf(claims, grants));
+    c.set('accessToken', token);
     c.set('tokenExpiresAt', claims.expiresAt);
     await next();
   };

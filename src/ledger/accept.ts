@@ -6,6 +6,7 @@ import type { Door, Registration } from '../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import { append } from './audit-trail.ts';
 import { atEdge, violates } from './database-error.ts';
+import { findLiving, hasEmail, hasUsername } from './living.ts';
 import { toRegistration } from './row.ts';
 import { wishRetry } from './wishes.ts';
 
@@ -158,16 +159,13 @@ async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResul
       return { kind, registration: held.registration };
     }
   }
-  const byEmail = await living(db, sql`${registrations.email} = ${input.email}`);
+  const byEmail = await findLiving(db, hasEmail(input.email));
   if (byEmail) {
     const resumed = await resumeOwn(db, input, byEmail);
     return resumed ?? { kind: 'email_taken', holder: byEmail };
   }
   if (input.username === null) return null;
-  const byUsername = await living(
-    db,
-    sql`lower(${registrations.username}) = lower(${input.username})`,
-  );
+  const byUsername = await findLiving(db, hasUsername(input.username));
   return byUsername ? { kind: 'username_taken', holder: byUsername } : null;
 }
 
@@ -184,26 +182,6 @@ async function resumeOwn(
   if (!own) return null;
   const wished = await wishRetry(db, holder.id, { actor: input.requestedBy, reason: null });
   return wished.kind === 'done' ? { kind: 'resumed', registration: wished.registration } : null;
-}
-
-async function living(
-  db: Database,
-  condition: ReturnType<typeof sql>,
-): Promise<Registration | null> {
-  return await atEdge(async () => {
-    const [row] = await db
-      .select()
-      .from(registrations)
-      .where(
-        and(
-          condition,
-          sql`(status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
-            OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL))`,
-        ),
-      )
-      .limit(1);
-    return row ? toRegistration(row) : null;
-  });
 }
 
 function sameRoles(left: readonly string[], right: readonly string[]): boolean {

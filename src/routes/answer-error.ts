@@ -4,10 +4,20 @@ import { ProviderUnavailable } from '../domain/role.ts';
 import { DatabaseError } from '../ledger/database-error.ts';
 import { Problem } from '../problem-details.ts';
 import type { AppEnv, Log } from './app-deps.ts';
+import { DoorError } from './door-error.ts';
 
 /** The one place where an error becomes an answer. */
 export function answerError(c: Context<AppEnv>, error: unknown, logger: Log): Response {
-  const { requestId } = c.var;
+  const answer = error instanceof DoorError ? answerDoor(error) : answerProblem(c, error, logger);
+  // What the handler had said before it failed, such as Preference-Applied, stands.
+  c.res.headers.forEach((value, name) => {
+    if (!answer.headers.has(name)) answer.headers.set(name, value);
+  });
+  return answer;
+}
+
+function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Response {
+  const { requestId, plainErrors } = c.var;
   const problem = toProblem(error);
   if (problem.code === 'internal') {
     logger.error({ requestId, ...describe(error) }, 'internal error');
@@ -15,15 +25,19 @@ export function answerError(c: Context<AppEnv>, error: unknown, logger: Log): Re
     logger.warn({ requestId, ...describe(error) }, 'a part is away');
   }
   const headers = problem.headers();
-  const answer = new Response(JSON.stringify(problem.body(requestId)), {
-    status: problem.failure.httpStatus,
-    headers,
-  });
-  // What the handler had said before it failed, such as Preference-Applied, stands.
-  c.res.headers.forEach((value, name) => {
-    if (!answer.headers.has(name)) answer.headers.set(name, value);
-  });
-  return answer;
+  const body = problem.body(requestId);
+  if (!plainErrors) return answerJson(body, body.status, headers);
+  const own = problem.code === 'internal' ? plainErrors.internal : null;
+  const plain = own === null ? { detail: body.detail, code: body.code } : { detail: own };
+  return answerJson(plain, body.status, { ...headers, 'content-type': 'application/json' });
+}
+
+function answerDoor({ status, detail, headers }: DoorError): Response {
+  return answerJson({ detail }, status, { ...headers, 'content-type': 'application/json' });
+}
+
+function answerJson(body: object, status: number, headers: Record<string, string>): Response {
+  return new Response(JSON.stringify(body), { status, headers });
 }
 
 function toProblem(error: unknown): Problem {

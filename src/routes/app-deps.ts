@@ -5,6 +5,7 @@ import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
 import type { Runs } from '../domain/runs.ts';
+import type { Sessions } from '../domain/session.ts';
 
 /** As much of pino as the API uses. */
 export interface Log {
@@ -40,6 +41,8 @@ export interface AppDeps {
   readonly runs: Runs;
   readonly roles: RoleCatalogue;
   readonly directory: Directory;
+  /** Of our app client; asked only where a door needs it. */
+  readonly sessions: Sessions;
   readonly changes: Changes;
   readonly verifyToken: VerifyToken;
   readonly grants: readonly Grant[];
@@ -59,5 +62,9 @@ export interface AppDeps {
 }
 
 export interface AppEnv {
-  Variables: AccessEnv['Variables'] & { requestId: string };
+  Variables: AccessEnv['Variables'] & {
+    requestId: string;
+    /** Set where errors are not problems but FastAPI's `detail`. */
+    plainErrors?: { readonly internal: string | null };
+  };
 }

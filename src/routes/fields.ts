@@ -8,7 +8,7 @@ const CONTROL = /\p{Cc}/u;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Text that PostgreSQL can hold and a log line can show: no control character, no lone surrogate. */
-function isPlain(value: string): boolean {
+export function isPlain(value: string): boolean {
   return value.isWellFormed() && !CONTROL.test(value);
 }
 

@@ -3,6 +3,7 @@ import type { Handler } from 'hono';
 import { authenticate } from '../access/authenticate.ts';
 import { Problem } from '../problem-details.ts';
 import type { AppDeps, AppEnv } from './app-deps.ts';
+import { plainErrors } from './door-error.ts';
 
 export type Api = OpenAPIHono<AppEnv>;
 
@@ -21,6 +22,19 @@ export function mount(
   const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
   const guards = route.security ? [authenticate<AppEnv>(deps.verifyToken, deps.grants)] : [];
   api.on([route.method.toUpperCase()], [path], ...guards, handler);
+}
+
+/** As mount, for a door whose errors are FastAPI's.
+ * @param internal what its public reads of a bug */
+export function mountPlain(
+  api: Api,
+  deps: Pick<AppDeps, 'verifyToken' | 'grants'>,
+  route: RouteConfig,
+  handler: Handler<AppEnv>,
+  internal: string | null = null,
+): void {
+  api.use(route.path, plainErrors(internal));
+  mount(api, deps, route, handler);
 }
 
 /** Answers every other method of the known paths: 405, and OPTIONS with what there is.

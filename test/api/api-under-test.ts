@@ -6,6 +6,7 @@ import { openDatabase } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { ProviderUnavailable, type Role } from '../../src/domain/role.ts';
 import type { Runs, RunState } from '../../src/domain/runs.ts';
+import type { Sessions } from '../../src/domain/session.ts';
 import { createTestDatabase } from '../stack/database.ts';
 import { startIssuer, type TokenIssuer } from './token-issuer.ts';
 
@@ -14,6 +15,10 @@ const ROLES: Role[] = [
   { name: 'admin', description: null },
   { name: 'researcher', description: 'Searches' },
 ];
+
+const away = () => Promise.reject(new ProviderUnavailable('no pool'));
+/** Of a test that has no pool: whoever needs sessions brings real ones. */
+const NO_SESSIONS: Sessions = { signIn: away, refresh: away, personOf: away, signOut: away };
 
 /** Everything that the fakes were asked, and what they are told to answer. */
 export interface Scripts {
@@ -84,6 +89,7 @@ export async function startApi(): Promise<ApiUnderTest> {
       userExists: () => scripts.userExists(),
       passwordState: () => scripts.passwordState(),
     },
+    sessions: NO_SESSIONS,
     changes: {
       onChange: (id, listener) => {
         const all = listeners.get(id) ?? new Set();

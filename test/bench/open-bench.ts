@@ -8,6 +8,7 @@ import type { RegistrationActivities } from '../../activities/contract.ts';
 import { createDirectory } from '../../activities/directory.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
 import { createRoleCatalogue } from '../../activities/role-catalogue.ts';
+import { createSessions } from '../../activities/sessions.ts';
 import { createApp } from '../../src/app.ts';
 import { RowChanges } from '../../src/changes.ts';
 import { openDatabase } from '../../src/db/client.ts';
@@ -81,6 +82,8 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     closing: closing.signal,
     roles: createRoleCatalogue(provider),
     directory: createDirectory(provider),
+    // No door that signs in is open.
+    sessions: createSessions(parts.client, { clientId: '', clientSecret: null }, log),
     verifyToken: async () => ({
       userId: 'bench',
       clientId: 'bench',

@@ -43,9 +43,12 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function setup(check: boolean): Promise<{ missing: number; lines: string[] }> {
+async function setup(
+  check: boolean,
+  more: Record<string, string> = {},
+): Promise<{ missing: number; lines: string[] }> {
   const lines: string[] = [];
-  const missing = await runSetup(parseConfig(env, 'setup'), {
+  const missing = await runSetup(parseConfig({ ...env, ...more }, 'setup'), {
     check,
     skipCognito: false,
     admin: ADMIN,
@@ -79,6 +82,21 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
   expect((await describe()).UserPoolClient).toEqual(before);
   expect(await administratorsRecorded()).toBe(1);
 
+  const [, ours] = /^Set COGNITO_CLIENT_ID=(.+)$/m.exec(made.lines.join('\n')) ?? [];
+  const { UserPoolClient } = await pool.client.send(
+    new DescribeUserPoolClientCommand({ UserPoolId: pool.userPoolId, ClientId: ours }),
+  );
+  expect(UserPoolClient).toMatchObject({
+    AccessTokenValidity: 30,
+    RefreshTokenValidity: 7,
+    TokenValidityUnits: { AccessToken: 'minutes', RefreshToken: 'days' },
+    ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+    EnableTokenRevocation: true,
+    PreventUserExistenceErrors: 'ENABLED',
+  });
+  const checked = await setup(true, { COGNITO_CLIENT_ID: ours ?? '', DOORS: 'session' });
+  expect(checked.lines.filter((line) => line.startsWith('Unsafe: '))).toEqual([]);
+
   expect((await setup(true)).missing).toBe(0);
   expect((await setup(false)).missing).toBe(0);
   expect(await administratorsRecorded()).toBe(1);
@@ -95,4 +113,22 @@ test('a client that may write our mark is named as unsafe', async () => {
   const unsafe = (await setup(true)).lines.filter((line) => line.startsWith('Unsafe: '));
   expect(unsafe.join('\n')).toContain('careless');
   expect(unsafe).toHaveLength(1);
+});
+
+test('a client that the open doors cannot work with is named, and left as it is', async () => {
+  const { UserPoolClient } = await pool.client.send(
+    new CreateUserPoolClientCommand({
+      UserPoolId: pool.userPoolId,
+      ClientName: 'unfit',
+      EnableTokenRevocation: false,
+    }),
+  );
+  const client = { COGNITO_CLIENT_ID: UserPoolClient?.ClientId ?? '' };
+  const about = ({ lines }: { lines: string[] }) => lines.filter((line) => line.includes('unfit'));
+  const unsafe = about(await setup(false, { ...client, DOORS: 'session' }));
+  expect(unsafe).toHaveLength(3);
+  for (const part of ['ALLOW_USER_PASSWORD_AUTH', 'revocation', 'PreventUserExistenceErrors']) {
+    expect(unsafe.join('\n')).toContain(part);
+  }
+  expect(about(await setup(false, { ...client, DOORS: 'users' }))).toEqual([]);
 });

@@ -1,0 +1,143 @@
+import { createHmac } from 'node:crypto';
+import type { AppClient, Body, Engine, Pool, User } from './engine.ts';
+import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './service-error.ts';
+import { type Claims, claimsOf } from './tokens.ts';
+import { findUser } from './users.ts';
+
+/**
+ * Sessions as the service has them: an access token names by `origin_jti` the refresh token that it
+ * comes of, and dies with it. cognito-local lacks that, and answers before it has looked at the
+ * password, and to disabled users.
+ */
+
+/** Sign-in, and new tokens from a refresh token. */
+export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<Body> {
+  const client = await clientOf(engine, body);
+  const flow = String(body['AuthFlow']);
+  const parameters = (body['AuthParameters'] ?? {}) as Body;
+  if (flow.startsWith('REFRESH_TOKEN')) {
+    const token = String(parameters['REFRESH_TOKEN']);
+    const user = await holderOf(engine, pool, token);
+    refuseWrongHash(client, String(user?.Username), parameters);
+    return await refreshed(engine, client, user, token);
+  }
+  if (flow !== 'USER_PASSWORD_AUTH' && flow !== 'ADMIN_USER_PASSWORD_AUTH') {
+    throw invalidParameter(`the sandbox does not speak AuthFlow ${flow}`);
+  }
+  if (!(client.ExplicitAuthFlows ?? []).includes(`ALLOW_${flow}`)) {
+    throw invalidParameter(`${flow} flow not enabled for this client`);
+  }
+  refuseWrongHash(client, String(parameters['USERNAME']), parameters);
+  const user = await findUser(engine, pool, parameters['USERNAME']);
+  if (user === undefined && client.PreventUserExistenceErrors !== 'ENABLED') throw userNotFound();
+  if (user === undefined || user.Password !== parameters['PASSWORD']) {
+    throw notAuthorized('Incorrect username or password.');
+  }
+  if (!user.Enabled) throw notAuthorized('User is disabled.');
+  const answer = await engine.invoke('InitiateAuth', {
+    ...body,
+    AuthFlow: 'USER_PASSWORD_AUTH',
+    AuthParameters: { ...parameters, USERNAME: user.Username },
+  });
+  await forgetExpired(engine, pool, user.Username);
+  return answer;
+}
+
+/** GetTokensFromRefreshToken. It takes the client's secret as it is, and so needs no username. */
+export async function refresh(engine: Engine, pool: Pool, body: Body): Promise<Body> {
+  const client = await clientOf(engine, body);
+  refuseWrongSecret(client, body['ClientSecret']);
+  const token = String(body['RefreshToken']);
+  return await refreshed(engine, client, await holderOf(engine, pool, token), token);
+}
+
+/** RevokeToken: the refresh token, and every access token that comes of it. Unknown ones are dead. */
+export async function revoke(engine: Engine, pool: Pool, body: Body): Promise<Body> {
+  const client = await clientOf(engine, body);
+  refuseWrongSecret(client, body['ClientSecret']);
+  if (client.EnableTokenRevocation === false) {
+    throw new ServiceError('UnsupportedOperationException', 'Token revocation is not enabled');
+  }
+  const user = await holderOf(engine, pool, String(body['Token']));
+  const kept = user?.RefreshTokens.filter((token) => token !== body['Token']);
+  if (user && kept) await pool.saveUser(engine.ctx, { ...user, RefreshTokens: kept });
+  return {};
+}
+
+/** Ends every session of a user. */
+export async function signOutEverywhere(
+  engine: Engine,
+  pool: Pool,
+  username: unknown,
+): Promise<Body> {
+  const user = await findUser(engine, pool, username);
+  if (user) await pool.saveUser(engine.ctx, { ...user, RefreshTokens: [] });
+  return {};
+}
+
+/** Throws where the session of an access token is over, or its user disabled. A token that the
+ * sandbox made by hand has no session. */
+export async function refuseRevoked(engine: Engine, pool: Pool, claims: Claims): Promise<void> {
+  const user = await findUser(engine, pool, claims['username'] ?? claims['sub']);
+  if (user === undefined) return;
+  if (!user.Enabled) throw notAuthorized('User is disabled.');
+  const origin = claims['origin_jti'];
+  const alive = user.RefreshTokens.some((token) => claimsOf(token)['jti'] === origin);
+  if (origin !== undefined && !alive) throw notAuthorized('Access Token has been revoked');
+}
+
+async function refreshed(
+  engine: Engine,
+  client: AppClient,
+  user: User | undefined,
+  token: string,
+): Promise<Body> {
+  if (user === undefined) throw notAuthorized('Invalid Refresh Token');
+  if (Number(claimsOf(token)['exp']) * 1000 <= Date.now()) {
+    throw notAuthorized('Refresh Token has expired');
+  }
+  if (!user.Enabled) throw notAuthorized('User is disabled.');
+  return await engine.invoke('InitiateAuth', {
+    ClientId: client.ClientId,
+    AuthFlow: 'REFRESH_TOKEN_AUTH',
+    AuthParameters: { REFRESH_TOKEN: token },
+  });
+}
+
+async function clientOf(engine: Engine, body: Body): Promise<AppClient> {
+  const client = await engine.client(String(body['ClientId']));
+  if (client) return client;
+  throw new ServiceError('ResourceNotFoundException', 'User pool client does not exist.');
+}
+
+async function holderOf(engine: Engine, pool: Pool, token: string): Promise<User | undefined> {
+  return (await pool.getUserByRefreshToken(engine.ctx, token)) ?? undefined;
+}
+
+async function forgetExpired(engine: Engine, pool: Pool, username: string): Promise<void> {
+  const user = await findUser(engine, pool, username);
+  const alive = user?.RefreshTokens.filter(
+    (token) => Number(claimsOf(token)['exp']) * 1000 > Date.now(),
+  );
+  if (user && alive) await pool.saveUser(engine.ctx, { ...user, RefreshTokens: alive });
+}
+
+function refuseWrongHash(client: AppClient, username: string, parameters: Body): void {
+  const { ClientId, ClientSecret } = client;
+  if (ClientSecret === undefined) return;
+  const given = parameters['SECRET_HASH'];
+  if (given === undefined) {
+    throw notAuthorized(
+      `Client ${ClientId} is configured with secret but SECRET_HASH was not received`,
+    );
+  }
+  const right = createHmac('sha256', ClientSecret).update(username + ClientId);
+  if (given !== right.digest('base64')) {
+    throw notAuthorized(`SecretHash does not match for the client: ${ClientId}`);
+  }
+}
+
+function refuseWrongSecret({ ClientId, ClientSecret }: AppClient, given: unknown): void {
+  if (ClientSecret === undefined || ClientSecret === given) return;
+  throw notAuthorized(`Unable to verify secret for client ${ClientId}`);
+}

@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { z } from '@hono/zod-openapi';
+import { TokenRejected } from '../access/tokens.ts';
+import { normaliseEmail } from '../domain/email.ts';
+import type { FailureCode } from '../domain/failure.ts';
+import { findLiving, hasUsername } from '../ledger/living.ts';
+import { Problem } from '../problem-details.ts';
+import { json } from './answers.ts';
+import type { AppDeps } from './app-deps.ts';
+import { doorErrors } from './door-answers.ts';
+import { readDoorBody } from './door-body.ts';
+import { DoorError } from './door-error.ts';
+import { sent } from './door-fields.ts';
+import { isPlain } from './fields.ts';
+import { BEARER, mountPlain, type Api } from './mount.ts';
+import { PersonSchema, showPerson, showTokens, SignedInSchema, TokensSchema } from './signed-in.ts';
+
+const WRONG_PAIR = 'Incorrect username or password';
+const DEAD_TOKEN = 'Invalid or expired refresh token';
+const TAGS = { tags: ['Door: session'] };
+const EVERYWHERE: readonly FailureCode[] = ['unavailable', 'internal'];
+const WITH_BODY: readonly FailureCode[] = ['payload_too_large', ...EVERYWHERE];
+
+const credentials = z
+  .object({
+    username: sent(320).openapi({ description: 'The username, or the e-mail address.' }),
+    password: sent(256),
+  })
+  .openapi('Credentials', { example: { username: 'ada@example.com', password: 'Analytical1' } });
+const refreshToken = z
+  .object({ refresh_token: sent(16_384) })
+  .openapi('RefreshToken', { example: { refresh_token: 'eyJjdHkiOiJ…' } });
+
+const bodyOf = (schema: z.ZodType) => ({
+  body: { required: true, content: { 'application/json': { schema } } },
+});
+
+/** The `session` door: sign-in, refresh, profile and sign-out on the pool's own sessions. */
+export function mountSessionDoor(api: Api, deps: AppDeps): void {
+  const { sessions } = deps;
+
+  mountPlain(
+    api,
+    deps,
+    {
+      ...TAGS,
+      method: 'post',
+      path: '/auth/login',
+      operationId: 'doorLogin',
+      summary: 'Sign in',
+      description:
+        'A wrong password, an unknown name and a disabled user are one answer. `challenge_required` answers only who sent the right password.',
+      request: bodyOf(credentials),
+      responses: {
+        200: json(SignedInSchema, 'Signed in.'),
+        ...doorErrors({ 401: [WRONG_PAIR] }, ['challenge_required', ...WITH_BODY]),
+      },
+    },
+    async (c) => {
+      const body = await readDoorBody(c, credentials);
+      const signIn = await sessions.signIn(await poolNameOf(deps, body.username), body.password);
+      if (signIn.kind === 'challenge') throw new Problem('challenge_required');
+      if (signIn.kind === 'refused') throw new DoorError(401, WRONG_PAIR);
+      const person = await sessions.personOf(signIn.tokens.accessToken);
+      // Disabled or deleted in this very moment.
+      if (!person) throw new DoorError(401, WRONG_PAIR);
+      return c.json({ ...showTokens(signIn.tokens), ...showPerson(person) }, 200);
+    },
+  );
+
+  mountPlain(
+    api,
+    deps,
+    {
+      ...TAGS,
+      method: 'post',
+      path: '/auth/refresh',
+      operationId: 'doorRefresh',
+      summary: 'Get a new access token',
+      request: bodyOf(refreshToken),
+      responses: {
+        200: json(TokensSchema, 'A new access token.'),
+        ...doorErrors({ 401: [DEAD_TOKEN] }, WITH_BODY),
+      },
+    },
+    async (c) => {
+      const body = await readDoorBody(c, refreshToken);
+      const tokens = await sessions.refresh(body.refresh_token);
+      if (!tokens) throw new DoorError(401, DEAD_TOKEN);
+      return c.json(showTokens(tokens), 200);
+    },
+  );
+
+  mountPlain(
+    api,
+    deps,
+    {
+      ...TAGS,
+      method: 'get',
+      path: '/profile',
+      operationId: 'doorProfile',
+      summary: 'Who I am',
+      description: 'Asks Cognito, and so knows at once of a sign-out.',
+      security: BEARER,
+      responses: {
+        200: json(PersonSchema, 'The person.'),
+        ...doorErrors({}, ['unauthenticated', ...EVERYWHERE], false),
+      },
+    },
+    async (c) => {
+      const person = await sessions.personOf(c.var.accessToken);
+      if (!person) throw new TokenRejected('signed out');
+      return c.json(showPerson(person), 200);
+    },
+  );
+
+  mountPlain(
+    api,
+    deps,
+    {
+      ...TAGS,
+      method: 'post',
+      path: '/auth/logout',
+      operationId: 'doorLogout',
+      summary: 'Sign out',
+      description:
+        'The refresh token is dead at once, and `/profile` refuses the access token; other routes take it until it expires.',
+      security: BEARER,
+      request: bodyOf(refreshToken),
+      responses: {
+        204: { description: 'Signed out.' },
+        ...doorErrors({}, ['unauthenticated', ...WITH_BODY]),
+      },
+    },
+    async (c) => {
+      const body = await readDoorBody(c, refreshToken);
+      await sessions.signOut(c.var.accessToken, body.refresh_token);
+      return c.body(null, 204);
+    },
+  );
+}
+
+/** What to sign in by. A name that the ledger does not know is asked for like any other: Cognito
+ * takes its time over a user who cannot exist, too. */
+async function poolNameOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<string> {
+  const email = isPlain(name) ? normaliseEmail(name) : null;
+  if (email !== null) return email;
+  const username = isPlain(name) ? name.normalize('NFC').trim() : '';
+  const row = await findLiving(deps.db, hasUsername(username));
+  return row?.cognitoUsername ?? randomUUID();
+}
