@@ -1,6 +1,7 @@
-/** RFC 5321's bounds: 64 octets before the @, 254 in all. */
+/** RFC 5321's bound before the @. */
 const MAX_LOCAL_OCTETS = 64;
-const MAX_OCTETS = 254;
+/** Cognito's for a username, which the address is; RFC 5321 would have 254. */
+export const MAX_EMAIL_OCTETS = 128;
 /** Printable ASCII atoms; quoted local parts and address literals are refused: Cognito refuses them too. */
 const ADDRESS =
   /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])$/;
@@ -11,8 +12,8 @@ const ADDRESS =
  * @returns null when it is not an address
  */
 export function normaliseEmail(text: string): string | null {
-  if (text.length > MAX_OCTETS + 64) return null;
+  if (text.length > MAX_EMAIL_OCTETS + 64) return null;
   const email = text.trim().toLowerCase();
-  if (email.length > MAX_OCTETS || email.indexOf('@') > MAX_LOCAL_OCTETS) return null;
+  if (email.length > MAX_EMAIL_OCTETS || email.indexOf('@') > MAX_LOCAL_OCTETS) return null;
   return ADDRESS.test(email) ? email : null;
 }

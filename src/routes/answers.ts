@@ -4,6 +4,7 @@ import { Problem, PROBLEM_TYPE } from '../problem-details.ts';
 import { ProblemSchema } from './schemas.ts';
 
 type Responses = RouteConfig['responses'];
+type Answer = Exclude<Responses[string], { $ref: string }>;
 
 const EXAMPLE_REQUEST_ID = '6f0d7b52-91e6-4a8e-9d0f-0d6d6a3f1c55';
 const EVERYWHERE = ['internal', 'unavailable'] as const;
@@ -15,11 +16,24 @@ const WITH_BODY = [
   'invalid_request',
 ] as const;
 
+/** What may be asked of the registration that an answer is about. */
+export const REGISTRATION_LINKS = Object.fromEntries(
+  [
+    'getRegistration',
+    'streamRegistration',
+    'retryRegistration',
+    'cancelRegistration',
+    'replaceRegistrationRoles',
+    'resendInvitation',
+  ].map((operationId) => [operationId, { operationId, parameters: { id: '$response.body#/id' } }]),
+);
+
 /** How the document describes the JSON of an answer. */
 export function json(
   schema: z.ZodType,
   description: string,
   headers: Record<string, string> = {},
+  links: NonNullable<Answer['links']> = {},
 ): Responses[string] {
   const described = Object.entries(headers).map(([name, text]): [string, HeaderObject] => [
     name,
@@ -29,6 +43,7 @@ export function json(
     description,
     content: { 'application/json': { schema } },
     headers: Object.fromEntries(described),
+    links,
   };
 }
 

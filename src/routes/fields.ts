@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { normaliseEmail } from '../domain/email.ts';
+import { MAX_EMAIL_OCTETS, normaliseEmail } from '../domain/email.ts';
 import { MAX_ROLES, ROLE_NAME } from '../domain/role.ts';
 
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
@@ -12,11 +12,23 @@ export function isPlain(value: string): boolean {
   return value.isWellFormed() && !CONTROL.test(value);
 }
 
+// The document's words for the same, spelled out: other languages know fewer classes, and other blanks.
+const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
+const PLAIN = `[^${CONTROLS}]*`;
+const NOT_BLANK = String.raw`[^\s\ufeff${CONTROLS}]`;
+
+/** Lengths are in characters, as in the document, not in UTF-16's units. */
 export function text(min: number, max: number) {
   return z
     .string()
-    .min(min)
-    .max(max)
+    .refine((value) => Array.from(value).length >= min, {
+      error: `At least ${min} here.`,
+      params: { code: 'too_small' },
+    })
+    .refine((value) => Array.from(value).length <= max, {
+      error: `At most ${max} here.`,
+      params: { code: 'too_big' },
+    })
     .refine((value) => min === 0 || value.trim() !== '', {
       error: 'Blanks alone are not accepted.',
       params: { code: 'blank' },
@@ -24,6 +36,11 @@ export function text(min: number, max: number) {
     .refine(isPlain, {
       error: 'Control characters and broken Unicode are not accepted.',
       params: { code: 'control_character' },
+    })
+    .openapi({
+      minLength: min,
+      maxLength: max,
+      pattern: min === 0 ? `^${PLAIN}$` : `^${PLAIN}${NOT_BLANK}${PLAIN}$`,
     });
 }
 
@@ -39,7 +56,12 @@ export const email = z
     });
     return z.NEVER;
   })
-  .openapi({ type: 'string', format: 'email', maxLength: 254, example: 'ada@example.com' });
+  .openapi({
+    type: 'string',
+    format: 'email',
+    maxLength: MAX_EMAIL_OCTETS,
+    example: 'ada@example.com',
+  });
 
 // The pattern is written out: the document's generator would append the flag to it.
 export const role = z.string().regex(ROLE_NAME).openapi({ pattern: ROLE_NAME.source });
@@ -69,7 +91,7 @@ export const uuid = z
   .openapi({ type: 'string', format: 'uuid' });
 
 /** The offset of an instant of the year 9999 may lead into 10000, which PostgreSQL cannot read. */
-const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+export const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** An instant of RFC 3339, brought into the years that both we and PostgreSQL can write. */
 export const instant = z.iso
@@ -84,7 +106,3 @@ export const limit = z
   .pipe(z.int().min(1).max(200))
   .default(50)
   .openapi({ type: 'integer', minimum: 1, maximum: 200, default: 50 });
-
-export const cursor = z.string().max(400).optional().openapi({
-  description: 'The `nextCursor` of the page before.',
-});

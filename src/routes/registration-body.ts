@@ -36,7 +36,11 @@ export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Wan
     username: body.username ?? null,
     firstName: body.firstName ?? null,
     lastName: body.lastName ?? null,
-    attributes: body.attributes,
+    attributes: Object.fromEntries(
+      Object.entries(body.attributes).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined,
+      ),
+    ),
     emailVerified: body.emailVerified,
     invite: body.invite,
     roles: [...new Set(body.roles)],
@@ -48,15 +52,7 @@ function attributesOf(names: readonly string[]) {
   return z
     .strictObject(Object.fromEntries(names.map((name) => [name, text(1, 2048).optional()])))
     .default({})
-    .transform((values) =>
-      Object.fromEntries(
-        Object.entries(values).filter(
-          (entry): entry is [string, string] => typeof entry[1] === 'string',
-        ),
-      ),
-    )
     .openapi({
-      type: 'object',
       description: 'Pool attributes by name; which may be set is configured (COGNITO_ATTRIBUTES).',
     });
 }

@@ -30,6 +30,14 @@ id: hCy8kVd0cY7Qm2nX4pTzGw
 : still here
 
 `;
+/** Until OpenAPI 3.2, the schema of such an answer is that of one event. */
+const ReceiptEvent = z
+  .object({
+    event: z.literal('receipt'),
+    id: z.string(),
+    data: z.string().openapi({ description: 'The receipt as JSON, as `getRegistration` has it.' }),
+  })
+  .openapi('ReceiptEvent');
 const text = (description: string) => ({ description, schema: { type: 'string' as const } });
 
 const operation = {
@@ -56,7 +64,7 @@ Ends after the closed receipt, when the token expires, when the registration is 
       headers: { 'X-Accel-Buffering': text('`no`: proxies hand on each event as it comes.') },
       content: {
         'text/event-stream': {
-          schema: { type: 'string' as const },
+          schema: ReceiptEvent,
           examples: { completed: { value: EXAMPLE } },
         },
       },

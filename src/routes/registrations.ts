@@ -3,11 +3,11 @@ import { findVisible, receiptOf, receiptsOf } from './show.ts';
 import { countRegistrations, listRegistrations } from '../ledger/read.ts';
 import { parse, parseQuery } from './validate.ts';
 import { admit } from './admit.ts';
-import { json, problems } from './answers.ts';
+import { json, problems, REGISTRATION_LINKS } from './answers.ts';
 import type { AppDeps } from './app-deps.ts';
 import { readJson } from './body.ts';
-import { fromCursor, pageOf } from './cursor.ts';
-import { cursor, email, instant, limit, role, text } from './fields.ts';
+import { cursor, fromCursor, pageOf } from './cursor.ts';
+import { email, instant, limit, text } from './fields.ts';
 import { idempotencyKey, idempotencyKeyOf } from './idempotency-key.ts';
 import { BEARER, mount, type Api } from './mount.ts';
 import { problemOf } from './outcome.ts';
@@ -24,7 +24,8 @@ const pathId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
 const listQuery = z.object({
   status: z.array(RegistrationStatusSchema).max(50).optional(),
   email: email.optional(),
-  role: role.optional(),
+  // Any text: a name that no role can have is one that no registration has.
+  role: text(1, 128).optional(),
   requestedBy: text(1, 200).optional(),
   acceptedAfter: instant.optional(),
   acceptedBefore: instant.optional(),
@@ -32,6 +33,11 @@ const listQuery = z.object({
   limit,
 });
 const waited = { 'Preference-Applied': 'What of `Prefer` was honoured.' };
+const told = {
+  ...waited,
+  Location: 'The registration.',
+  'Idempotent-Replayed': '`true` where the key was known.',
+};
 const TAG = { tags: ['Registrations'], security: BEARER };
 
 export function mountRegistrations(api: Api, deps: AppDeps): void {
@@ -53,16 +59,8 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
         body: { required: true, content: { 'application/json': { schema: body } } },
       },
       responses: {
-        201: json(ReceiptSchema, 'Completed within the wait, or before.', {
-          ...waited,
-          Location: 'The registration.',
-          'Idempotent-Replayed': '`true` where the key was known.',
-        }),
-        202: json(ReceiptSchema, 'Accepted; it goes on.', {
-          ...waited,
-          Location: 'The registration.',
-          'Idempotent-Replayed': '`true` where the key was known.',
-        }),
+        201: json(ReceiptSchema, 'Completed within the wait, or before.', told, REGISTRATION_LINKS),
+        202: json(ReceiptSchema, 'Accepted; it goes on.', told, REGISTRATION_LINKS),
         ...problems(
           { body: true },
           'forbidden',

@@ -54,9 +54,9 @@ describe('normaliseEmail', () => {
     expect(normaliseEmail(text)).toBeNull();
   });
 
-  test('254 octets are an address, 255 are none', () => {
-    const longest = `ada@${domain(250)}`;
-    expect(longest).toHaveLength(254);
+  test('128 octets are an address, 129 are none', () => {
+    const longest = `ada@${domain(124)}`;
+    expect(longest).toHaveLength(128);
     expect(normaliseEmail(longest)).toBe(longest);
     expect(normaliseEmail(`x${longest}`)).toBeNull();
   });
