@@ -7,7 +7,7 @@ import { tokenOf } from './person.ts';
 import { printError, printLine, reasonOf } from './progress.ts';
 import { homeOf, STACK_FILE } from './home.ts';
 
-const Running = z.object({
+const Sandbox = z.object({
   COGNITO_ENDPOINT: z.string(),
   COGNITO_USER_POOL_ID: z.string(),
   COGNITO_CLIENT_ID: z.string(),
@@ -17,22 +17,29 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { role: { type: 'string' }, email: { type: 'string' } },
   });
+  // In a stack of containers the environment names the sandbox; beside `npm start` the home does.
+  const named = Sandbox.safeParse(process.env);
+  const sandbox = named.success ? named.data : await runningHere();
+  const address = {
+    endpoint: sandbox.COGNITO_ENDPOINT,
+    userPoolId: sandbox.COGNITO_USER_POOL_ID,
+    clientId: sandbox.COGNITO_CLIENT_ID,
+  };
+  const email = values.email ?? `${values.role ?? 'admin'}@example.com`;
+  printLine(await tokenOf(address, email, values.role));
+}
+
+async function runningHere(): Promise<z.infer<typeof Sandbox>> {
   const home = resolve(homeOf(process.env));
   const text = await readIfThere(join(home, STACK_FILE));
   if (text === undefined || (await holderOf(home)) === undefined) {
     throw new Error('nothing runs here: `npm start` first');
   }
-  const running = Running.safeParse(JSON.parse(text));
+  const running = Sandbox.safeParse(JSON.parse(text));
   if (!running.success) {
     throw new Error('the Cognito that runs here is yours: get a token from it');
   }
-  const sandbox = {
-    endpoint: running.data.COGNITO_ENDPOINT,
-    userPoolId: running.data.COGNITO_USER_POOL_ID,
-    clientId: running.data.COGNITO_CLIENT_ID,
-  };
-  const email = values.email ?? `${values.role ?? 'admin'}@example.com`;
-  printLine(await tokenOf(sandbox, email, values.role));
+  return running.data;
 }
 
 try {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { ServiceError } from './service-error.ts';
 import { createStores } from './store.ts';
+import { wishedPoolId } from './wished-id.ts';
 
 export interface Attribute {
   Name: string;
@@ -40,15 +41,19 @@ export interface Pool {
     UsernameConfiguration?: { CaseSensitive?: boolean };
     SchemaAttributes?: SchemaAttribute[];
     Policies?: { PasswordPolicy?: PasswordPolicy };
+    UserPoolTags?: Record<string, string>;
   };
   getUserByUsername(ctx: unknown, username: string): Promise<User | null>;
   getUserByRefreshToken(ctx: unknown, token: string): Promise<User | null>;
   getGroupByGroupName(ctx: unknown, name: string): Promise<unknown>;
   saveUser(ctx: unknown, user: User): Promise<void>;
+  saveAppClient(ctx: unknown, client: AppClient): Promise<void>;
+  deleteAppClient(ctx: unknown, client: AppClient): Promise<void>;
 }
 
 export interface AppClient {
   ClientId: string;
+  ClientName?: string;
   UserPoolId: string;
   ClientSecret?: string;
   EnableTokenRevocation?: boolean;
@@ -69,6 +74,7 @@ export interface Engine {
 }
 
 interface CognitoService {
+  createUserPool(ctx: unknown, options: Pool['options']): Promise<unknown>;
   getUserPool(ctx: unknown, id: string): Promise<Pool>;
   getAppClient(ctx: unknown, id: string): Promise<AppClient | null>;
 }
@@ -116,7 +122,8 @@ export async function createEngine(
     services: object,
   ) => (target: string) => Route;
   const pools = new PoolFactory(clock, stores);
-  const cognito = await new ServiceFactory(directory, stores, pools).create(ctx, {});
+  const service = await new ServiceFactory(directory, stores, pools).create(ctx, {});
+  const cognito = withWishedPoolIds(service);
   const messages = {
     deliver: async (...sent: Delivery) => {
       const [, source, , poolId, user, code] = sent;
@@ -144,6 +151,14 @@ export async function createEngine(
     },
     client: (id) => cognito.getAppClient(ctx, id),
   };
+}
+
+// Behind cognito-local's own operation, so that a wished pool gets all that any pool gets.
+function withWishedPoolIds(service: CognitoService): CognitoService {
+  const make = service.createUserPool.bind(service);
+  const createUserPool: CognitoService['createUserPool'] = (ctx, options) =>
+    make(ctx, { ...options, Id: wishedPoolId(options) ?? options.Id });
+  return Object.assign(service, { createUserPool });
 }
 
 /** Arguments of cognito-local's `deliver`: context, source, client, pool, user, code. */

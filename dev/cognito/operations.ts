@@ -6,6 +6,7 @@ import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './s
 import { initiate, refresh, refuseRevoked, revoke, signOutEverywhere } from './sessions.ts';
 import { claimsOf, type Signer, signAnswer } from './tokens.ts';
 import { checkedAttributes, findUser, normalUsername } from './users.ts';
+import { withWishedClientId } from './wished-id.ts';
 
 export interface Request {
   readonly operation: string;
@@ -50,6 +51,7 @@ export async function perform(request: Request, around: Surroundings): Promise<B
       break;
   }
   const answer = await engine.invoke(operation, body);
+  if (operation === 'CreateUserPoolClient') return withWishedClientId(engine, pool, answer);
   return signAnswer(pageOf(operation, body, answer), signer);
 }
 

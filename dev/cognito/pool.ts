@@ -4,6 +4,7 @@ import {
   CreateUserPoolClientCommand,
   CreateUserPoolCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
+import { clientIdWish, poolIdWish } from './wished-id.ts';
 
 export const ROLES: Readonly<Record<string, string>> = {
   admin: 'Everything, and registers anybody',
@@ -17,14 +18,19 @@ export interface MadePool {
   readonly clientId: string;
 }
 
-/** Makes a pool as Registrar wants it, with its client and its roles. */
+/**
+ * Makes a pool as Registrar wants it, with its roles and, as the last, its client. The sandbox
+ * chooses the ids unless they are wished.
+ */
 export async function makePool(
   client: CognitoIdentityProviderClient,
   name: string,
+  wished?: MadePool,
 ): Promise<MadePool> {
   const { UserPool } = await client.send(
     new CreateUserPoolCommand({
       PoolName: name,
+      ...(wished && { UserPoolTags: poolIdWish(wished.userPoolId) }),
       UsernameAttributes: ['email'],
       UsernameConfiguration: { CaseSensitive: false },
       AutoVerifiedAttributes: ['email'],
@@ -51,10 +57,13 @@ export async function makePool(
   );
   const userPoolId = UserPool?.Id;
   if (userPoolId === undefined) throw new Error('the sandbox made no pool');
+  for (const [GroupName, Description] of Object.entries(ROLES)) {
+    await client.send(new CreateGroupCommand({ UserPoolId: userPoolId, GroupName, Description }));
+  }
   const made = await client.send(
     new CreateUserPoolClientCommand({
       UserPoolId: userPoolId,
-      ClientName: name,
+      ClientName: wished ? clientIdWish(wished.clientId) : name,
       ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
       AccessTokenValidity: 30,
       IdTokenValidity: 30,
@@ -68,8 +77,5 @@ export async function makePool(
   );
   const clientId = made.UserPoolClient?.ClientId;
   if (clientId === undefined) throw new Error('the sandbox made no client');
-  for (const [GroupName, Description] of Object.entries(ROLES)) {
-    await client.send(new CreateGroupCommand({ UserPoolId: userPoolId, GroupName, Description }));
-  }
   return { userPoolId, clientId };
 }

@@ -14,16 +14,21 @@ export interface CognitoOptions {
   /** Absolute folder of the embedded state. */
   readonly home: string;
   readonly port: number;
+  /** Address to listen on; by default nobody but this machine gets in. */
+  readonly host?: string;
+  /** What others reach it by, and so what its tokens name; by default its own address. */
+  readonly endpoint?: string;
   readonly rules?: readonly Rule[];
 }
 
 const LARGEST_BODY = 1_048_576;
 
-/** Starts the sandbox on 127.0.0.1, in this process. `url` is its endpoint. */
+/** Starts the sandbox in this process. `url` is its endpoint. */
 export async function startCognito(options: CognitoOptions): Promise<RunningPart> {
   const home = join(options.home, 'cognito');
   await mkdir(home, { recursive: true, mode: 0o700 });
-  const endpoint = `http://127.0.0.1:${options.port}`;
+  const host = options.host ?? '127.0.0.1';
+  const endpoint = options.endpoint ?? `http://127.0.0.1:${options.port}`;
   const signer = await createSigner(home);
   const sandbox = await createSandbox({
     directory: join(home, 'pools'),
@@ -39,7 +44,7 @@ export async function startCognito(options: CognitoOptions): Promise<RunningPart
   // Longer than any pause of a client that keeps its connection: a reset here would look
   // like a lost reply.
   server.keepAliveTimeout = 600_000;
-  await listen(server, options.port);
+  await listen(server, options.port, host);
   return {
     url: endpoint,
     kill: () => server.closeAllConnections(),
@@ -52,10 +57,10 @@ export async function startCognito(options: CognitoOptions): Promise<RunningPart
   };
 }
 
-async function listen(server: Server, port: number): Promise<void> {
+async function listen(server: Server, port: number, host: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, host, () => {
       server.off('error', reject);
       resolve();
     });

@@ -98,8 +98,9 @@ export function startEntry(
   entry: string,
   cwd: string,
   env: Readonly<Record<string, string>>,
+  more: readonly string[] = [],
 ): Program {
-  const args = [`${REPOSITORY}run.mjs`, `${REPOSITORY}${entry}`];
+  const args = [`${REPOSITORY}run.mjs`, `${REPOSITORY}${entry}`, ...more];
   return startProgram({ command: process.execPath, args, cwd, env });
 }
 

@@ -1,0 +1,28 @@
+# Two images of one base: `production` runs every process of Registrar, `sandbox` the Cognito
+# emulator of docker-compose.yml. Nothing is built: Node runs the TypeScript files as they are.
+FROM node:24.21.0-bookworm-slim AS base
+ENV NODE_ENV=production
+WORKDIR /registrar
+COPY package.json package-lock.json .npmrc ./
+COPY dev/node/package.json dev/node/
+
+FROM base AS sandbox
+RUN npm ci --include=dev
+COPY . .
+RUN install -d -o node -g node /state
+ENV REGISTRAR_HOME=/state
+USER node
+CMD ["node", "run.mjs", "dev/cognito/main.ts"]
+
+FROM base AS production
+RUN npm ci --omit=dev
+COPY run.mjs LICENSE ./
+COPY activities activities
+COPY setup setup
+COPY src src
+COPY worker worker
+COPY workflows workflows
+USER node
+EXPOSE 3000
+# Exec form, and run.mjs imports the process instead of starting one: SIGTERM reaches it.
+CMD ["node", "run.mjs", "src/main.ts"]

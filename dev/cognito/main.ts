@@ -1,0 +1,61 @@
+// The sandbox as a process of its own, for a stack of containers. The port is the endpoint's.
+import { resolve } from 'node:path';
+import {
+  DeleteUserPoolCommand,
+  DescribeUserPoolClientCommand,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-cognito-identity-provider';
+import { z } from 'zod';
+import { homeOf } from '../home.ts';
+import { printError, printLine, reasonOf } from '../progress.ts';
+import { sandboxClient } from './client.ts';
+import { makePool, type MadePool } from './pool.ts';
+import { startCognito } from './server.ts';
+
+const Environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  COGNITO_ENDPOINT: z.url(),
+  COGNITO_USER_POOL_ID: z.string(),
+  COGNITO_CLIENT_ID: z.string(),
+});
+
+async function main(): Promise<void> {
+  const env = Environment.parse(process.env);
+  const endpoint = env.COGNITO_ENDPOINT.replace(/\/+$/, '');
+  const port = Number(new URL(endpoint).port || '80');
+  const home = resolve(homeOf(process.env));
+  const sandbox = await startCognito({ home, port, host: env.HOST, endpoint });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => void sandbox.stop());
+  }
+  const { COGNITO_USER_POOL_ID: userPoolId, COGNITO_CLIENT_ID: clientId } = env;
+  await ensurePool(`http://127.0.0.1:${port}`, { userPoolId, clientId });
+  printLine(`The Cognito sandbox runs: ${endpoint}, pool ${userPoolId}, client ${clientId}`);
+}
+
+/** The pool under these ids, made when missing, and made anew when a start was killed half-way. */
+async function ensurePool(address: string, ids: MadePool): Promise<void> {
+  const client = sandboxClient(address);
+  const pool = { UserPoolId: ids.userPoolId };
+  try {
+    // The client is what is made last.
+    await client.send(new DescribeUserPoolClientCommand({ ...pool, ClientId: ids.clientId }));
+  } catch (error) {
+    if (!(error instanceof ResourceNotFoundException)) throw error;
+    await client.send(new DeleteUserPoolCommand(pool)).catch(ignoreMissing);
+    await makePool(client, 'registrar', ids);
+  } finally {
+    client.destroy();
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof ResourceNotFoundException)) throw error;
+}
+
+try {
+  await main();
+} catch (error) {
+  printError(`cognito: ${reasonOf(error)}`);
+  process.exit(1);
+}
