@@ -11,7 +11,8 @@ import { undeliveredWishes } from '../src/ledger/wishes.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
 import { deleteUser } from './delete-user.ts';
-import type { StepLog } from './step-context.ts';
+import { addRole, removeRole } from './roles.ts';
+import type { StepContext, StepLog } from './step-context.ts';
 
 const BATCH = 500;
 /** A round ends well before its activity does; what is left comes first in the next one. */
@@ -22,7 +23,8 @@ const AFTER_END_MS = 60_000;
 const WISH_AGE_MS = 10_000;
 /** A start that is on its way in the background needs no second one. */
 const ACCEPTED_AGE_MS = 5000;
-const REQUEST_MS = 4000;
+/** For all that one row needs of Cognito: half of the round's heartbeat time-out. */
+const ROW_MS = 10_000;
 /** Events under one seal: read and hashed well within a statement's time. */
 const SEAL_BATCH = 1000;
 
@@ -132,17 +134,20 @@ async function takeBack(deps: SweepDeps, row: OpenRow): Promise<void> {
 async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed | null> {
   const row = await readRow(deps.db, open.id);
   if (isClosed(row.status)) return null;
-  const signal = AbortSignal.timeout(REQUEST_MS);
-  const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, signal);
+  const ctx = contextOf(deps);
+  const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, ctx.signal);
   const whole = user?.mark === row.id && isOpenForward(row.status) && row.wish?.kind !== 'cancel';
   if (deps.dryRun) return whole ? 'completed' : 'compensated';
   if (!whole) {
     // The id may be started again only after a failed run: the row is closed without one.
-    await compensateHere(deps, row);
+    await compensateHere(deps, ctx, row);
     return 'compensated';
   }
-  if (row.createOutcome !== 'created') await noteCreated(deps.db, row.id, user, 1);
-  for (const role of row.roles) await deps.provider.addRole(user.username, role, signal);
+  const known = row.createOutcome === 'created' ? row : await noteCreated(deps.db, row.id, user, 1);
+  for (const role of row.rolesTouched) {
+    if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
+  }
+  for (const role of row.roles) await addRole(ctx, known, role);
   const { kind } = await complete(deps.db, row.id, row.roles, {});
   deps.changed(row.id);
   if (kind !== 'completed')
@@ -150,20 +155,23 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
   return kind === 'completed' ? 'completed' : 'failed';
 }
 
-async function compensateHere(deps: SweepDeps, row: Registration): Promise<void> {
+async function compensateHere(deps: SweepDeps, ctx: StepContext, row: Registration): Promise<void> {
   if (isOpenForward(row.status)) await beginTerminated(deps, row.id);
-  const ctx = {
+  await deleteUser(ctx, row.id);
+  await close(deps.db, row.id, done(1));
+  deps.changed(row.id);
+}
+
+function contextOf(deps: SweepDeps): StepContext {
+  return {
     db: deps.db,
     provider: deps.provider,
     log: deps.log,
     attempt: 1,
     slow: true,
     graceMs: deps.propagationGraceSeconds * 1000,
-    signal: AbortSignal.timeout(REQUEST_MS),
+    signal: AbortSignal.timeout(ROW_MS),
   };
-  await deleteUser(ctx, row.id);
-  await close(deps.db, row.id, done(1));
-  deps.changed(row.id);
 }
 
 async function beginTerminated(deps: SweepDeps, id: string): Promise<void> {

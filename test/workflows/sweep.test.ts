@@ -164,6 +164,25 @@ describe('a run that completed over an open row', () => {
     });
   });
 
+  test('with its user, while other roles are wished: completed, with exactly those', async () => {
+    const registration = await saga.register();
+    await saga.ending(registration.id);
+    await reopen(registration.id);
+    await saga.db.execute(sql`UPDATE registrations
+      SET roles = '{manager}', roles_touched = '{viewer,manager}' WHERE id = ${registration.id}`);
+    await saga.pool.setFaults([
+      { operation: 'AdminRemoveUserFromGroup', times: 1, fault: { kind: 'server' } },
+    ]);
+    expect(await saga.sweep()).toMatchObject({ completed: 0, failed: 1 });
+    expect((await saga.row(registration.id)).status).toBe('running');
+    expect(await saga.sweep()).toMatchObject({ completed: 1, failed: 0 });
+    expect(await saga.world(registration)).toEqual({
+      mark: registration.id,
+      roles: ['manager'],
+      status: 'completed',
+    });
+  });
+
   test('without its user: closed as failed, though no run can do it', async () => {
     const registration = await saga.register();
     await saga.ending(registration.id);
