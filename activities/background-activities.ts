@@ -1,30 +1,20 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import type { Database } from '../src/db/client.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { classify } from './classify.ts';
-import type { IdentityProvider } from './cognito.ts';
 import { comparePool } from './compare-pool.ts';
 import type { BackgroundActivities, Comparison } from './contract.ts';
 import { ProviderError } from './provider-error.ts';
-import { relayInvitations } from './relay.ts';
+import { relay, type RelayDeps } from './relay/shift.ts';
 import { resumeDue } from './resume-due.ts';
 import { ledgerSightings } from './sightings.ts';
-import type { StepLog } from './step-context.ts';
 import { StepFailure, toApplicationFailure } from './step-failure.ts';
 import { sweep } from './sweep.ts';
 
-export interface BackgroundActivityDeps {
-  readonly db: Database;
-  readonly provider: IdentityProvider;
+export interface BackgroundActivityDeps extends RelayDeps {
   readonly runs: Runs;
-  readonly log: StepLog;
-  readonly changed: (registrationId: string) => void;
-  readonly propagationGraceSeconds: number;
-  /** The process is on its way out: what lasts long ends at once and goes on elsewhere. */
-  readonly stopping: AbortSignal;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {
@@ -46,11 +36,12 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
     sweep: () => named('sweep', (heartbeat) => sweep({ ...deps, heartbeat })),
     // Repeatable: a signal to a run that is not parked is nothing.
     resumeDue: () => named('resumeDue', (heartbeat) => resumeDue(deps, heartbeat)),
-    // Repeatable: a delivery is marked after it was made, and a second invitation replaces the first.
+    // Repeatable: a delivery is marked after it was made, its id deduplicates, and a second
+    // invitation replaces the first.
     relay: () =>
       named('relay', (heartbeat) => {
         const over = AbortSignal.any([deps.stopping, Context.current().cancellationSignal]);
-        return relayInvitations({ ...deps, stopping: over }, heartbeat);
+        return relay({ ...deps, stopping: over }, heartbeat);
       }),
     // Repeatable: it changes neither pool nor registrations, and a killed one goes on from its page.
     comparePool: (from) =>

@@ -13,6 +13,8 @@ declare module 'vitest' {
     readonly temporalAddress: string;
     readonly cognitoEndpoint: string;
     readonly cognitoRegion: string;
+    /** A folder for what a test starts by itself; it goes with the run, also one that was killed. */
+    readonly testHome: string;
   }
 }
 
@@ -40,6 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('temporalAddress', stack.env['TEMPORAL_ADDRESS'] ?? '');
     project.provide('cognitoEndpoint', stack.env['COGNITO_ENDPOINT'] ?? '');
     project.provide('cognitoRegion', stack.env['AWS_REGION'] ?? '');
+    project.provide('testHome', home);
     return async () => {
       await stack.stop();
       await rm(home, { recursive: true, force: true });

@@ -6,9 +6,11 @@ import { createBackgroundActivities } from '../activities/background-activities.
 import { cognitoClient, createCognito, type IdentityProvider } from '../activities/cognito.ts';
 import { createRegistrationActivities } from '../activities/registration-activities.ts';
 import type { Config } from '../src/config.ts';
+import { tryAdvisoryLock } from '../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../src/db/client.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { createRuns } from '../src/temporal/runs.ts';
+import { openDestinations } from './destinations.ts';
 import { supervise, type Supervised } from './supervise.ts';
 import { createWorker } from './worker.ts';
 
@@ -29,6 +31,9 @@ export interface PartsOptions {
   readonly log: Logger;
 }
 
+/** Any constant but the migration's: who holds it is the deployment's relay. */
+const RELAY_LOCK = 7_267_473;
+
 let runtimeInstalled = false;
 
 /** Wires database, Cognito and Temporal; opens nothing but the loop that connects to Temporal. */
@@ -45,7 +50,12 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
   const deps = { ...config.retry, db: pool.db, provider, runs, log, changed };
   const activities = {
     ...createRegistrationActivities({ ...deps, ...config.schedules }),
-    ...createBackgroundActivities({ ...deps, stopping: stopping.signal }),
+    ...createBackgroundActivities({
+      ...deps,
+      stopping: stopping.signal,
+      lock: () => tryAdvisoryLock(config.database.url, RELAY_LOCK),
+      destinations: () => openDestinations(config, log),
+    }),
   };
   const { namespace } = config.temporal;
   const makeWorker = (connection: NativeConnection): Promise<Worker> =>

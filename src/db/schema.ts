@@ -23,6 +23,7 @@ import type {
 import type { AuditEventName } from '../domain/audit-event.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
+import type { UserEventType } from '../domain/user-event.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
@@ -176,14 +177,18 @@ export const poolSightings = pgTable('pool_sightings', {
 });
 
 /** What to tell somebody, once the registration is complete. `id` deduplicates. */
-export const outbox = pgTable('outbox', {
-  id: uuid('id').primaryKey(),
-  registrationId: uuid('registration_id').notNull(),
-  kind: text('kind').$type<'invitation' | 'user.created'>().notNull(),
-  occurredAt: at('occurred_at').notNull(),
-});
+export const outbox = pgTable(
+  'outbox',
+  {
+    id: uuid('id').primaryKey(),
+    registrationId: uuid('registration_id').notNull(),
+    kind: text('kind').$type<'invitation' | UserEventType>().notNull(),
+    occurredAt: at('occurred_at').notNull(),
+  },
+  (t) => [index('outbox_events').on(t.occurredAt, t.id).where(sql.raw(`kind <> 'invitation'`))],
+);
 
-/** Per destination, whether it was told. */
+/** Per destination, whether it was told. A row that was given up is not tried again by itself. */
 export const outboxDeliveries = pgTable(
   'outbox_deliveries',
   {
@@ -194,10 +199,13 @@ export const outboxDeliveries = pgTable(
     attempts: integer('attempts').notNull().default(0),
     nextAttemptAt: at('next_attempt_at').notNull(),
     deliveredAt: at('delivered_at'),
+    givenUpAt: at('given_up_at'),
     lastError: text('last_error'),
   },
   (t) => [
     uniqueIndex('outbox_deliveries_once').on(t.outboxId, t.destination),
-    index('outbox_deliveries_due').on(t.nextAttemptAt).where(sql.raw('delivered_at IS NULL')),
+    index('outbox_deliveries_due')
+      .on(t.destination, t.nextAttemptAt)
+      .where(sql.raw('delivered_at IS NULL AND given_up_at IS NULL')),
   ],
 );

@@ -70,7 +70,8 @@ export async function claimInvitations(
       user_created_at: string | null;
     }>(sql`WITH due AS (
         SELECT outbox_id, destination FROM outbox_deliveries
-        WHERE destination = 'cognito-mail' AND delivered_at IS NULL AND next_attempt_at <= now()
+        WHERE destination = 'cognito-mail' AND delivered_at IS NULL AND given_up_at IS NULL
+          AND next_attempt_at <= now()
         ORDER BY next_attempt_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
       ), claimed AS (
         UPDATE outbox_deliveries d

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { deleteUser } from '../../activities/delete-user.ts';
 import { registerAtOnce } from '../../activities/register-at-once.ts';
-import { relayInvitations } from '../../activities/relay.ts';
+import { sendInvitations } from '../../activities/relay/invitations.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
@@ -43,7 +43,7 @@ async function relay(): Promise<void> {
   const { db, log, provider } = steps.context();
   const changed = (): void => undefined;
   const deps = { db, log, provider, changed, propagationGraceSeconds: 0 };
-  const shift = relayInvitations({ ...deps, stopping: stopping.signal }, () => undefined);
+  const shift = sendInvitations(deps, stopping.signal);
   while ((await untried()) > 0) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -49,6 +49,18 @@ const TABLE: readonly Row[] = [
     from: 'src/db/',
     may: ['src/db/', 'src/domain/', 'src/secrets/', 'drizzle-orm', 'postgres', 'node:'],
   },
+  // Where events go: one file for each destination's protocol.
+  {
+    from: 'activities/relay/',
+    may: [
+      'activities/',
+      'src/domain/',
+      'src/ledger/',
+      'node:',
+      'amqplib',
+      ...['src/db/client.ts', 'src/db/advisory-lock.ts'].map((types) => ({ types })),
+    ],
+  },
   {
     from: 'activities/',
     may: [
@@ -169,6 +181,9 @@ describe('each row can fail', () => {
     ['src/ledger/run.ts', value('../routes/body.ts')],
     ['src/ledger/run.ts', value('postgres')],
     ['src/ledger/run.ts', value('@temporalio/common')],
+    ['activities/relay/amqp.ts', value('@aws-sdk/client-cognito-identity-provider')],
+    ['activities/relay/shift.ts', value('../../src/db/advisory-lock.ts')],
+    ['activities/roles.ts', value('amqplib')],
     ['activities/roles.ts', value('../workflows/messages.ts')],
     ['activities/roles.ts', value('../src/config.ts')],
     ['activities/roles.ts', value('../src/db/client.ts')],

@@ -12,6 +12,7 @@ import { createCognito } from '../../activities/cognito.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
 import { sweep } from '../../activities/sweep.ts';
+import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
@@ -110,6 +111,8 @@ export class Saga {
       log: quiet,
       changed: () => undefined,
       stopping: this.#stopping.signal,
+      lock: () => tryAdvisoryLock(this.#database.url, 1),
+      destinations: () => [],
       retryBudgetSeconds: this.#options.retryBudgetSeconds ?? 1,
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,

@@ -1,53 +1,46 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '../src/db/client.ts';
-import { FAILURES } from '../src/domain/failure.ts';
+import type { Database } from '../../src/db/client.ts';
+import { FAILURES } from '../../src/domain/failure.ts';
 import {
   deferInvitation,
   claimInvitations,
   noteInvitation,
   type DueInvitation,
-} from '../src/ledger/outbox.ts';
-import { classify } from './classify.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
-import { ProviderError } from './provider-error.ts';
-import type { StepLog } from './step-context.ts';
+} from '../../src/ledger/outbox.ts';
+import { classify } from '../classify.ts';
+import { REQUEST_TIMEOUT_MS, type IdentityProvider } from '../cognito.ts';
+import { ProviderError } from '../provider-error.ts';
+import type { StepLog } from '../step-context.ts';
+import { pause, POLL_MS } from './pause.ts';
 
-const POLL_MS = 250;
 const BATCH = 20;
 /** Longer than a batch takes: who claims and dies is followed by another after this. */
 const CLAIM_MS = 120_000;
-/** After this the activity ends, and the schedule begins the next shift. */
-const SHIFT_MS = 10 * 60_000;
 /** Slow: 5 s, doubling, at most an hour apart. The default mailer's quota is counted in days. */
 const FIRST_DELAY_MS = 5000;
 const MAX_DELAY_MS = 3_600_000;
 
-export interface RelayDeps {
+export interface InvitationDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
   readonly log: StepLog;
   readonly changed: (registrationId: string) => void;
   readonly propagationGraceSeconds: number;
-  readonly stopping: AbortSignal;
 }
 
-/** Drains the outbox's invitations until the shift is over or the process stops. */
-export async function relayInvitations(deps: RelayDeps, heartbeat: () => void): Promise<void> {
-  const until = Date.now() + SHIFT_MS;
-  while (Date.now() < until && !deps.stopping.aborted) {
-    heartbeat();
+/** Sends the invitations of the outbox. */
+export async function sendInvitations(deps: InvitationDeps, over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
     const due = await claimInvitations(deps.db, BATCH, CLAIM_MS);
     for (const invitation of due) {
-      if (deps.stopping.aborted) return;
-      heartbeat();
+      if (over.aborted) return;
       await deliver(deps, invitation);
     }
-    if (due.length < BATCH) await pause(deps.stopping);
+    if (due.length < BATCH) await pause(POLL_MS, over);
   }
 }
 
 /** One attempt to send one invitation. */
-export async function deliver(deps: RelayDeps, due: DueInvitation): Promise<void> {
+async function deliver(deps: InvitationDeps, due: DueInvitation): Promise<void> {
   try {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     await deps.provider.sendInvitation(due.cognitoUsername, signal);
@@ -58,7 +51,11 @@ export async function deliver(deps: RelayDeps, due: DueInvitation): Promise<void
   deps.changed(due.registrationId);
 }
 
-async function notDelivered(deps: RelayDeps, due: DueInvitation, thrown: unknown): Promise<void> {
+async function notDelivered(
+  deps: InvitationDeps,
+  due: DueInvitation,
+  thrown: unknown,
+): Promise<void> {
   if (!(thrown instanceof ProviderError)) throw thrown;
   const verdict = classify('invitation', thrown, {
     sinceCreatedMs: due.userCreatedAt ? Date.now() - due.userCreatedAt.getTime() : null,
@@ -75,9 +72,4 @@ async function notDelivered(deps: RelayDeps, due: DueInvitation, thrown: unknown
   deps.log.warn(fields, 'invitation deferred');
   const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(due.attempts, 20));
   await deferInvitation(deps.db, due, FAILURES[verdict.failure].code, delayMs);
-}
-
-async function pause(stopping: AbortSignal): Promise<void> {
-  // The only rejection is the abort, and then the loop ends by itself.
-  await delay(POLL_MS, undefined, { signal: stopping }).catch(() => undefined);
 }

@@ -1,0 +1,191 @@
+import { connect, type ConfirmChannel } from 'amqplib';
+import { bodyOf, type UserEvent } from '../../src/domain/user-event.ts';
+import type { StepLog } from '../step-context.ts';
+import { jittered, type Destination, type Outcome } from './destination.ts';
+import { pause } from './pause.ts';
+
+export interface AmqpSettings {
+  /** Holds a password. */
+  readonly url: string;
+  readonly exchange: string;
+  /** Of `user.created`; other events go by their type. */
+  readonly routingKey: string;
+}
+
+const BATCH = 100;
+/** Seconds; two that are missed end the connection. */
+const HEARTBEAT_S = 10;
+const OPEN_MS = 10_000;
+/** A broker confirms within milliseconds, or when its disk is slow within seconds. */
+const CONFIRMED_WITHIN_MS = 30_000;
+const CLOSED_WITHIN_MS = 1000;
+/** While the broker is away: half a second, doubling, 15 s at most. */
+const FIRST_RECONNECT_MS = 500;
+const MAX_RECONNECT_MS = 15_000;
+const SAID_EVERY_MS = 60_000;
+/** For a message that nobody is bound to, or that the broker refuses: without end, since binding a
+ * queue is all it takes. */
+const FIRST_RETRY_MS = 5000;
+const MAX_RETRY_MS = 300_000;
+
+/** A connection with one channel that confirms. */
+interface Line {
+  readonly channel: ConfirmChannel;
+  /** Ids of messages that no queue took. */
+  readonly returned: Set<string>;
+  readonly gone: AbortSignal;
+  /** The broker takes no messages for now: it is short of memory or disk. */
+  isBlocked(): boolean;
+  /** What ended it, or why it is blocked. */
+  reason(): string;
+  close(): Promise<void>;
+}
+
+/** RabbitMQ: a message counts once the broker has confirmed it and a queue has it. */
+export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
+  let line: Line | null = null;
+  /** Since the last confirm. */
+  let failures = 0;
+  let saidAt = 0;
+
+  async function away(reason: string, over: AbortSignal): Promise<[]> {
+    if (over.aborted) return [];
+    if (Date.now() - saidAt >= SAID_EVERY_MS) {
+      saidAt = Date.now();
+      log.warn({ reason }, 'broker: not there, trying again');
+    }
+    const ms = Math.min(MAX_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(failures, 10));
+    failures += 1;
+    await pause(jittered(ms), over);
+    return [];
+  }
+
+  return {
+    name: 'amqp',
+    batch: BATCH,
+    retryInMs: (failed) =>
+      jittered(Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failed - 1, 10))),
+    async deliver(events, over) {
+      try {
+        if (!line || line.gone.aborted) line = await openLine(settings);
+      } catch (error) {
+        return await away(reasonOf(error), over);
+      }
+      if (line.isBlocked()) return await away(line.reason(), over);
+      const outcomes = await publishAll(line, settings, events, over);
+      if (outcomes.length === 0) return await away(line.reason(), over);
+      if (failures > 0) log.info({}, 'broker: there again');
+      failures = 0;
+      saidAt = 0;
+      return outcomes;
+    },
+    async close() {
+      await line?.close();
+    },
+  };
+}
+
+async function openLine({ url, exchange }: AmqpSettings): Promise<Line> {
+  const address = new URL(url);
+  if (!address.searchParams.has('heartbeat')) {
+    address.searchParams.set('heartbeat', String(HEARTBEAT_S));
+  }
+  const connection = await connect(address.href, {
+    timeout: OPEN_MS,
+    noDelay: true,
+    clientProperties: { connection_name: 'registrar' },
+  });
+  const gone = new AbortController();
+  const returned = new Set<string>();
+  let blocked = false;
+  let reason = 'connection closed';
+  const failed = (error: Error): void => {
+    reason = reasonOf(error);
+  };
+  const ended = (): void => gone.abort();
+  const close = async (): Promise<void> => {
+    ended();
+    // A broker that does not answer is left to the heartbeat.
+    const stop = new AbortController();
+    const closed = connection.close().catch(() => undefined);
+    await Promise.race([closed, pause(CLOSED_WITHIN_MS, stop.signal)]);
+    stop.abort();
+  };
+  connection.on('error', failed);
+  connection.on('close', ended);
+  connection.on('blocked', (why) => {
+    blocked = true;
+    reason = `blocked: ${why}`;
+  });
+  connection.on('unblocked', () => {
+    blocked = false;
+  });
+  try {
+    const channel = await connection.createConfirmChannel();
+    channel.on('error', failed);
+    channel.on('close', ended);
+    channel.on('return', ({ properties }) => returned.add(String(properties.messageId)));
+    await channel.assertExchange(exchange, 'topic', { durable: true });
+    const isBlocked = (): boolean => blocked;
+    return { channel, returned, gone: gone.signal, isBlocked, reason: () => reason, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Outcomes of what was confirmed, or refused; whatever the line took down with it is not known. */
+async function publishAll(
+  line: Line,
+  settings: AmqpSettings,
+  events: readonly UserEvent[],
+  over: AbortSignal,
+): Promise<Outcome[]> {
+  const done = new AbortController();
+  const ended = AbortSignal.any([over, line.gone, done.signal]);
+  const confirmed: string[] = [];
+  const refused: string[] = [];
+  const answers: Promise<void>[] = [];
+  for (const event of events) {
+    // Nothing is published once the lock may be another's.
+    if (ended.aborted) break;
+    const answer = Promise.withResolvers<void>();
+    answers.push(answer.promise);
+    line.channel.publish(
+      settings.exchange,
+      event.type === 'user.created' ? settings.routingKey : event.type,
+      Buffer.from(JSON.stringify(bodyOf(event))),
+      {
+        persistent: true,
+        mandatory: true,
+        messageId: event.id,
+        type: event.type,
+        contentType: 'application/json',
+        timestamp: Math.floor(event.occurredAt.getTime() / 1000),
+        appId: 'registrar',
+      },
+      (error: unknown) => {
+        (error ? refused : confirmed).push(event.id);
+        answer.resolve();
+      },
+    );
+  }
+  const all = Promise.all(answers).then(() => done.abort());
+  do await Promise.race([all, pause(CONFIRMED_WITHIN_MS, ended)]);
+  while (line.isBlocked() && !ended.aborted);
+  // Without a confirm in time the line is of no use.
+  if (!ended.aborted) await line.close();
+  const nacked = line.gone.aborted ? [] : refused;
+  return [
+    ...confirmed.map((id): Outcome => {
+      // A message that comes back does so before its confirm.
+      const isReturned = line.returned.delete(id);
+      return isReturned ? { id, kind: 'failed', reason: 'no queue' } : { id, kind: 'delivered' };
+    }),
+    ...nacked.map((id): Outcome => ({ id, kind: 'failed', reason: 'refused by the broker' })),
+  ];
+}
+
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : 'unknown').slice(0, 200);
+}

@@ -1,0 +1,43 @@
+/** What others are told about a person, once it is so. */
+export const USER_EVENTS = [
+  'user.created',
+  'user.roles_changed',
+  'user.disabled',
+  'user.enabled',
+  'user.deleted',
+] as const;
+export type UserEventType = (typeof USER_EVENTS)[number];
+
+/** One event, put together when it is delivered: what can be erased lives in the ledger only. */
+export interface UserEvent {
+  /** The outbox's; it deduplicates. */
+  readonly id: string;
+  readonly type: UserEventType;
+  readonly registrationId: string;
+  readonly occurredAt: Date;
+  readonly user: {
+    /** The Cognito sub. */
+    readonly id: string;
+    /** The e-mail where the person has none. */
+    readonly username: string;
+    readonly email: string;
+  };
+}
+
+/** What every destination is told of an event. */
+export interface UserEventBody {
+  readonly event_type: UserEventType;
+  readonly user_data: UserEvent['user'];
+  readonly registration_id: string;
+  /** RFC 3339, UTC. */
+  readonly occurred_at: string;
+}
+
+export function bodyOf({ type, user, registrationId, occurredAt }: UserEvent): UserEventBody {
+  return {
+    event_type: type,
+    user_data: user,
+    registration_id: registrationId,
+    occurred_at: occurredAt.toISOString(),
+  };
+}
