@@ -67,7 +67,7 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
       jittered(Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failed - 1, 10))),
     async deliver(events, over) {
       try {
-        if (!line || line.gone.aborted) line = await openLine(settings);
+        if (!line || line.gone.aborted) line = await openLine(settings, log);
       } catch (error) {
         return await away(reasonOf(error), over);
       }
@@ -85,7 +85,7 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
   };
 }
 
-async function openLine({ url, exchange }: AmqpSettings): Promise<Line> {
+async function openLine({ url, exchange }: AmqpSettings, log: StepLog): Promise<Line> {
   const address = new URL(url);
   if (!address.searchParams.has('heartbeat')) {
     address.searchParams.set('heartbeat', String(HEARTBEAT_S));
@@ -116,9 +116,11 @@ async function openLine({ url, exchange }: AmqpSettings): Promise<Line> {
   connection.on('blocked', (why) => {
     blocked = true;
     reason = `blocked: ${why}`;
+    log.warn({ reason }, 'broker: takes no messages for now');
   });
   connection.on('unblocked', () => {
     blocked = false;
+    log.info({}, 'broker: takes messages again');
   });
   try {
     const channel = await connection.createConfirmChannel();

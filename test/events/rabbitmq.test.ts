@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createAmqp } from '../../activities/relay/amqp.ts';
 import { dueEvents } from '../../src/ledger/event-deliveries.ts';
@@ -71,7 +70,10 @@ test('what a consumer gets', async () => {
 test('a message that no queue takes is not delivered, and goes once one is bound', async () => {
   await relays.completed(2);
   begin();
-  await eventually(async () => (await undelivered()).every(({ attempts }) => attempts > 0));
+  await eventually(async () => {
+    const rows = await undelivered();
+    return rows.length === 2 && rows.every(({ attempts }) => attempts > 0);
+  });
   expect(await undelivered()).toMatchObject([{ lastError: 'no queue' }, { lastError: 'no queue' }]);
   expect(relays.warnings).toContainEqual(
     expect.objectContaining({ destination: 'amqp', reason: 'no queue' }),
@@ -119,11 +121,12 @@ test('killed -9 mid-stream: nothing is lost, and what comes twice has one id', a
   const events = 400;
   const told = await Queue.bind(broker, exchange, '#');
   queue = told;
-  await relays.completed(events);
+  // Registrations go on while it is killed, and while it is away.
+  const registering = relays.completed(events);
   begin();
   await told.until(20);
   await broker.kill();
-  expect(await relays.ledger.db.execute(sql`SELECT 1`)).toHaveLength(1);
+  await registering;
   await broker.start();
   await told.consume();
   await told.until(events);
@@ -132,17 +135,17 @@ test('killed -9 mid-stream: nothing is lost, and what comes twice has one id', a
   expect([...told.ids()].toSorted()).toEqual(outboxIds.toSorted());
 });
 
-test('a broker that is short of disk blocks, and gets everything later', async () => {
+test('a broker that is short of memory blocks, and gets everything later', async () => {
   const told = await Queue.bind(broker, exchange, '#');
   queue = told;
   await broker.stop();
-  await broker.start({ isShortOfDisk: true });
+  await broker.start({ isShortOfMemory: true });
   const shift = begin();
   await relays.completed(150);
+  await eventually(() => JSON.stringify(relays.warnings).includes('blocked: '));
   await eventually(async () => (await undelivered()).length === 150);
-  const idle = await shift.stop();
-  expect(idle).toBeUndefined();
-  expect(await undelivered()).toHaveLength(150);
+  await shift.stop();
+  expect((await undelivered()).filter(({ attempts }) => attempts > 0)).toEqual([]);
   await broker.stop();
   begin();
   await broker.start();

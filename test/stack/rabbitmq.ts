@@ -66,14 +66,15 @@ export class Broker {
     }
   }
 
-  /** @param isShortOfDisk it then blocks whoever publishes */
-  async start({ isShortOfDisk = false } = {}): Promise<void> {
+  /** @param isShortOfMemory it then blocks whoever publishes */
+  async start({ isShortOfMemory = false } = {}): Promise<void> {
     const lines = [
       `listeners.tcp.local = 127.0.0.1:${this.#port}`,
       'log.console = true',
       'log.console.level = warning',
       'log.file = false',
-      `disk_free_limit.absolute = ${isShortOfDisk ? '1000TB' : '1MB'}`,
+      'disk_free_limit.absolute = 1MB',
+      `vm_memory_high_watermark.absolute = ${isShortOfMemory ? '1MB' : '1GB'}`,
     ];
     await writeFile(join(this.#folder, 'rabbitmq.conf'), `${lines.join('\n')}\n`);
     const node = this.#child('rabbitmq', this.#program);
