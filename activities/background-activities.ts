@@ -3,6 +3,7 @@ import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
+import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify } from './classify.ts';
 import { comparePool } from './compare-pool.ts';
 import type { BackgroundActivities, Comparison } from './contract.ts';
@@ -14,6 +15,7 @@ import { StepFailure, toApplicationFailure } from './step-failure.ts';
 import { sweep } from './sweep.ts';
 
 export interface BackgroundActivityDeps extends RelayDeps {
+  readonly sealing: Pick<Sealing, 'open'>;
   readonly runs: Runs;
 }
 

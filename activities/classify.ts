@@ -4,6 +4,7 @@ import type { ProviderError } from './provider-error.ts';
 /** The steps, and the background work, that meet Cognito. */
 export type ProviderStep =
   | 'createUser'
+  | 'setPassword'
   | 'assignRole'
   | 'removeRole'
   | 'invitation'
@@ -13,7 +14,7 @@ export type ProviderStep =
 /** What a provider error means for a step. */
 export type Verdict =
   | { readonly kind: 'fail'; readonly failure: FailureName }
-  /** The user is there already: read it, its mark decides. */
+  /** It has happened already, by us or by others: what is read of the user decides. */
   | { readonly kind: 'read' }
   /** Not visible although the grace is spent: AdminGetUser decides whether it is there at all. */
   | { readonly kind: 'ask' }
@@ -56,8 +57,8 @@ const AMBIGUOUS = new Set([
   'ERR_SOCKET_CLOSED',
   'UND_ERR_SOCKET',
 ]);
-const REJECTED = new Set(['InvalidParameterException', 'UserLambdaValidationException']);
 const PASSWORD = new Set(['InvalidPasswordException', 'PasswordHistoryPolicyViolationException']);
+const REJECTED = new Set(['InvalidParameterException', 'UserLambdaValidationException']);
 const REFUSED = new Set([
   'NotAuthorizedException',
   'AccessDenied',
@@ -99,8 +100,14 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
   if (name === 'LimitExceededException') {
     return fail(step === 'invitation' ? 'mail_deferred' : 'throttled');
   }
-  if (PASSWORD.has(name)) return definitiveOnly(step, 'password_rejected');
-  if (REJECTED.has(name)) return definitiveOnly(step, 'rejected');
+  if (name === 'PasswordHistoryPolicyViolationException' && step === 'setPassword') {
+    return { kind: 'read' };
+  }
+  if (PASSWORD.has(name)) return rejected(step, 'password_rejected');
+  // Of what setPassword sends, only the password is the caller's.
+  if (REJECTED.has(name)) {
+    return rejected(step, step === 'setPassword' ? 'password_rejected' : 'rejected');
+  }
   if (REFUSED.has(name) || REFUSED_PREFIXES.some((prefix) => name.startsWith(prefix))) {
     return refused(step);
   }
@@ -129,9 +136,9 @@ function refused(step: ProviderStep): Verdict {
   return fail(step === 'createUser' ? 'provider_refused' : 'refused_parked');
 }
 
-// A value that Cognito rejects is the caller's at create; later the user exists and is kept.
-function definitiveOnly(step: ProviderStep, failure: FailureName): Verdict {
-  return fail(step === 'createUser' ? failure : 'unknown_error');
+// A value that Cognito rejects is the caller's at create and at setPassword; no other step sends one.
+function rejected(step: ProviderStep, failure: FailureName): Verdict {
+  return fail(step === 'createUser' || step === 'setPassword' ? failure : 'unknown_error');
 }
 
 function fail(failure: FailureName): Verdict {

@@ -4,12 +4,14 @@ import {
   AdminDeleteUserCommand,
   AdminGetUserCommand,
   AdminRemoveUserFromGroupCommand,
+  AdminSetUserPasswordCommand,
   CognitoIdentityProviderClient,
   ListUsersCommand,
   paginateListGroups,
   type AttributeType,
 } from '@aws-sdk/client-cognito-identity-provider';
 import type { Role } from '../src/domain/role.ts';
+import type { Secret } from '../src/secrets/secret.ts';
 import { toProviderError } from './provider-error.ts';
 
 /** The user pool attribute that says whose a user is: mutable, and no app client may write it. */
@@ -55,6 +57,8 @@ export interface IdentityProvider {
   /** By Cognito username or e-mail; null when there is none (yet). */
   readUser(username: string, signal: AbortSignal): Promise<ProviderUser | null>;
   deleteUser(username: string, signal: AbortSignal): Promise<void>;
+  /** For good: the user is not asked to change it. */
+  setPassword(username: string, password: Secret, signal: AbortSignal): Promise<void>;
   addRole(username: string, role: string, signal: AbortSignal): Promise<void>;
   removeRole(username: string, role: string, signal: AbortSignal): Promise<void>;
   sendInvitation(username: string, signal: AbortSignal): Promise<void>;
@@ -128,6 +132,19 @@ export function createCognito(
         await client.send(new AdminDeleteUserCommand({ ...pool, Username: username }), {
           abortSignal,
         });
+      }),
+    setPassword: (username, password, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const Password = password.reveal();
+        await client.send(
+          new AdminSetUserPasswordCommand({
+            ...pool,
+            Username: username,
+            Password,
+            Permanent: true,
+          }),
+          { abortSignal },
+        );
       }),
     addRole: (username, role, signal) =>
       atProvider(signal, async (abortSignal) => {

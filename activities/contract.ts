@@ -20,6 +20,8 @@ export interface RetryNumbers {
 export interface RunView {
   readonly status: RegistrationStatus;
   readonly userCreated: boolean;
+  /** Somebody chose a password that the user does not have yet. */
+  readonly passwordToSet: boolean;
   readonly roles: readonly string[];
   readonly rolesToAssign: readonly string[];
   readonly rolesToRemove: readonly string[];
@@ -51,6 +53,7 @@ export interface RegistrationActivities {
   registerAtOnce(ref: RegistrationRef): Promise<FirstLook>;
   openRun(ref: RegistrationRef): Promise<RunView>;
   createUser(ref: RegistrationRef): Promise<void>;
+  setPassword(ref: RegistrationRef): Promise<void>;
   assignRole(ref: RegistrationRef & { readonly role: string }): Promise<void>;
   removeRole(ref: RegistrationRef & { readonly role: string }): Promise<void>;
   complete(ref: RegistrationRef & { readonly roles: readonly string[] }): Promise<RunView>;
@@ -131,5 +134,6 @@ export interface SweepReport {
   readonly wishesDelivered: number;
   readonly eventsAppended: number;
   readonly eventsSealed: number;
+  readonly sealsWiped: number;
   readonly failed: number;
 }

@@ -1,4 +1,4 @@
-import type { Registration } from '../src/domain/registration.ts';
+import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import type { StepRecord } from '../src/domain/step.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { begin, complete, done, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
@@ -6,6 +6,7 @@ import type { StepFailureReport } from './contract.ts';
 import { createUser } from './create-user.ts';
 import { addRole } from './roles.ts';
 import { FAILURES } from '../src/domain/failure.ts';
+import { setPassword } from './set-password.ts';
 import { mayAct, type StepContext } from './step-context.ts';
 import { databaseFailure, StepFailure } from './step-failure.ts';
 
@@ -31,6 +32,11 @@ export async function registerAtOnce(
   try {
     row = await createUser(ctx, row);
     if (!mayAct(row)) return { row: await readRow(ctx.db, id), stopped: null };
+    if (owesPassword(row)) {
+      step = 'setPassword';
+      row = await setPassword(ctx, id);
+      if (!mayAct(row)) return { row, stopped: null };
+    }
     // Other wishes have replaced roles: that is rare, and the ordinary path does it.
     if (row.rolesTouched.some((role) => !row.roles.includes(role))) return { row, stopped: null };
     const stopped = await assignAll(ctx, row);

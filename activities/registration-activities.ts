@@ -7,6 +7,7 @@ import { beginCompensation, close, requireCleanup } from '../src/ledger/compensa
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { park, takeWish } from '../src/ledger/park.ts';
 import { begin, complete, done, readRow } from '../src/ledger/run.ts';
+import type { Sealing } from '../src/secrets/sealing.ts';
 import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
 import type { RegistrationActivities, StepFailureReport } from './contract.ts';
 import { createUser } from './create-user.ts';
@@ -14,6 +15,7 @@ import { deleteUser } from './delete-user.ts';
 import { registerAtOnce } from './register-at-once.ts';
 import { assignRole, removeRole } from './roles.ts';
 import { attemptsWithin, runView } from './run-view.ts';
+import { setPassword } from './set-password.ts';
 import type { StepContext, StepLog } from './step-context.ts';
 import { databaseFailure, StepFailure, toApplicationFailure } from './step-failure.ts';
 
@@ -27,6 +29,7 @@ const SLOW_MS = 60_000;
 export interface RegistrationActivityDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
+  readonly sealing: Pick<Sealing, 'open'>;
   readonly log: StepLog;
   /** Tells waiters in this process that a row has changed. */
   readonly changed: (registrationId: string) => void;
@@ -55,6 +58,7 @@ export function createRegistrationActivities(
   const context = (withinMs = REQUEST_TIMEOUT_MS): StepContext => ({
     db,
     provider: deps.provider,
+    sealing: deps.sealing,
     graceMs: deps.propagationGraceSeconds * 1000,
     signal: AbortSignal.timeout(withinMs),
     attempt: Context.current().info.attempt,
@@ -89,6 +93,10 @@ export function createRegistrationActivities(
     createUser: ({ registrationId: id }) =>
       step('createUser', id, async () => {
         await createUser(context(), await readRow(db, id));
+      }),
+    setPassword: ({ registrationId: id }) =>
+      step('setPassword', id, async () => {
+        await setPassword(context(), id);
       }),
     assignRole: ({ registrationId: id, role }) =>
       step('assignRole', id, () => assignRole(context(), id, role)),

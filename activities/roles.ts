@@ -1,7 +1,7 @@
 import type { Registration } from '../src/domain/registration.ts';
 import { done, noteRoleRemoved, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
+import { hiddenOrVanished, usernameOf } from './created-user.ts';
 import { mayAct, stepFailure, verdictOn, type StepContext } from './step-context.ts';
-import { StepFailure } from './step-failure.ts';
 
 /** Step assignRole. Safe to repeat: adding a user to a group it is in changes nothing. */
 export async function assignRole(ctx: StepContext, id: string, role: string): Promise<void> {
@@ -42,23 +42,5 @@ async function giveVerdict(
   const verdict = verdictOn(ctx, step, row, error);
   if (verdict.kind === 'done') return;
   if (verdict.kind === 'fail') throw stepFailure(ctx, verdict.failure);
-  // There, but not for this operation: the grace is spent, so it waits parked and not in a loop.
-  throw (await isThere(ctx, row))
-    ? new StepFailure('not_visible_parked')
-    : new StepFailure('user_vanished');
-}
-
-async function isThere(ctx: StepContext, row: Registration): Promise<boolean> {
-  try {
-    return (await ctx.provider.readUser(usernameOf(row), ctx.signal)) !== null;
-  } catch (error) {
-    const verdict = verdictOn(ctx, 'assignRole', row, error);
-    throw stepFailure(ctx, verdict.kind === 'fail' ? verdict.failure : 'unknown_error');
-  }
-}
-
-function usernameOf(row: Registration): string {
-  // The saga assigns roles only after the row noted the user.
-  if (!row.cognitoUsername) throw new StepFailure('not_visible_yet');
-  return row.cognitoUsername;
+  throw await hiddenOrVanished(ctx, step, row);
 }

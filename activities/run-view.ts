@@ -1,4 +1,4 @@
-import type { Registration } from '../src/domain/registration.ts';
+import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import type { RetryNumbers, RunView } from './contract.ts';
 
 const FIRST_MS = 200;
@@ -19,6 +19,7 @@ export function runView(row: Registration, retry: RetryNumbers): RunView {
   return {
     status: row.status,
     userCreated: row.createOutcome === 'created',
+    passwordToSet: owesPassword(row),
     roles: row.roles,
     rolesToAssign: row.roles.filter((role) => !row.rolesAssigned.includes(role)),
     rolesToRemove: row.rolesTouched.filter((role) => !row.roles.includes(role)),

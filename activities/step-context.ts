@@ -2,6 +2,7 @@ import type { Database } from '../src/db/client.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import { isOpenForward } from '../src/domain/status.ts';
+import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
 import type { IdentityProvider } from './cognito.ts';
 import { toProviderError, ProviderError } from './provider-error.ts';
@@ -18,6 +19,7 @@ export interface StepLog {
 export interface StepContext {
   readonly db: Database;
   readonly provider: IdentityProvider;
+  readonly sealing: Pick<Sealing, 'open'>;
   readonly graceMs: number;
   /** Aborts when the attempt's time is up: no call outlives its activity. */
   readonly signal: AbortSignal;

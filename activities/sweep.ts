@@ -1,18 +1,22 @@
 import type { Database } from '../src/db/client.ts';
-import { publicFailure } from '../src/domain/failure.ts';
-import type { Registration } from '../src/domain/registration.ts';
+import { FAILURES, publicFailure, type FailureName } from '../src/domain/failure.ts';
+import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../src/domain/status.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
+import { wipeOldSeals } from '../src/ledger/password.ts';
 import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
 import { sealAuditEvents } from '../src/ledger/seal.ts';
 import { noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
+import type { Sealing } from '../src/secrets/sealing.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
 import { deleteUser } from './delete-user.ts';
 import { addRole, removeRole } from './roles.ts';
+import { setPassword } from './set-password.ts';
 import type { StepContext, StepLog } from './step-context.ts';
+import { StepFailure } from './step-failure.ts';
 
 const BATCH = 500;
 /** A round ends well before its activity does; what is left comes first in the next one. */
@@ -27,10 +31,13 @@ const ACCEPTED_AGE_MS = 5000;
 const ROW_MS = 10_000;
 /** Events under one seal: read and hashed well within a statement's time. */
 const SEAL_BATCH = 1000;
+/** A password that could not be set for so long is wiped, and its registration taken back. */
+const SEALED_AGE_MS = 24 * 3_600_000;
 
 export interface SweepDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
+  readonly sealing: Pick<Sealing, 'open'>;
   readonly propagationGraceSeconds: number;
   readonly runs: Runs;
   readonly log: StepLog;
@@ -43,7 +50,10 @@ export interface SweepDeps {
   readonly heartbeat?: () => void;
 }
 
-type Deed = Exclude<keyof SweepReport, 'wishesDelivered' | 'eventsAppended' | 'eventsSealed'>;
+type Deed = Exclude<
+  keyof SweepReport,
+  'wishesDelivered' | 'eventsAppended' | 'eventsSealed' | 'sealsWiped'
+>;
 
 /** Goes through the open rows and mends what no run takes care of. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
@@ -79,6 +89,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     wishesDelivered: await deliverWishes(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
     eventsSealed: deps.dryRun ? 0 : await sealTrail(deps, over),
+    sealsWiped: deps.dryRun ? 0 : await wipeOldSeals(deps.db, SEALED_AGE_MS),
   };
 }
 
@@ -126,7 +137,7 @@ async function tendOne(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
 
 // The ended run cannot: the row says compensating, and the same id started again only compensates.
 async function takeBack(deps: SweepDeps, row: OpenRow): Promise<void> {
-  if (isOpenForward(row.status)) await beginTerminated(deps, row.id);
+  if (isOpenForward(row.status)) await begin(deps, row.id, 'terminated');
   await deps.runs.start(row.id, 'repair');
 }
 
@@ -140,10 +151,15 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
   if (deps.dryRun) return whole ? 'completed' : 'compensated';
   if (!whole) {
     // The id may be started again only after a failed run: the row is closed without one.
-    await compensateHere(deps, ctx, row);
+    await compensateHere(deps, ctx, row, 'terminated');
     return 'compensated';
   }
   const known = row.createOutcome === 'created' ? row : await noteCreated(deps.db, row.id, user, 1);
+  const lost = await passwordFailure(ctx, row);
+  if (lost) {
+    await compensateHere(deps, ctx, row, lost);
+    return 'compensated';
+  }
   for (const role of row.rolesTouched) {
     if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
   }
@@ -155,8 +171,26 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
   return kind === 'completed' ? 'completed' : 'failed';
 }
 
-async function compensateHere(deps: SweepDeps, ctx: StepContext, row: Registration): Promise<void> {
-  if (isOpenForward(row.status)) await beginTerminated(deps, row.id);
+/** Sets the password that the row still owes. @returns why that can never be, null when it is set */
+async function passwordFailure(ctx: StepContext, row: Registration): Promise<FailureName | null> {
+  try {
+    if (owesPassword(row)) await setPassword(ctx, row.id);
+    return null;
+  } catch (error) {
+    const definitive =
+      error instanceof StepFailure && FAILURES[error.failure].kind === 'definitive';
+    if (definitive) return error.failure;
+    throw error;
+  }
+}
+
+async function compensateHere(
+  deps: SweepDeps,
+  ctx: StepContext,
+  row: Registration,
+  failure: FailureName,
+): Promise<void> {
+  if (isOpenForward(row.status)) await begin(deps, row.id, failure);
   await deleteUser(ctx, row.id);
   await close(deps.db, row.id, done(1));
   deps.changed(row.id);
@@ -166,6 +200,7 @@ function contextOf(deps: SweepDeps): StepContext {
   return {
     db: deps.db,
     provider: deps.provider,
+    sealing: deps.sealing,
     log: deps.log,
     attempt: 1,
     slow: true,
@@ -174,8 +209,8 @@ function contextOf(deps: SweepDeps): StepContext {
   };
 }
 
-async function beginTerminated(deps: SweepDeps, id: string): Promise<void> {
-  const cause = { closesAs: 'failed', failure: publicFailure('terminated') } as const;
+async function begin(deps: SweepDeps, id: string, failure: FailureName): Promise<void> {
+  const cause = { closesAs: 'failed', failure: publicFailure(failure) } as const;
   const cancelled = publicFailure('registration_cancelled');
   await beginCompensation(deps.db, id, cause, cancelled, {});
   deps.changed(id);

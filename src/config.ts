@@ -2,16 +2,11 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { EnvironmentReader, type RawEnvironment } from './environment-reader.ts';
 import { DEFAULTS } from './environment-table.ts';
 import type { Grant } from './domain/grants.ts';
+import type { SealingKey } from './secrets/sealing.ts';
 
 const DOORS = ['users', 'step', 'signup', 'session', 'seeding'] as const;
 /** A public route family that can be opened. */
 export type OpenDoor = (typeof DOORS)[number];
-
-export interface SealingKey {
-  readonly id: string;
-  /** 32 bytes. */
-  readonly key: Uint8Array;
-}
 
 /** How Temporal's client and worker connect. */
 export type TemporalConnection = ReturnType<typeof loadClientConnectConfig>['connectionOptions'];

@@ -10,6 +10,7 @@ import { createApp } from './app.ts';
 import { RowChanges } from './changes.ts';
 import type { Config } from './config.ts';
 import { PortTaken } from './port-taken.ts';
+import { Secret } from './secrets/secret.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
 const REQUESTS_GRACE_MS = 5000;
@@ -55,6 +56,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     },
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     attributes: config.cognito.attributes,
+    secret: (text) => new Secret(text),
+    sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
     corsOrigins: config.http.corsOrigins,
     logger: log,
     closing: closing.signal,

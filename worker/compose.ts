@@ -9,6 +9,7 @@ import type { Config } from '../src/config.ts';
 import { tryAdvisoryLock } from '../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../src/db/client.ts';
 import type { Runs } from '../src/domain/runs.ts';
+import { createSealing, type Sealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
 import { openDestinations } from './destinations.ts';
 import { supervise, type Supervised } from './supervise.ts';
@@ -19,6 +20,7 @@ export interface Parts {
   readonly pool: DatabasePool;
   readonly cognito: CognitoIdentityProviderClient;
   readonly provider: IdentityProvider;
+  readonly sealing: Sealing;
   readonly runs: Runs;
   readonly temporal: Supervised;
   /** Ends the worker, then the connections it uses. */
@@ -44,10 +46,11 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
   const pool = openDatabase(config.database.url, 20);
   const cognito = cognitoClient(config.cognito);
   const provider = createCognito(cognito, config.cognito.userPoolId);
+  const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
-  const deps = { ...config.retry, db: pool.db, provider, runs, log, changed };
+  const deps = { ...config.retry, db: pool.db, provider, sealing, runs, log, changed };
   const activities = {
     ...createRegistrationActivities({ ...deps, ...config.schedules }),
     ...createBackgroundActivities({
@@ -71,6 +74,7 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
     pool,
     cognito,
     provider,
+    sealing,
     runs,
     temporal,
     async close() {

@@ -6,6 +6,7 @@ import { cognitoClient, createCognito } from '../activities/cognito.ts';
 import { sweep } from '../activities/sweep.ts';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
+import { createSealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
 
 try {
@@ -21,6 +22,7 @@ try {
     const report = await sweep({
       db: pool.db,
       provider: createCognito(cognito, config.cognito.userPoolId),
+      sealing: createSealing(config.sealingKeys),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
       log,
       changed: () => undefined,

@@ -17,7 +17,7 @@ import { AT_ONCE, UNENDING } from './activity-options.ts';
 import { compensate, type Cause } from './compensation.ts';
 import { RESUME_SIGNAL, type ResumedBy } from './messages.ts';
 import { definitiveOf, StepsFailed } from './step-error.ts';
-import { changeRoles, complete, createUser } from './steps.ts';
+import { changeRoles, complete, createUser, setPassword } from './steps.ts';
 import { showStatus, type Wake } from './wake.ts';
 
 const atOnce = proxyLocalActivities<RegistrationActivities>(AT_ONCE);
@@ -72,6 +72,7 @@ async function forward(ref: RegistrationRef, run: RunView, scheduled = false): P
       run = await row.openRun(ref);
       if (run.status !== 'running' || run.wish === 'cancel') return run;
     }
+    if (run.passwordToSet) await setPassword(ref, attempts);
     await changeRoles(ref, run, attempts);
     return await complete(ref, run.roles);
   } catch (error) {

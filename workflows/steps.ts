@@ -37,6 +37,13 @@ async function slowCreateUser(ref: RegistrationRef): Promise<void> {
   }
 }
 
+/** Sets the password that somebody chose. */
+export async function setPassword(ref: RegistrationRef, attempts: number): Promise<void> {
+  const work = () => step(budgeted(attempts), 'setPassword').setPassword(ref);
+  const report = await withinGrace('setPassword', work, attempts);
+  if (report) throw new StepsFailed([report]);
+}
+
 /** Takes away the roles that are not wished any more and assigns those that are. */
 export async function changeRoles(
   ref: RegistrationRef,

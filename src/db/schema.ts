@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
+  check,
   customType,
   index,
   integer,
@@ -36,6 +37,13 @@ const LIVING =
 const HOLDS_KEY = sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`);
 const IS_OPEN = sql.raw(
   `status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
+);
+// Whatever a version of Registrar forgets: no seal outlives its use, and nobody who chose a password is
+// completed without it.
+const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
+  OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))`);
+const PASSWORD_SET = sql.raw(
+  `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
 );
 const IS_PARKED = sql.raw(`status = 'roles_pending'`);
 
@@ -72,6 +80,11 @@ export const registrations = pgTable(
     userCreatedAt: at('user_created_at'),
     cognitoUsername: text('cognito_username'),
     userId: text('user_id'),
+    /** When a password was sealed: it stays, and says that there is one to set. */
+    sealedAt: at('sealed_at'),
+    /** Laid out by src/secrets/sealing.ts; null once it is set, taken back or too old. */
+    sealedPassword: bytea('sealed_password'),
+    passwordSetAt: at('password_set_at'),
     failure: jsonb('failure').$type<PublicFailure>(),
     closesAs: text('closes_as').$type<'failed' | 'cancelled'>(),
     compensationFailures: jsonb('compensation_failures')
@@ -115,6 +128,9 @@ export const registrations = pgTable(
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
     index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
+    index('registrations_sealed').on(t.sealedAt).where(sql.raw('sealed_password IS NOT NULL')),
+    check('registrations_seal_in_use', SEAL_IN_USE),
+    check('registrations_password_set', PASSWORD_SET),
   ],
 );
 

@@ -65,6 +65,9 @@ export interface Registration {
   readonly userCreatedAt: Date | null;
   readonly cognitoUsername: string | null;
   readonly userId: string | null;
+  /** When a password was sealed for it; null: nobody chose one. The seal itself stays in the ledger. */
+  readonly sealedAt: Date | null;
+  readonly passwordSetAt: Date | null;
   readonly failure: PublicFailure | null;
   /** The status that compensation ends in, set when it begins. */
   readonly closesAs: 'failed' | 'cancelled' | null;
@@ -82,6 +85,14 @@ export interface Registration {
   readonly releasedAt: Date | null;
   /** Audit events that the trail refused and that the sweep will append. */
   readonly unrecordedEvents: readonly string[];
+}
+
+/** Whether somebody chose a password that the user does not have yet. */
+export function owesPassword({
+  sealedAt,
+  passwordSetAt,
+}: Pick<Registration, 'sealedAt' | 'passwordSetAt'>): boolean {
+  return sealedAt !== null && passwordSetAt === null;
 }
 
 /** Temporal's id of the run that belongs to a registration. */

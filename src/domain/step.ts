@@ -31,7 +31,7 @@ export interface Step extends StepRecord {
   readonly nextRetryAt: string | null;
 }
 
-const WAITING: StepRecord = { status: 'waiting', attempts: 0, lastError: null };
+export const WAITING: StepRecord = { status: 'waiting', attempts: 0, lastError: null };
 
 /** The steps of a registration in the order they run, from what the row remembers of each. */
 export function stepsInOrder(

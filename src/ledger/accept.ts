@@ -4,6 +4,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { Door, Registration } from '../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
+import { WAITING } from '../domain/step.ts';
 import { append } from './audit-trail.ts';
 import { atEdge, violates } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
@@ -27,6 +28,8 @@ export interface AcceptInput {
   readonly keyScope: string;
   readonly idempotencyKey: string | null;
   readonly requestHash: string;
+  /** As src/secrets/sealing.ts makes it for this id; null: nobody chose a password. */
+  readonly sealedPassword: Uint8Array | null;
 }
 
 export type AcceptResult =
@@ -120,6 +123,8 @@ async function insert(db: Database, input: AcceptInput): Promise<Registration | 
             roles: [...input.roles],
             status: 'accepted',
             acceptedAt,
+            sealedAt: input.sealedPassword && acceptedAt,
+            steps: input.sealedPassword ? { setPassword: WAITING } : {},
           })
           .returning();
         if (!row) return null;

@@ -41,6 +41,8 @@ export async function beginCompensation(
           closesAs,
           failure,
           nextResumeAt: null,
+          // Nobody will set it any more.
+          sealedPassword: null,
           wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, now()) END`,
           steps: mergeSteps(steps),
         })

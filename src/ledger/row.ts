@@ -17,6 +17,7 @@ export function toRegistration(row: RegistrationRow): Registration {
     keyScope: _keyScope,
     requestHash: _requestHash,
     sweptAt: _sweptAt,
+    sealedPassword: _sealedPassword,
     ...same
   } = row;
   return {

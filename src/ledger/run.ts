@@ -35,7 +35,7 @@ export async function begin(
   id: string,
   runId: string | null = null,
 ): Promise<Registration> {
-  const begun = await update(
+  const begun = await updateRow(
     db,
     id,
     {
@@ -53,7 +53,7 @@ export async function begin(
 
 /** Notes that AdminCreateUser is about to be called. null: the row no longer goes forward. */
 export async function noteCreateAttempt(db: Database, id: string): Promise<Registration | null> {
-  return await update(
+  return await updateRow(
     db,
     id,
     {
@@ -81,7 +81,7 @@ export async function noteCreateOutcome(
   const unanswered = lastAnswered
     ? {}
     : { createUnansweredAt: sql`coalesce(create_unanswered_at, create_attempted_at)` };
-  return await update(
+  return await updateRow(
     db,
     id,
     { createOutcome: outcome, ...unanswered },
@@ -96,7 +96,7 @@ export async function noteCreated(
   user: { readonly username: string; readonly sub: string },
   attempts: number,
 ): Promise<Registration> {
-  const row = await update(db, id, {
+  const row = await updateRow(db, id, {
     createOutcome: 'created',
     createUnansweredAt: null,
     cognitoUsername: user.username,
@@ -113,7 +113,7 @@ export async function noteRolesAssigned(
   roles: readonly string[],
   steps: StepUpdates,
 ): Promise<Registration> {
-  const row = await update(db, id, {
+  const row = await updateRow(db, id, {
     rolesAssigned: sql`ARRAY(SELECT DISTINCT unnest(roles_assigned || ${textArray(roles)}))`,
     steps: mergeSteps(steps),
   });
@@ -126,7 +126,7 @@ export async function noteRoleRemoved(
   role: string,
   steps: StepUpdates,
 ): Promise<Registration> {
-  const row = await update(db, id, {
+  const row = await updateRow(db, id, {
     rolesAssigned: sql`array_remove(roles_assigned, ${role})`,
     rolesTouched: sql`array_remove(roles_touched, ${role})`,
     steps: mergeSteps(steps),
@@ -137,8 +137,8 @@ export async function noteRoleRemoved(
 export type CompleteResult =
   /** Also when it was completed before. */
   | { readonly kind: 'completed'; readonly registration: Registration }
-  /** Other roles were wished since `roles` were assigned: the steps are not done yet. */
-  | { readonly kind: 'roles_changed'; readonly registration: Registration }
+  /** Other roles were wished since `roles` were assigned, or the password is not set: not done yet. */
+  | { readonly kind: 'steps_left'; readonly registration: Registration }
   | { readonly kind: 'not_open'; readonly registration: Registration };
 
 /**
@@ -172,6 +172,7 @@ export async function complete(
             eq(registrations.id, id),
             GOES_FORWARD,
             sql`create_outcome = 'created'`,
+            sql`(sealed_at IS NULL OR password_set_at IS NOT NULL)`,
             sql`roles @> ${textArray(roles)} AND roles <@ ${textArray(roles)}`,
             // A role that was once wished and is not any more has to be removed first.
             sql`roles_touched <@ roles`,
@@ -199,7 +200,7 @@ async function whyNotCompleted(tx: Transaction, id: string): Promise<CompleteRes
   const registration = toRegistration(row);
   if (row.status === 'completed') return { kind: 'completed', registration };
   const forward = (OPEN_FORWARD as readonly string[]).includes(row.status) && row.wish !== 'cancel';
-  return { kind: forward ? 'roles_changed' : 'not_open', registration };
+  return { kind: forward ? 'steps_left' : 'not_open', registration };
 }
 
 async function tellOthers(tx: Transaction, row: RegistrationRow, now: Date): Promise<void> {
@@ -232,7 +233,8 @@ function textArray(values: readonly string[]): SQL {
   return sql`${sql.param([...values])}::text[]`;
 }
 
-async function update(
+/** Sets columns of one row, under a condition where there is one. null: no such row, or it does not hold. */
+export async function updateRow(
   db: Database,
   id: string,
   set: Parameters<ReturnType<Database['update']>['set']>[0] & Record<string, unknown>,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { notGrantable, maySee, type Caller } from '../domain/grants.ts';
 import type { Door, Registration } from '../domain/registration.ts';
 import { accept, findByKey, release, requestHashOf, type AcceptInput } from '../ledger/accept.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { pointerTo, Problem } from '../problem-details.ts';
 import type { AppDeps } from './app-deps.ts';
 
@@ -15,6 +16,8 @@ export interface Wanted {
   readonly attributes: Readonly<Record<string, string>>;
   readonly emailVerified: boolean;
   readonly invite: boolean;
+  /** null: nobody chose one. Not null only where the deployment can seal it. */
+  readonly password: Secret | null;
   /** What the registration assigns. */
   readonly roles: readonly string[];
   /** As sent: checked against grants and pool, and what pointers point into. */
@@ -39,17 +42,20 @@ export async function admit(
 ): Promise<Admitted> {
   if (caller.grants !== '*' && caller.grants.size === 0) throw new Problem('forbidden');
   refuseUngrantable(caller, wanted.rolesSent);
-  const requestHash = requestHashOf(wanted);
+  const { rolesSent, password, ...fields } = wanted;
+  // That there is a password belongs to the request; which one it is does not.
+  const requestHash = requestHashOf({ ...fields, rolesSent, ...(password && { password: true }) });
   if (idempotencyKey !== null) {
     const held = await findByKey(deps.db, { keyScope: caller.id, idempotencyKey });
     if (held && held.requestHash !== requestHash) throw new Problem('idempotency_key_reused');
     if (held) return { registration: held.registration, replayed: true };
   }
-  await refuseUnknown(deps, wanted.rolesSent);
-  const { rolesSent: _rolesSent, ...fields } = wanted;
+  await refuseUnknown(deps, rolesSent);
+  const id = randomUUID();
   return await acceptOrThrow(deps, caller, {
     ...fields,
-    id: randomUUID(),
+    id,
+    sealedPassword: password && seal(deps, password, id),
     requestedBy: caller.id,
     keyScope: caller.id,
     idempotencyKey,
@@ -76,6 +82,11 @@ export async function refuseUnknown(
   throw new Problem('unknown_role', {
     errors: placesOf(roles, unknown, 'unknown_role', 'The pool does not have this role.'),
   });
+}
+
+function seal({ sealing }: AppDeps, password: Secret, id: string): Uint8Array {
+  if (!sealing) throw new Error('a door took a password that nobody can seal');
+  return sealing.seal(password, id);
 }
 
 /** Does something for a run behind the answer; what fails here is the sweep's. */

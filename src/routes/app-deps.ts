@@ -6,6 +6,8 @@ import type { Grant } from '../domain/grants.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
 import type { Runs } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
+import type { Sealing } from '../secrets/sealing.ts';
+import type { Secret } from '../secrets/secret.ts';
 
 /** As much of pino as the API uses. */
 export interface Log {
@@ -52,6 +54,10 @@ export interface AppDeps {
   readonly propagationGraceSeconds: number;
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];
+  /** What becomes of a password the moment it is parsed. */
+  readonly secret: (text: string) => Secret;
+  /** null: no sealing keys, so that no registration takes a password. */
+  readonly sealing: Pick<Sealing, 'seal'> | null;
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
   readonly logger: Log;

@@ -47,6 +47,7 @@ export function doorWanted(
     attributes: {},
     emailVerified: true,
     invite: true,
+    password: null,
     roles,
     rolesSent,
   };

@@ -1,9 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import { MAX_EMAIL_OCTETS, normaliseEmail } from '../domain/email.ts';
 import { MAX_ROLES, ROLE_NAME } from '../domain/role.ts';
+import type { Secret } from '../secrets/secret.ts';
 
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
 const MAX_ROLES_SENT = 200;
+/** Cognito's own bound; the pool's policy says more. */
+const MAX_PASSWORD = 256;
 const CONTROL = /\p{Cc}/u;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -41,6 +44,30 @@ export function text(min: number, max: number) {
       minLength: min,
       maxLength: max,
       pattern: min === 0 ? `^${PLAIN}$` : `^${PLAIN}${NOT_BLANK}${PLAIN}$`,
+    });
+}
+
+/** As it is sent, never trimmed, and a Secret from here on. */
+export function password(secret: (text: string) => Secret) {
+  return z
+    .string()
+    .min(1)
+    .refine((value) => Array.from(value).length <= MAX_PASSWORD, {
+      error: `At most ${MAX_PASSWORD} here.`,
+      params: { code: 'too_big' },
+    })
+    .refine((value) => value.isWellFormed(), {
+      error: 'Broken Unicode is not accepted.',
+      params: { code: 'broken_unicode' },
+    })
+    .transform(secret)
+    .openapi({
+      type: 'string',
+      format: 'password',
+      writeOnly: true,
+      minLength: 1,
+      maxLength: MAX_PASSWORD,
+      description: 'What the person will sign in with; no answer ever has it.',
     });
 }
 

@@ -1,10 +1,14 @@
 import { z } from '@hono/zod-openapi';
-import { pointerTo, Problem } from '../problem-details.ts';
 import type { Wanted } from './admit.ts';
-import { email, roles, text } from './fields.ts';
+import type { AppDeps } from './app-deps.ts';
+import { email, password, roles, text } from './fields.ts';
 
-/** The body of POST /registrations. @param attributes names of pool attributes a caller may set */
-export function newRegistration(attributes: readonly string[]) {
+/** The body of POST /registrations. A password is taken where it can be sealed. */
+export function newRegistration({
+  attributes,
+  secret,
+  sealing,
+}: Pick<AppDeps, 'attributes' | 'secret' | 'sealing'>) {
   return z
     .strictObject({
       email,
@@ -14,19 +18,24 @@ export function newRegistration(attributes: readonly string[]) {
       lastName: text(1, 50).nullish(),
       attributes: attributesOf(attributes),
       emailVerified: z.boolean().default(true),
-      invite: z.boolean().default(true).openapi({
-        description: 'Whether an invitation with a temporary password is sent on completion.',
+      password: password(secret)
+        .nullish()
+        .refine((chosen) => sealing || chosen == null, {
+          error: 'This deployment takes no passwords.',
+          params: { code: 'not_accepted' },
+        })
+        .openapi({ type: ['string', 'null'] }),
+      invite: z.boolean().optional().openapi({
+        description:
+          'Whether an invitation with a temporary password is sent on completion: by default where no password is sent, and never with one.',
       }),
     })
+    .refine((body) => body.password == null || body.invite !== true, {
+      path: ['invite'],
+      error: 'Whoever has chosen a password is not invited.',
+      params: { code: 'not_accepted' },
+    })
     .openapi('NewRegistration');
-}
-
-// A password arrives with the sign-up doors; until then whoever sends one must learn that it is not taken.
-export function refusePassword(body: unknown): void {
-  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'password')) return;
-  const detail = 'A password is not accepted at this route yet.';
-  const place = { pointer: pointerTo('password'), code: 'not_accepted', detail };
-  throw new Problem('invalid_request', { errors: [place] });
 }
 
 export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Wanted {
@@ -42,7 +51,8 @@ export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Wan
       ),
     ),
     emailVerified: body.emailVerified,
-    invite: body.invite,
+    invite: body.invite ?? body.password == null,
+    password: body.password ?? null,
     roles: [...new Set(body.roles)],
     rolesSent: body.roles,
   };

@@ -12,7 +12,7 @@ import { idempotencyKey, idempotencyKeyOf } from './idempotency-key.ts';
 import { BEARER, mount, type Api } from './mount.ts';
 import { problemOf } from './outcome.ts';
 import { waitSecondsOf } from './prefer.ts';
-import { newRegistration, refusePassword, toWanted } from './registration-body.ts';
+import { newRegistration, toWanted } from './registration-body.ts';
 import { ReceiptSchema, RegistrationPage, RegistrationStatusSchema } from './schemas.ts';
 import { waitAsPreferred } from './wait.ts';
 
@@ -41,7 +41,7 @@ const told = {
 const TAG = { tags: ['Registrations'], security: BEARER };
 
 export function mountRegistrations(api: Api, deps: AppDeps): void {
-  const body = newRegistration(deps.attributes);
+  const body = newRegistration(deps);
 
   mount(
     api,
@@ -73,15 +73,15 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
           'registration_cancelled',
           'manual_cleanup_required',
           'identity_provider_refused',
+          'password_rejected',
+          'seal_lost',
           'user_vanished',
           'terminated',
         ),
       },
     },
     async (c) => {
-      const sent = await readJson(c);
-      refusePassword(sent);
-      const wanted = toWanted(parse(body, sent));
+      const wanted = toWanted(parse(body, await readJson(c)));
       const key = idempotencyKeyOf(c);
       const { registration, replayed } = await admit(deps, c.var.caller, key, wanted);
       const seconds = waitSecondsOf(c.req.header('prefer'));

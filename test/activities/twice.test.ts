@@ -2,19 +2,33 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createUser } from '../../activities/create-user.ts';
 import { deleteUser } from '../../activities/delete-user.ts';
 import { registerAtOnce } from '../../activities/register-at-once.ts';
+import { setPassword } from '../../activities/set-password.ts';
 import { assignRole, removeRole } from '../../activities/roles.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
 import { park, takeWish } from '../../src/ledger/park.ts';
+import { readSealed } from '../../src/ledger/password.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
 import { begin, complete, done, noteCreateAttempt } from '../../src/ledger/run.ts';
 import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { signsIn } from '../stack/passwords.ts';
 import { addUser, portrait } from '../stack/pool-user.ts';
 import { Steps } from '../stack/steps.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
 const CANCELLED = publicFailure('registration_cancelled');
+const PASSWORD = 'chosen by a person';
+const LOST_PASSWORD = {
+  operation: 'AdminSetUserPassword',
+  times: 1,
+  fault: { kind: 'replyLost', effect: 'after' },
+} as const;
+const USED_PASSWORD = {
+  operation: 'AdminSetUserPassword',
+  after: 1,
+  fault: { kind: 'error', error: 'PasswordHistoryPolicyViolationException' },
+} as const;
 
 let steps: Steps;
 beforeAll(async () => {
@@ -76,6 +90,57 @@ test('removeRole twice: Cognito is called once, and never for a role that is wis
   await removeRole(steps.context(), id, 'viewer');
   await removeRole(steps.context(), id, 'viewer');
   expect((await steps.pool.calls())['AdminRemoveUserFromGroup']).toEqual({ calls: 1, done: 1 });
+});
+
+test('setPassword twice: Cognito is called once, and the seal is gone', async () => {
+  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const first = await setPassword(steps.context(), id);
+  expect(await setPassword(steps.context(), id)).toEqual(first);
+  expect((await steps.pool.calls())['AdminSetUserPassword']).toEqual({ calls: 1, done: 1 });
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
+  expect((await readSealed(steps.db, id)).sealed).toBeNull();
+});
+
+test('setPassword twice, the first reply lost: the same password again', async () => {
+  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  await steps.pool.setFaults([LOST_PASSWORD]);
+  await expect(setPassword(steps.context(), id)).rejects.toThrow('reply_lost');
+  await setPassword(steps.context(), id);
+  expect(await steps.effects('AdminSetUserPassword')).toBe(2);
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
+});
+
+test('setPassword twice in a pool that forbids used passwords: the first one counts', async () => {
+  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  await steps.pool.setFaults([LOST_PASSWORD, USED_PASSWORD]);
+  await expect(setPassword(steps.context(), id)).rejects.toThrow('reply_lost');
+  expect((await setPassword(steps.context(), id)).passwordSetAt).not.toBeNull();
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
+});
+
+test('setPassword at once, in a pool that says the password was used: rejected', async () => {
+  const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  await steps.pool.setFaults([{ ...USED_PASSWORD, after: 0 }]);
+  await expect(setPassword(steps.context(), id)).rejects.toThrow('password_rejected');
+  expect((await steps.row(id)).passwordSetAt).toBeNull();
+});
+
+test('an attempt that meets the end of an earlier one does not take its seal for lost', async () => {
+  const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const results = await Promise.allSettled(
+    Array.from({ length: 6 }, () => setPassword(steps.context(), id)),
+  );
+  expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => 'fulfilled'));
+});
+
+test('registerAtOnce twice with a password: it is set once', async () => {
+  const { id, email } = await steps.begun(['viewer'], PASSWORD);
+  const first = await registerAtOnce(steps.context(), id);
+  const second = await registerAtOnce(steps.context(), id);
+  expect(first.row).toMatchObject({ status: 'completed', invitation: { status: 'none' } });
+  expect(second.row).toEqual(first.row);
+  expect(await steps.effects('AdminSetUserPassword')).toBe(1);
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
 });
 
 test('registerAtOnce twice: one user, one role, one registered person', async () => {

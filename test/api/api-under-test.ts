@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../src/app.ts';
 import { createTokenVerifier } from '../../src/access/tokens.ts';
@@ -7,6 +7,8 @@ import { migrate } from '../../src/db/migrate.ts';
 import { ProviderUnavailable, type Role } from '../../src/domain/role.ts';
 import type { Runs, RunState } from '../../src/domain/runs.ts';
 import type { Sessions } from '../../src/domain/session.ts';
+import { createSealing } from '../../src/secrets/sealing.ts';
+import { Secret } from '../../src/secrets/secret.ts';
 import { createTestDatabase } from '../stack/database.ts';
 import { startIssuer, type TokenIssuer } from './token-issuer.ts';
 
@@ -116,6 +118,8 @@ export async function startApi(): Promise<ApiUnderTest> {
     },
     propagationGraceSeconds: 30,
     attributes: ['locale', 'custom:tenant_id'],
+    secret: (text) => new Secret(text),
+    sealing: createSealing([{ id: 'test', key: randomBytes(32) }]),
     corsOrigins: ['https://admin.example'],
     logger: recordingLog(scripts),
     closing: closing.signal,

@@ -124,9 +124,29 @@ const PLACES: [string, unknown, object[]][] = [
     [at('#/lastName', 'too_big', 'At most 50 here.')],
   ],
   [
-    'a password',
-    newBody({ password: 'Secret123!' }),
-    [at('#/password', 'not_accepted', 'A password is not accepted at this route yet.')],
+    'a long password',
+    newBody({ password: 'Secret123!'.repeat(26) }),
+    [at('#/password', 'too_big', 'At most 256 here.')],
+  ],
+  [
+    'an empty password',
+    newBody({ password: '' }),
+    [at('#/password', 'too_small', 'At least 1 here.')],
+  ],
+  [
+    'a password of broken Unicode',
+    newBody({ password: 'Secret123!\ud800' }),
+    [at('#/password', 'broken_unicode', 'Broken Unicode is not accepted.')],
+  ],
+  [
+    'a password that is none',
+    newBody({ password: { text: 'Secret123!' } }),
+    [at('#/password', 'wrong_type', 'Expected string.')],
+  ],
+  [
+    'a password beside an invitation',
+    newBody({ password: 'Secret123!', invite: true }),
+    [at('#/invite', 'not_accepted', 'Whoever has chosen a password is not invited.')],
   ],
 ];
 

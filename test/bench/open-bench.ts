@@ -12,6 +12,8 @@ import { createSessions } from '../../activities/sessions.ts';
 import { createApp } from '../../src/app.ts';
 import { RowChanges } from '../../src/changes.ts';
 import { openDatabase } from '../../src/db/client.ts';
+import { createSealing } from '../../src/secrets/sealing.ts';
+import { Secret } from '../../src/secrets/secret.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
 import { createWorker } from '../../worker/worker.ts';
 
@@ -61,6 +63,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     ...RETRY,
     db,
     provider,
+    sealing: createSealing([]),
     log,
     changed: (id: string) => changes.changed(id),
   });
@@ -100,6 +103,8 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     },
     propagationGraceSeconds: RETRY.propagationGraceSeconds,
     attributes: [],
+    secret: (text) => new Secret(text),
+    sealing: null,
     corsOrigins: [],
   });
   const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(

@@ -178,7 +178,7 @@ describe('the row', () => {
       roles: ['a,b', 'c"d', 'e\\f', '{g}', 'NULL', '名'],
       idempotencyKey: 'k',
     });
-    const { keyScope: _scope, requestHash: _hash, ...stored } = input;
+    const { keyScope: _scope, requestHash: _hash, sealedPassword: _seal, ...stored } = input;
     await accept(ledger.db, input);
     expect(await ledger.row(input.id)).toMatchObject({ ...stored, status: 'accepted' });
     const held = await findByKey(ledger.db, { keyScope: 'tester', idempotencyKey: 'k' });

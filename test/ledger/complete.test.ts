@@ -83,7 +83,7 @@ describe('complete refuses', () => {
   test('a user that the row does not know', async () => {
     const { id, roles } = await ledger.accepted();
     await begin(ledger.db, id);
-    expect((await complete(ledger.db, id, roles, {})).kind).toBe('roles_changed');
+    expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
     expect((await ledger.row(id)).status).toBe('running');
   });
 
@@ -94,7 +94,7 @@ describe('complete refuses', () => {
     ['none', []],
   ])('%s roles than the row wants', async (_, roles) => {
     const { id } = await ledger.created({ roles: ['a', 'b'] });
-    expect((await complete(ledger.db, id, roles, {})).kind).toBe('roles_changed');
+    expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
     expect(await ledger.events(id)).not.toContain('user.registered');
   });
 
@@ -105,7 +105,7 @@ describe('complete refuses', () => {
     await wishRoles(ledger.db, id, { ...ALICE, roles: ['b', 'c'] });
     expect(await ledger.row(id)).toMatchObject({ roles: ['b', 'c'], rolesAssigned: ['a'] });
     expect(new Set((await ledger.row(id)).rolesTouched)).toEqual(new Set(['a', 'b', 'c']));
-    expect((await complete(ledger.db, id, ['b', 'c'], {})).kind).toBe('roles_changed');
+    expect((await complete(ledger.db, id, ['b', 'c'], {})).kind).toBe('steps_left');
     await noteRoleRemoved(ledger.db, id, 'a', {});
     expect(await complete(ledger.db, id, ['b', 'c'], {})).toMatchObject({
       kind: 'completed',

@@ -65,6 +65,7 @@ export class Ledger {
       keyScope: 'tester',
       idempotencyKey: null,
       requestHash: requestHashOf({ email }),
+      sealedPassword: null,
       ...wanted,
     };
   }

@@ -30,6 +30,7 @@ import { workflowBundle } from '../../worker/bundle.ts';
 import { createWorker } from '../../worker/worker.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
+import { sealed, SEALING } from './passwords.ts';
 import { connectToTemporal, TEST_NAMESPACE, uniqueTaskQueue } from './temporal.ts';
 
 export interface SagaOptions {
@@ -40,6 +41,9 @@ export interface SagaOptions {
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
 }
+
+/** What a test wants registered; a password in clear. */
+export type Wanted = Partial<AcceptInput> & { readonly password?: string };
 
 /** What is there of an address after the dust has settled. */
 export interface World {
@@ -107,6 +111,7 @@ export class Saga {
     return {
       db: this.db,
       provider: createCognito(this.pool.client, this.pool.userPoolId),
+      sealing: SEALING,
       runs: this.runs,
       log: quiet,
       changed: () => undefined,
@@ -147,14 +152,14 @@ export class Saga {
   }
 
   /** Accepts; nothing is started. */
-  async accept(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+  async accept(wanted: Wanted = {}): Promise<Registration> {
     const result = await this.acceptAny(wanted);
     if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
     return result.registration;
   }
 
   /** The transaction as it answers, a conflict included. */
-  async acceptAny(wanted: Partial<AcceptInput> = {}): Promise<AcceptResult> {
+  async acceptAny({ password, ...wanted }: Wanted = {}): Promise<AcceptResult> {
     const id = wanted.id ?? randomUUID();
     const email = wanted.email ?? `${id}@example.com`;
     return await accept(this.db, {
@@ -165,19 +170,20 @@ export class Saga {
       lastName: null,
       attributes: {},
       emailVerified: true,
-      invite: true,
+      invite: password === undefined,
       roles: ['viewer'],
       requestedBy: 'tester',
       door: 'canonical',
       keyScope: 'tester',
       idempotencyKey: null,
       requestHash: requestHashOf({ email }),
+      sealedPassword: password === undefined ? null : sealed(password, id),
       ...wanted,
     });
   }
 
   /** Accepts and starts. */
-  async register(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+  async register(wanted: Wanted = {}): Promise<Registration> {
     const registration = await this.accept(wanted);
     await this.runs.start(registration.id, 'first');
     return registration;

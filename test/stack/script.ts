@@ -61,6 +61,7 @@ export function createScript(path: Path = 'fast'): Script {
         }),
       openRun: (ref) => scripted('openRun', () => real.openRun(ref)),
       createUser: (ref) => scripted('createUser', () => real.createUser(ref)),
+      setPassword: (ref) => scripted('setPassword', () => real.setPassword(ref)),
       assignRole: (ref) => scripted('assignRole', () => real.assignRole(ref)),
       removeRole: (ref) => scripted('removeRole', () => real.removeRole(ref)),
       complete: (ref) => scripted('complete', () => real.complete(ref)),

@@ -8,6 +8,7 @@ import type { Registration } from '../../src/domain/registration.ts';
 import { accept, requestHashOf } from '../../src/ledger/accept.ts';
 import { begin, readRow } from '../../src/ledger/run.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
+import { sealed, SEALING } from './passwords.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 /** Steps without a workflow: the sandbox, PostgreSQL and what one attempt works with. */
@@ -39,6 +40,7 @@ export class Steps {
     return {
       db: this.db,
       provider: this.provider(),
+      sealing: SEALING,
       graceMs: 0,
       signal: AbortSignal.timeout(4000),
       attempt: 1,
@@ -49,7 +51,7 @@ export class Steps {
   }
 
   /** A row that has begun. */
-  async begun(roles: readonly string[] = ['viewer']): Promise<Registration> {
+  async begun(roles: readonly string[] = ['viewer'], password?: string): Promise<Registration> {
     const id = randomUUID();
     const email = `${id}@example.com`;
     await accept(this.db, {
@@ -60,13 +62,14 @@ export class Steps {
       lastName: null,
       attributes: {},
       emailVerified: true,
-      invite: true,
+      invite: password === undefined,
       roles,
       requestedBy: 'tester',
       door: 'canonical',
       keyScope: 'tester',
       idempotencyKey: null,
       requestHash: requestHashOf({ email }),
+      sealedPassword: password === undefined ? null : sealed(password, id),
     });
     return await begin(this.db, id);
   }

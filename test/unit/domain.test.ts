@@ -151,6 +151,8 @@ describe('runView', () => {
     roles: ['a', 'b'],
     rolesAssigned: ['a', 'c'],
     rolesTouched: ['a', 'b', 'c'],
+    sealedAt: null,
+    passwordSetAt: null,
     wish: null,
     failure: null,
   } as unknown as Registration;
@@ -162,6 +164,7 @@ describe('runView', () => {
     expect(runView(row, retry)).toEqual({
       status: 'running',
       userCreated: true,
+      passwordToSet: false,
       roles: ['a', 'b'],
       rolesToAssign: ['b'],
       rolesToRemove: ['c'],
@@ -181,6 +184,12 @@ describe('runView', () => {
   test.each([null, 'taken', 'refused', 'errored'])('outcome %s is no user', (createOutcome) => {
     const view = runView({ ...row, createOutcome } as unknown as Registration, retry);
     expect(view.userCreated).toBe(false);
+  });
+
+  test('a password is to be set from when it is sealed until it is set', () => {
+    const sealed = { ...row, sealedAt: new Date() };
+    expect(runView(sealed, retry).passwordToSet).toBe(true);
+    expect(runView({ ...sealed, passwordSetAt: new Date() }, retry).passwordToSet).toBe(false);
   });
 
   test('holds no personal data: it enters a history', () => {

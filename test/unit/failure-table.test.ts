@@ -8,6 +8,7 @@ import { DatabaseError } from '../../src/ledger/database-error.ts';
 
 const STEPS = [
   'createUser',
+  'setPassword',
   'assignRole',
   'removeRole',
   'invitation',
@@ -15,7 +16,7 @@ const STEPS = [
   'comparePool',
 ] as const;
 const ROLES = ['assignRole', 'removeRole'] as const;
-const LATER = ['assignRole', 'removeRole', 'invitation', 'deleteUser'] as const;
+const LATER = ['setPassword', 'assignRole', 'removeRole', 'invitation', 'deleteUser'] as const;
 const FRESH: Lag = { sinceCreatedMs: 10, graceMs: 1000, parkedBefore: false };
 const STALE: Lag = { sinceCreatedMs: 1000, graceMs: 1000, parkedBefore: false };
 const RESUMED: Lag = { sinceCreatedMs: 5000, graceMs: 1000, parkedBefore: true };
@@ -66,21 +67,21 @@ const TABLE: readonly Row[] = [
   {
     class: 'lag',
     names: ['UserNotFoundException'],
-    steps: [...ROLES, 'invitation'],
+    steps: ['setPassword', ...ROLES, 'invitation'],
     lag: FRESH,
     meant: 'not_visible_yet',
   },
   {
     class: 'lag, grace spent',
     names: ['UserNotFoundException'],
-    steps: ROLES,
+    steps: ['setPassword', ...ROLES],
     lag: STALE,
     meant: 'not_visible_parked',
   },
   {
     class: 'lag, on resume',
     names: ['UserNotFoundException'],
-    steps: ROLES,
+    steps: ['setPassword', ...ROLES],
     lag: RESUMED,
     meant: 'ask',
   },
@@ -120,6 +121,24 @@ const TABLE: readonly Row[] = [
     names: ['InvalidPasswordException', 'PasswordHistoryPolicyViolationException'],
     steps: ['createUser'],
     meant: 'password_rejected',
+  },
+  // What setPassword sends of the caller's is the password alone.
+  {
+    class: 'caller',
+    names: [
+      'InvalidPasswordException',
+      'InvalidParameterException',
+      'UserLambdaValidationException',
+    ],
+    steps: ['setPassword'],
+    meant: 'password_rejected',
+  },
+  // Ours, when its reply was lost: the user's state decides.
+  {
+    class: 'caller',
+    names: ['PasswordHistoryPolicyViolationException'],
+    steps: ['setPassword'],
+    meant: 'read',
   },
   { class: 'refused', names: REFUSED, steps: ['createUser'], meant: 'provider_refused' },
   { class: 'refused', ...POOL_GONE, steps: ['createUser'], meant: 'provider_refused' },
@@ -193,6 +212,9 @@ describe('classification, row by row', () => {
     );
     expect(definitive.map(({ name, step }) => `${name} in ${step}`)).toEqual([
       'ResourceNotFoundException in assignRole',
+      'InvalidPasswordException in setPassword',
+      'InvalidParameterException in setPassword',
+      'UserLambdaValidationException in setPassword',
     ]);
   });
 });

@@ -1,0 +1,54 @@
+import { eq, sql } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { registrations } from '../db/schema.ts';
+import type { Registration } from '../domain/registration.ts';
+import { atEdge } from './database-error.ts';
+import { toRegistration } from './row.ts';
+import { done, mergeSteps, readRow, updateRow } from './run.ts';
+
+/** The row, and its sealed password; null: nobody chose one, or it is wiped. */
+export async function readSealed(
+  db: Database,
+  id: string,
+): Promise<{ row: Registration; sealed: Uint8Array | null }> {
+  return await atEdge(async () => {
+    const [row] = await db.select().from(registrations).where(eq(registrations.id, id));
+    if (!row) throw new Error(`no row for registration ${id}`);
+    return { row: toRegistration(row), sealed: row.sealedPassword };
+  });
+}
+
+/** Notes that the user has the password, and wipes the seal: it has served. */
+export async function notePasswordSet(
+  db: Database,
+  id: string,
+  attempts: number,
+): Promise<Registration> {
+  const row = await updateRow(db, id, {
+    passwordSetAt: sql`coalesce(password_set_at, now())`,
+    sealedPassword: null,
+    steps: mergeSteps({ setPassword: done(attempts) }),
+  });
+  return row ?? (await readRow(db, id));
+}
+
+/**
+ * Wipes seals older than that: their registrations end `seal_lost` when they next try to set the
+ * password, and those that are parked try at once. @returns how many
+ */
+export async function wipeOldSeals(db: Database, olderThanMs: number): Promise<number> {
+  return await atEdge(async () => {
+    const wiped = await db
+      .update(registrations)
+      .set({
+        sealedPassword: null,
+        nextResumeAt: sql`CASE WHEN status = 'roles_pending' THEN now() ELSE next_resume_at END`,
+      })
+      .where(
+        sql`sealed_password IS NOT NULL
+          AND sealed_at < now() - make_interval(secs => ${olderThanMs / 1000})`,
+      )
+      .returning({ id: registrations.id });
+    return wiped.length;
+  });
+}
