@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Runs } from '../src/domain/runs.ts';
+import type { Tally } from '../src/domain/tally.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify } from './classify.ts';
@@ -17,6 +18,7 @@ import { sweep } from './sweep.ts';
 export interface BackgroundActivityDeps extends RelayDeps {
   readonly sealing: Pick<Sealing, 'open'>;
   readonly runs: Runs;
+  readonly tally: Tally;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {

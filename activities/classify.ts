@@ -1,4 +1,5 @@
 import type { FailureName } from '../src/domain/failure.ts';
+import type { CallOutcome } from '../src/domain/tally.ts';
 import type { ProviderError } from './provider-error.ts';
 
 /** The steps, and the background work, that meet Cognito. */
@@ -108,11 +109,21 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
   if (REJECTED.has(name)) {
     return rejected(step, step === 'setPassword' ? 'password_rejected' : 'rejected');
   }
-  if (REFUSED.has(name) || REFUSED_PREFIXES.some((prefix) => name.startsWith(prefix))) {
-    return refused(step);
-  }
+  if (isRefusal(name)) return refused(step);
   if (error.httpStatus !== null && error.httpStatus >= 500) return fail('server_error');
   return fail('unknown_error');
+}
+
+/** The same error, as it is counted. Total. */
+export function outcomeOf({ name, httpStatus }: ProviderError): CallOutcome {
+  if (THROTTLES.has(name)) return 'throttled';
+  if (AMBIGUOUS.has(name)) return 'no_reply';
+  if (SERVER.has(name)) return 'server_error';
+  if (name === 'UserNotFoundException' || name === 'ResourceNotFoundException') return 'missing';
+  if (name === 'UsernameExistsException' || name === 'AliasExistsException') return 'exists';
+  if (PASSWORD.has(name) || REJECTED.has(name)) return 'rejected';
+  if (isRefusal(name)) return 'refused';
+  return httpStatus !== null && httpStatus >= 500 ? 'server_error' : 'other';
 }
 
 // 404 is a window in time, not a verdict and not a number of attempts.
@@ -129,6 +140,10 @@ function roleMissing(step: ProviderStep): Verdict {
   // A role that is not in the pool needs no removing.
   if (step === 'removeRole') return { kind: 'done' };
   return refused(step);
+}
+
+function isRefusal(name: string): boolean {
+  return REFUSED.has(name) || REFUSED_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 // Nothing exists before create: refuse. Later a good user does, and is kept.

@@ -11,6 +11,8 @@ import {
   type AttributeType,
 } from '@aws-sdk/client-cognito-identity-provider';
 import type { Role } from '../src/domain/role.ts';
+import type { CallOutcome, Tally } from '../src/domain/tally.ts';
+import { outcomeOf } from './classify.ts';
 import type { Secret } from '../src/secrets/secret.ts';
 import { toProviderError } from './provider-error.ts';
 
@@ -79,13 +81,37 @@ export interface CognitoSettings {
 
 /** The SDK's client with its own retries off: Temporal owns retries, and a hidden one can turn a
  * success into UsernameExistsException. */
-export function cognitoClient(settings: CognitoSettings): CognitoIdentityProviderClient {
-  return new CognitoIdentityProviderClient({
+export function cognitoClient(
+  settings: CognitoSettings,
+  called: Tally['called'] = () => undefined,
+): CognitoIdentityProviderClient {
+  const client = new CognitoIdentityProviderClient({
     region: settings.region,
     ...(settings.endpoint ? { endpoint: settings.endpoint } : {}),
     maxAttempts: 1,
     requestHandler: { connectionTimeout: 2000, requestTimeout: REQUEST_TIMEOUT_MS },
   });
+  // Around everything the SDK does for a command: whatever calls Cognito is counted here.
+  client.middlewareStack.add(
+    (next, { commandName = 'unknown' }) =>
+      async (args) => {
+        const begun = performance.now();
+        const tell = (outcome: CallOutcome): void => {
+          const operation = commandName.replace(/Command$/, '');
+          called({ operation, outcome, seconds: (performance.now() - begun) / 1000 });
+        };
+        try {
+          const answer = await next(args);
+          tell('ok');
+          return answer;
+        } catch (error) {
+          tell(outcomeOf(toProviderError(error)));
+          throw error;
+        }
+      },
+    { step: 'initialize', name: 'countCalls' },
+  );
+  return client;
 }
 
 /** The thin adapter: one command each, `group` in, `role` out. */

@@ -46,7 +46,8 @@ export async function registerAtOnce(
     for (const role of row.roles) {
       steps[`assignRole:${role}`] = row.steps[`assignRole:${role}`] ?? done(1);
     }
-    return { row: (await complete(ctx.db, id, row.roles, steps)).registration, stopped: null };
+    const { registration } = await complete(ctx.db, id, row.roles, steps, ctx.tally.moved);
+    return { row: registration, stopped: null };
   } catch (error) {
     const failure =
       error instanceof StepFailure

@@ -3,6 +3,7 @@ import type { Database } from '../src/db/client.ts';
 import { FAILURES, parkedAs, publicFailure, type FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import type { StepRecord } from '../src/domain/step.ts';
+import type { Tally } from '../src/domain/tally.ts';
 import { beginCompensation, close, requireCleanup } from '../src/ledger/compensation.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { park, takeWish } from '../src/ledger/park.ts';
@@ -31,6 +32,7 @@ export interface RegistrationActivityDeps {
   readonly provider: IdentityProvider;
   readonly sealing: Pick<Sealing, 'open'>;
   readonly log: StepLog;
+  readonly tally: Tally;
   /** Tells waiters in this process that a row has changed. */
   readonly changed: (registrationId: string) => void;
   readonly retryBudgetSeconds: number;
@@ -43,7 +45,7 @@ export interface RegistrationActivityDeps {
 export function createRegistrationActivities(
   deps: RegistrationActivityDeps,
 ): RegistrationActivities {
-  const { db } = deps;
+  const { db, tally } = deps;
   const retry = {
     attempts: attemptsWithin(deps.retryBudgetSeconds),
     compensationAttempts: attemptsWithin(deps.compensationBudgetSeconds),
@@ -64,6 +66,7 @@ export function createRegistrationActivities(
     attempt: Context.current().info.attempt,
     slow: Number(Context.current().info.retryPolicy?.initialInterval ?? 0) >= SLOW_MS,
     log: deps.log,
+    tally,
   });
 
   /** Runs a step; tells waiters; lets nothing but a named failure leave. */
@@ -72,7 +75,10 @@ export function createRegistrationActivities(
     try {
       return await work();
     } catch (error) {
-      throw toApplicationFailure(named(deps.log, name, id, error), attempt, name === 'deleteUser');
+      const failure = named(deps.log, name, id, error);
+      const compensates = name === 'deleteUser';
+      if (compensates) tally.compensationFailed(FAILURES[failure.failure].code);
+      throw toApplicationFailure(failure, attempt, compensates);
     } finally {
       deps.changed(id);
     }
@@ -106,8 +112,8 @@ export function createRegistrationActivities(
     complete: ({ registrationId: id, roles }) =>
       step('complete', id, async () => {
         const { attempt } = Context.current().info;
-        const { registration } = await complete(db, id, roles, { complete: done(attempt) });
-        return view(registration);
+        const steps = { complete: done(attempt) };
+        return view((await complete(db, id, roles, steps, tally.moved)).registration);
       }),
     // Repeatable: the trail's key is this activity's place in the run, and a second one is nothing.
     park: ({ registrationId: id, failed }) =>
@@ -134,7 +140,8 @@ export function createRegistrationActivities(
           failure: publicFailure(failure),
         } as const;
         const cancelled = publicFailure('registration_cancelled');
-        return view(await beginCompensation(db, id, cause, cancelled, records(failed)));
+        const steps = records(failed);
+        return view(await beginCompensation(db, id, cause, cancelled, steps, tally.moved));
       }),
     deleteUser: ({ registrationId: id }) => step('deleteUser', id, () => deleteUser(context(), id)),
     // Repeatable: says the same again.
@@ -153,7 +160,7 @@ export function createRegistrationActivities(
       step('close', id, async () => {
         // As many as the row knows of: those that led to cleanup_required.
         const attempts = (await readRow(db, id)).steps['deleteUser']?.attempts ?? 0;
-        return view(await close(db, id, done(attempts + 1)));
+        return view(await close(db, id, done(attempts + 1), tally.moved));
       }),
   };
 }

@@ -2,6 +2,7 @@ import type { Database } from '../src/db/client.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import { isOpenForward } from '../src/domain/status.ts';
+import type { Tally } from '../src/domain/tally.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
 import type { IdentityProvider } from './cognito.ts';
@@ -28,6 +29,7 @@ export interface StepContext {
   /** The policy's own interval is longer than any hint of ours. */
   readonly slow: boolean;
   readonly log: StepLog;
+  readonly tally: Tally;
 }
 
 /** Doubling from 200 ms, at most 10 s, and between half of it and all: a throttle hits everybody at

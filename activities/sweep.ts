@@ -3,6 +3,7 @@ import { FAILURES, publicFailure, type FailureName } from '../src/domain/failure
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../src/domain/status.ts';
+import type { Tally } from '../src/domain/tally.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
 import { wipeOldSeals } from '../src/ledger/password.ts';
 import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
@@ -41,6 +42,7 @@ export interface SweepDeps {
   readonly propagationGraceSeconds: number;
   readonly runs: Runs;
   readonly log: StepLog;
+  readonly tally: Tally;
   readonly changed: (registrationId: string) => void;
   /** Says what it would do and does nothing. */
   readonly dryRun?: boolean;
@@ -164,7 +166,7 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
     if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
   }
   for (const role of row.roles) await addRole(ctx, known, role);
-  const { kind } = await complete(deps.db, row.id, row.roles, {});
+  const { kind } = await complete(deps.db, row.id, row.roles, {}, deps.tally.moved);
   deps.changed(row.id);
   if (kind !== 'completed')
     deps.log.error({ registrationId: row.id, kind }, 'sweep: not completed');
@@ -192,7 +194,7 @@ async function compensateHere(
 ): Promise<void> {
   if (isOpenForward(row.status)) await begin(deps, row.id, failure);
   await deleteUser(ctx, row.id);
-  await close(deps.db, row.id, done(1));
+  await close(deps.db, row.id, done(1), deps.tally.moved);
   deps.changed(row.id);
 }
 
@@ -202,6 +204,7 @@ function contextOf(deps: SweepDeps): StepContext {
     provider: deps.provider,
     sealing: deps.sealing,
     log: deps.log,
+    tally: deps.tally,
     attempt: 1,
     slow: true,
     graceMs: deps.propagationGraceSeconds * 1000,
@@ -212,7 +215,7 @@ function contextOf(deps: SweepDeps): StepContext {
 async function begin(deps: SweepDeps, id: string, failure: FailureName): Promise<void> {
   const cause = { closesAs: 'failed', failure: publicFailure(failure) } as const;
   const cancelled = publicFailure('registration_cancelled');
-  await beginCompensation(deps.db, id, cause, cancelled, {});
+  await beginCompensation(deps.db, id, cause, cancelled, {}, deps.tally.moved);
   deps.changed(id);
 }
 

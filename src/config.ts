@@ -55,7 +55,11 @@ export interface Config {
     readonly clientIds: readonly string[];
   };
   readonly grants: readonly Grant[];
-  readonly worker: { readonly inProcess: boolean };
+  readonly worker: {
+    readonly inProcess: boolean;
+    /** Of the worker process; null: it does not listen. */
+    readonly port: number | null;
+  };
   readonly sealingKeys: readonly SealingKey[];
   readonly retry: {
     readonly retryBudgetSeconds: number;
@@ -123,7 +127,10 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
     cognito,
     tokens: parseTokens(read, cognito, process, doors),
     grants: parseGrants(read),
-    worker: { inProcess: read.choice('IN_PROCESS_WORKER', ['true', 'false']) === 'true' },
+    worker: {
+      inProcess: read.choice('IN_PROCESS_WORKER', ['true', 'false']) === 'true',
+      port: read.optional('WORKER_PORT') === null ? null : read.integer('WORKER_PORT', 0, 65_535),
+    },
     sealingKeys: parseSealingKeys(read, doors),
     retry: {
       retryBudgetSeconds: read.integer('RETRY_BUDGET_SECONDS', 1, 86_400),

@@ -20,7 +20,7 @@ const told = (name: string, shown: string, meaning: string): Variable => ({ name
 /** Every variable, its default and meaning: config takes its defaults from here. */
 export const VARIABLES: readonly Variable[] = [
   plain('PORT', '3000', 'API; `npm start` looks for a free port when it is unset'),
-  plain('HOST', '127.0.0.1', 'address the API listens on'),
+  plain('HOST', '127.0.0.1', 'address the API, and with WORKER_PORT the worker, listens on'),
   {
     name: 'ENVIRONMENT',
     value: 'production',
@@ -53,6 +53,7 @@ export const VARIABLES: readonly Variable[] = [
   plain('COGNITO_UPDATE_RPS', '20', "updates a second of the account's 25; 0 is unpaced"),
   told('COGNITO_ATTRIBUTES', '–', 'names of pool attributes that a caller may set'),
   plain('IN_PROCESS_WORKER', 'true', 'the API process also hosts a worker'),
+  told('WORKER_PORT', 'none', 'worker: `/metrics`, `/health/live` and `/health/ready` on HOST'),
   told(
     'PASSWORD_SEALING_KEYS',
     'embedded: generated',

@@ -60,6 +60,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
     corsOrigins: config.http.corsOrigins,
     logger: log,
+    metrics: parts.metrics,
     closing: closing.signal,
   });
   try {

@@ -1,6 +1,6 @@
 import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
 import type { Client } from '@temporalio/client';
-import { Runtime, DefaultLogger, type NativeConnection, type Worker } from '@temporalio/worker';
+import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from '../activities/cognito.ts';
@@ -12,6 +12,9 @@ import type { Runs } from '../src/domain/runs.ts';
 import { createSealing, type Sealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
 import { openDestinations } from './destinations.ts';
+import { readBacklog } from '../src/ledger/backlog.ts';
+import { createMetrics, type Metrics } from '../src/metrics/metrics.ts';
+import { installRuntime } from './runtime.ts';
 import { supervise, type Supervised } from './supervise.ts';
 import { createWorker } from './worker.ts';
 
@@ -23,6 +26,7 @@ export interface Parts {
   readonly sealing: Sealing;
   readonly runs: Runs;
   readonly temporal: Supervised;
+  readonly metrics: Metrics;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
 }
@@ -36,21 +40,28 @@ export interface PartsOptions {
 /** Any constant but the migration's: who holds it is the deployment's relay. */
 const RELAY_LOCK = 7_267_473;
 
-let runtimeInstalled = false;
-
 /** Wires database, Cognito and Temporal; opens nothing but the loop that connects to Temporal. */
 export function composeParts(config: Config, options: PartsOptions): Parts {
   const { log, changed } = options;
-  installRuntime(log);
+  const sdk = installRuntime(log);
   const stopping = new AbortController();
   const pool = openDatabase(config.database.url, 20);
-  const cognito = cognitoClient(config.cognito);
+  const metrics = createMetrics({
+    readBacklog: () => readBacklog(pool.db),
+    temporal: () => {
+      const { temporal: there, worker } = temporal.state();
+      return { up: there === 'ok', polls: options.hostsWorker && worker === 'ok' };
+    },
+    others: () => sdk.text(),
+  });
+  const { tally } = metrics;
+  const cognito = cognitoClient(config.cognito, tally.called);
   const provider = createCognito(cognito, config.cognito.userPoolId);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
-  const deps = { ...config.retry, db: pool.db, provider, sealing, runs, log, changed };
+  const deps = { ...config.retry, db: pool.db, provider, sealing, runs, log, tally, changed };
   const activities = {
     ...createRegistrationActivities({ ...deps, ...config.schedules }),
     ...createBackgroundActivities({
@@ -77,6 +88,7 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
     sealing,
     runs,
     temporal,
+    metrics,
     async close() {
       stopping.abort();
       await temporal.stop();
@@ -84,19 +96,4 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
       await pool.close();
     },
   };
-}
-
-// Once in a process, before any worker; without shutdown signals of its own, since the order of the
-// drain is ours.
-function installRuntime(log: Logger): void {
-  if (runtimeInstalled) return;
-  runtimeInstalled = true;
-  Runtime.install({
-    shutdownSignals: [],
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      const fields = { temporal: String(meta?.['sdkComponent']) };
-      if (level === 'ERROR') log.error(fields, message);
-      else log.warn(fields, message);
-    }),
-  });
 }

@@ -6,6 +6,7 @@ import { cognitoClient, createCognito } from '../activities/cognito.ts';
 import { sweep } from '../activities/sweep.ts';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
+import { NO_TALLY } from '../src/domain/tally.ts';
 import { createSealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
 
@@ -25,6 +26,7 @@ try {
       sealing: createSealing(config.sealingKeys),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
       log,
+      tally: NO_TALLY,
       changed: () => undefined,
       dryRun: values['dry-run'],
       propagationGraceSeconds: config.retry.propagationGraceSeconds,

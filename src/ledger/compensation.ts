@@ -8,7 +8,7 @@ import type { StepRecord } from '../domain/step.ts';
 import { append } from './audit-trail.ts';
 import { atEdge, DatabaseError } from './database-error.ts';
 import { toRegistration, type RegistrationRow } from './row.ts';
-import { mergeSteps, type StepUpdates } from './run.ts';
+import { mergeSteps, type OnMoved, type StepUpdates } from './run.ts';
 
 /**
  * Moves an open row to `compensating`; from here only `failed` or `cancelled` can follow. A row that
@@ -21,8 +21,10 @@ export async function beginCompensation(
   cause: { readonly closesAs: 'failed' | 'cancelled'; readonly failure: PublicFailure },
   cancelled: PublicFailure,
   steps: StepUpdates,
+  onMoved?: OnMoved,
 ): Promise<Registration> {
-  return await atEdge(() =>
+  let moved: Registration | undefined;
+  const result = await atEdge(() =>
     db.transaction(async (tx) => {
       const [found] = await tx
         .select()
@@ -49,12 +51,15 @@ export async function beginCompensation(
         .where(eq(registrations.id, id))
         .returning();
       if (!row) throw new Error(`no row for registration ${id}`);
-      return await appendOrRemember(tx, row, 'registration.compensating', {
+      moved = await appendOrRemember(tx, row, 'registration.compensating', {
         code: failure.code,
         closesAs,
       });
+      return moved;
     }),
   );
+  if (moved) onMoved?.(moved);
+  return result;
 }
 
 /** Says that taking back keeps failing and a person is needed. Idempotent. */
@@ -93,8 +98,10 @@ export async function close(
   db: Database,
   id: string,
   deleteUser: StepRecord,
+  onMoved?: OnMoved,
 ): Promise<Registration> {
-  return await atEdge(() =>
+  let moved: Registration | undefined;
+  const result = await atEdge(() =>
     db.transaction(async (tx) => {
       const [found] = await tx
         .select()
@@ -114,11 +121,14 @@ export async function close(
         .where(eq(registrations.id, id))
         .returning();
       if (!row) throw new Error(`no row for registration ${id}`);
-      return await appendOrRemember(tx, row, closingEvent(row), {
+      moved = await appendOrRemember(tx, row, closingEvent(row), {
         code: row.failure?.code ?? null,
       });
+      return moved;
     }),
   );
+  if (moved) onMoved?.(moved);
+  return result;
 }
 
 /** Notes that the user is gone, so that its absence needs no second proof. */

@@ -10,6 +10,9 @@ import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { toRegistration, type RegistrationRow } from './row.ts';
 
+/** Told once, after the commit, by the call that really moved the row; a repeat moves nothing. */
+export type OnMoved = (row: Registration) => void;
+
 /** Records of steps, merged into the row's by name. */
 export type StepUpdates = Readonly<Record<string, StepRecord>>;
 
@@ -151,9 +154,11 @@ export async function complete(
   id: string,
   roles: readonly string[],
   steps: StepUpdates,
+  onMoved?: OnMoved,
 ): Promise<CompleteResult> {
-  return await atEdge(() =>
-    db.transaction(async (tx) => {
+  let moved: Registration | undefined;
+  const result = await atEdge(() =>
+    db.transaction(async (tx): Promise<CompleteResult> => {
       const now = new Date();
       const [row] = await tx
         .update(registrations)
@@ -189,9 +194,12 @@ export async function complete(
         details: { roles: row.roles, door: row.door },
       });
       await tellOthers(tx, row, now);
-      return { kind: 'completed', registration: toRegistration(row) };
+      moved = toRegistration(row);
+      return { kind: 'completed', registration: moved };
     }),
   );
+  if (moved) onMoved?.(moved);
+  return result;
 }
 
 async function whyNotCompleted(tx: Transaction, id: string): Promise<CompleteResult> {

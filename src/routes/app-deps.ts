@@ -24,6 +24,21 @@ export interface TemporalView {
   readonly namespace: string;
 }
 
+/** One request as it is counted: nothing of it is the caller's text. */
+export interface RequestLabels {
+  readonly method: string;
+  /** The pattern, `/registrations/:id`; `none` where there is no such route. */
+  readonly route: string;
+  readonly status: number;
+}
+
+export interface MetricsView {
+  observeRequest(request: RequestLabels, seconds: number): void;
+  readonly contentType: string;
+  /** The answer to a scrape. In bounded time; never throws. */
+  text(): Promise<string>;
+}
+
 /** In-process hints that a row changed; a wait polls as well, since another process may change it. */
 export interface Changes {
   /** @returns what ends the subscription */
@@ -61,6 +76,7 @@ export interface AppDeps {
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
   readonly logger: Log;
+  readonly metrics: MetricsView;
   /** Aborted when the process drains: waits and streams end at once with what is known. */
   readonly closing: AbortSignal;
   /** Instead of the usual pace and number of receipt streams. */

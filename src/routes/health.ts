@@ -1,17 +1,9 @@
 import { z } from '@hono/zod-openapi';
+import type { DatabaseState } from '../db/database-state.ts';
 import { Problem } from '../problem-details.ts';
 import { json, problems } from './answers.ts';
 import type { AppDeps } from './app-deps.ts';
 import { mount, type Api } from './mount.ts';
-
-/** What PostgreSQL is to us: `away` when it does not answer. */
-export type DatabaseState = 'current' | 'behind' | 'empty' | 'away';
-
-export interface HealthSources {
-  /** Answers in bounded time and never throws. */
-  database(): Promise<DatabaseState>;
-  readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
-}
 
 const Live = z.object({ status: z.literal('ok') }).openapi('Live');
 const Ready = z
@@ -30,7 +22,8 @@ const NOT_READY: Record<Exclude<DatabaseState, 'current'>, string> = {
   empty: 'The database is not migrated: run `npm run migrate`.',
 };
 
-export function mountHealth(api: Api, deps: AppDeps, sources: HealthSources): void {
+/** @param database asks PostgreSQL, in bounded time; never throws */
+export function mountHealth(api: Api, deps: AppDeps, database: () => Promise<DatabaseState>): void {
   mount(
     api,
     deps,
@@ -58,8 +51,8 @@ export function mountHealth(api: Api, deps: AppDeps, sources: HealthSources): vo
       responses: { 200: json(Ready, 'They can.'), ...problems({ token: false }) },
     },
     async (c) => {
-      const database = await sources.database();
-      if (database !== 'current') throw new Problem('unavailable', { detail: NOT_READY[database] });
+      const state = await database();
+      if (state !== 'current') throw new Problem('unavailable', { detail: NOT_READY[state] });
       const { temporal, worker } = deps.temporal.state();
       return c.json({ status: 'ok', postgres: 'ok', temporal, worker }, 200);
     },
@@ -83,8 +76,6 @@ export function mountHealth(api: Api, deps: AppDeps, sources: HealthSources): vo
       },
     },
     async (c) =>
-      c.body(await sources.metrics.metrics(), 200, {
-        'content-type': sources.metrics.contentType,
-      }),
+      c.body(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType }),
   );
 }

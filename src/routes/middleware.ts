@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
-import type { AppEnv, Log } from './app-deps.ts';
+import type { AppEnv, Log, MetricsView } from './app-deps.ts';
 
 type Middleware = MiddlewareHandler<AppEnv>;
 
@@ -20,17 +20,8 @@ export function requestIds(): Middleware {
   };
 }
 
-export interface RequestLabels {
-  readonly method: string;
-  readonly route: string;
-  readonly status: number;
-}
-
 /** One line and one observation per request; never a query, a body or a header. */
-export function requestLog(
-  logger: Log,
-  observe: (labels: RequestLabels, seconds: number) => void,
-): Middleware {
+export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeRequest'>): Middleware {
   return async (c, next) => {
     const begun = performance.now();
     await next();
@@ -38,7 +29,7 @@ export function requestLog(
     const { status } = c.res;
     const ms = performance.now() - begun;
     const route = routePath(c, -1);
-    observe(
+    metrics.observeRequest(
       {
         method: METHODS.has(method) ? method : 'other',
         route: route === '/*' || route === '*' ? 'none' : route,

@@ -7,6 +7,8 @@ import { migrate } from '../../src/db/migrate.ts';
 import { ProviderUnavailable, type Role } from '../../src/domain/role.ts';
 import type { Runs, RunState } from '../../src/domain/runs.ts';
 import type { Sessions } from '../../src/domain/session.ts';
+import { readBacklog } from '../../src/ledger/backlog.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { createTestDatabase } from '../stack/database.ts';
@@ -122,6 +124,11 @@ export async function startApi(): Promise<ApiUnderTest> {
     sealing: createSealing([{ id: 'test', key: randomBytes(32) }]),
     corsOrigins: ['https://admin.example'],
     logger: recordingLog(scripts),
+    metrics: createMetrics({
+      readBacklog: () => readBacklog(pool.db),
+      temporal: () => ({ up: false, polls: false }),
+      others: () => '',
+    }),
     closing: closing.signal,
   };
   const app = createApp(deps);

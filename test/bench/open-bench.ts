@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
 import { serve } from '@hono/node-server';
 import { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { createCognito } from '../../activities/cognito.ts';
 import type { RegistrationActivities } from '../../activities/contract.ts';
 import { createDirectory } from '../../activities/directory.ts';
@@ -15,6 +15,9 @@ import { openDatabase } from '../../src/db/client.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
+import { readBacklog } from '../../src/ledger/backlog.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
+import { installRuntime } from '../../worker/runtime.ts';
 import { createWorker } from '../../worker/worker.ts';
 
 export const PATHS = ['fast', 'ordinary'] as const;
@@ -47,7 +50,7 @@ const RETRY = {
   resumeIntervalSeconds: 300,
 };
 
-Runtime.install({ logger: new DefaultLogger('ERROR') });
+const sdk = installRuntime(log);
 
 /** API and worker in this process, as `npm run api` has them; `ordinary` has no fast path. */
 export async function openBench(parts: BenchParts, path: (typeof PATHS)[number]): Promise<Bench> {
@@ -55,6 +58,11 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
   const temporal = new Client({ connection });
   const pool = openDatabase(parts.databaseUrl, 20);
   const { db } = pool;
+  const metrics = createMetrics({
+    readBacklog: () => readBacklog(db),
+    temporal: () => ({ up: true, polls: true }),
+    others: () => sdk.text(),
+  });
   const provider = createCognito(parts.client, parts.userPoolId);
   const taskQueue = `bench-${randomUUID()}`;
   const runs = createRuns({ client: () => temporal, taskQueue, eager: true, log });
@@ -65,6 +73,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     provider,
     sealing: createSealing([]),
     log,
+    tally: metrics.tally,
     changed: (id: string) => changes.changed(id),
   });
   const activities: RegistrationActivities =
@@ -82,6 +91,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     runs,
     changes,
     logger: log,
+    metrics,
     closing: closing.signal,
     roles: createRoleCatalogue(provider),
     directory: createDirectory(provider),

@@ -18,6 +18,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
+import { NO_TALLY, type Tally } from '../../src/domain/tally.ts';
 import {
   accept,
   requestHashOf,
@@ -38,6 +39,8 @@ export interface SagaOptions {
   readonly compensationBudgetSeconds?: number;
   readonly propagationGraceSeconds?: number;
   readonly resumeIntervalSeconds?: number;
+  /** Told what happens; nobody by default. */
+  readonly tally?: Tally;
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
 }
@@ -114,6 +117,7 @@ export class Saga {
       sealing: SEALING,
       runs: this.runs,
       log: quiet,
+      tally: this.#options.tally ?? NO_TALLY,
       changed: () => undefined,
       stopping: this.#stopping.signal,
       lock: () => tryAdvisoryLock(this.#database.url, 1),

@@ -5,6 +5,7 @@ import type { StepContext } from '../../activities/step-context.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Registration } from '../../src/domain/registration.ts';
+import { NO_TALLY } from '../../src/domain/tally.ts';
 import { accept, requestHashOf } from '../../src/ledger/accept.ts';
 import { begin, readRow } from '../../src/ledger/run.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
@@ -46,6 +47,7 @@ export class Steps {
       attempt: 1,
       slow: false,
       log: { info: ignore, warn: ignore, error: ignore },
+      tally: NO_TALLY,
       ...over,
     };
   }

@@ -56,7 +56,7 @@ test('the least a production process needs, and every default', () => {
       clientIds: ['client-1'],
     },
     grants: [{ subject: { kind: 'group', name: 'admin' }, roles: '*' }],
-    worker: { inProcess: true },
+    worker: { inProcess: true, port: null },
     sealingKeys: [],
     retry: { retryBudgetSeconds: 120, compensationBudgetSeconds: 5, propagationGraceSeconds: 30 },
     schedules: { resumeIntervalSeconds: 300, sweepIntervalSeconds: 60 },
@@ -81,6 +81,7 @@ test('every missing variable has its line', () => {
 const BAD: readonly (readonly [string, string, string])[] = [
   ['PORT', '70000', 'from 0 to 65535'],
   ['PORT', '3000x', 'a whole number'],
+  ['WORKER_PORT', '65536', 'from 0 to 65535'],
   ['ENVIRONMENT', 'dev', 'one of production, staging, local'],
   ['DOORS', 'users,front', '"front" is none of users, step'],
   ['DATABASE_URL', 'mysql://x', 'postgres:'],

@@ -1,0 +1,71 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { PortTaken } from '../src/port-taken.ts';
+import type { Parts } from './compose.ts';
+
+const JSON_TYPE = 'application/json';
+const NOT_FOUND: Answer = { status: 404, type: JSON_TYPE, body: '{"code":"not_found"}' };
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+export interface ListenerParts extends Pick<Parts, 'metrics' | 'temporal'> {
+  /** In bounded time; never throws. */
+  readonly database: () => Promise<string>;
+}
+
+/** What orchestrators and Prometheus ask a worker; it has no other door.
+ * @returns the server and its `http://host:port`
+ * @throws PortTaken */
+export async function listen(
+  { host, port }: { readonly host: string; readonly port: number },
+  parts: ListenerParts,
+): Promise<{ server: Server; url: string }> {
+  const server = createServer((request, response) => void serve(parts, request, response));
+  const listening = Promise.withResolvers<void>();
+  server.once('error', (error: NodeJS.ErrnoException) => {
+    const taken = error.code === 'EADDRINUSE';
+    const line = `WORKER_PORT: ${host}:${port} is taken by another process`;
+    listening.reject(taken ? new PortTaken(line) : error);
+  });
+  server.listen({ host, port }, () => listening.resolve());
+  await listening.promise;
+  const address = server.address();
+  const at = typeof address === 'object' && address ? address.port : port;
+  return { server, url: `http://${host.includes(':') ? `[${host}]` : host}:${at}` };
+}
+
+async function serve(
+  parts: ListenerParts,
+  { method, url = '/' }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [path = '/'] = url.split('?', 1);
+  const reads = method === 'GET' || method === 'HEAD';
+  const { status, type, body } = reads ? await answer(parts, path) : NOT_FOUND;
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
+}
+
+/** Ready when it can work: PostgreSQL answers and is migrated, and the worker polls. */
+async function answer(
+  { metrics, temporal, database }: ListenerParts,
+  path: string,
+): Promise<Answer> {
+  if (path === '/health/live') return json(200, { status: 'ok' });
+  if (path === '/metrics') {
+    return { status: 200, type: metrics.contentType, body: await metrics.text() };
+  }
+  if (path !== '/health/ready') return NOT_FOUND;
+  const state = await database();
+  const postgres = state === 'current' ? 'ok' : state;
+  const { temporal: there, worker } = temporal.state();
+  const ready = postgres === 'ok' && worker === 'ok';
+  const status = ready ? 'ok' : 'degraded';
+  return json(ready ? 200 : 503, { status, postgres, temporal: there, worker });
+}
+
+function json(status: number, body: object): Answer {
+  return { status, type: JSON_TYPE, body: JSON.stringify(body) };
+}
