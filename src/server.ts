@@ -5,10 +5,14 @@ import { createDirectory } from '../activities/directory.ts';
 import { createRoleCatalogue } from '../activities/role-catalogue.ts';
 import { createSessions } from '../activities/sessions.ts';
 import { composeParts, type Parts } from '../worker/compose.ts';
+import { createClientAddress } from './access/client-address.ts';
+import { createLimits } from './access/limits.ts';
 import { createTokenVerifier } from './access/tokens.ts';
 import { createApp } from './app.ts';
 import { RowChanges } from './changes.ts';
 import type { Config } from './config.ts';
+import { forgetOldCounts } from './db/limit-counts.ts';
+import { limitCounts } from './db/schema.ts';
 import { PortTaken } from './port-taken.ts';
 import { Secret } from './secrets/secret.ts';
 
@@ -16,6 +20,7 @@ import { Secret } from './secrets/secret.ts';
 const REQUESTS_GRACE_MS = 5000;
 /** Above Node's 16 KiB, so that a long bad token meets our 401 and not a bare 431. */
 const MAX_HEADER_BYTES = 65_536;
+const FORGET_COUNTS_MS = 5 * 60_000;
 
 export interface RunningServer {
   /** `http://host:port` */
@@ -48,6 +53,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     changes,
     verifyToken: createTokenVerifier(config.tokens),
     grants: config.grants,
+    clientAddress: createClientAddress(config.http.trustedProxies, log),
+    limits: createLimits(
+      { db: parts.pool.db, table: limitCounts },
+      config.http.registerLimitPerMinute,
+    ),
     doors: config.http.doors,
     temporal: {
       state: () => parts.temporal.state(),
@@ -63,6 +73,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     metrics: parts.metrics,
     closing: closing.signal,
   });
+  const forgetting = setInterval(() => {
+    // What is left is removed the next time, or by another process.
+    forgetOldCounts(parts.pool.db).catch(() => log.debug({}, 'old counts of limits are kept'));
+  }, FORGET_COUNTS_MS);
   try {
     const { server, url } = await listen(app.fetch, config.http);
     log.info({ url }, 'API listens');
@@ -70,12 +84,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       url,
       parts,
       async close() {
+        clearInterval(forgetting);
         closing.abort();
         await drain(server);
         await parts.close();
       },
     };
   } catch (error) {
+    clearInterval(forgetting);
     await parts.close();
     throw error;
   }

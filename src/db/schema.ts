@@ -225,3 +225,16 @@ export const outboxDeliveries = pgTable(
       .where(sql.raw('delivered_at IS NULL AND given_up_at IS NULL')),
   ],
 );
+
+/** Limits of public doors, shared by all API processes; shaped as rate-limiter-flexible wants it. */
+export const limitCounts = pgTable(
+  'limit_counts',
+  {
+    /** `<limit>:<address, or digest of the account>` */
+    key: text('key').primaryKey(),
+    points: integer('points').notNull(),
+    /** When the window ends. */
+    expire: at('expire'),
+  },
+  (t) => [index('limit_counts_expire').on(t.expire)],
+);

@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { RateLimited } from '../access/limits.ts';
 import { KeysUnavailable, TokenRejected } from '../access/tokens.ts';
 import { ProviderUnavailable } from '../domain/role.ts';
 import { DatabaseError } from '../ledger/database-error.ts';
@@ -47,6 +48,10 @@ function toProblem(error: unknown): Problem {
     return new Problem('unauthenticated', {
       headers: { 'www-authenticate': `Bearer${challenge}` },
     });
+  }
+  if (error instanceof RateLimited) {
+    const headers = { 'retry-after': String(error.retryAfterSeconds) };
+    return new Problem('rate_limited', { headers });
   }
   const away =
     error instanceof KeysUnavailable ||

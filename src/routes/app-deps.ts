@@ -1,4 +1,6 @@
 import type { AccessEnv } from '../access/authenticate.ts';
+import type { ClientAddress } from '../access/client-address.ts';
+import type { Limits } from '../access/limits.ts';
 import type { VerifyToken } from '../access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Directory } from '../domain/directory.ts';
@@ -63,6 +65,9 @@ export interface AppDeps {
   readonly changes: Changes;
   readonly verifyToken: VerifyToken;
   readonly grants: readonly Grant[];
+  readonly clientAddress: ClientAddress;
+  /** Of the public doors. */
+  readonly limits: Limits;
   /** The doors that are open; `canonical` needs no mention. */
   readonly doors: ReadonlySet<string>;
   readonly temporal: TemporalView;

@@ -20,6 +20,7 @@ const DEAD_TOKEN = 'Invalid or expired refresh token';
 const TAGS = { tags: ['Door: session'] };
 const EVERYWHERE: readonly FailureCode[] = ['unavailable', 'internal'];
 const WITH_BODY: readonly FailureCode[] = ['payload_too_large', ...EVERYWHERE];
+const PUBLIC: readonly FailureCode[] = ['rate_limited', ...WITH_BODY];
 
 const credentials = z
   .object({
@@ -53,12 +54,14 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       request: bodyOf(credentials),
       responses: {
         200: json(SignedInSchema, 'Signed in.'),
-        ...doorErrors({ 401: [WRONG_PAIR] }, ['challenge_required', ...WITH_BODY]),
+        ...doorErrors({ 401: [WRONG_PAIR] }, ['challenge_required', ...PUBLIC]),
       },
     },
     async (c) => {
       const body = await readDoorBody(c, credentials);
-      const signIn = await sessions.signIn(await poolNameOf(deps, body.username), body.password);
+      const name = nameOf(body.username);
+      await deps.limits.signIn(deps.clientAddress(c), name);
+      const signIn = await sessions.signIn(await poolNameOf(deps, name), body.password);
       if (signIn.kind === 'challenge') throw new Problem('challenge_required');
       if (signIn.kind === 'refused') throw new DoorError(401, WRONG_PAIR);
       const person = await sessions.personOf(signIn.tokens.accessToken);
@@ -80,11 +83,12 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       request: bodyOf(refreshToken),
       responses: {
         200: json(TokensSchema, 'A new access token.'),
-        ...doorErrors({ 401: [DEAD_TOKEN] }, WITH_BODY),
+        ...doorErrors({ 401: [DEAD_TOKEN] }, PUBLIC),
       },
     },
     async (c) => {
       const body = await readDoorBody(c, refreshToken);
+      await deps.limits.refresh(deps.clientAddress(c));
       const tokens = await sessions.refresh(body.refresh_token);
       if (!tokens) throw new DoorError(401, DEAD_TOKEN);
       return c.json(showTokens(tokens), 200);
@@ -140,12 +144,16 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
   );
 }
 
-/** What to sign in by. A name that the ledger does not know is asked for like any other: Cognito
+/** One form of what somebody signs in by; empty where it can be nobody's. */
+function nameOf(sentName: string): string {
+  if (!isPlain(sentName)) return '';
+  return normaliseEmail(sentName) ?? sentName.normalize('NFC').trim();
+}
+
+/** What to ask Cognito for. A name that the ledger does not know is asked for like any other: Cognito
  * takes its time over a user who cannot exist, too. */
 async function poolNameOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<string> {
-  const email = isPlain(name) ? normaliseEmail(name) : null;
-  if (email !== null) return email;
-  const username = isPlain(name) ? name.normalize('NFC').trim() : '';
-  const row = await findLiving(deps.db, hasUsername(username));
+  if (normaliseEmail(name) !== null) return name;
+  const row = await findLiving(deps.db, hasUsername(name));
   return row?.cognitoUsername ?? randomUUID();
 }

@@ -20,6 +20,7 @@ const ROLES: Role[] = [
   { name: 'researcher', description: 'Searches' },
 ];
 
+const unlimited = () => Promise.resolve();
 const away = () => Promise.reject(new ProviderUnavailable('no pool'));
 /** Of a test that has no pool: whoever needs sessions brings real ones. */
 const NO_SESSIONS: Sessions = { signIn: away, refresh: away, personOf: away, signOut: away };
@@ -94,6 +95,8 @@ export async function startApi(): Promise<ApiUnderTest> {
       passwordState: () => scripts.passwordState(),
     },
     sessions: NO_SESSIONS,
+    clientAddress: () => '192.0.2.1',
+    limits: { signUp: unlimited, signIn: unlimited, refresh: unlimited },
     changes: {
       onChange: (id, listener) => {
         const all = listeners.get(id) ?? new Set();

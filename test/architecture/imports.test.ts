@@ -84,7 +84,19 @@ const TABLE: readonly Row[] = [
     from: 'src/metrics/',
     may: ['src/metrics/', 'src/domain/', 'prom-client', { types: 'src/ledger/backlog.ts' }],
   },
-  { from: 'src/access/', may: ['src/access/', 'src/domain/', 'aws-jwt-verify', 'hono'] },
+  {
+    from: 'src/access/',
+    may: [
+      'src/access/',
+      'src/domain/',
+      'aws-jwt-verify',
+      'hono',
+      // Limits: whose, how many, and no plain address of a person in a key.
+      'ipaddr.js',
+      'rate-limiter-flexible',
+      'node:',
+    ],
+  },
   {
     from: 'src/routes/',
     may: [

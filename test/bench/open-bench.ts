@@ -9,11 +9,13 @@ import { createDirectory } from '../../activities/directory.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
 import { createRoleCatalogue } from '../../activities/role-catalogue.ts';
 import { createSessions } from '../../activities/sessions.ts';
+import { createLimits } from '../../src/access/limits.ts';
 import { createApp } from '../../src/app.ts';
 import { RowChanges } from '../../src/changes.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
+import { limitCounts } from '../../src/db/schema.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
 import { readBacklog } from '../../src/ledger/backlog.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
@@ -95,7 +97,9 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     closing: closing.signal,
     roles: createRoleCatalogue(provider),
     directory: createDirectory(provider),
-    // No door that signs in is open.
+    clientAddress: () => 'bench',
+    // No public door is open.
+    limits: createLimits({ db, table: limitCounts }, 1),
     sessions: createSessions(parts.client, { clientId: '', clientSecret: null }, log),
     verifyToken: async () => ({
       userId: 'bench',
