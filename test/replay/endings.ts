@@ -1,8 +1,10 @@
 import type { Registration } from '../../src/domain/registration.ts';
+import { wipeOldSeals } from '../../src/ledger/password.ts';
 import { wishCancel, wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
 import type { Saga } from '../stack/saga.ts';
 import type { Path } from '../stack/script.ts';
 
+const PASSWORD = 'chosen by a person';
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const ILL = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } } as const;
 const NO_ROLE = {
@@ -66,6 +68,37 @@ export const ENDINGS: readonly Ending[] = [
     run: async (saga) => {
       await saga.pool.setFaults([{ operation: 'AdminCreateUser', fault: { kind: 'refused' } }]);
       return await saga.register();
+    },
+  },
+  {
+    name: 'completed-with-a-password',
+    path: 'ordinary',
+    ending: 'completed',
+    run: (saga) => saga.register({ password: PASSWORD }),
+  },
+  {
+    name: 'password-rejected',
+    path: 'fast',
+    ending: 'password_rejected',
+    run: async (saga) => {
+      const fault = { kind: 'error', error: 'InvalidPasswordException' } as const;
+      await saga.pool.setFaults([{ operation: 'AdminSetUserPassword', fault }]);
+      return await saga.register({ password: PASSWORD });
+    },
+  },
+  {
+    name: 'seal-lost-while-parked',
+    path: 'fast',
+    ending: 'seal_lost',
+    run: async (saga) => {
+      const fault = { kind: 'server' } as const;
+      await saga.pool.setFaults([{ operation: 'AdminSetUserPassword', fault }]);
+      const registration = await saga.register({ password: PASSWORD });
+      await saga.untilStatus(registration.id, 'roles_pending');
+      await saga.pool.clearFaults();
+      await wipeOldSeals(saga.db, 0);
+      await saga.runs.resume(registration.id, 'schedule');
+      return registration;
     },
   },
   {

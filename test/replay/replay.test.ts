@@ -26,6 +26,7 @@ test.each(names)('%s replays', async (name) => {
 test.each([
   ['compensated', '"deleteUser"', '"dropUser"'],
   ['completed-by-activities', '"assignRole:viewer"', '"assignRole:manager"'],
+  ['completed-with-a-password', '"setPassword"', '"setAnyPassword"'],
   ['parked-and-resumed', '"takeWish"', '"takeAnotherWish"'],
 ])('%s, altered, does not replay', async (name, from, to) => {
   const json = await readHistory(name);

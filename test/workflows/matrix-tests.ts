@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { readSealed } from '../../src/ledger/password.ts';
+import { signsIn } from '../stack/passwords.ts';
 import { Saga } from '../stack/saga.ts';
 import { createScript, type Path, type Script } from '../stack/script.ts';
 import { MATRIX } from './matrix.ts';
@@ -20,10 +22,13 @@ export function testMatrix(path: Path): void {
     await saga.stop();
   });
 
-  test.each(MATRIX)(`${path} path, $step: $fault`, async ({ arrange, act, outcome }) => {
+  test.each(MATRIX)(`${path} path, $step: $fault`, async ({ arrange, act, password, outcome }) => {
     const stage = { saga, script, path };
     await arrange(stage);
-    const registration = await saga.register({ roles: ['viewer', 'researcher'] });
+    const registration = await saga.register({
+      roles: ['viewer', 'researcher'],
+      ...(password === undefined ? {} : { password }),
+    });
     await act?.(stage, registration);
 
     expect(await saga.ending(registration.id)).toBe(outcome.ending);
@@ -36,6 +41,9 @@ export function testMatrix(path: Path): void {
       failure: outcome.failure,
     });
     expect(await saga.events(registration.id)).toEqual(outcome.events);
+    expect((await readSealed(saga.db, row.id)).sealed).toBeNull();
+    const letIn = password !== undefined && (await signsIn(saga.pool, row.email, password));
+    expect(letIn).toBe(password !== undefined && stays);
     const deletes = (await saga.pool.calls())['AdminDeleteUser']?.done ?? 0;
     expect(deletes === 0 || !stays, 'a completed user was deleted').toBe(true);
   });

@@ -21,8 +21,10 @@ export interface Stage {
 
 /** One cell of the matrix: what goes wrong at which step, and what comes of it. */
 export interface Row {
-  readonly step: 'createUser' | 'assignRole' | 'complete' | 'deleteUser';
+  readonly step: 'createUser' | 'setPassword' | 'assignRole' | 'complete' | 'deleteUser';
   readonly fault: string;
+  /** What somebody chose, where somebody did. */
+  readonly password?: string;
   readonly arrange: (stage: Stage) => Promise<void> | void;
   /** What happens while the run is under way. */
   readonly act?: (stage: Stage, registration: Registration) => Promise<void>;
@@ -34,6 +36,16 @@ const COMPLETED: Outcome = {
   ending: 'completed',
   failure: null,
   events: ['registration.requested', 'user.registered'],
+};
+const PARKED_AND_COMPLETED: Outcome = {
+  ...COMPLETED,
+  events: [
+    'registration.requested',
+    'registration.parked',
+    'registration.retry_requested',
+    'registration.resumed',
+    'user.registered',
+  ],
 };
 const CANCELLED: Outcome = {
   status: 'cancelled',
@@ -66,6 +78,8 @@ const SERVER = { kind: 'server' } as const;
 const REFUSED = { kind: 'refused' } as const;
 const SLOW = { kind: 'latency', ms: 250 } as const;
 const LOST = { kind: 'replyLost', effect: 'after' } as const;
+const PASSWORD = 'chosen by a person';
+const SET_PASSWORD = { operation: 'AdminSetUserPassword' };
 const NO_ROLE: Rule = {
   operation: 'AdminAddUserToGroup',
   fault: { kind: 'error', error: 'ResourceNotFoundException', status: 400 },
@@ -166,6 +180,43 @@ export const MATRIX: readonly Row[] = [
     outcome: COMPLETED,
   },
   {
+    step: 'setPassword',
+    fault: 'definitive',
+    password: PASSWORD,
+    arrange: plan({ ...SET_PASSWORD, fault: { kind: 'error', error: 'InvalidPasswordException' } }),
+    outcome: failed('password_rejected'),
+  },
+  {
+    step: 'setPassword',
+    fault: 'transient, then fine',
+    password: PASSWORD,
+    arrange: plan({ ...SET_PASSWORD, times: 3, fault: SERVER }),
+    outcome: COMPLETED,
+  },
+  {
+    step: 'setPassword',
+    fault: 'budget spent',
+    password: PASSWORD,
+    arrange: plan({ ...SET_PASSWORD, fault: SERVER }),
+    act: retryWhenParked,
+    outcome: PARKED_AND_COMPLETED,
+  },
+  {
+    step: 'setPassword',
+    fault: 'cancelled',
+    password: PASSWORD,
+    arrange: plan({ ...SET_PASSWORD, fault: SLOW }),
+    act: cancelDuring('AdminSetUserPassword'),
+    outcome: CANCELLED_BY_WISH,
+  },
+  {
+    step: 'setPassword',
+    fault: 'crash after the effect',
+    password: PASSWORD,
+    arrange: crashing('setPassword', { ...SET_PASSWORD, times: 1, fault: LOST }),
+    outcome: COMPLETED,
+  },
+  {
     step: 'assignRole',
     fault: 'definitive',
     arrange: plan({ ...NO_ROLE, match: { group: 'viewer' } }),
@@ -187,16 +238,7 @@ export const MATRIX: readonly Row[] = [
     fault: 'budget spent',
     arrange: plan({ operation: 'AdminAddUserToGroup', fault: SERVER }),
     act: retryWhenParked,
-    outcome: {
-      ...COMPLETED,
-      events: [
-        'registration.requested',
-        'registration.parked',
-        'registration.retry_requested',
-        'registration.resumed',
-        'user.registered',
-      ],
-    },
+    outcome: PARKED_AND_COMPLETED,
   },
   {
     step: 'assignRole',
