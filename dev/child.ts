@@ -21,6 +21,8 @@ export interface Child {
   readonly pid: number;
   /** True once the program has ended, wanted or not. */
   ended(): boolean;
+  /** Its exit code, once it has ended by itself; null when it was killed. */
+  exit(): Promise<number | null>;
   /** Asks it to end, waits, and kills its group when it has not ended after `graceMs`. */
   stop(graceMs?: number): Promise<void>;
   /** Kills its group at once. */
@@ -58,13 +60,13 @@ export function startChild(options: ChildOptions): Child {
   );
   closeSync(log);
   let ended = false;
-  const exited = new Promise<void>((resolve) => {
-    const end = (): void => {
+  const exited = new Promise<number | null>((resolve) => {
+    const end = (code: number | null): void => {
       ended = true;
-      resolve();
+      resolve(code);
     };
     guard.once('exit', end);
-    guard.once('error', end);
+    guard.once('error', () => end(null));
   });
   guard.stdin?.on('error', () => {});
   // Neither the process nor its pipe may keep us alive: whoever starts a child also stops it.
@@ -78,6 +80,10 @@ export function startChild(options: ChildOptions): Child {
     name: options.name,
     pid,
     ended: () => ended,
+    async exit() {
+      guard.ref();
+      return await exited;
+    },
     kill,
     async stop(graceMs = 10_000) {
       guard.ref();

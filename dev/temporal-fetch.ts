@@ -88,7 +88,8 @@ async function intoCache(cache: string, make: (draft: string) => Promise<string>
   }
 }
 
-async function runQuietly(
+/** Runs a program to its end; what it wrote last is the reason when it fails. */
+export async function runQuietly(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,

@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import { z } from 'zod';
 import { homeOf } from '../home.ts';
+import { anyFreePort } from '../ports.ts';
 import { printError, printLine, reasonOf } from '../progress.ts';
 import { sandboxClient } from './client.ts';
 import { makePool, type MadePool } from './pool.ts';
@@ -24,18 +25,24 @@ async function main(): Promise<void> {
   const endpoint = env.COGNITO_ENDPOINT.replace(/\/+$/, '');
   const port = Number(new URL(endpoint).port || '80');
   const home = resolve(homeOf(process.env));
+  const ids = { userPoolId: env.COGNITO_USER_POOL_ID, clientId: env.COGNITO_CLIENT_ID };
+  await ensurePool(home, ids);
   const sandbox = await startCognito({ home, port, host: env.HOST, endpoint });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => void sandbox.stop());
   }
-  const { COGNITO_USER_POOL_ID: userPoolId, COGNITO_CLIENT_ID: clientId } = env;
-  await ensurePool(`http://127.0.0.1:${port}`, { userPoolId, clientId });
-  printLine(`The Cognito sandbox runs: ${endpoint}, pool ${userPoolId}, client ${clientId}`);
+  printLine(
+    `The Cognito sandbox runs: ${endpoint}, pool ${ids.userPoolId}, client ${ids.clientId}`,
+  );
 }
 
-/** The pool under these ids, made when missing, and made anew when a start was killed half-way. */
-async function ensurePool(address: string, ids: MadePool): Promise<void> {
-  const client = sandboxClient(address);
+/**
+ * The pool under these ids, made when missing, and made anew when a start was killed half-way. On a
+ * port of its own: whoever finds the sandbox healthy finds the pool in it.
+ */
+async function ensurePool(home: string, ids: MadePool): Promise<void> {
+  const sandbox = await startCognito({ home, port: await anyFreePort() });
+  const client = sandboxClient(sandbox.url);
   const pool = { UserPoolId: ids.userPoolId };
   try {
     // The client is what is made last.
@@ -46,6 +53,7 @@ async function ensurePool(address: string, ids: MadePool): Promise<void> {
     await makePool(client, 'registrar', ids);
   } finally {
     client.destroy();
+    await sandbox.stop();
   }
 }
 

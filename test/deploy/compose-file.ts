@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { REPOSITORY } from '../stack/program.ts';
@@ -35,8 +36,8 @@ export type Services = Readonly<Record<string, Service>>;
 
 const File = z.object({ services: z.record(z.string(), Service) });
 
-export async function readComposeText(): Promise<string> {
-  return await readFile(`${REPOSITORY}docker-compose.yml`, 'utf8');
+export async function readComposeText(root = REPOSITORY): Promise<string> {
+  return await readFile(join(root, 'docker-compose.yml'), 'utf8');
 }
 
 /** The services, with `${NAME:-default}` filled in from `values`. Throws for any other form. */

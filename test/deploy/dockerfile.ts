@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { REPOSITORY } from '../stack/program.ts';
 
 export interface Instruction {
@@ -7,8 +8,10 @@ export interface Instruction {
 }
 
 /** The instructions of each stage, those of the stages it is built on first. */
-export async function readStages(): Promise<ReadonlyMap<string, readonly Instruction[]>> {
-  return stagesIn(await readFile(`${REPOSITORY}Dockerfile`, 'utf8'));
+export async function readStages(
+  root = REPOSITORY,
+): Promise<ReadonlyMap<string, readonly Instruction[]>> {
+  return stagesIn(await readFile(join(root, 'Dockerfile'), 'utf8'));
 }
 
 export function stagesIn(text: string): Map<string, Instruction[]> {

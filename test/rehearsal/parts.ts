@@ -1,0 +1,95 @@
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import postgres from 'postgres';
+import { anyFreePort, freePortFrom } from '../../dev/ports.ts';
+import { type RunningPart, startPostgres } from '../../dev/postgres.ts';
+import type { Progress } from '../../dev/progress.ts';
+import { findTemporal, sourcesOf } from '../../dev/temporal-search.ts';
+import type { Host } from './host.ts';
+import { findTemporalServer, type TemporalServer } from './temporal-server.ts';
+
+const HEALTHY_MS = 60_000;
+/** Temporal keeps the ports of its members in a smallint. */
+const MEMBERSHIP_PORTS = 17_000;
+
+/** The programs of Temporal's images, by the names that the scripts call them by. */
+export async function findPrograms(
+  version: string,
+  folder: string,
+  log: Progress,
+): Promise<TemporalServer> {
+  const programs = await findTemporalServer(version, process.env, log);
+  const cli = await findTemporal(sourcesOf(process.env, log), log);
+  await mkdir(folder);
+  await symlink(programs.sqlTool, join(folder, 'temporal-sql-tool'));
+  await symlink(cli, join(folder, 'temporal'));
+  return programs;
+}
+
+/** PostgreSQL with the users and passwords that the file gives its two servers. */
+export async function startDatabase(home: string, host: Host): Promise<RunningPart> {
+  const port = await anyFreePort();
+  const running = await startPostgres({ home, port, ephemeral: true });
+  const sql = postgres(running.url, { max: 1, onnotice: () => {} });
+  try {
+    for (const name of ['postgres', 'temporal-postgres']) {
+      const { POSTGRES_USER = '', POSTGRES_PASSWORD = '' } = host.service(name).environment;
+      await sql.unsafe(`do $$ begin create role ${POSTGRES_USER} superuser login;
+        exception when duplicate_object then null; end $$;
+        alter role ${POSTGRES_USER} password '${POSTGRES_PASSWORD}'`);
+      host.stands(`${name}:5432`, `127.0.0.1:${port}`);
+    }
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+  return running;
+}
+
+/** Schema, server and namespace, each by what the file says. Answers the server's address. */
+export async function startTemporal(
+  host: Host,
+  programs: TemporalServer,
+  databasePort: string,
+  cwd: string,
+): Promise<string> {
+  const database = { SQL_HOST: '127.0.0.1', SQL_PORT: databasePort };
+  await host.run('temporal-schema', {
+    cwd,
+    env: { ...database, TEMPORAL_SCHEMA: programs.schema },
+  });
+  const ports: Record<string, string> = {};
+  for (const service of ['FRONTEND', 'HISTORY', 'MATCHING', 'WORKER']) {
+    ports[`${service}_GRPC_PORT`] = String(await anyFreePort());
+    ports[`${service}_MEMBERSHIP_PORT`] = String(await freePortFrom(MEMBERSHIP_PORTS));
+  }
+  ports['FRONTEND_HTTP_PORT'] = String(await anyFreePort());
+  host.start('temporal', {
+    cwd,
+    command: [programs.server, 'start'],
+    env: { POSTGRES_SEEDS: '127.0.0.1', DB_PORT: databasePort, BIND_ON_IP: '127.0.0.1', ...ports },
+  });
+  const address = `127.0.0.1:${ports['FRONTEND_GRPC_PORT']}`;
+  host.stands('temporal:7233', address);
+  await host.run('temporal-namespace', { cwd });
+  return address;
+}
+
+/** The sandbox, when it answers. Answers its address. */
+export async function startSandbox(host: Host, cwd: string, home: string): Promise<string> {
+  const address = `127.0.0.1:${await anyFreePort()}`;
+  host.stands('cognito:9229', address);
+  host.start('cognito', { cwd, env: { HOST: '127.0.0.1', REGISTRAR_HOME: home } });
+  await healthy(`http://${address}/health`);
+  return address;
+}
+
+export async function healthy(url: string): Promise<void> {
+  const deadline = Date.now() + HEALTHY_MS;
+  for (;;) {
+    const answer = await fetch(url).catch(() => undefined);
+    if (answer?.ok) return;
+    if (Date.now() > deadline) throw new Error(`${url} is not healthy after ${HEALTHY_MS} ms`);
+    await sleep(200);
+  }
+}

@@ -1,0 +1,36 @@
+import {
+  AdminListGroupsForUserCommand,
+  type CognitoIdentityProviderClient,
+  paginateListUsers,
+} from '@aws-sdk/client-cognito-identity-provider';
+import { MARK_ATTRIBUTE } from '../../activities/cognito.ts';
+
+export interface PoolUser {
+  readonly email: string;
+  readonly sub: string;
+  readonly mark: string | null;
+  readonly roles: readonly string[];
+}
+
+/** Everybody in the pool, with roles in order. */
+export async function allUsers(
+  client: CognitoIdentityProviderClient,
+  UserPoolId: string,
+): Promise<PoolUser[]> {
+  const users: PoolUser[] = [];
+  for await (const page of paginateListUsers({ client }, { UserPoolId, Limit: 60 })) {
+    for (const { Username, Attributes = [] } of page.Users ?? []) {
+      const of = (name: string) => Attributes.find(({ Name }) => Name === name)?.Value;
+      const { Groups = [] } = await client.send(
+        new AdminListGroupsForUserCommand({ UserPoolId, Username }),
+      );
+      users.push({
+        email: of('email') ?? '',
+        sub: of('sub') ?? '',
+        mark: of(MARK_ATTRIBUTE) ?? null,
+        roles: Groups.map(({ GroupName = '' }) => GroupName).toSorted(),
+      });
+    }
+  }
+  return users;
+}
