@@ -1,4 +1,4 @@
-import type { Registration } from '../src/domain/registration.ts';
+import { namesRegistration, type Registration } from '../src/domain/registration.ts';
 import { isCompensating } from '../src/domain/status.ts';
 import { noteUserDeleted } from '../src/ledger/compensation.ts';
 import { readRow } from '../src/ledger/run.ts';
@@ -16,7 +16,9 @@ export async function deleteUser(ctx: StepContext, id: string): Promise<void> {
   if (!isCompensating(row.status) || !mayBeThere(row)) return;
   const found = await find(ctx, row);
   if (found && found.mark !== id) {
-    ctx.log.warn({ registrationId: id, mark: found.mark }, 'not ours: nothing deleted');
+    // A mark of somebody else's making may say anything.
+    const mark = found.mark === null || namesRegistration(found.mark) ? found.mark : 'no id';
+    ctx.log.warn({ registrationId: id, mark }, 'not ours: nothing deleted');
   }
   if (found && found.mark === id) {
     await remove(ctx, row, found.username);

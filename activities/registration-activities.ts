@@ -127,6 +127,7 @@ export function createRegistrationActivities(
           key: `${workflowExecution?.runId ?? ''}/${activityId}`,
           resumeIntervalSeconds: deps.resumeIntervalSeconds,
         });
+        deps.log.info({ registrationId: id, code: row.failure?.code }, 'registration parked');
         return view(row);
       }),
     // Repeatable: a wish is taken once.

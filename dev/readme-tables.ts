@@ -3,6 +3,7 @@ import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { FAILURES, type Failure } from '../src/domain/failure.ts';
 import { VARIABLES, type Variable } from '../src/environment-table.ts';
+import { createMetrics, type DescribedMetric } from '../src/metrics/metrics.ts';
 
 export const README = fileURLToPath(new URL('../README.md', import.meta.url));
 
@@ -10,6 +11,7 @@ export const README = fileURLToPath(new URL('../README.md', import.meta.url));
 export const TABLES = {
   'failure-table': failureTable(Object.values(FAILURES)),
   environment: environmentTable(VARIABLES),
+  metrics: metricsTable(described()),
 } as const;
 export type TableName = keyof typeof TABLES;
 
@@ -35,6 +37,24 @@ export function environmentTable(variables: readonly Variable[]): string {
       meaning,
     ]),
   );
+}
+
+export function metricsTable(metrics: readonly DescribedMetric[]): string {
+  return table(
+    ['metric', 'type', 'labels', 'meaning'],
+    metrics.map(({ name, type, labels, help }) => [
+      `\`${name}\``,
+      type,
+      labels.length === 0 ? '–' : labels.map((label) => `\`${label}\``).join(', '),
+      help,
+    ]),
+  );
+}
+
+function described(): DescribedMetric[] {
+  const nobody = { up: false, polls: false };
+  const sources = { readBacklog: () => Promise.reject(new Error('none')), others: () => '' };
+  return createMetrics({ ...sources, temporal: () => nobody }).describe();
 }
 
 /** The text between a table's markers, without them. @throws where they are not there exactly once */

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { runSetup } from '../setup/setup.ts';
 import { migrate } from '../src/db/migrate.ts';
+import { openLog } from '../src/log.ts';
 import { startServer } from '../src/server.ts';
 import type { Registrar } from './local.ts';
 
@@ -18,7 +19,7 @@ export const registrar: Registrar = {
       append: false,
       sync: true,
     });
-    const log = pino({ level: config.logLevel, base: null }, file);
+    const log = openLog(config.logLevel, null, file);
     const server = await startServer(config, log);
     return { stop: () => server.close() };
   },

@@ -1,11 +1,11 @@
-import { pino } from 'pino';
 import { checkPool } from '../setup/pool.ts';
 import { ConfigError, parseConfig } from './config.ts';
+import { openLog } from './log.ts';
 import { startServer } from './server.ts';
 
 try {
   const config = parseConfig(process.env);
-  const log = pino({ level: config.logLevel, base: { process: 'api' } });
+  const log = openLog(config.logLevel, 'api');
   await checkPool(config.cognito, log);
   const server = await startServer(config, log);
   let draining = false;

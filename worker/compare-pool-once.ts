@@ -5,6 +5,7 @@ import { comparePool, isClean } from '../activities/compare-pool.ts';
 import { ledgerSightings, sightingsInMemory } from '../activities/sightings.ts';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
+import { openLog } from '../src/log.ts';
 
 /** 0: they agree; 1: the comparison failed; this: they differ. */
 const DIFFERENT = 2;
@@ -12,7 +13,7 @@ const DIFFERENT = 2;
 try {
   const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } });
   const config = parseConfig(process.env, 'worker');
-  const log = pino({ level: config.logLevel, base: { process: 'compare' } }, pino.destination(2));
+  const log = openLog(config.logLevel, 'compare', pino.destination(2));
   const pool = openDatabase(config.database.url, 2);
   const cognito = cognitoClient(config.cognito);
   try {

@@ -9,6 +9,8 @@ import type { Config } from '../src/config.ts';
 import { tryAdvisoryLock } from '../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../src/db/client.ts';
 import type { Runs } from '../src/domain/runs.ts';
+import type { Tally } from '../src/domain/tally.ts';
+import { emailHash } from '../src/email-hash.ts';
 import { createSealing, type Sealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
 import { openDestinations } from './destinations.ts';
@@ -54,7 +56,7 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
     },
     others: () => sdk.text(),
   });
-  const { tally } = metrics;
+  const tally = withLog(metrics.tally, log);
   const cognito = cognitoClient(config.cognito, tally.called);
   const provider = createCognito(cognito, config.cognito.userPoolId);
   const sealing = createSealing(config.sealingKeys);
@@ -94,6 +96,19 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
       await temporal.stop();
       cognito.destroy();
       await pool.close();
+    },
+  };
+}
+
+/** A line for each move, beside its count. */
+function withLog(tally: Tally, log: Logger): Tally {
+  return {
+    ...tally,
+    moved(row) {
+      tally.moved(row);
+      const { id: registrationId, status, door, failure } = row;
+      const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
+      log.info(fields, `registration ${status}`);
     },
   };
 }

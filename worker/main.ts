@@ -1,13 +1,13 @@
 import type { Server } from 'node:http';
-import { pino } from 'pino';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { databaseState } from '../src/db/database-state.ts';
+import { openLog } from '../src/log.ts';
 import { composeParts } from './compose.ts';
 import { listen } from './listener.ts';
 
 try {
   const config = parseConfig(process.env, 'worker');
-  const log = pino({ level: config.logLevel, base: { process: 'worker' } });
+  const log = openLog(config.logLevel, 'worker');
   const parts = composeParts(config, { hostsWorker: true, changed: () => undefined, log });
   let server: Server | undefined;
   if (config.worker.port !== null) {

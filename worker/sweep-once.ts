@@ -6,6 +6,7 @@ import { cognitoClient, createCognito } from '../activities/cognito.ts';
 import { sweep } from '../activities/sweep.ts';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
+import { openLog } from '../src/log.ts';
 import { NO_TALLY } from '../src/domain/tally.ts';
 import { createSealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
@@ -13,7 +14,7 @@ import { createRuns } from '../src/temporal/runs.ts';
 try {
   const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } });
   const config = parseConfig(process.env, 'worker');
-  const log = pino({ level: config.logLevel, base: { process: 'sweep' } }, pino.destination(2));
+  const log = openLog(config.logLevel, 'sweep', pino.destination(2));
   const connection = await NativeConnection.connect(config.temporal.connection);
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const { taskQueue } = config.temporal;

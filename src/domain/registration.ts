@@ -95,9 +95,16 @@ export function owesPassword({
   return sealedAt !== null && passwordSetAt === null;
 }
 
+const RUN = 'register-user/';
+
+/** The registration that a run belongs to; undefined for other workflows. */
+export function registrationIdOf(workflowId: string): string | undefined {
+  return workflowId.startsWith(RUN) ? workflowId.slice(RUN.length) : undefined;
+}
+
 /** Temporal's id of the run that belongs to a registration. */
 export function workflowIdOf(registrationId: string): string {
-  return `register-user/${registrationId}`;
+  return `${RUN}${registrationId}`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { Context } from 'hono';
 import { notGrantable, maySee, type Caller } from '../domain/grants.ts';
 import type { Door, Registration } from '../domain/registration.ts';
 import { accept, findByKey, release, requestHashOf, type AcceptInput } from '../ledger/accept.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { emailHash } from '../email-hash.ts';
 import { pointerTo, Problem } from '../problem-details.ts';
-import type { AppDeps } from './app-deps.ts';
+import type { AppDeps, AppEnv } from './app-deps.ts';
 
 /** What a bearer door wants registered; shape already checked. */
 export interface Wanted {
@@ -35,6 +37,18 @@ export interface Admitted {
  * @throws Problem, ProviderUnavailable, DatabaseError
  */
 export async function admit(
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  idempotencyKey: string | null,
+  wanted: Wanted,
+): Promise<Admitted> {
+  c.set('emailHash', emailHash(wanted.email));
+  const admitted = await admitFor(deps, c.var.caller, idempotencyKey, wanted);
+  c.set('registrationId', admitted.registration.id);
+  return admitted;
+}
+
+async function admitFor(
   deps: AppDeps,
   caller: Caller,
   idempotencyKey: string | null,

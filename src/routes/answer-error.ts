@@ -18,12 +18,12 @@ export function answerError(c: Context<AppEnv>, error: unknown, logger: Log): Re
 }
 
 function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Response {
-  const { requestId, plainErrors } = c.var;
+  const { requestId, registrationId, plainErrors } = c.var;
   const problem = toProblem(error);
   if (problem.code === 'internal') {
-    logger.error({ requestId, ...describe(error) }, 'internal error');
+    logger.error({ requestId, registrationId, ...describe(error) }, 'internal error');
   } else if (problem !== error && problem.code === 'unavailable') {
-    logger.warn({ requestId, ...describe(error) }, 'a part is away');
+    logger.warn({ requestId, registrationId, ...describe(error) }, 'a part is away');
   }
   const headers = problem.headers();
   const body = problem.body(requestId);

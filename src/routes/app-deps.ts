@@ -91,6 +91,9 @@ export interface AppDeps {
 export interface AppEnv {
   Variables: AccessEnv['Variables'] & {
     requestId: string;
+    /** What the request is about, for its line in the log; as far as it came to be known. */
+    registrationId?: string;
+    emailHash?: string;
     /** Set where errors are not problems but FastAPI's `detail`. */
     plainErrors?: { readonly internal: string | null };
   };

@@ -50,7 +50,7 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = parse(newUser, await readJson(c));
       const wanted = doorWanted('step', body.email, [...new Set(body.roles)], body.roles);
-      const admitted = await admit(deps, c.var.caller, idempotencyKeyOf(c), wanted);
+      const admitted = await admit(deps, c, idempotencyKeyOf(c), wanted);
       if (admitted.replayed) c.header('Idempotent-Replayed', 'true');
       const row = await waitUntilSettled(
         deps,

@@ -48,7 +48,7 @@ export function mountUsersDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = parse(newUser, await readJson(c));
       const wanted = doorWanted('users', body.email, [], body.roles);
-      const admitted = await admit(deps, c.var.caller, idempotencyKeyOf(c), wanted);
+      const admitted = await admit(deps, c, idempotencyKeyOf(c), wanted);
       if (admitted.replayed) c.header('Idempotent-Replayed', 'true');
       const row = await waitUntilSettled(
         deps,

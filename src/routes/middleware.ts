@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import type { AppEnv, Log, MetricsView } from './app-deps.ts';
+import { isUuid } from './fields.ts';
 
 type Middleware = MiddlewareHandler<AppEnv>;
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 const PROBES = /^\/(?:health\/|metrics$)/;
-const MAX_LOGGED_PATH = 200;
+const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
 
 /** Our own id for every request; what a caller sends as one is nobody's proof of anything. */
 export function requestIds(): Middleware {
@@ -20,33 +21,38 @@ export function requestIds(): Middleware {
   };
 }
 
-/** One line and one observation per request; never a query, a body or a header. */
+/** One line and one observation per request; never a path, a query, a body or a header: callers put
+ * anything there. */
 export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeRequest'>): Middleware {
   return async (c, next) => {
     const begun = performance.now();
     await next();
-    const { method, path } = c.req;
-    const { status } = c.res;
+    const { method } = c.req;
     const ms = performance.now() - begun;
     const route = routePath(c, -1);
-    metrics.observeRequest(
-      {
-        method: METHODS.has(method) ? method : 'other',
-        route: route === '/*' || route === '*' ? 'none' : route,
-        status,
-      },
-      ms / 1000,
-    );
-    const line = {
-      requestId: c.var.requestId,
-      method,
-      path: path.slice(0, MAX_LOGGED_PATH),
-      status,
-      durationMs: Math.round(ms),
+    const request = {
+      method: METHODS.has(method) ? method : 'other',
+      route: route === '/*' || route === '*' ? 'none' : route,
+      status: c.res.status,
     };
-    if (PROBES.test(path)) logger.debug(line, 'request');
+    metrics.observeRequest(request, ms / 1000);
+    const { requestId, emailHash } = c.var;
+    const line = {
+      requestId,
+      ...request,
+      durationMs: Math.round(ms),
+      registrationId: registrationIdOf(c),
+      emailHash,
+    };
+    if (PROBES.test(c.req.path)) logger.debug(line, 'request');
     else logger.info(line, 'request');
   };
+}
+
+/** Known by what was accepted, or by the path; undefined where it is about none. */
+function registrationIdOf(c: Context<AppEnv>): string | undefined {
+  const named = OF_REGISTRATION.exec(c.req.path)?.[1];
+  return c.var.registrationId ?? (named !== undefined && isUuid(named) ? named : undefined);
 }
 
 export function safeHeaders(): Middleware {

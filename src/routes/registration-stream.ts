@@ -133,7 +133,8 @@ async function serve(
     await follow(deps, followed, limits, ending);
   } catch (error) {
     const name = error instanceof Error ? error.name : 'unknown';
-    deps.logger.error({ requestId, error: name }, 'stream broke off');
+    const registrationId = begin.first.row.id;
+    deps.logger.error({ requestId, registrationId, error: name }, 'stream broke off');
   } finally {
     end();
     clearTimeout(expiry);

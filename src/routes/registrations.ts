@@ -83,7 +83,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
     async (c) => {
       const wanted = toWanted(parse(body, await readJson(c)));
       const key = idempotencyKeyOf(c);
-      const { registration, replayed } = await admit(deps, c.var.caller, key, wanted);
+      const { registration, replayed } = await admit(deps, c, key, wanted);
       const seconds = waitSecondsOf(c.req.header('prefer'));
       if (replayed) c.header('Idempotent-Replayed', 'true');
       const row =

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FAILURES } from '../../src/domain/failure.ts';
 import { openDatabase } from '../../src/db/client.ts';
@@ -210,7 +211,14 @@ test.each(METHODS)('%s %s: 405 with Allow', async (method, path, allow) => {
 });
 
 test('every answer has its id and safe headers, and one line in the log', async () => {
-  for (const path of ['/roles', '/nothing', '/registrations/x?secret=1', '/docs']) {
+  const id = randomUUID();
+  for (const [path, route, registrationId] of [
+    ['/roles', '/roles'],
+    ['/nothing/ada@example.com', 'none'],
+    ['/registrations/ada@example.com?secret=1', '/registrations/:id'],
+    [`/registrations/${id}`, '/registrations/:id', id],
+    ['/docs', '/docs'],
+  ] as const) {
     const answer = await api.call(path, { headers: { 'x-request-id': 'mine' } });
     const requestId = answer.headers.get('x-request-id');
     expect(requestId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
@@ -228,9 +236,10 @@ test('every answer has its id and safe headers, and one line in the log', async 
         fields: {
           requestId,
           method: 'GET',
-          path: path.replace(/\?.*/, ''),
+          route,
           status: answer.status,
           durationMs: expect.any(Number),
+          registrationId,
         },
       },
     ]);
