@@ -141,7 +141,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       resumeIntervalSeconds: read.integer('RESUME_INTERVAL_SECONDS', 1, 86_400),
       sweepIntervalSeconds: read.integer('SWEEP_INTERVAL_SECONDS', 1, 86_400),
     },
-    events: parseEvents(read),
+    events: parseEvents(read, environment === 'local'),
   };
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return config;
@@ -297,20 +297,38 @@ function parseOrigins(read: EnvironmentReader): string[] {
   return origins;
 }
 
-function parseEvents(read: EnvironmentReader): Config['events'] {
+function parseEvents(read: EnvironmentReader, isLocal: boolean): Config['events'] {
   const amqpUrl = read.url('EVENTS_AMQP_URL', ['amqp:', 'amqps:']);
-  const webhookUrl = read.url('EVENTS_WEBHOOK_URL', ['http:', 'https:']);
-  const secret = read.optional('EVENTS_WEBHOOK_SECRET');
-  if (webhookUrl !== null && secret === null) read.refuse('EVENTS_WEBHOOK_SECRET', 'missing');
+  const exchange = read.required('EVENTS_AMQP_EXCHANGE');
+  const routingKey = read.required('EVENTS_AMQP_ROUTING_KEY');
   return {
-    amqp:
-      amqpUrl === null
-        ? null
-        : {
-            url: amqpUrl,
-            exchange: read.required('EVENTS_AMQP_EXCHANGE'),
-            routingKey: read.required('EVENTS_AMQP_ROUTING_KEY'),
-          },
-    webhook: webhookUrl === null ? null : { url: webhookUrl, secret: secret ?? '' },
+    amqp: amqpUrl === null ? null : { url: amqpUrl, exchange, routingKey },
+    webhook: parseWebhook(read, isLocal),
   };
+}
+
+function parseWebhook(read: EnvironmentReader, isLocal: boolean): Config['events']['webhook'] {
+  const name = 'EVENTS_WEBHOOK_URL';
+  const parsed = read.url(name, ['http:', 'https:']);
+  const secret = read.optional('EVENTS_WEBHOOK_SECRET');
+  if (parsed === null) return null;
+  const url = URL.parse(parsed);
+  if (url?.username || url?.password) read.refuse(name, 'holds a password: the signature is one');
+  // Events name people, and a receiver outside of `local` is at a public address.
+  if (url?.protocol === 'http:' && !isLocal) {
+    read.refuse(name, 'https is wanted: http only when ENVIRONMENT=local');
+  }
+  if (secret === null) read.refuse('EVENTS_WEBHOOK_SECRET', 'missing');
+  else if (!isWebhookSecret(secret)) {
+    read.refuse('EVENTS_WEBHOOK_SECRET', 'whsec_ and base64 of 24 to 64 bytes is wanted');
+  }
+  // As written: a slash at its end belongs to it.
+  return { url: read.optional(name) ?? '', secret: secret ?? '' };
+}
+
+function isWebhookSecret(text: string): boolean {
+  const [, base64] =
+    /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(text) ?? [];
+  const bytes = base64 === undefined ? 0 : Buffer.from(base64, 'base64').length;
+  return bytes >= 24 && bytes <= 64;
 }

@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createAmqp } from '../../activities/relay/amqp.ts';
+import { createWebhook } from '../../activities/relay/webhook.ts';
 import { dueEvents } from '../../src/ledger/event-deliveries.ts';
 import { eventually } from '../stack/eventually.ts';
 import { Queue } from '../stack/queue.ts';
 import { Broker } from '../stack/rabbitmq.ts';
+import { startReceiver } from '../stack/receiver.ts';
 import { Relays, type Shift } from '../stack/relays.ts';
 
 let broker: Broker;
@@ -115,6 +118,22 @@ test('nothing is published once the shift is over', async () => {
   await queue.until(1);
   expect([...queue.ids()]).toEqual([due[0]?.id]);
   await destination.close();
+});
+
+test('a webhook that never answers: the broker has everything, and invitations go out', async () => {
+  queue = await Queue.bind(broker, exchange, '#');
+  const receiver = await startReceiver(() => undefined);
+  const secret = `whsec_${randomBytes(24).toString('base64')}`;
+  const webhook = createWebhook({ url: receiver.url, secret, allowsNearby: true });
+  const shift = relays.begin(webhook, amqp());
+  await relays.completed(30);
+  await relays.ledger.at('completed');
+  await queue.until(31);
+  await eventually(async () => (await relays.deliveries('cognito-mail'))[0]?.delivered === true);
+  expect((await relays.deliveries('webhook')).filter((row) => row.delivered)).toEqual([]);
+  expect(receiver.received.length).toBeGreaterThan(0);
+  await shift.stop();
+  await receiver.close();
 });
 
 test('killed -9 mid-stream: nothing is lost, and what comes twice has one id', async () => {

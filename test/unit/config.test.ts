@@ -186,3 +186,29 @@ test('the table and config name the same variables', async () => {
   const listed = VARIABLES.map(({ name }) => name).filter((name) => !theirs.test(name));
   expect([...named].toSorted()).toEqual(listed.toSorted());
 });
+
+test('a webhook: its address as written, and a secret that can sign', () => {
+  const EVENTS_WEBHOOK_URL = 'https://hooks.example.com/in/';
+  const EVENTS_WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`;
+  const env = { ...PRODUCTION, EVENTS_WEBHOOK_URL, EVENTS_WEBHOOK_SECRET };
+  expect(parseConfig(env).events.webhook).toEqual({
+    url: EVENTS_WEBHOOK_URL,
+    secret: EVENTS_WEBHOOK_SECRET,
+  });
+  expect(linesOf({ ...env, EVENTS_WEBHOOK_SECRET: '' })).toEqual([
+    'EVENTS_WEBHOOK_SECRET: missing',
+  ]);
+  const short = randomBytes(23).toString('base64');
+  for (const secret of [EVENTS_WEBHOOK_SECRET.slice(6), `whsec_${short}`, 'whsec_!', 'whsec_']) {
+    expect(linesOf({ ...env, EVENTS_WEBHOOK_SECRET: secret })).toEqual([
+      'EVENTS_WEBHOOK_SECRET: whsec_ and base64 of 24 to 64 bytes is wanted',
+    ]);
+  }
+  const plain = { EVENTS_WEBHOOK_URL: 'http://hooks.example.com/' };
+  expect(linesOf({ ...env, ...plain })).toEqual([expect.stringContaining('https is wanted')]);
+  expect(linesOf({ ...env, ...LOCAL, ...plain })).toEqual([]);
+  const withPassword = { EVENTS_WEBHOOK_URL: 'https://me:hunter2@hooks.example.com/' };
+  expect(linesOf({ ...env, ...withPassword })).toEqual([
+    expect.stringMatching(/^EVENTS_WEBHOOK_URL: (?!.*hunter2)/),
+  ]);
+});
