@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { serve } from '@hono/node-server';
+import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createDirectory } from '../activities/directory.ts';
 import { createRoleCatalogue } from '../activities/role-catalogue.ts';
@@ -13,13 +13,12 @@ import { RowChanges } from './changes.ts';
 import type { Config } from './config.ts';
 import { forgetOldCounts } from './db/limit-counts.ts';
 import { limitCounts } from './db/schema.ts';
+import { createHttpServer } from './http-server.ts';
 import { PortTaken } from './port-taken.ts';
 import { Secret } from './secrets/secret.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
 const REQUESTS_GRACE_MS = 5000;
-/** Above Node's 16 KiB, so that a long bad token meets our 401 and not a bare 431. */
-const MAX_HEADER_BYTES = 65_536;
 const FORGET_COUNTS_MS = 5 * 60_000;
 
 export interface RunningServer {
@@ -78,7 +77,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     forgetOldCounts(parts.pool.db).catch(() => log.debug({}, 'old counts of limits are kept'));
   }, FORGET_COUNTS_MS);
   try {
-    const { server, url } = await listen(app.fetch, config.http);
+    const { server, url } = await listen(createHttpServer(app.fetch, log), config.http);
     log.info({ url }, 'API listens');
     return {
       url,
@@ -98,23 +97,17 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 }
 
 async function listen(
-  fetch: Parameters<typeof serve>[0]['fetch'],
+  server: Server,
   { host, port }: Config['http'],
 ): Promise<{ server: Server; url: string }> {
   return await new Promise((resolve, reject) => {
-    const options = {
-      fetch,
-      hostname: host,
-      port,
-      serverOptions: { maxHeaderSize: MAX_HEADER_BYTES },
-    };
-    const server = serve(options, (address) => {
-      const name = host.includes(':') ? `[${host}]` : host;
-      resolve({ server, url: `http://${name}:${address.port}` });
-    }) as Server;
     server.on('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
       reject(taken ? new PortTaken(`PORT: ${host}:${port} is taken by another process`) : error);
+    });
+    server.listen(port, host, () => {
+      const name = host.includes(':') ? `[${host}]` : host;
+      resolve({ server, url: `http://${name}:${(server.address() as AddressInfo).port}` });
     });
   });
 }

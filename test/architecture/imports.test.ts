@@ -132,10 +132,11 @@ const TABLE: readonly Row[] = [
   },
   { from: 'src/environment-', may: [] },
   { from: 'src/problem-details.ts', may: ['src/domain/'] },
+  { from: 'src/http-server.ts', may: ['src/problem-details.ts', '@hono/node-server', 'node:'] },
   { from: 'src/changes.ts', may: ['node:'] },
   {
     from: 'src/server.ts',
-    may: ['src/', 'activities/', 'worker/', '@hono/node-server', 'pino', 'node:'],
+    may: ['src/', 'activities/', 'worker/', 'pino', 'node:'],
   },
   { from: 'src/port-taken.ts', may: [] },
   { from: 'src/email-hash.ts', may: ['node:'] },
