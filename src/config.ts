@@ -155,6 +155,14 @@ export function parseDatabaseUrl(env: RawEnvironment): string {
   return url;
 }
 
+/** All that `npm run verify-replay` needs. Throws `ConfigError`. */
+export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const temporal = parseTemporal(read, env);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return temporal;
+}
+
 function databaseUrl(read: EnvironmentReader): string {
   read.required('DATABASE_URL');
   return read.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? '';

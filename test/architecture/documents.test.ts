@@ -87,7 +87,8 @@ describe('environment', () => {
       .filter(({ text }) => /\bprocess\.env\b/.test(withoutComments(text)))
       .map(({ path }) => path)
       .filter((path) => !path.startsWith('dev/'));
-    const mains = /(?:^|\/)main\.ts$|^worker\/(?:sweep-once|compare-pool-once|verify-audit)\.ts$/;
+    const mains =
+      /(?:^|\/)main\.ts$|^worker\/(?:sweep-once|compare-pool-once|verify-audit|verify-replay)\.ts$/;
     expect(readers.filter((path) => !mains.test(path))).toEqual([]);
   });
 });

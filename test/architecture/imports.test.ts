@@ -152,6 +152,9 @@ const CLIENT_MAKERS = [
   'worker/compose.ts',
   'worker/supervise.ts',
   'worker/sweep-once.ts',
+  'worker/verify-replay.ts',
+  // Reads runs, whoever made them.
+  'worker/replay.ts',
   'setup/',
   'dev/',
 ];

@@ -19,7 +19,7 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** After the service's own words, as after `docker compose run`. */
   readonly args?: readonly string[];
-  /** Instead of the image's own command, where the file names none. */
+  /** Instead of the service's own, as after `docker compose run`; or the image's own. */
   readonly command?: readonly string[];
   readonly owner?: Owner;
 }
@@ -49,9 +49,8 @@ export class Host {
   /** Starts a service by the file's own command and environment. */
   start(name: string, options: StartOptions): Child {
     const service = this.service(name);
-    const own = commandOf(service);
     const [command = '', ...args] = [
-      ...(own.length > 0 ? own : (options.command ?? [])),
+      ...(options.command ?? commandOf(service)),
       ...(options.args ?? []),
     ].map((word) => this.#path(word, service));
     const environment = Object.fromEntries(

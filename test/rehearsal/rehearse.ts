@@ -127,6 +127,8 @@ async function rehearse(): Promise<void> {
   const kills = await killing;
   await untilClosed(api, CLOSED_MS);
   const tookMs = performance.now() - from;
+  const command = ['node', 'run.mjs', 'worker/verify-replay.ts', '--last', '100'];
+  printLine(await host.run('worker', { ...production, command }));
 
   const client = sandboxClient(`http://${stage.cognito}`);
   const poolId = host.service('cognito').environment['COGNITO_USER_POOL_ID'] ?? '';

@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util';
+import { Client } from '@temporalio/client';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+} from '@temporalio/worker';
+import { ConfigError, parseTemporalSettings } from '../src/config.ts';
+import { workflowBundle } from './bundle.ts';
+import { replayLatest } from './replay.ts';
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  const { values } = parseArgs({ options: { last: { type: 'string', default: '100' } } });
+  const last = Number(values.last);
+  if (!Number.isSafeInteger(last) || last < 1) {
+    throw new Error(`--last: a whole number from 1 is wanted, not "${values.last}"`);
+  }
+  const { connection: connect, namespace, taskQueue } = parseTemporalSettings(process.env);
+  // What the SDK has to say of a misfit comes back as the misfit's reason.
+  Runtime.install({
+    logger: new DefaultLogger('ERROR', () => undefined),
+    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
+  });
+  const connection = await NativeConnection.connect(connect);
+  try {
+    const client = new Client({ connection, namespace });
+    const options = { taskQueue, last, workflowBundle: await workflowBundle() };
+    const { replayed, misfits } = await replayLatest(client, options, (misfit) => {
+      print(`${misfit.workflowId} ${misfit.runId}: ${misfit.reason}`);
+    });
+    if (misfits > 0) process.exitCode = 1;
+    else if (replayed === 0)
+      print(`Task queue ${taskQueue} has no runs: there was nothing to try.`);
+    else print(`This code fits every run it was tried on: ${replayed}.`);
+  } finally {
+    await connection.close();
+  }
+} catch (error) {
+  const reason = error instanceof Error ? error.message : 'unknown';
+  const lines = error instanceof ConfigError ? error.lines : [`verify-replay failed: ${reason}`];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  process.exitCode = 1;
+}
