@@ -9,6 +9,7 @@ import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
 import { Deployment, type Answer, type Api } from '../stack/deployment.ts';
 import { signsIn } from '../stack/passwords.ts';
 import type { Program } from '../stack/program.ts';
+import { startReceiver, type Receiver } from '../stack/receiver.ts';
 import { connectToTemporal, TEST_NAMESPACE } from '../stack/temporal.ts';
 
 /** A way by which a password comes in; every open one has a row. */
@@ -39,14 +40,20 @@ let sql: postgres.Sql;
 let connection: NativeConnection;
 let temporal: Client;
 let api: Api;
-let worker: Program;
+let hook: Receiver;
+const programs: Program[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
   sql = postgres(database.url, { max: 1, onnotice: () => undefined });
   connection = await connectToTemporal();
   temporal = new Client({ connection, namespace: TEST_NAMESPACE });
+  hook = await startReceiver((response) => void response.writeHead(204).end());
   const env = {
+    // Where a webhook may be on this machine.
+    ENVIRONMENT: 'local',
+    EVENTS_WEBHOOK_URL: hook.url,
+    EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
     LOG_LEVEL: 'trace',
     RETRY_BUDGET_SECONDS: '1',
     PASSWORD_SEALING_KEYS: `canary:${randomBytes(32).toString('base64')}`,
@@ -65,10 +72,14 @@ beforeAll(async () => {
     },
   ]);
   api = await deployment.api();
-  worker = await deployment.worker();
+  programs.push(api, await deployment.worker());
+  const { taskQueue } = deployment;
+  await temporal.workflow.start('relayEvents', { taskQueue, workflowId: `relay/${taskQueue}` });
 });
 afterAll(async () => {
+  await temporal.workflow.getHandle(`relay/${deployment.taskQueue}`).terminate();
   await deployment.stop();
+  await hook.close();
   await connection.close();
   await sql.end();
   await database.drop();
@@ -100,6 +111,8 @@ describe.each(DOORS)('a password through the $name door', (door) => {
   test('lets somebody in, and is refused to a second one', async () => {
     expect((await send(address('ada'))).status).toBe(door.statuses.completed);
     expect(await signsIn(deployment.pool, address('ada'), canary)).toBe(true);
+    const told = () => foundIn(piecesOf(hook.received), address('ada'));
+    await expect.poll(told, { timeout: 20_000 }).toContain('clear');
     expect((await send(address('ada'))).status).toBeGreaterThanOrEqual(400);
   });
 
@@ -175,15 +188,16 @@ async function metrics(): Promise<Buffer[]> {
 const PLACES: Readonly<Record<string, () => Promise<Buffer[]>>> = {
   'Temporal histories': histories,
   'the database': databaseDump,
-  logs: async () => [Buffer.from(api.output()), Buffer.from(worker.output())],
+  logs: async () => programs.map((program) => Buffer.from(program.output())),
   'HTTP answers': async () => answers,
+  events: async () => [...piecesOf(hook.received)],
   '/metrics': metrics,
 };
 
 describe('the password is in none of', () => {
   test.each(Object.keys(PLACES))('%s', async (place) => {
     const pieces = (await PLACES[place]?.()) ?? [];
-    expect(Buffer.concat(pieces).length).toBeGreaterThan(1000);
+    expect(Buffer.concat(pieces).length).toBeGreaterThan(300);
     expect(foundIn(pieces, canary)).toEqual([]);
   });
 
@@ -224,14 +238,15 @@ describe('it is found where it is put into', () => {
   });
 
   test('a log line', async () => {
-    await ask('GET', `/nowhere/${encodeURIComponent(canary)}`);
-    await expect.poll(() => found('logs'), { timeout: 20_000 }).toContain('random part');
+    programs.push(await deployment.worker({ TEMPORAL_TASK_QUEUE: canary }));
+    expect(await found('logs')).toContain('JSON');
   });
 
-  test('an answer', async () => {
+  test('an answer, and an event', async () => {
     const email = 'planted@example.com';
-    await ask('POST', '/registrations', { email, roles: [], firstName: canary });
+    await ask('POST', '/registrations', { email, roles: [], username: canary });
     expect(await found('HTTP answers')).toContain('clear');
+    await expect.poll(() => found('events'), { timeout: 20_000 }).toContain('JSON');
   });
 
   test('a label of a metric', async () => {
