@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { stateError } from './state-error.ts';
 
 export interface ChildOptions {
   readonly name: string;
@@ -23,6 +24,8 @@ export interface Child {
   ended(): boolean;
   /** Its exit code, once it has ended by itself; null when it was killed. */
   exit(): Promise<number | null>;
+  /** Resolves when it has ended by itself: neither stopped nor killed by us. */
+  readonly endedByItself: Promise<void>;
   /** Asks it to end, waits, and kills its group when it has not ended after `graceMs`. */
   stop(graceMs?: number): Promise<void>;
   /** Kills its group at once. */
@@ -45,7 +48,7 @@ exit "$code"`;
 
 /** Starts a program that cannot outlive this process. Throws what spawning throws. */
 export function startChild(options: ChildOptions): Child {
-  const log = openSync(options.logFile, 'w', 0o600);
+  const log = openLog(options.logFile);
   const guard = spawn(
     '/bin/sh',
     ['-c', GUARD, 'registrar', options.stopSignal, options.command, ...options.args],
@@ -60,9 +63,12 @@ export function startChild(options: ChildOptions): Child {
   );
   closeSync(log);
   let ended = false;
+  let wanted = false;
+  const byItself = Promise.withResolvers<void>();
   const exited = new Promise<number | null>((resolve) => {
     const end = (code: number | null): void => {
       ended = true;
+      if (!wanted) byItself.resolve();
       resolve(code);
     };
     guard.once('exit', end);
@@ -74,6 +80,7 @@ export function startChild(options: ChildOptions): Child {
   (guard.stdin as unknown as { unref?: () => void } | null)?.unref?.();
   const pid = guard.pid ?? 0;
   const kill = (): void => {
+    wanted = true;
     if (pid > 0) signalGroup(pid, 'SIGKILL');
   };
   return {
@@ -84,8 +91,10 @@ export function startChild(options: ChildOptions): Child {
       guard.ref();
       return await exited;
     },
+    endedByItself: byItself.promise,
     kill,
     async stop(graceMs = 10_000) {
+      wanted = true;
       guard.ref();
       guard.stdin?.end();
       const timer = setTimeout(kill, graceMs);
@@ -101,6 +110,15 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
     process.kill(-pid, signal);
   } catch {
     // Nothing of the group is left.
+  }
+}
+
+/** Of this run only: a log that grows over years helps nobody on a laptop. */
+function openLog(file: string): number {
+  try {
+    return openSync(file, 'w', 0o600);
+  } catch (error) {
+    throw stateError(file, error);
   }
 }
 

@@ -4,13 +4,14 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import postgres from 'postgres';
 import { type Config, parseConfig } from '../src/config.ts';
-import { PortTaken } from '../src/port-taken.ts';
 import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
 import { readIfThere, writeFileSafely } from './files.ts';
 import { tokenOf } from './person.ts';
-import { freePortFrom } from './ports.ts';
+import { expectFree, freePortFrom, onFreePort } from './ports.ts';
 import { type Progress, reasonOf } from './progress.ts';
 import { homeOf } from './home.ts';
+import { isFull } from './room.ts';
+import { damaged, databaseError, noRoom } from './state-error.ts';
 import { type Stack, startStack } from './stack.ts';
 import { summaryOf } from './summary.ts';
 
@@ -19,8 +20,8 @@ export interface Registrar {
   migrate(databaseUrl: string): Promise<void>;
   /** Search attribute, schedules and the first administrator. Repeatable. */
   setUp(config: Config, admin: string, log: Progress): Promise<void>;
-  /** API and worker in this process. `stop` drains. */
-  serve(config: Config): Promise<{ stop(): Promise<void> }>;
+  /** API and worker in this process. `stop` drains; `failed` hears why they cannot go on. */
+  serve(config: Config, failed: (error: unknown) => void): Promise<{ stop(): Promise<void> }>;
 }
 
 export interface LocalOptions {
@@ -31,16 +32,22 @@ export interface LocalOptions {
   readonly log: Progress;
   /** Called as soon as there is something to stop. */
   readonly onStarted: (running: Running) => void;
+  /** Called when what was started cannot go on: a part has ended by itself, or the disk is full. */
+  readonly onFailed: (error: unknown) => void;
 }
 
 export interface Running {
+  /** Drains the API and the worker, then ends the parts. */
   stop(): Promise<void>;
+  /** Ends the parts in their own way, without draining what one of them has failed already. */
+  stopParts(): Promise<void>;
   kill(): void;
 }
 
 export const FIRST_ADMINISTRATOR = 'admin@example.com';
 const ALL_DOORS = 'users,step,signup,session,seeding';
 const FIRST_PORT = 3000;
+const SEALING_KEYS = /^[\w-]+:[\w+/]{43}=(?:,[\w-]+:[\w+/]{43}=)*$/;
 
 /** Starts everything and answers what to tell the person. Throws one line; stops what it began. */
 export async function startLocal(options: LocalOptions, registrar: Registrar): Promise<string> {
@@ -51,7 +58,8 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   const home = resolve(homeOf(env));
   const choosesPort = !env['PORT'];
   // Before anything starts: what is wrong already will not get right.
-  parseConfig({ ...placeholders(env), ...withoutEmpty(env) });
+  const { http } = parseConfig({ ...placeholders(env), ...withoutEmpty(env) });
+  if (!choosesPort) await expectFree(http.port, http.host);
 
   const stack = await startStack({ home, env, log, faults: rules });
   let server: { stop(): Promise<void> } | undefined;
@@ -60,9 +68,10 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
       await server?.stop();
       await stack.stop();
     },
+    stopParts: () => stack.stop(),
     kill: () => stack.kill(),
   });
-  try {
+  const bringUp = async (): Promise<string> => {
     replaceEnvironment(env, stack.env);
     env['PASSWORD_SEALING_KEYS'] ||= await sealingKeyOf(home);
     const databaseUrl = parseConfig(env).database.url;
@@ -70,39 +79,38 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
     log('Migrating the database');
     await registrar.migrate(databaseUrl);
     // The server first: it installs Temporal's runtime, which the set-up would make otherwise.
-    const serving = await serveOn(env, choosesPort, registrar);
-    server = serving.server;
-    const { config } = serving;
+    const serve = async (): Promise<Config> => {
+      const config = parseConfig(env);
+      server = await registrar.serve(config, options.onFailed);
+      return config;
+    };
+    const config = choosesPort ? await onChosenPort(env, serve) : await serve();
     log('Setting up roles, search attribute, schedules and the first administrator');
     await registrar.setUp(config, FIRST_ADMINISTRATOR, log);
     return summaryOf(config, stack, home, await bearerOf(stack, config));
+  };
+  try {
+    const failed = stack.failed.then((error) => Promise.reject(error));
+    const summary = await Promise.race([bringUp(), failed]);
+    failed.catch(options.onFailed);
+    return summary;
   } catch (error) {
-    await server?.stop();
-    await stack.stop();
-    throw error;
+    const cause = (await isFull(home))
+      ? noRoom(home)
+      : databaseError(join(home, 'postgres'), error);
+    // What went wrong first is what a person has to know.
+    await server?.stop().catch(() => undefined);
+    await stack.stop().catch(() => undefined);
+    throw cause;
   }
 }
 
-interface Serving {
-  readonly config: Config;
-  readonly server: { stop(): Promise<void> };
-}
-
-async function serveOn(
-  env: NodeJS.ProcessEnv,
-  choosesPort: boolean,
-  registrar: Registrar,
-): Promise<Serving> {
-  for (;;) {
-    if (choosesPort) env['PORT'] = String(await freePortFrom(FIRST_PORT, env['HOST'] || undefined));
-    const config = parseConfig(env);
-    try {
-      return { config, server: await registrar.serve(config) };
-    } catch (error) {
-      // Free when we looked, and taken since: the next one, as long as the choice is ours.
-      if (!choosesPort || !(error instanceof PortTaken)) throw error;
-    }
-  }
+async function onChosenPort<T>(env: NodeJS.ProcessEnv, serve: () => Promise<T>): Promise<T> {
+  const portOf = (): Promise<number> => freePortFrom(FIRST_PORT, env['HOST'] || undefined);
+  return await onFreePort(portOf, ['api', FIRST_PORT], (port) => {
+    env['PORT'] = String(port);
+    return serve();
+  });
 }
 
 async function loadPlan(path: string): Promise<Rule[]> {
@@ -143,7 +151,11 @@ function replaceEnvironment(env: NodeJS.ProcessEnv, wanted: Record<string, strin
 async function sealingKeyOf(home: string): Promise<string> {
   const file = join(home, 'sealing-key');
   const known = (await readIfThere(file))?.trim();
-  if (known) return known;
+  if (known !== undefined) {
+    // A new key in its place would open nothing that was sealed with the old one.
+    if (!SEALING_KEYS.test(known)) throw damaged(file, 'it does not hold the key that was written');
+    return known;
+  }
   const key = `local:${randomBytes(32).toString('base64')}`;
   await writeFileSafely(file, `${key}\n`);
   return key;

@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commandOf, isAlive } from './orphan.ts';
+import { z } from 'zod';
+import { jsonOf, readIfThere } from './files.ts';
+import { beginOf, commandOf, isAlive } from './orphan.ts';
+import { stateError } from './state-error.ts';
 
 const TURN_MS = 10_000;
 
-interface Holder {
-  readonly pid: number;
-  /** Its command line: after a restart of the machine another program may have its id. */
-  readonly command: string;
-}
+const Holder = z.object({
+  pid: z.int(),
+  /** Another process may have its id since; none of that id began when it did. */
+  since: z.string().default(''),
+  /** For whoever reads the file. */
+  command: z.string(),
+});
+type Holder = z.infer<typeof Holder>;
 
 export interface Lock {
   release(): Promise<void>;
@@ -22,17 +28,17 @@ export interface Lock {
  */
 export async function takeLock(home: string): Promise<Lock> {
   const file = join(home, 'lock');
-  const mine: Holder = { pid: process.pid, command: await commandOf(process.pid) };
+  const { pid } = process;
+  const mine: Holder = { pid, since: await beginOf(pid), command: await commandOf(pid) };
   const draft = `${file}.${randomUUID()}`;
-  await writeFile(draft, JSON.stringify(mine), { mode: 0o600 });
   try {
+    await writeFile(draft, JSON.stringify(mine), { mode: 0o600 });
     for (let attempt = 0; attempt < 200; attempt += 1) {
       // A link, and not a file written in place: nobody ever reads half a lock.
       if (await succeeds(link(draft, file))) {
         return { release: () => rm(file, { force: true }) };
       }
-      const text = await readFile(file, 'utf8').catch(() => '');
-      const holder = parseHolder(text);
+      const holder = parseHolder(await readIfThere(file));
       if (holder !== undefined && (await stillRuns(holder))) {
         throw new Error(
           `${home} is in use by process ${holder.pid}: stop that one, or set REGISTRAR_HOME`,
@@ -41,6 +47,8 @@ export async function takeLock(home: string): Promise<Lock> {
       await removeStale(file);
     }
     throw new Error(`${file} cannot be taken`);
+  } catch (error) {
+    throw stateError(file, error);
   } finally {
     await rm(draft, { force: true });
   }
@@ -48,25 +56,17 @@ export async function takeLock(home: string): Promise<Lock> {
 
 /** The process that holds the home now, if one does. */
 export async function holderOf(home: string): Promise<number | undefined> {
-  const holder = parseHolder(await readFile(join(home, 'lock'), 'utf8').catch(() => ''));
+  const holder = parseHolder(await readIfThere(join(home, 'lock')).catch(() => undefined));
   return holder !== undefined && (await stillRuns(holder)) ? holder.pid : undefined;
 }
 
-function parseHolder(text: string): Holder | undefined {
-  try {
-    const holder = JSON.parse(text) as Partial<Holder>;
-    return typeof holder.pid === 'number' && typeof holder.command === 'string'
-      ? { pid: holder.pid, command: holder.command }
-      : undefined;
-  } catch {
-    return undefined;
-  }
+function parseHolder(text: string | undefined): Holder | undefined {
+  return Holder.safeParse(jsonOf(text ?? '')).data;
 }
 
-async function stillRuns({ pid, command }: Holder): Promise<boolean> {
-  const now = await commandOf(pid);
-  // A machine that cannot tell the command says nothing against a living process.
-  return isAlive(pid) && (now === '' || command === '' || now === command);
+async function stillRuns({ pid, since }: Holder): Promise<boolean> {
+  // A machine that cannot tell says nothing against a living process.
+  return since === '' ? isAlive(pid) : (await beginOf(pid)) === since;
 }
 
 /**
@@ -83,7 +83,7 @@ async function removeStale(file: string): Promise<void> {
     return;
   }
   try {
-    const text = await readFile(file, 'utf8').catch(() => undefined);
+    const text = await readIfThere(file);
     // Removed meanwhile: whatever comes to stand there now is somebody's living lock.
     if (text === undefined) return;
     const holder = parseHolder(text);

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -16,8 +17,28 @@ export function isAlive(pid: number): boolean {
 
 /** The command line of a process, or an empty text when there is none. */
 export async function commandOf(pid: number): Promise<string> {
+  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+  return words?.replaceAll('\0', ' ').trim() ?? (await ps('command', pid));
+}
+
+/**
+ * When a process began, in words that only compare: with its id it names one process for ever, also
+ * where ids begin anew, as in a container. Empty for one that has ended.
+ */
+export async function beginOf(pid: number): Promise<string> {
+  const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (line === undefined) return await ps('lstart', pid);
+  // The name before it is in brackets and may hold anything. Ticks since the machine's start.
+  const [state, ...rest] = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  return state === 'Z' || state === 'X' ? '' : (rest[18] ?? '');
+}
+
+/** Where there is no `/proc`. */
+async function ps(what: string, pid: number): Promise<string> {
   try {
-    const { stdout } = await run('ps', ['-ww', '-o', 'command=', '-p', String(pid)]);
+    // Times in the same words whoever asks.
+    const env = { ...process.env, TZ: 'UTC', LC_ALL: 'C' };
+    const { stdout } = await run('ps', ['-ww', '-o', `${what}=`, '-p', String(pid)], { env });
     return stdout.trim();
   } catch {
     return '';

@@ -5,11 +5,13 @@ import { SANDBOX_CREDENTIALS, SANDBOX_REGION, sandboxClient } from './cognito/cl
 import type { Rule } from './cognito/fault-plan.ts';
 import { type MadePool, makePool } from './cognito/pool.ts';
 import { startCognito } from './cognito/server.ts';
-import { readIfThere, writeFileSafely } from './files.ts';
-import type { PortOf } from './ports.ts';
+import { z } from 'zod';
+import { readJsonIfThere, writeFileSafely } from './files.ts';
+import { onFreePort, type PortOf } from './ports.ts';
 import { type RunningPart, startPostgres } from './postgres.ts';
 import { type Progress, reasonOf } from './progress.ts';
 import { startTemporal } from './temporal.ts';
+import { damaged } from './state-error.ts';
 import { findTemporal, sourcesOf } from './temporal-search.ts';
 
 export interface Part {
@@ -36,15 +38,10 @@ export async function temporalPart(options: PartOptions): Promise<Part> {
   const named = env['TEMPORAL_ADDRESS'] ?? env['TEMPORAL_PROFILE'];
   if (named !== undefined) return { name: 'temporal', kind: 'yours', url: named, env };
   const program = await findTemporal(sourcesOf(env, log), log);
-  const port = await portOf('temporal', 7233);
-  const uiPort = ephemeral ? undefined : await portOf('temporal-ui', 8233);
   log(`Temporal: starting ${program}`);
-  const running = await startTemporal({
-    program,
-    home,
-    port,
-    ephemeral,
-    ...(uiPort === undefined ? {} : { uiPort }),
+  const { running, uiPort } = await onFreePort(portOf, ['temporal', 7233], async (port) => {
+    const ui = ephemeral ? {} : { uiPort: await portOf('temporal-ui', 8233) };
+    return { ...ui, running: await startTemporal({ program, home, port, ephemeral, ...ui }) };
   });
   // A profile, a key or a certificate of theirs is for another server.
   const clientConfig = join(home, 'temporal-client.toml');
@@ -73,8 +70,9 @@ export async function postgresPart(options: PartOptions): Promise<Part> {
     return { name: 'postgres', kind: 'yours', url: withoutPassword(named), env };
   }
   log('PostgreSQL: starting');
-  const port = await portOf('postgres', 54_320);
-  const running = await startPostgres({ home, port, ephemeral });
+  const running = await onFreePort(portOf, ['postgres', 54_320], (port) =>
+    startPostgres({ home, port, ephemeral }),
+  );
   const url = withoutPassword(running.url);
   return {
     name: 'postgres',
@@ -96,8 +94,9 @@ export async function cognitoPart(options: PartOptions): Promise<Part> {
     throw new Error('COGNITO_ENDPOINT is set and COGNITO_USER_POOL_ID is not: set both or neither');
   }
   log('Cognito sandbox: starting');
-  const port = await portOf('cognito', 9229);
-  const running = await startCognito({ home, port, rules: faults });
+  const running = await onFreePort(portOf, ['cognito', 9229], (port) =>
+    startCognito({ home, port, rules: faults }),
+  );
   try {
     const made = ephemeral ? undefined : await rememberedPool(home, running.url);
     // The SDK takes a profile or a session of theirs before these credentials.
@@ -124,16 +123,19 @@ export async function cognitoPart(options: PartOptions): Promise<Part> {
   }
 }
 
+const Made = z.object({ userPoolId: z.string(), clientId: z.string() });
+
 /** The pool of this home, made at the first start. */
 async function rememberedPool(home: string, endpoint: string): Promise<MadePool> {
   const file = join(home, 'cognito', 'pool.json');
   const client = sandboxClient(endpoint);
   try {
-    const text = await readIfThere(file);
-    if (text !== undefined) {
-      const known = JSON.parse(text) as MadePool;
+    const known: MadePool | undefined = await readJsonIfThere(file, Made);
+    if (known !== undefined) {
       const command = new DescribeUserPoolCommand({ UserPoolId: known.userPoolId });
       if (await client.send(command).catch(() => undefined)) return known;
+      // Another pool in its place would hide its users, and the ledger would think them ours.
+      throw damaged(join(home, 'cognito', 'pools'), `pool ${known.userPoolId} is not there`);
     }
     const made = await makePool(client, 'registrar');
     await writeFileSafely(file, JSON.stringify(made));

@@ -1,15 +1,29 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { readIfThere, writeFileSafely } from './files.ts';
+import { z } from 'zod';
+import { PortTaken } from '../src/port-taken.ts';
+import { readJsonIfThere, writeFileSafely } from './files.ts';
 
 const handedOut = new Set<number>();
 
-async function isFree(port: number, host: string): Promise<boolean> {
+/** Why nobody can listen there now, as the system's code; undefined where it is free. */
+async function refusalOf(port: number, host: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)));
   });
+}
+
+async function isFree(port: number, host: string): Promise<boolean> {
+  return (await refusalOf(port, host)) === undefined;
+}
+
+/** Throws in one line when a port that somebody named is taken. */
+export async function expectFree(port: number, host: string): Promise<void> {
+  if ((await refusalOf(port, host)) === 'EADDRINUSE') {
+    throw new PortTaken(`PORT: ${host}:${port} is taken by another process`);
+  }
 }
 
 /** The first free TCP port from `from` on; never the same one twice in this process. */
@@ -39,11 +53,12 @@ export async function anyFreePort(): Promise<number> {
 
 export type PortOf = (part: string, from: number) => Promise<number>;
 
+const Ports = z.record(z.string(), z.int().min(1).max(65_535));
+
 /** Ports that stay the same from one start to the next as long as they are free. */
 export async function rememberedPorts(home: string): Promise<PortOf> {
   const file = join(home, 'ports.json');
-  const text = await readIfThere(file);
-  const known = (text === undefined ? {} : JSON.parse(text)) as Record<string, number>;
+  const known = (await readJsonIfThere(file, Ports)) ?? {};
   return async (part, from) => {
     const before = known[part];
     const port =
@@ -58,3 +73,21 @@ export async function rememberedPorts(home: string): Promise<PortOf> {
 }
 
 export const anyPort: PortOf = async () => anyFreePort();
+
+/** A port that is taken so often between looking and listening is not taken by chance. */
+const TRIES = 10;
+
+/** Starts on a free port; on another one when a process was quicker to take it. */
+export async function onFreePort<T>(
+  portOf: PortOf,
+  [part, from]: readonly [string, number],
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await start(await portOf(part, from));
+    } catch (error) {
+      if (!(error instanceof PortTaken) || tried === TRIES) throw error;
+    }
+  }
+}

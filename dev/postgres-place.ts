@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { cp, lstat, mkdir, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { cp, lstat, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, parse, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { readIfThere, writeFileSafely } from './files.ts';
+import { makeFolder, readIfThere, writeFileSafely } from './files.ts';
+import { damaged } from './state-error.ts';
 
 const run = promisify(execFile);
 
@@ -47,13 +48,15 @@ async function isEnterable(folder: string): Promise<boolean> {
 export async function findPlace(home: string): Promise<string> {
   const inside = join(home, 'postgres');
   if (!isRoot() || (await isEnterable(home))) {
-    await mkdir(inside, { recursive: true, mode: 0o755 });
+    await makeFolder(inside, 0o755);
     return inside;
   }
   const note = join(home, 'postgres-place');
   const noted = (await readIfThere(note))?.trim();
-  if (noted !== undefined && (await stat(noted).catch(() => undefined))?.isDirectory()) {
-    return noted;
+  if (noted !== undefined) {
+    if ((await stat(noted).catch(() => undefined))?.isDirectory()) return noted;
+    // Another place would be an empty database without a word.
+    throw damaged(note, 'the folder that it names is not there');
   }
   // mkdtemp, since a name that can be guessed could be somebody else's folder already.
   const lasting = await stat('/var/tmp').catch(() => undefined);

@@ -1,16 +1,13 @@
-import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import postgres from 'postgres';
-import { startChild, tailOf } from './child.ts';
-import { readIfThere, writeFileSafely } from './files.ts';
+import { startChild } from './child.ts';
 import { endOrphan } from './orphan.ts';
-import { findBinaries, findOwner, findPlace, type Owner } from './postgres-place.ts';
-
-const run = promisify(execFile);
+import { failureOf } from './part-failure.ts';
+import { damaged, databaseError, StateError } from './state-error.ts';
+import { makeData, PASSWORD_FILE, passwordOf } from './postgres-data.ts';
+import { findBinaries, findOwner, findPlace } from './postgres-place.ts';
 
 export interface PostgresOptions {
   /** Absolute folder of the embedded state. */
@@ -22,6 +19,8 @@ export interface PostgresOptions {
 
 export interface RunningPart {
   readonly url: string;
+  /** Why it ended by itself, if it does: one line. Absent where it lives in this process. */
+  readonly failed?: Promise<Error>;
   stop(): Promise<void>;
   kill(): void;
 }
@@ -38,9 +37,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPa
   const data = join(place, 'data');
   const password = await passwordOf(home);
   await endPostmasterOf(data);
-  if (!(await stat(join(data, 'initialised')).catch(() => undefined))) {
-    await initialise(binaries, data, owner, password);
-  }
+  await makeData({ binaries, data, owner, user: USER, password });
 
   const logFile = join(home, 'postgres.log');
   const settings = {
@@ -66,74 +63,23 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPa
     logFile,
     stopSignal: 'INT',
   });
+  const part = { title: 'PostgreSQL', state: data, logFile, address: `127.0.0.1:${port}` };
   const admin = `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
   try {
-    await waitForPostgres(admin, () => child.ended());
+    await waitForPostgres(admin, data, () => child.ended());
     await createDatabase(admin, DATABASE);
   } catch (error) {
     await child.stop();
-    throw new Error(`PostgreSQL did not start: ${await tailOf(logFile)} (${logFile})`, {
-      cause: error,
-    });
+    if (isRefused(error)) throw damaged(join(home, PASSWORD_FILE), 'PostgreSQL refuses it');
+    const known = databaseError(data, error);
+    throw known instanceof StateError ? known : await failureOf(part, 'did not start');
   }
   return {
     url: `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
+    failed: child.endedByItself.then(() => failureOf(part, 'ended by itself')),
     stop: () => child.stop(),
     kill: () => child.kill(),
   };
-}
-
-async function passwordOf(home: string): Promise<string> {
-  const file = join(home, 'postgres-password');
-  const known = (await readIfThere(file))?.trim();
-  if (known) return known;
-  const password = randomBytes(18).toString('base64url');
-  await writeFileSafely(file, `${password}\n`);
-  return password;
-}
-
-async function initialise(
-  binaries: string,
-  data: string,
-  owner: Owner,
-  password: string,
-): Promise<void> {
-  // Without the mark at its end an earlier attempt was killed half-way: begin anew.
-  await rm(data, { recursive: true, force: true });
-  await mkdir(data, { recursive: true, mode: 0o700 });
-  const secret = `${data}-password`;
-  await writeFile(secret, `${password}\n`, { mode: 0o600 });
-  if (owner.uid !== undefined && owner.gid !== undefined) {
-    await chown(data, owner.uid, owner.gid);
-    await chown(secret, owner.uid, owner.gid);
-  }
-  try {
-    await run(
-      join(binaries, 'bin', 'initdb'),
-      [
-        `--pgdata=${data}`,
-        `--username=${USER}`,
-        `--pwfile=${secret}`,
-        '--no-sync',
-        '--auth=scram-sha-256',
-        '--encoding=UTF8',
-        '--no-instructions',
-        '--locale-provider=builtin',
-        '--locale=C.UTF-8',
-        '--lc-messages=C',
-        '--lc-collate=C',
-        '--lc-ctype=C',
-        '--lc-monetary=C',
-        '--lc-numeric=C',
-        '--lc-time=C',
-      ],
-      { cwd: join(data, '..'), ...owner },
-    );
-  } finally {
-    await unlink(secret).catch(() => undefined);
-  }
-  await chmod(data, 0o700);
-  await writeFile(join(data, 'initialised'), '');
 }
 
 /** A killed run's server may still be ending, or live on: two on one folder is data loss. */
@@ -143,20 +89,35 @@ async function endPostmasterOf(data: string): Promise<void> {
   if (Number.isInteger(pid) && pid > 1) await endOrphan(pid, data);
 }
 
-async function waitForPostgres(url: string, ended: () => boolean): Promise<void> {
+async function waitForPostgres(url: string, data: string, ended: () => boolean): Promise<void> {
   const deadline = Date.now() + 30_000;
+  // Its own word first: another server that was quicker to take the port would answer in its place.
+  while (!(await saysReady(data))) {
+    if (ended() || Date.now() > deadline) throw new Error('not ready');
+    await sleep(20);
+  }
   for (;;) {
     const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} });
     try {
       await sql`select 1`;
       return;
     } catch (error) {
-      if (ended() || Date.now() > deadline) throw error;
+      if (ended() || isRefused(error) || Date.now() > deadline) throw error;
       await sleep(50);
     } finally {
       await sql.end({ timeout: 1 });
     }
   }
+}
+
+/** As pg_ctl asks: the eighth line of the file that a running server keeps in its folder. */
+async function saysReady(data: string): Promise<boolean> {
+  const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
+  return text.split('\n')[7]?.trim() === 'ready';
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '28P01';
 }
 
 async function createDatabase(adminUrl: string, name: string): Promise<void> {

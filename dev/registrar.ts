@@ -5,6 +5,7 @@ import { migrate } from '../src/db/migrate.ts';
 import { openLog } from '../src/log.ts';
 import { startServer } from '../src/server.ts';
 import type { Registrar } from './local.ts';
+import { stateError } from './state-error.ts';
 
 /** Registrar's own processes, as `npm start` runs them. */
 export const registrar: Registrar = {
@@ -12,13 +13,11 @@ export const registrar: Registrar = {
   async setUp(config, admin, print) {
     await runSetup(config, { check: false, skipCognito: false, admin, print });
   },
-  async serve(config) {
+  async serve(config, failed) {
+    const dest = join(resolve(config.home), 'registrar.log');
     // Of this run only: a file that grows over years helps nobody on a laptop.
-    const file = pino.destination({
-      dest: join(resolve(config.home), 'registrar.log'),
-      append: false,
-      sync: true,
-    });
+    const file = pino.destination({ dest, append: false, sync: true });
+    file.on('error', (error: unknown) => failed(stateError(dest, error)));
     const log = openLog(config.logLevel, null, file);
     const server = await startServer(config, log);
     return { stop: () => server.close() };

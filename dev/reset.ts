@@ -3,11 +3,7 @@ import { join, resolve } from 'node:path';
 import { holderOf } from './lock.ts';
 import { removePlace } from './postgres-place.ts';
 import { printError, printLine, reasonOf } from './progress.ts';
-import { homeOf } from './home.ts';
-
-// By name, and never the folder as a whole: REGISTRAR_HOME may name one with other things.
-const OURS =
-  /^(postgres|postgres-(password|place)|postgres\.log|temporal\.(db(-\w+)?|log|pid)|temporal-client\.toml|cognito|ports\.json|stack\.json|sealing-key|registrar\.log|lock(\..*)?)$/;
+import { homeOf, isOurs } from './home.ts';
 
 /** Removes the embedded state. Answers false when there was none. */
 export async function reset(home: string): Promise<boolean> {
@@ -16,7 +12,8 @@ export async function reset(home: string): Promise<boolean> {
     throw new Error(`${home} is in use by process ${holder}: stop that one first`);
   }
   const names = await readdir(home).catch(() => []);
-  const ours = names.filter((name) => OURS.test(name));
+  // By name, and never the folder as a whole.
+  const ours = names.filter(isOurs);
   await removePlace(home);
   for (const name of ours) await rm(join(home, name), { recursive: true, force: true });
   await rmdir(home).catch(() => undefined);

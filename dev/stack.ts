@@ -1,13 +1,15 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Rule } from './cognito/fault-plan.ts';
-import { writeFileSafely } from './files.ts';
-import { STACK_FILE } from './home.ts';
+import { makeFolder, writeFileSafely } from './files.ts';
+import { checkHome, STACK_FILE } from './home.ts';
 import { takeLock } from './lock.ts';
 import { cognitoPart, type Part, postgresPart, temporalPart } from './parts.ts';
 import { anyPort, rememberedPorts } from './ports.ts';
 import type { RunningPart } from './postgres.ts';
 import type { Progress } from './progress.ts';
+import { isFull, untilFull } from './room.ts';
+import { noRoom } from './state-error.ts';
 
 export interface StackOptions {
   /** Folder of the embedded state; made when missing. */
@@ -23,6 +25,8 @@ export interface Stack {
   /** The environment that was given, and what names the parts that were started. */
   readonly env: Record<string, string>;
   readonly parts: readonly Part[];
+  /** Why the stack cannot go on, once it cannot: a part has ended by itself, or the disk is full. */
+  readonly failed: Promise<Error>;
   stop(): Promise<void>;
   /** Kills every child at once. */
   kill(): void;
@@ -35,17 +39,25 @@ export interface Stack {
 export async function startStack(options: StackOptions): Promise<Stack> {
   const home = resolve(options.home);
   const ephemeral = options.ephemeral ?? false;
-  await mkdir(home, { recursive: true, mode: 0o755 });
+  await makeFolder(home, 0o755);
+  if (await isFull(home)) throw noRoom(home);
+  await checkHome(home);
   const lock = await takeLock(home);
   const running: RunningPart[] = [];
+  const stopping = new AbortController();
   const stop = async (): Promise<void> => {
-    await rm(join(home, STACK_FILE), { force: true });
+    stopping.abort();
+    const ends = [
+      () => rm(join(home, STACK_FILE), { force: true }),
+      ...running
+        .splice(0)
+        .toReversed()
+        .map((part) => () => part.stop()),
+      () => lock.release(),
+    ];
     const ended = [];
     // In order, and to the end: one that does not stop must not keep the others.
-    for (const part of running.splice(0).toReversed()) {
-      ended.push(...(await Promise.allSettled([part.stop()])));
-    }
-    await lock.release();
+    for (const end of ends) ended.push(...(await Promise.allSettled([end()])));
     for (const end of ended) if (end.status === 'rejected') throw end.reason;
   };
   try {
@@ -59,9 +71,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       env = part.env;
     }
     if (!ephemeral) await writeFileSafely(join(home, STACK_FILE), describe(parts, env));
-    return { env, parts, stop, kill: () => running.forEach((part) => part.kill()) };
+    const failed = Promise.race([
+      ...running.flatMap((part) => part.failed ?? []),
+      untilFull(home, stopping.signal).then(
+        () => noRoom(home),
+        (error: Error) => error,
+      ),
+    ]);
+    return { env, parts, failed, stop, kill: () => running.forEach((part) => part.kill()) };
   } catch (error) {
-    await stop();
+    // What went wrong first is what a person has to know.
+    await stop().catch(() => undefined);
     throw error;
   }
 }

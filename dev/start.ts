@@ -29,6 +29,18 @@ function onSignal(): void {
   );
 }
 
+/** The first reason counts: what follows from it would be a second line. */
+function onFailed(reason: unknown): void {
+  if (stoppingSince !== undefined) return;
+  stoppingSince = Date.now();
+  printError(`start: ${reasonOf(reason)}`);
+  const end = (): void => {
+    running?.kill();
+    process.exit(1);
+  };
+  running?.stopParts().then(end, end);
+}
+
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 process.on('SIGHUP', onSignal);
@@ -46,6 +58,7 @@ try {
       onStarted: (started) => {
         running = started;
       },
+      onFailed,
     },
     registrar,
   );

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { startChild, tailOf } from './child.ts';
+import { startChild } from './child.ts';
 import { readIfThere, writeFileSafely } from './files.ts';
 import { endOrphan } from './orphan.ts';
+import { StateError } from './state-error.ts';
+import { failureOf } from './part-failure.ts';
 import type { RunningPart } from './postgres.ts';
 
 export interface TemporalOptions {
@@ -61,16 +63,23 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningPa
     stopSignal: 'TERM',
   });
   const address = `127.0.0.1:${port}`;
+  const ui = options.uiPort === undefined ? '' : ` or its UI's port ${options.uiPort}`;
+  const part = { title: 'Temporal', state, logFile, address: `${address}${ui}` };
   try {
     await writeFileSafely(pidFile, `${child.pid}\n`);
     await waitForTemporal(address, () => child.ended());
+    await waitForItsWord(logFile, () => child.ended());
   } catch (error) {
     await child.stop();
-    throw new Error(`Temporal did not start: ${await tailOf(logFile)} (${logFile})`, {
-      cause: error,
-    });
+    if (error instanceof StateError) throw error;
+    throw await failureOf(part, 'did not start');
   }
-  return { url: address, stop: () => child.stop(), kill: () => child.kill() };
+  return {
+    url: address,
+    failed: child.endedByItself.then(() => failureOf(part, 'ended by itself')),
+    stop: () => child.stop(),
+    kill: () => child.kill(),
+  };
 }
 
 /** Waits until the namespace and the search attribute are there: a worker needs both. */
@@ -93,4 +102,17 @@ async function waitForTemporal(address: string, ended: () => boolean): Promise<v
       await connection?.close();
     }
   }
+}
+
+/**
+ * Another Temporal that was quicker to take the port answers in its place: ours has to say itself
+ * that it serves, or to end. A version that says it in other words gets a second.
+ */
+async function waitForItsWord(logFile: string, ended: () => boolean): Promise<void> {
+  const deadline = Date.now() + 1_000;
+  while (Date.now() < deadline && !ended()) {
+    if (/^Server:/m.test((await readIfThere(logFile)) ?? '')) return;
+    await sleep(20);
+  }
+  if (ended()) throw new Error('it ended');
 }

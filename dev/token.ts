@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { readIfThere } from './files.ts';
+import { readJsonIfThere } from './files.ts';
 import { holderOf } from './lock.ts';
 import { tokenOf } from './person.ts';
 import { printError, printLine, reasonOf } from './progress.ts';
@@ -31,11 +31,10 @@ async function main(): Promise<void> {
 
 async function runningHere(): Promise<z.infer<typeof Sandbox>> {
   const home = resolve(homeOf(process.env));
-  const text = await readIfThere(join(home, STACK_FILE));
-  if (text === undefined || (await holderOf(home)) === undefined) {
-    throw new Error('nothing runs here: `npm start` first');
-  }
-  const running = Sandbox.safeParse(JSON.parse(text));
+  const holder = await holderOf(home);
+  const known = holder && (await readJsonIfThere(join(home, STACK_FILE), Sandbox.partial()));
+  if (known === undefined) throw new Error('nothing runs here: `npm start` first');
+  const running = Sandbox.safeParse(known);
   if (!running.success) {
     throw new Error('the Cognito that runs here is yours: get a token from it');
   }

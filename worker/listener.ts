@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { PortTaken } from '../src/port-taken.ts';
 import type { Parts } from './compose.ts';
 
@@ -16,25 +16,14 @@ export interface ListenerParts extends Pick<Parts, 'metrics' | 'temporal'> {
   readonly database: () => Promise<string>;
 }
 
-export interface Listener {
-  /** `http://host:port` */
-  readonly url: string;
-  /** To be called at once: requests wait for it. */
-  answerFor(parts: ListenerParts): void;
-  close(): void;
-}
-
-/** What orchestrators and Prometheus ask a worker; it has no other door. Before there is a worker, so
- * that a taken port ends the process at once.
+/** What orchestrators and Prometheus ask a worker; it has no other door.
+ * @returns the server and its `http://host:port`
  * @throws PortTaken */
-export async function listen({
-  host,
-  port,
-}: {
-  readonly host: string;
-  readonly port: number;
-}): Promise<Listener> {
-  const server = createServer();
+export async function listen(
+  { host, port }: { readonly host: string; readonly port: number },
+  parts: ListenerParts,
+): Promise<{ server: Server; url: string }> {
+  const server = createServer((request, response) => void serve(parts, request, response));
   const listening = Promise.withResolvers<void>();
   server.once('error', (error: NodeJS.ErrnoException) => {
     const taken = error.code === 'EADDRINUSE';
@@ -45,18 +34,7 @@ export async function listen({
   await listening.promise;
   const address = server.address();
   const at = typeof address === 'object' && address ? address.port : port;
-  return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${at}`,
-    answerFor: (parts) =>
-      void server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-        void serve(parts, request, response);
-      }),
-    close() {
-      server.close();
-      // A scraper keeps its connection.
-      server.closeAllConnections();
-    },
-  };
+  return { server, url: `http://${host.includes(':') ? `[${host}]` : host}:${at}` };
 }
 
 async function serve(

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { databaseState } from '../src/db/database-state.ts';
 import { openLog } from '../src/log.ts';
@@ -7,18 +8,26 @@ import { listen } from './listener.ts';
 try {
   const config = parseConfig(process.env, 'worker');
   const log = openLog(config.logLevel, 'worker');
-  const { host } = config.http;
-  const { port } = config.worker;
-  const listener = port === null ? null : await listen({ host, port });
   const parts = composeParts(config, { hostsWorker: true, changed: () => undefined, log });
-  const { metrics, temporal, pool } = parts;
-  listener?.answerFor({ metrics, temporal, database: () => databaseState(pool.db, log) });
-  if (listener) log.info({ url: listener.url }, 'worker listens');
+  let server: Server | undefined;
+  if (config.worker.port !== null) {
+    const at = { host: config.http.host, port: config.worker.port };
+    const database = () => databaseState(parts.pool.db, log);
+    try {
+      const listening = await listen(at, { ...parts, database });
+      server = listening.server;
+      log.info({ url: listening.url }, 'worker listens');
+    } catch (error) {
+      await parts.close();
+      throw error;
+    }
+  }
   log.info({ taskQueue: config.temporal.taskQueue }, 'worker started');
   // It answers while activities end, and keeps no process alive after them.
   const end = async (): Promise<void> => {
     await parts.close();
-    listener?.close();
+    server?.close();
+    server?.closeAllConnections();
   };
   let stopping = false;
   const stop = (signal: string): void => {

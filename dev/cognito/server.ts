@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { PortTaken } from '../../src/port-taken.ts';
+import { makeFolder } from '../files.ts';
 import type { RunningPart } from '../postgres.ts';
 import { answerControl } from './control.ts';
 import type { Body } from './engine.ts';
@@ -26,12 +27,14 @@ const LARGEST_BODY = 1_048_576;
 /** Starts the sandbox in this process. `url` is its endpoint. */
 export async function startCognito(options: CognitoOptions): Promise<RunningPart> {
   const home = join(options.home, 'cognito');
-  await mkdir(home, { recursive: true, mode: 0o700 });
+  const pools = join(home, 'pools');
+  await makeFolder(home, 0o700);
+  await makeFolder(pools, 0o700);
   const host = options.host ?? '127.0.0.1';
   const endpoint = options.endpoint ?? `http://127.0.0.1:${options.port}`;
   const signer = await createSigner(home);
   const sandbox = await createSandbox({
-    directory: join(home, 'pools'),
+    directory: pools,
     endpoint,
     signer,
     rules: options.rules ?? [],
@@ -59,9 +62,14 @@ export async function startCognito(options: CognitoOptions): Promise<RunningPart
 
 async function listen(server: Server, port: number, host: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(
+        taken ? new PortTaken(`Cognito sandbox: port ${port} is taken by another process`) : error,
+      );
+    });
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       resolve();
     });
   });

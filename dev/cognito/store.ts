@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { readIfThere, writeFileSafely } from '../files.ts';
+import { jsonOf, readIfThere, writeFileSafely } from '../files.ts';
+import { damaged } from '../state-error.ts';
 
 type Tree = { [key: string]: unknown };
 
@@ -21,13 +21,17 @@ export interface Stores {
 // cognito-local's own store writes the whole file for each change and in place: slow, and
 // a kill leaves half a file. Here changes made during one write share the next.
 export function createStores(directory: string): Stores {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const writers: { flush(): Promise<void> }[] = [];
   return {
     async create(_ctx, id, defaults) {
       const file = join(directory, `${id}.json`);
       const text = await readIfThere(file);
-      const root = (text === undefined ? structuredClone(defaults) : parse(text)) as Tree;
+      const stored = text === undefined ? structuredClone(defaults) : parse(text);
+      // Every file began as the defaults: one that lacks a part of them is not what was written.
+      if (!isTree(stored) || !Object.keys(defaults).every((key) => Object.hasOwn(stored, key))) {
+        throw damaged(file, 'it does not hold the JSON that was written');
+      }
+      const root = stored;
       const writer = createWriter(file, root);
       writers.push(writer);
       if (text === undefined) {
@@ -94,7 +98,13 @@ function createWriter(file: string, root: Tree): { touch(): void; flush(): Promi
   let writing: Promise<void> | undefined;
   const write = async (): Promise<void> => {
     dirty = false;
-    await writeFileSafely(file, JSON.stringify(root));
+    try {
+      await writeFileSafely(file, JSON.stringify(root));
+    } catch (error) {
+      // What a full disk did not take is still to be written.
+      dirty = true;
+      throw error;
+    }
   };
   return {
     touch() {
@@ -114,7 +124,11 @@ function createWriter(file: string, root: Tree): { touch(): void; flush(): Promi
 }
 
 function parse(text: string): unknown {
-  return JSON.parse(text, (key, value: unknown) =>
+  return jsonOf(text, (key, value) =>
     key.endsWith('Date') && typeof value === 'string' ? new Date(value) : value,
   );
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null;
 }

@@ -10,6 +10,7 @@ import {
 } from 'node:crypto';
 import { join } from 'node:path';
 import { readIfThere, writeFileSafely } from '../files.ts';
+import { damaged } from '../state-error.ts';
 import type { Body } from './engine.ts';
 import { notAuthorized } from './service-error.ts';
 
@@ -31,7 +32,7 @@ export async function createSigner(directory: string): Promise<Signer> {
     pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     await writeFileSafely(file, pem);
   }
-  const key = createPrivateKey(pem);
+  const key = keyOf(pem, file);
   const publicKey: KeyObject = createPublicKey(key);
   const jwk = publicKey.export({ format: 'jwk' });
   const kid = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url').slice(0, 20);
@@ -63,6 +64,14 @@ export async function createSigner(directory: string): Promise<Signer> {
       return claims;
     },
   };
+}
+
+function keyOf(pem: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    throw damaged(file, 'it does not hold the key that was written');
+  }
 }
 
 export function claimsOf(token: string): Claims {

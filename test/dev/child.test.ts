@@ -33,7 +33,7 @@ const pidOf = () =>
     const pid = Number(await readFile(join(folder, 'pid'), 'utf8'));
     expect(pid).toBeGreaterThan(0);
     return pid;
-  });
+  }, 20_000);
 
 test('stop asks first, and kills what does not listen', async () => {
   const polite = begin(REPORT);

@@ -123,13 +123,16 @@ test('a worker tells orchestrators that it lives and is ready, and nobody anythi
   expect((await ask('/metrics', 'POST'))[0]).toBe(404);
 });
 
-test('a taken WORKER_PORT is one line, and the process ends', async () => {
+test.each([
+  ['WORKER_PORT', 'worker/main.ts'],
+  ['PORT', 'src/main.ts'],
+])('a taken %s is one line, and the process ends', async (variable, entry) => {
   const { port } = new URL(worker.url);
-  const { code, output } = await deployment.command('worker/main.ts', { WORKER_PORT: port });
+  const { code, output } = await deployment.command(entry, { [variable]: port });
   expect(code).toBe(1);
   const lines = output.split('\n');
   expect(lines.filter((line) => line !== '' && !line.startsWith('{'))).toEqual([
-    `WORKER_PORT: 127.0.0.1:${port} is taken by another process`,
+    `${variable}: 127.0.0.1:${port} is taken by another process`,
   ]);
 });
 

@@ -60,6 +60,11 @@ export class Newcomer {
     return await run(this.#npm(args));
   }
 
+  /** `npm start` that ends by itself. */
+  async tryToStart(env = {}): Promise<{ code: number; output: string }> {
+    return await run(this.#npm(['start'], env));
+  }
+
   /** `npm start`, until it prints what to paste. */
   async start(args: readonly string[] = [], env = {}): Promise<Started> {
     const from = performance.now();

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFile, readlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
@@ -36,4 +37,20 @@ export async function alive(family: readonly Process[]): Promise<Process[]> {
   return family.filter(({ pid, command }) =>
     now.some((one) => one.pid === pid && one.command.slice(0, 9) === command.slice(0, 9)),
   );
+}
+
+/**
+ * Command lines of all processes that belong to a home, whoever their parent is now. PostgreSQL's
+ * write their title over their environment: those are known by the folder they work in.
+ */
+export async function processesOf(home: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const { pid, command } of await all()) {
+    if (pid === process.pid) continue;
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+    const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '');
+    const marked = environment.split('\0').includes(`REGISTRAR_HOME=${home}`);
+    if (marked || folder.startsWith(home) || command.includes(home)) found.push(command);
+  }
+  return found;
 }

@@ -73,7 +73,7 @@ async function serveOn(stack: Stack, home: string, print: (line: string) => void
     REGISTRAR_HOME: home,
   });
   await registrar.migrate(config.database.url);
-  const server = await registrar.serve(config);
+  const server = await registrar.serve(config, () => undefined);
   try {
     await registrar.setUp(config, ADMINISTRATOR, print);
     const token = await tokenOf({ endpoint, ...pool }, ADMINISTRATOR, 'admin');

@@ -115,9 +115,8 @@ export class Deployment {
   async command(
     entry: string,
     env: Record<string, string> = {},
-    args: readonly string[] = [],
   ): Promise<{ code: number | null; output: string }> {
-    const program = this.#start(entry, env, args);
+    const program = this.#start(entry, env);
     const { code } = await program.exit;
     return { code, output: program.output() };
   }
@@ -128,8 +127,8 @@ export class Deployment {
     if (code !== 0) throw new Error(`setup: ${output}`);
   }
 
-  #start(entry: string, env: Record<string, string>, args: readonly string[] = []): Program {
-    return this.#keep(startEntry(entry, this.folder, { ...this.#env, ...env }, args));
+  #start(entry: string, env: Record<string, string>): Program {
+    return this.#keep(startEntry(entry, this.folder, { ...this.#env, ...env }));
   }
 
   #keep(program: Program): Program {
