@@ -151,7 +151,7 @@ describe('docker-compose.yml', () => {
   test('holds no password but through a variable, and no key at all', () => {
     const secrets = text
       .split('\n')
-      .filter((line) => /(?:PASSWORD|PWD|KEYS): |:\/\/\w+:\D/.test(line));
+      .filter((line) => /(?:PASSWORD|PASS|PWD|KEYS|SECRET): |:\/\/\w+:\D/.test(line));
     expect(secrets.length).toBeGreaterThan(4);
     expect(secrets.filter((line) => !/\$\{\w+:-\w*\}/.test(line))).toEqual([]);
     expect(named('api').environment['PASSWORD_SEALING_KEYS']).toBe('');
