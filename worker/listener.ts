@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { PortTaken } from '../src/port-taken.ts';
 import type { Parts } from './compose.ts';
 
@@ -16,14 +16,25 @@ export interface ListenerParts extends Pick<Parts, 'metrics' | 'temporal'> {
   readonly database: () => Promise<string>;
 }
 
-/** What orchestrators and Prometheus ask a worker; it has no other door.
- * @returns the server and its `http://host:port`
+export interface Listener {
+  /** `http://host:port` */
+  readonly url: string;
+  /** To be called at once: requests wait for it. */
+  answerFor(parts: ListenerParts): void;
+  close(): void;
+}
+
+/** What orchestrators and Prometheus ask a worker; it has no other door. Before there is a worker, so
+ * that a taken port ends the process at once.
  * @throws PortTaken */
-export async function listen(
-  { host, port }: { readonly host: string; readonly port: number },
-  parts: ListenerParts,
-): Promise<{ server: Server; url: string }> {
-  const server = createServer((request, response) => void serve(parts, request, response));
+export async function listen({
+  host,
+  port,
+}: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<Listener> {
+  const server = createServer();
   const listening = Promise.withResolvers<void>();
   server.once('error', (error: NodeJS.ErrnoException) => {
     const taken = error.code === 'EADDRINUSE';
@@ -34,7 +45,18 @@ export async function listen(
   await listening.promise;
   const address = server.address();
   const at = typeof address === 'object' && address ? address.port : port;
-  return { server, url: `http://${host.includes(':') ? `[${host}]` : host}:${at}` };
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${at}`,
+    answerFor: (parts) =>
+      void server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+        void serve(parts, request, response);
+      }),
+    close() {
+      server.close();
+      // A scraper keeps its connection.
+      server.closeAllConnections();
+    },
+  };
 }
 
 async function serve(

@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { databaseState } from '../src/db/database-state.ts';
 import { openLog } from '../src/log.ts';
@@ -8,26 +7,18 @@ import { listen } from './listener.ts';
 try {
   const config = parseConfig(process.env, 'worker');
   const log = openLog(config.logLevel, 'worker');
+  const { host } = config.http;
+  const { port } = config.worker;
+  const listener = port === null ? null : await listen({ host, port });
   const parts = composeParts(config, { hostsWorker: true, changed: () => undefined, log });
-  let server: Server | undefined;
-  if (config.worker.port !== null) {
-    const at = { host: config.http.host, port: config.worker.port };
-    const database = () => databaseState(parts.pool.db, log);
-    try {
-      const listening = await listen(at, { ...parts, database });
-      server = listening.server;
-      log.info({ url: listening.url }, 'worker listens');
-    } catch (error) {
-      await parts.close();
-      throw error;
-    }
-  }
+  const { metrics, temporal, pool } = parts;
+  listener?.answerFor({ metrics, temporal, database: () => databaseState(pool.db, log) });
+  if (listener) log.info({ url: listener.url }, 'worker listens');
   log.info({ taskQueue: config.temporal.taskQueue }, 'worker started');
   // It answers while activities end, and keeps no process alive after them.
   const end = async (): Promise<void> => {
     await parts.close();
-    server?.close();
-    server?.closeAllConnections();
+    listener?.close();
   };
   let stopping = false;
   const stop = (signal: string): void => {

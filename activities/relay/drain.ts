@@ -4,6 +4,7 @@ import {
   dueEvents,
   noteEventsDelivered,
   noteEventsFailed,
+  outboxFrom,
   type DueEvent,
   type FailedAttempt,
   type OutboxPlace,
@@ -23,8 +24,6 @@ const ADOPTED_DAYS = 7;
 /** Longer than a transaction lasts and clocks differ: by then an event of this moment is to be seen. */
 const FRESH_MS = 120_000;
 const ADOPTED_AT_ONCE = 1000;
-/** Before every other id of the same moment. */
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Gives every event its deliveries: first those of the last days, then what comes. */
 export async function adopt(
@@ -35,9 +34,10 @@ export async function adopt(
   const names = destinations.map(({ name }) => name);
   let sinceMs = ADOPTED_DAYS * 86_400_000;
   while (!over.aborted) {
-    const since = new Date(Date.now() - sinceMs).toISOString();
-    let from: OutboxPlace | null = { occurredAt: since, id: FIRST_ID };
-    while (from && !over.aborted) from = await adoptEvents(db, names, from, ADOPTED_AT_ONCE);
+    let from: OutboxPlace | null = outboxFrom(new Date(Date.now() - sinceMs));
+    while (from && !over.aborted) {
+      ({ next: from } = await adoptEvents(db, names, from, ADOPTED_AT_ONCE));
+    }
     sinceMs = FRESH_MS;
     await pause(POLL_MS, over);
   }

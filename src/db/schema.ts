@@ -223,6 +223,7 @@ export const outboxDeliveries = pgTable(
     index('outbox_deliveries_due')
       .on(t.destination, t.nextAttemptAt)
       .where(sql.raw('delivered_at IS NULL AND given_up_at IS NULL')),
+    index('outbox_deliveries_given_up').on(t.destination).where(sql.raw('given_up_at IS NOT NULL')),
   ],
 );
 

@@ -26,19 +26,35 @@ export interface OutboxPlace {
   readonly id: string;
 }
 
+/** The place before everything that occurred at a time, or later. */
+export function outboxFrom(time: Date): OutboxPlace {
+  return { occurredAt: time.toISOString(), id: '00000000-0000-0000-0000-000000000000' };
+}
+
+export interface Adopted {
+  readonly deliveries: number;
+  /** Where to go on; null when no more than the limit were left. */
+  readonly next: OutboxPlace | null;
+}
+
 /**
  * Gives each destination a delivery of every event from a place on that has none: written before
  * the destination was configured, or by a process that did not know of it. Repeatable.
- * @returns where to go on, or null when no more than `limit` were left
+ * @param limit how many events are looked at
  */
 export async function adoptEvents(
   db: Database,
   destinations: readonly EventDestination[],
   from: OutboxPlace,
   limit: number,
-): Promise<OutboxPlace | null> {
+): Promise<Adopted> {
   return await atEdge(async () => {
-    const [page] = await db.execute<{ events: number; occurred_at: string; id: string }>(sql`
+    const [page] = await db.execute<{
+      events: number;
+      deliveries: number;
+      occurred_at: string;
+      id: string;
+    }>(sql`
       WITH page AS (
         SELECT id, occurred_at FROM outbox
         WHERE kind <> 'invitation'
@@ -50,12 +66,13 @@ export async function adoptEvents(
         FROM page CROSS JOIN unnest(${sql.param([...destinations])}::text[]) AS wanted(destination)
         WHERE NOT EXISTS (SELECT FROM outbox_deliveries d
           WHERE d.outbox_id = page.id AND d.destination = wanted.destination)
-        ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING RETURNING 1
       )
-      SELECT count(*)::int AS events, max(occurred_at)::text AS occurred_at,
+      SELECT count(*)::int AS events, (SELECT count(*) FROM adopted)::int AS deliveries,
+        max(occurred_at)::text AS occurred_at,
         (array_agg(id ORDER BY occurred_at DESC, id DESC))[1]::text AS id FROM page`);
-    if (!page || page.events < limit) return null;
-    return { occurredAt: page.occurred_at, id: page.id };
+    const { events = 0, deliveries = 0, occurred_at: occurredAt = '', id = '' } = page ?? {};
+    return { deliveries, next: events < limit ? null : { occurredAt, id } };
   });
 }
 
@@ -128,4 +145,57 @@ export async function noteEventsFailed(
       WHERE d.outbox_id = f.outbox_id AND d.destination = ${destination}
         AND d.delivered_at IS NULL`),
   );
+}
+
+export interface GivenUpOptions {
+  readonly since: Date | null;
+  readonly limit: number;
+}
+
+/** Makes events that were given up due again, with all their attempts. @returns how many */
+export async function reviveEvents(
+  db: Database,
+  destination: EventDestination,
+  { since, limit }: GivenUpOptions,
+): Promise<number> {
+  const rows = await atEdge(() =>
+    db.execute(sql`UPDATE outbox_deliveries
+      SET given_up_at = NULL, attempts = 0, next_attempt_at = now()
+      WHERE destination = ${destination} AND given_up_at IS NOT NULL AND outbox_id IN (
+        SELECT d.outbox_id FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
+        WHERE d.destination = ${destination} AND d.given_up_at IS NOT NULL
+          AND (${since?.toISOString() ?? null}::timestamptz IS NULL
+            OR o.occurred_at >= ${since?.toISOString() ?? null}::timestamptz)
+        LIMIT ${limit})
+      RETURNING 1`),
+  );
+  return rows.length;
+}
+
+export interface EventCounts {
+  readonly waiting: number;
+  readonly givenUp: number;
+  /** Events since `since` without a delivery. */
+  readonly untold: number;
+}
+
+/** What a destination has not been told. */
+export async function countEvents(
+  db: Database,
+  destination: EventDestination,
+  since: Date | null,
+): Promise<EventCounts> {
+  return await atEdge(async () => {
+    const [counts] = await db.execute<{ waiting: number; given_up: number; untold: number }>(sql`
+      SELECT (SELECT count(*) FROM outbox_deliveries WHERE destination = ${destination}
+          AND delivered_at IS NULL AND given_up_at IS NULL)::int AS waiting,
+        (SELECT count(*) FROM outbox_deliveries WHERE destination = ${destination}
+          AND given_up_at IS NOT NULL)::int AS given_up,
+        (SELECT count(*) FROM outbox o WHERE kind <> 'invitation'
+          AND occurred_at >= ${since?.toISOString() ?? 'infinity'}::timestamptz
+          AND NOT EXISTS (SELECT FROM outbox_deliveries d
+            WHERE d.outbox_id = o.id AND d.destination = ${destination}))::int AS untold`);
+    const { waiting = 0, given_up: givenUp = 0, untold = 0 } = counts ?? {};
+    return { waiting, givenUp, untold };
+  });
 }

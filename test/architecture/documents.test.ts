@@ -88,7 +88,7 @@ describe('environment', () => {
       .map(({ path }) => path)
       .filter((path) => !path.startsWith('dev/'));
     const mains =
-      /(?:^|\/)main\.ts$|^worker\/(?:sweep-once|compare-pool-once|verify-audit|verify-replay)\.ts$/;
+      /(?:^|\/)main\.ts$|^worker\/(?:sweep-once|compare-pool-once|redeliver|verify-audit|verify-replay)\.ts$/;
     expect(readers.filter((path) => !mains.test(path))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { parseConfig, parseDatabaseUrl } from '../../src/config.ts';
 import { VARIABLES } from '../../src/environment-table.ts';
+import { STATUS_ATTRIBUTE_COMMANDS } from '../../src/temporal/search-attribute.ts';
 import { REPOSITORY } from '../stack/program.ts';
 import {
   commandOf,
@@ -75,17 +76,28 @@ function deadAddresses(of: Services): string[] {
   );
 }
 
+/** Where a service of ours listens. */
+function listensOn({ environment }: Service): string[] {
+  const { PORT, WORKER_PORT, HOST, COGNITO_ENDPOINT } = environment;
+  // The sandbox takes its port from its endpoint; the others only name it.
+  const sandbox = HOST && !PORT && !WORKER_PORT && COGNITO_ENDPOINT;
+  return [PORT, WORKER_PORT, sandbox && new URL(sandbox).port].flatMap((port) => port || []);
+}
+
 /** Ports that a service publishes to everybody, or does not listen on. */
 function wrongPorts(service: Service): string[] {
-  const { environment, ports, healthcheck } = service;
-  const endpoint = environment['COGNITO_ENDPOINT'];
-  const own = environment['PORT'] ?? (endpoint && new URL(endpoint).port);
-  const asked = healthcheck?.test.flatMap((word) => /127\.0\.0\.1:(\d+)/.exec(word)?.[1] ?? []);
-  return ports.flatMap((port) => {
-    const [host, , inside] = port.split(':');
-    const agrees = !service.build || [own, ...(asked ?? [])].every((one) => one === inside);
-    return host === '127.0.0.1' && agrees ? [] : [port];
+  return service.ports.filter((port) => {
+    const [host, , inside = ''] = port.split(':');
+    return host !== '127.0.0.1' || (service.build && !listensOn(service).includes(inside));
   });
+}
+
+/** Ports that a health check asks, and nobody listens on. */
+function deafChecks(service: Service): string[] {
+  if (!service.build || !service.healthcheck) return [];
+  const asked = [...service.healthcheck.test.join(' ').matchAll(/127\.0\.0\.1:(\d+)/g)];
+  const deaf = asked.filter(([, port = '']) => !listensOn(service).includes(port));
+  return asked.length === 0 ? ['asks nobody'] : deaf.map(([address]) => address);
 }
 
 function looseImages({ image, build }: Service): string[] {
@@ -139,6 +151,9 @@ describe('docker-compose.yml', () => {
   test('asks where somebody listens, and publishes to this machine only', () => {
     expect(deadAddresses(services)).toEqual([]);
     expect(all(services, wrongPorts)).toEqual([]);
+    expect(all(services, deafChecks)).toEqual([]);
+    const checked = Object.keys(services).filter((name) => named(name).healthcheck);
+    expect(checked).toEqual(expect.arrayContaining(['api', 'cognito', 'worker']));
   });
 
   test('pins every image', () => {
@@ -182,6 +197,14 @@ describe('documents', () => {
       expect(started.filter((name) => !services[name])).toEqual([]);
     },
   );
+
+  test('docs/production.md has the commands that setup prints, and links files that are there', async () => {
+    const document = await read('docs/production.md');
+    for (const line of STATUS_ATTRIBUTE_COMMANDS) expect(document).toContain(line);
+    const linked = [...document.matchAll(/\]\(\.\.\/([^)]+)\)/g)].map(([, path]) => path ?? '');
+    expect(linked.length).toBeGreaterThan(2);
+    expect(linked.filter((path) => !existsSync(`${REPOSITORY}${path}`))).toEqual([]);
+  });
 
   test('docs/production.md names the commands of the file, and the variables it takes', async () => {
     const document = await read('docs/production.md');
@@ -227,6 +250,10 @@ describe('each check can fail', () => {
     expect(wrongPorts({ ...api, ports: ['127.0.0.1:3000:3001'] })).toHaveLength(1);
     expect(wrongPorts({ ...api, ports: ['0.0.0.0:3000:3000'] })).toHaveLength(1);
     expect(wrongPorts({ ...api, ports: ['3000:3000'] })).toHaveLength(1);
+    const healthcheck = { test: ['CMD', 'curl', 'http://127.0.0.1:3001/health/ready'] };
+    expect(deafChecks({ ...api, healthcheck })).toEqual(['127.0.0.1:3001']);
+    expect(deafChecks({ ...worker, healthcheck })).toEqual(['127.0.0.1:3001']);
+    expect(deafChecks({ ...api, healthcheck: { test: ['CMD', 'true'] } })).toHaveLength(1);
   });
 
   test.each(['postgres', 'postgres:latest', 'temporalio/ui'])('image %s', (image) => {

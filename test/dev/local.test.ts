@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -104,6 +104,7 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
     cognito: { region: 'local' },
   });
   expect(first.config.sealingKeys).toHaveLength(1);
+  expect((await stat(join(home, 'sealing-key'))).mode & 0o777).toBe(0o600);
   expect(first.summary).toMatch(/Temporal +yours/);
   expect(first.summary).toMatch(/PostgreSQL +embedded, postgres:\/\/registrar@127/);
   expect(first.summary).toMatch(

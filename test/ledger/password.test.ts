@@ -4,6 +4,9 @@ import { beginCompensation, close } from '../../src/ledger/compensation.ts';
 import { notePasswordSet, readSealed, wipeOldSeals } from '../../src/ledger/password.ts';
 import { complete } from '../../src/ledger/run.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
+import { createSealing } from '../../src/secrets/sealing.ts';
+import { Secret } from '../../src/secrets/secret.ts';
+import { readSource } from '../architecture/source.ts';
 import { CANCELLED, DELETED, FAILED, Ledger } from './ledger-under-test.ts';
 
 const SEAL = Buffer.from([1, 2, 0, 255]);
@@ -53,6 +56,17 @@ describe('the seal', () => {
     const { id } = await ledger.at(status, { sealedPassword: SEAL });
     expect(await sealOf(id)).not.toBeNull();
   });
+});
+
+test('the query of docs/production.md counts the seals of one key', async () => {
+  const { text } = await readSource('docs/production.md');
+  const [, query = ''] = /```sql\n([\s\S]*?)```/.exec(text) ?? [];
+  const seal = (key: string) =>
+    createSealing([{ id: key, key: Buffer.alloc(32) }]).seal(new Secret('x'), key);
+  for (const key of ['k1', 'k1', 'k11', 'k2']) {
+    await ledger.accepted({ sealedPassword: seal(key) });
+  }
+  expect([...(await ledger.db.execute(sql.raw(query)))]).toEqual([{ count: '2' }]);
 });
 
 describe('complete', () => {

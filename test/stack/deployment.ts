@@ -115,8 +115,9 @@ export class Deployment {
   async command(
     entry: string,
     env: Record<string, string> = {},
+    args: readonly string[] = [],
   ): Promise<{ code: number | null; output: string }> {
-    const program = this.#start(entry, env);
+    const program = this.#start(entry, env, args);
     const { code } = await program.exit;
     return { code, output: program.output() };
   }
@@ -127,8 +128,8 @@ export class Deployment {
     if (code !== 0) throw new Error(`setup: ${output}`);
   }
 
-  #start(entry: string, env: Record<string, string>): Program {
-    return this.#keep(startEntry(entry, this.folder, { ...this.#env, ...env }));
+  #start(entry: string, env: Record<string, string>, args: readonly string[] = []): Program {
+    return this.#keep(startEntry(entry, this.folder, { ...this.#env, ...env }, args));
   }
 
   #keep(program: Program): Program {

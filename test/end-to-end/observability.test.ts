@@ -1,0 +1,182 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { Deployment } from '../stack/deployment.ts';
+import { scrape, type Exposition } from '../stack/exposition.ts';
+import { REPOSITORY } from '../stack/program.ts';
+import { parseQuery } from '../stack/promql.ts';
+
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly for?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly gridPos: {
+    readonly x: number;
+    readonly y: number;
+    readonly w: number;
+    readonly h: number;
+  };
+  readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
+}
+
+const read = (path: string) => readFile(`${REPOSITORY}${path}`, 'utf8');
+const { groups } = parseYaml(await read('deploy/prometheus/alerts.yml')) as {
+  groups: { name: string; rules: Rule[] }[];
+};
+const rules = groups.flatMap((group) => group.rules);
+const dashboard = JSON.parse(await read('deploy/grafana/registrar.json')) as {
+  schemaVersion: number;
+  templating: { list: { name: string; type: string; query: string }[] };
+  panels: Panel[];
+};
+const readme = await read('README.md');
+/** Grafana's own, filled in before Prometheus sees a query. */
+const filledIn = (expr: string) => expr.replaceAll('$__rate_interval', '5m');
+
+/** A registration of each kind has been through these. */
+let shown: Exposition[];
+let deployment: Deployment;
+beforeAll(async () => {
+  deployment = await Deployment.make({ env: { RETRY_BUDGET_SECONDS: '1' } });
+  await deployment.setUp();
+  const api = await deployment.api({ IN_PROCESS_WORKER: 'false' });
+  const worker = await deployment.worker({ WORKER_PORT: '0' });
+  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  const operation = 'AdminAddUserToGroup';
+  await deployment.pool.setFaults([
+    { operation, match: { email: 'throttled*' }, times: 2, fault: { kind: 'throttle' } },
+    {
+      operation,
+      match: { email: 'fails*' },
+      fault: { kind: 'error', error: 'ResourceNotFoundException' },
+    },
+  ]);
+  for (const [name, status] of [
+    ['throttled', 201],
+    ['fails', 500],
+  ] as const) {
+    const answer = await deployment.register(api, `${name}@example.com`, { prefer: 'wait=30' });
+    expect(answer.status).toBe(status);
+  }
+  shown = [await scrape(api.url), await scrape(url)];
+});
+afterAll(() => deployment.stop());
+
+/** Labels of all samples of a metric, of API and worker. */
+const samplesOf = (metric: string) => shown.flatMap((each) => each.labelsOf(metric));
+
+/** What a query names and nobody exposes. */
+function strangeIn(expr: string): string[] {
+  const { selectors, groupings } = parseQuery(filledIn(expr));
+  const has = (metric: string, label: string) => samplesOf(metric).some((of) => label in of);
+  return [
+    ...(selectors.length === 0 ? ['it asks for nothing'] : []),
+    ...selectors.filter(({ metric }) => samplesOf(metric).length === 0).map(({ metric }) => metric),
+    ...selectors.flatMap(({ metric, matchers }) =>
+      matchers.flatMap(({ label, op, value }) => {
+        const fits = (given = '') =>
+          op.endsWith('~') ? new RegExp(`^(?:${value})$`).test(given) : given === value;
+        const known = samplesOf(metric).some((of) => fits(of[label]));
+        return known ? [] : [`${metric}{${label}${op}"${value}"}`];
+      }),
+    ),
+    ...groupings.flatMap(({ labels, metrics }) =>
+      labels
+        .filter((label) => !metrics.every((metric) => has(metric, label)))
+        .map((label) => `by (${label}) of ${metrics.join(', ')}`),
+    ),
+  ];
+}
+
+describe('deploy/prometheus/alerts.yml', () => {
+  test.each(rules.map((rule) => [rule.alert, rule] as const))('%s', (name, rule) => {
+    expect(name).toMatch(/^Registrar[A-Za-z]+$/);
+    expect(strangeIn(rule.expr)).toEqual([]);
+    expect(rule.for ?? '1m').toMatch(/^\d+m$/);
+    expect(['warning', 'critical']).toContain(rule.labels['severity']);
+    const { summary, symptom, runbook } = rule.annotations;
+    expect(summary).toMatch(/^[A-Z].*\.$/);
+    expect(runbook).toBe('README.md#runbook');
+    expect(readme).toContain('\n## Runbook\n');
+    expect(readme).toContain(`\n| **${symptom}** |`);
+  });
+
+  test('no two have one name, and none of what an operator must know is left out', () => {
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+    const metrics = new Set(
+      rules.flatMap(({ expr }) => parseQuery(expr).selectors.map(({ metric }) => metric)),
+    );
+    expect([...metrics]).toEqual(
+      expect.arrayContaining([
+        'registrar_oldest_parked_seconds',
+        'registrar_oldest_accepted_seconds',
+        'registrar_open_registrations',
+        'registrar_cognito_throttles_total',
+        'registrar_outbox_lag_seconds',
+        'registrar_compensations_total',
+        'registrar_worker_polling',
+        'registrar_http_request_duration_seconds_count',
+      ]),
+    );
+  });
+});
+
+describe('deploy/grafana/registrar.json', () => {
+  const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+
+  test.each(panels.map((panel) => [panel.title, panel] as const))('%s', (_, panel) => {
+    expect(panel.targets?.length).toBeGreaterThan(0);
+    for (const { expr, legendFormat } of panel.targets ?? []) {
+      expect(strangeIn(expr)).toEqual([]);
+      const grouped = new Set(parseQuery(filledIn(expr)).groupings.flatMap(({ labels }) => labels));
+      const legend = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label);
+      expect(legend.filter((label) => !grouped.has(label ?? ''))).toEqual([]);
+    }
+  });
+
+  test('Grafana 10 has its schema, finds its data source, and lays panels side by side', () => {
+    expect(dashboard.schemaVersion).toBe(38);
+    const [source] = dashboard.templating.list;
+    expect(source).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
+    const named = [...JSON.stringify(dashboard.panels).matchAll(/"uid":"([^"]*)"/g)];
+    expect(new Set(named.map(([, uid]) => uid))).toEqual(new Set(['${datasource}']));
+    expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
+    const squares = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, i) => `${x + (i % w)}/${y + Math.floor(i / w)}`),
+    );
+    expect(new Set(squares).size).toBe(squares.length);
+    expect(Math.max(...dashboard.panels.map(({ gridPos: { x, w } }) => x + w))).toBe(24);
+  });
+});
+
+describe('each check can fail', () => {
+  test.each([
+    ['sum(registrar_nothing_total)', ['registrar_nothing_total']],
+    [
+      'registrar_open_registrations{state="accepted"}',
+      ['registrar_open_registrations{state="accepted"}'],
+    ],
+    [
+      'registrar_open_registrations{status=~"park.*"}',
+      ['registrar_open_registrations{status=~"park.*"}'],
+    ],
+    [
+      'sum by (email) (registrar_open_registrations)',
+      ['by (email) of registrar_open_registrations'],
+    ],
+    ['1 > 2', ['it asks for nothing']],
+  ])('%s', (expr, strange) => {
+    expect(strangeIn(expr)).toEqual(strange);
+  });
+
+  test.each(['sum(', 'rate(x[5 minutes])', 'a b', '', 'max by x (y)'])('no PromQL: %s', (text) => {
+    expect(() => parseQuery(text)).toThrow('no PromQL');
+  });
+});

@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { outboxFrom, adoptEvents } from '../../src/ledger/event-deliveries.ts';
+import { Ledger } from '../ledger/ledger-under-test.ts';
+import { Deployment } from '../stack/deployment.ts';
+
+let ledger: Ledger;
+let deployment: Deployment;
+beforeAll(async () => {
+  ledger = await Ledger.start();
+  deployment = await Deployment.make({
+    databaseUrl: ledger.url,
+    env: {
+      EVENTS_WEBHOOK_URL: 'https://hooks.example.com/',
+      EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
+    },
+  });
+});
+afterAll(async () => {
+  await deployment.stop();
+  await ledger.stop();
+});
+
+const redeliver = (...args: string[]) => deployment.command('worker/redeliver.ts', {}, args);
+
+test('npm run redeliver: what was given up, and what was never told, is due', async () => {
+  await ledger.at('completed');
+  await adoptEvents(ledger.db, ['webhook'], outboxFrom(new Date(0)), 10);
+  await ledger.db.execute(sql`UPDATE outbox_deliveries SET given_up_at = now(), attempts = 10
+    WHERE destination = 'webhook'`);
+  await ledger.at('completed');
+  await ledger.db.execute(sql`UPDATE outbox SET occurred_at = occurred_at - interval '1 year'`);
+
+  const found = '{"destination":"webhook","waiting":0,"givenUp":1,"untold":1}\n';
+  const dry = await redeliver('--since', '2020-01-01', '--dry-run');
+  expect(dry).toEqual({ code: 0, output: found });
+  expect(await redeliver('--since', '2020-01-01')).toEqual({ code: 0, output: found });
+  const after = '{"destination":"webhook","waiting":2,"givenUp":0,"untold":0}\n';
+  expect(await redeliver('--since', '2020-01-01', '--dry-run')).toEqual({ code: 0, output: after });
+
+  const unknown = await redeliver('--destination', 'amqp');
+  expect(unknown.code).toBe(1);
+  expect(unknown.output).toContain('No such destination is configured');
+  expect((await redeliver('--since', 'yesterday')).output).toContain('--since is no time');
+});
