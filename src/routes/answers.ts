@@ -1,12 +1,12 @@
 import type { RouteConfig, z } from '@hono/zod-openapi';
 import { failureOfCode, type FailureCode } from '../domain/failure.ts';
-import { Problem, PROBLEM_TYPE } from '../problem-details.ts';
+import { PROBLEM_TYPE, type ProblemPlace } from '../problem-details.ts';
+import { exampleOf, WRONG_EMAIL } from './problem-examples.ts';
 import { ProblemSchema } from './schemas.ts';
 
 type Responses = RouteConfig['responses'];
 type Answer = Exclude<Responses[string], { $ref: string }>;
 
-const EXAMPLE_REQUEST_ID = '6f0d7b52-91e6-4a8e-9d0f-0d6d6a3f1c55';
 const EVERYWHERE = ['internal', 'unavailable'] as const;
 const WITH_TOKEN = ['unauthenticated'] as const;
 const WITH_BODY = [
@@ -37,7 +37,7 @@ export function json(
 ): Responses[string] {
   const described = Object.entries(headers).map(([name, text]): [string, HeaderObject] => [
     name,
-    { description: text, schema: { type: 'string' } },
+    header(text),
   ]);
   return {
     description,
@@ -49,11 +49,27 @@ export function json(
 
 type HeaderObject = { description: string; schema: { type: 'string' } };
 
+function header(description: string): HeaderObject {
+  return { description, schema: { type: 'string' } };
+}
+
+interface Traits {
+  readonly token?: boolean;
+  readonly body?: boolean;
+  /** For the example of `invalid_request`: a place in this operation's request. */
+  readonly wrong?: ProblemPlace;
+}
+
+/** Headers that come with some statuses. */
+const HEADERS: Readonly<Record<string, Record<string, HeaderObject>>> = {
+  401: { 'WWW-Authenticate': header('`Bearer`, and what is wrong with the token.') },
+  429: { 'Retry-After': header('Seconds.') },
+  503: { 'Retry-After': header('Seconds.') },
+};
+
 /** The problems of an operation, grouped by status, each code with an example. */
-export function problems(
-  traits: { readonly token?: boolean; readonly body?: boolean },
-  ...codes: readonly FailureCode[]
-): Responses {
+export function problems(traits: Traits, ...codes: readonly FailureCode[]): Responses {
+  const { wrong = WRONG_EMAIL } = traits;
   const all = new Set<FailureCode>([
     ...(traits.token === false ? [] : WITH_TOKEN),
     ...(traits.body ? WITH_BODY : []),
@@ -69,18 +85,13 @@ export function problems(
         content: {
           [PROBLEM_TYPE]: {
             schema: ProblemSchema,
-            examples: Object.fromEntries(members.map((code) => [code, { value: exampleOf(code) }])),
+            examples: Object.fromEntries(
+              members.map((code) => [code, { value: exampleOf(code, wrong) }]),
+            ),
           },
         },
+        headers: HEADERS[status] ?? {},
       },
     ]),
   );
-}
-
-function exampleOf(code: FailureCode) {
-  const errors = [
-    { pointer: '#/email', code: 'invalid_email', detail: 'This is not an e-mail address.' },
-  ];
-  const extras = code === 'invalid_request' ? { errors } : {};
-  return new Problem(code, extras).body(EXAMPLE_REQUEST_ID);
 }

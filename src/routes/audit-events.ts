@@ -6,6 +6,7 @@ import type { AppDeps } from './app-deps.ts';
 import { cursor, fromCursor, pageOf } from './cursor.ts';
 import { limit, text, uuid } from './fields.ts';
 import { BEARER, mount, type Api } from './mount.ts';
+import { WRONG_LIMIT } from './problem-examples.ts';
 import { AuditEventName, AuditEventPage } from './schemas.ts';
 import { parseQuery } from './validate.ts';
 
@@ -32,7 +33,7 @@ export function mountAuditEvents(api: Api, deps: AppDeps): void {
       request: { query: auditQuery },
       responses: {
         200: json(AuditEventPage, 'A page.'),
-        ...problems({}, 'forbidden', 'invalid_request', 'invalid_cursor'),
+        ...problems({ wrong: WRONG_LIMIT }, 'forbidden', 'invalid_request', 'invalid_cursor'),
       },
     },
     async (c) => {

@@ -24,7 +24,7 @@ export function newRegistration({
           error: 'This deployment takes no passwords.',
           params: { code: 'not_accepted' },
         })
-        .openapi({ type: ['string', 'null'] }),
+        .openapi({ type: sealing ? ['string', 'null'] : 'null' }),
       invite: z.boolean().optional().openapi({
         description:
           'Whether an invitation with a temporary password is sent on completion: by default where no password is sent, and never with one.',
@@ -35,7 +35,13 @@ export function newRegistration({
       error: 'Whoever has chosen a password is not invited.',
       params: { code: 'not_accepted' },
     })
-    .openapi('NewRegistration');
+    .openapi('NewRegistration', {
+      // What the refinement refuses.
+      not: {
+        properties: { password: { type: 'string' }, invite: { type: 'boolean', enum: [true] } },
+        required: ['password', 'invite'],
+      },
+    });
 }
 
 export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Wanted {

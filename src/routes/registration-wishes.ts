@@ -4,7 +4,7 @@ import type { FailureCode } from '../domain/failure.ts';
 import type { Registration } from '../domain/registration.ts';
 import { requestInvitation } from '../ledger/outbox.ts';
 import { wishCancel, wishRetry, wishRoles } from '../ledger/wishes.ts';
-import { Problem } from '../problem-details.ts';
+import { Problem, type ProblemPlace } from '../problem-details.ts';
 import { inBackground, refuseUngrantable, refuseUnknown } from './admit.ts';
 import { json, problems } from './answers.ts';
 import type { AppDeps, AppEnv } from './app-deps.ts';
@@ -18,12 +18,18 @@ import { parse } from './validate.ts';
 const withReason = z.strictObject({ reason }).openapi('Reason');
 const newRoles = z.strictObject({ roles, reason }).openapi('NewRoles');
 const nothing = z.strictObject({});
+const WRONG_REASON: ProblemPlace = {
+  pointer: '#/reason',
+  code: 'wrong_type',
+  detail: 'Expected string.',
+};
 
 /** What an operator may want of a registration: written to the row first, then sent to its run. */
 export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
   const retry = operation('post', 'retry', 'retryRegistration', 'Resume a parked run', {
     body: withReason,
     codes: ['not_parked'],
+    wrong: WRONG_REASON,
   });
   mount(api, deps, retry, async (c) => {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
@@ -37,6 +43,7 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
   const cancel = operation('post', 'cancel', 'cancelRegistration', 'Take everything back', {
     body: withReason,
     codes: ['already_closed'],
+    wrong: WRONG_REASON,
   });
   mount(api, deps, cancel, async (c) => {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
@@ -53,6 +60,7 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
     body: newRoles,
     required: true,
     codes: ['role_not_grantable', 'unknown_role', 'not_parked'],
+    wrong: { pointer: '#/roles', code: 'required', detail: 'This field is required.' },
   });
   mount(api, deps, replace, async (c) => {
     const body = parse(newRoles, await readJson(c));
@@ -72,6 +80,7 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
   const invite = operation('post', 'invitation', 'resendInvitation', 'Send the invitation again', {
     body: nothing,
     codes: ['invitation_not_due'],
+    wrong: { pointer: '#', code: 'wrong_type', detail: 'Expected object.' },
   });
   mount(api, deps, invite, async (c) => {
     parse(nothing, await readOptionalJson(c));
@@ -104,7 +113,13 @@ function operation(
     body,
     required = false,
     codes,
-  }: { body: z.ZodType; required?: boolean; codes: readonly FailureCode[] },
+    wrong,
+  }: {
+    body: z.ZodType;
+    required?: boolean;
+    codes: readonly FailureCode[];
+    wrong: ProblemPlace;
+  },
 ): RouteConfig {
   return {
     method,
@@ -119,7 +134,7 @@ function operation(
     },
     responses: {
       202: json(ReceiptSchema, 'Taken down; the receipt as it is now.'),
-      ...problems({ body: true }, 'registration_not_found', ...codes),
+      ...problems({ body: true, wrong }, 'registration_not_found', ...codes),
     },
   };
 }

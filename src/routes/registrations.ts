@@ -10,6 +10,7 @@ import { cursor, fromCursor, pageOf } from './cursor.ts';
 import { email, instant, limit, text } from './fields.ts';
 import { idempotencyKey, idempotencyKeyOf } from './idempotency-key.ts';
 import { BEARER, mount, type Api } from './mount.ts';
+import { WRONG_LIMIT } from './problem-examples.ts';
 import { problemOf } from './outcome.ts';
 import { waitSecondsOf } from './prefer.ts';
 import { newRegistration, toWanted } from './registration-body.ts';
@@ -130,7 +131,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       request: { query: listQuery },
       responses: {
         200: json(RegistrationPage, 'A page.'),
-        ...problems({}, 'invalid_request', 'invalid_cursor'),
+        ...problems({ wrong: WRONG_LIMIT }, 'invalid_request', 'invalid_cursor'),
       },
     },
     async (c) => {
