@@ -9,6 +9,7 @@ import { classify } from './classify.ts';
 import { comparePool } from './compare-pool.ts';
 import type { BackgroundActivities, Comparison } from './contract.ts';
 import { ProviderError } from './provider-error.ts';
+import { invitationsInTurn, type Quotas } from './quota.ts';
 import { relay, type RelayDeps } from './relay/shift.ts';
 import { resumeDue } from './resume-due.ts';
 import { ledgerSightings } from './sightings.ts';
@@ -17,6 +18,7 @@ import { sweep } from './sweep.ts';
 
 export interface BackgroundActivityDeps extends RelayDeps {
   readonly sealing: Pick<Sealing, 'open'>;
+  readonly quotas: Quotas;
   readonly runs: Runs;
   readonly tally: Tally;
 }
@@ -44,8 +46,9 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
     // invitation replaces the first.
     relay: () =>
       named('relay', (heartbeat) => {
+        const provider = invitationsInTurn(deps.provider, deps.quotas);
         const over = AbortSignal.any([deps.stopping, Context.current().cancellationSignal]);
-        return relay({ ...deps, stopping: over }, heartbeat);
+        return relay({ ...deps, provider, stopping: over }, heartbeat);
       }),
     // Repeatable: it changes neither pool nor registrations, and a killed one goes on from its page.
     comparePool: (from) =>

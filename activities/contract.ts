@@ -30,6 +30,25 @@ export interface RunView {
   readonly retry: RetryNumbers;
 }
 
+/** A place in the queue of a quota. */
+export interface Place {
+  readonly quota: 'create' | 'update' | 'compensation';
+  /** When its turn comes; milliseconds since the epoch, by PostgreSQL's clock. */
+  readonly at: number;
+}
+
+/** The input of a step that meets Cognito: the place is for its first attempt. */
+export interface StepRef extends RegistrationRef {
+  readonly place?: Place | undefined;
+}
+
+/** The step's turn has not come. It has a place in the queue, and waiting is no attempt. */
+export interface QuotaWait extends Place {
+  readonly waitMs: number;
+  /** Those that were made before. */
+  readonly attempts: number;
+}
+
 /** How an attempt of a step ended that did not succeed. */
 export interface StepFailureReport {
   /** As in the receipt, `assignRole:<role>` included. */
@@ -52,10 +71,10 @@ export interface FailureDetails {
 export interface RegistrationActivities {
   registerAtOnce(ref: RegistrationRef): Promise<FirstLook>;
   openRun(ref: RegistrationRef): Promise<RunView>;
-  createUser(ref: RegistrationRef): Promise<void>;
+  createUser(ref: StepRef): Promise<QuotaWait | null>;
   setPassword(ref: RegistrationRef): Promise<void>;
-  assignRole(ref: RegistrationRef & { readonly role: string }): Promise<void>;
-  removeRole(ref: RegistrationRef & { readonly role: string }): Promise<void>;
+  assignRole(ref: StepRef & { readonly role: string }): Promise<QuotaWait | null>;
+  removeRole(ref: StepRef & { readonly role: string }): Promise<QuotaWait | null>;
   complete(ref: RegistrationRef & { readonly roles: readonly string[] }): Promise<RunView>;
   park(ref: RegistrationRef & { readonly failed: readonly StepFailureReport[] }): Promise<RunView>;
   takeWish(ref: RegistrationRef): Promise<RunView>;
@@ -65,7 +84,7 @@ export interface RegistrationActivities {
       readonly failed: readonly StepFailureReport[];
     },
   ): Promise<RunView>;
-  deleteUser(ref: RegistrationRef): Promise<void>;
+  deleteUser(ref: StepRef): Promise<QuotaWait | null>;
   requireCleanup(ref: RegistrationRef & { readonly failed: StepFailureReport }): Promise<RunView>;
   close(ref: RegistrationRef): Promise<RunView>;
 }

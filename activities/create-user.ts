@@ -33,6 +33,7 @@ async function create(
   row: Registration,
   mayReplaceLeftover: boolean,
 ): Promise<Registration> {
+  await ctx.turn('create');
   const attempted = await noteCreateAttempt(ctx.db, row.id);
   if (!attempted) return { ...row, status: 'compensating' };
   try {
@@ -98,6 +99,9 @@ async function settle(
     await noteCreateOutcome(ctx.db, row.id, 'errored', lastAnswered);
     throw new StepFailure('not_visible_yet');
   }
+  // What the create met is known: should its turn not come, the next attempt reads at once.
+  await noteCreateOutcome(ctx.db, row.id, 'errored', lastAnswered);
+  await ctx.turn('update');
   ctx.log.warn({ registrationId: row.id, leftoverOf: found.mark }, 'deleting our leftover');
   try {
     await ctx.provider.deleteUser(found.username, ctx.signal);

@@ -45,6 +45,7 @@ async function find(ctx: StepContext, row: Registration): Promise<ProviderUser |
 }
 
 async function remove(ctx: StepContext, row: Registration, username: string): Promise<void> {
+  await ctx.turn('compensation');
   try {
     await ctx.provider.deleteUser(username, ctx.signal);
   } catch (error) {

@@ -4,6 +4,7 @@ import { DatabaseError } from '../src/ledger/database-error.ts';
 import { begin, complete, done, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
 import type { StepFailureReport } from './contract.ts';
 import { createUser } from './create-user.ts';
+import { QuotaSpent } from './quota.ts';
 import { addRole } from './roles.ts';
 import { FAILURES } from '../src/domain/failure.ts';
 import { setPassword } from './set-password.ts';
@@ -39,8 +40,8 @@ export async function registerAtOnce(
     }
     // Other wishes have replaced roles: that is rare, and the ordinary path does it.
     if (row.rolesTouched.some((role) => !row.roles.includes(role))) return { row, stopped: null };
-    const stopped = await assignAll(ctx, row);
-    if (stopped) return { row: await readRow(ctx.db, id), stopped };
+    const { stopped, left } = await assignAll(ctx, row);
+    if (stopped || left) return { row: await readRow(ctx.db, id), stopped };
     step = 'complete';
     const steps: Record<string, StepRecord> = { complete: done(1) };
     for (const role of row.roles) {
@@ -49,6 +50,7 @@ export async function registerAtOnce(
     const { registration } = await complete(ctx.db, id, row.roles, steps, ctx.tally.moved);
     return { row: registration, stopped: null };
   } catch (error) {
+    if (error instanceof QuotaSpent) return { row: await readRow(ctx.db, id), stopped: null };
     const failure =
       error instanceof StepFailure
         ? error.failure
@@ -61,11 +63,14 @@ export async function registerAtOnce(
 }
 
 // All are settled before anything is said: one that still flies must not meet a compensation.
-async function assignAll(ctx: StepContext, row: Registration): Promise<StepFailureReport | null> {
+async function assignAll(
+  ctx: StepContext,
+  row: Registration,
+): Promise<{ readonly stopped: StepFailureReport | null; readonly left: boolean }> {
   const wanted = row.roles.filter((role) => !row.rolesAssigned.includes(role));
   const results = await Promise.allSettled(wanted.map((role) => addRole(ctx, row, role)));
   const assigned = wanted.filter((_, index) => results[index]?.status === 'fulfilled');
-  if (assigned.length === wanted.length) return null;
+  if (assigned.length === wanted.length) return { stopped: null, left: false };
   if (assigned.length > 0) {
     const steps = Object.fromEntries(assigned.map((role) => [`assignRole:${role}`, done(1)]));
     await noteRolesAssigned(ctx.db, row.id, assigned, steps);
@@ -74,10 +79,11 @@ async function assignAll(ctx: StepContext, row: Registration): Promise<StepFailu
     const result = results[index];
     if (result?.status !== 'rejected') return [];
     const reason: unknown = result.reason;
+    // Its turn comes later, as an ordinary activity's.
+    if (reason instanceof QuotaSpent) return [];
     if (!(reason instanceof StepFailure)) throw reason;
     return [{ step: `assignRole:${role}`, failure: reason.failure, attempts: 1 }];
   });
-  return (
-    reports.find(({ failure }) => FAILURES[failure].kind === 'definitive') ?? reports[0] ?? null
-  );
+  const definitive = reports.find(({ failure }) => FAILURES[failure].kind === 'definitive');
+  return { stopped: definitive ?? reports[0] ?? null, left: true };
 }

@@ -10,9 +10,10 @@ import { park, takeWish } from '../src/ledger/park.ts';
 import { begin, complete, done, readRow } from '../src/ledger/run.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
-import type { RegistrationActivities, StepFailureReport } from './contract.ts';
+import type { QuotaWait, RegistrationActivities, StepFailureReport, StepRef } from './contract.ts';
 import { createUser } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
+import { QuotaSpent, type Quotas, type TurnOptions } from './quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
 import { assignRole, removeRole } from './roles.ts';
 import { attemptsWithin, runView } from './run-view.ts';
@@ -31,6 +32,7 @@ export interface RegistrationActivityDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
   readonly sealing: Pick<Sealing, 'open'>;
+  readonly quotas: Quotas;
   readonly log: StepLog;
   readonly tally: Tally;
   /** Tells waiters in this process that a row has changed. */
@@ -57,17 +59,25 @@ export function createRegistrationActivities(
     }
     return runView(row, retry);
   };
-  const context = (withinMs = REQUEST_TIMEOUT_MS): StepContext => ({
-    db,
-    provider: deps.provider,
-    sealing: deps.sealing,
-    graceMs: deps.propagationGraceSeconds * 1000,
-    signal: AbortSignal.timeout(withinMs),
-    attempt: Context.current().info.attempt,
-    slow: Number(Context.current().info.retryPolicy?.initialInterval ?? 0) >= SLOW_MS,
-    log: deps.log,
-    tally,
-  });
+  const context = (
+    withinMs: number,
+    turns: Pick<TurnOptions, 'queues' | 'place'>,
+    ...ends: readonly AbortSignal[]
+  ): StepContext => {
+    const signal = AbortSignal.any([AbortSignal.timeout(withinMs), ...ends]);
+    return {
+      db,
+      provider: deps.provider,
+      sealing: deps.sealing,
+      turn: deps.quotas.turns({ ...turns, withinMs, signal }),
+      graceMs: deps.propagationGraceSeconds * 1000,
+      signal,
+      attempt: Context.current().info.attempt,
+      slow: isSlow(),
+      log: deps.log,
+      tally,
+    };
+  };
 
   /** Runs a step; tells waiters; lets nothing but a named failure leave. */
   async function step<T>(name: string, id: string, work: () => Promise<T>): Promise<T> {
@@ -84,30 +94,52 @@ export function createRegistrationActivities(
     }
   }
 
+  /** A step that writes to Cognito. A slow one has attempts without end, each a minute after the last:
+   * it does not queue, and so adds no events. */
+  async function inTurn(
+    name: string,
+    { registrationId: id, place }: StepRef,
+    work: (ctx: StepContext) => Promise<unknown>,
+  ): Promise<QuotaWait | null> {
+    const { attempt } = Context.current().info;
+    const turns = { queues: !isSlow(), place: attempt === 1 ? place : undefined };
+    return await step(name, id, async () => {
+      try {
+        await work(context(REQUEST_TIMEOUT_MS, turns));
+        return null;
+      } catch (error) {
+        if (!(error instanceof QuotaSpent)) throw error;
+        if (!error.place) throw new StepFailure('throttled');
+        return { ...error.place, attempts: attempt - 1 };
+      }
+    });
+  }
+
   return {
     registerAtOnce: ({ registrationId: id }) =>
       step('registerAtOnce', id, async () => {
+        const { cancellationSignal } = Context.current();
         const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
-        const timed = context(withinMs);
-        const signal = AbortSignal.any([timed.signal, Context.current().cancellationSignal]);
-        const { row, stopped } = await registerAtOnce({ ...timed, signal }, id, runIdOf());
+        const ctx = context(withinMs, { queues: false }, cancellationSignal);
+        const { row, stopped } = await registerAtOnce(ctx, id, runIdOf());
         return { run: view(row), stopped };
       }),
     // Repeatable: begin moves only an accepted or running row, to running.
     openRun: ({ registrationId: id }) =>
       step('openRun', id, async () => view(await begin(db, id, runIdOf()))),
-    createUser: ({ registrationId: id }) =>
-      step('createUser', id, async () => {
-        await createUser(context(), await readRow(db, id));
-      }),
+    createUser: (ref) =>
+      inTurn('createUser', ref, async (ctx) =>
+        createUser(ctx, await readRow(db, ref.registrationId)),
+      ),
+    // Not in turn: its calls have a quota of their own, for which there is no setting.
     setPassword: ({ registrationId: id }) =>
       step('setPassword', id, async () => {
-        await setPassword(context(), id);
+        await setPassword(context(REQUEST_TIMEOUT_MS, { queues: false }), id);
       }),
-    assignRole: ({ registrationId: id, role }) =>
-      step('assignRole', id, () => assignRole(context(), id, role)),
-    removeRole: ({ registrationId: id, role }) =>
-      step('removeRole', id, () => removeRole(context(), id, role)),
+    assignRole: ({ role, ...ref }) =>
+      inTurn('assignRole', ref, (ctx) => assignRole(ctx, ref.registrationId, role)),
+    removeRole: ({ role, ...ref }) =>
+      inTurn('removeRole', ref, (ctx) => removeRole(ctx, ref.registrationId, role)),
     // Repeatable: only an open row moves, and a completed one is done.
     complete: ({ registrationId: id, roles }) =>
       step('complete', id, async () => {
@@ -144,7 +176,7 @@ export function createRegistrationActivities(
         const steps = records(failed);
         return view(await beginCompensation(db, id, cause, cancelled, steps, tally.moved));
       }),
-    deleteUser: ({ registrationId: id }) => step('deleteUser', id, () => deleteUser(context(), id)),
+    deleteUser: (ref) => inTurn('deleteUser', ref, (ctx) => deleteUser(ctx, ref.registrationId)),
     // Repeatable: says the same again.
     requireCleanup: ({ registrationId: id, failed }) =>
       step('requireCleanup', id, async () => {
@@ -164,6 +196,10 @@ export function createRegistrationActivities(
         return view(await close(db, id, done(attempts + 1), tally.moved));
       }),
   };
+}
+
+function isSlow(): boolean {
+  return Number(Context.current().info.retryPolicy?.initialInterval ?? 0) >= SLOW_MS;
 }
 
 function runIdOf(): string | null {

@@ -16,6 +16,7 @@ export async function assignRole(ctx: StepContext, id: string, role: string): Pr
 export async function removeRole(ctx: StepContext, id: string, role: string): Promise<void> {
   const row = await readRow(ctx.db, id);
   if (!mayAct(row) || row.roles.includes(role) || !row.rolesTouched.includes(role)) return;
+  await ctx.turn('update');
   try {
     await ctx.provider.removeRole(usernameOf(row), role, ctx.signal);
   } catch (error) {
@@ -24,8 +25,9 @@ export async function removeRole(ctx: StepContext, id: string, role: string): Pr
   await noteRoleRemoved(ctx.db, id, role, { [`removeRole:${role}`]: done(ctx.attempt) });
 }
 
-/** The call alone; the caller notes it. @throws StepFailure */
+/** The call alone; the caller notes it. @throws StepFailure, QuotaSpent */
 export async function addRole(ctx: StepContext, row: Registration, role: string): Promise<void> {
+  await ctx.turn('update');
   try {
     await ctx.provider.addRole(usernameOf(row), role, ctx.signal);
   } catch (error) {

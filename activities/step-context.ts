@@ -7,6 +7,7 @@ import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
 import type { IdentityProvider } from './cognito.ts';
 import { toProviderError, ProviderError } from './provider-error.ts';
+import type { Turn } from './quota.ts';
 import { StepFailure } from './step-failure.ts';
 
 /** What the steps log through; pino fits. */
@@ -22,6 +23,8 @@ export interface StepContext {
   readonly provider: IdentityProvider;
   readonly sealing: Pick<Sealing, 'open'>;
   readonly graceMs: number;
+  /** Called before each write to Cognito: waits for this deployment's turn. */
+  readonly turn: Turn;
   /** Aborts when the attempt's time is up: no call outlives its activity. */
   readonly signal: AbortSignal;
   /** From 1. */

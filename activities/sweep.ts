@@ -14,6 +14,7 @@ import type { Sealing } from '../src/secrets/sealing.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
 import { deleteUser } from './delete-user.ts';
+import type { Quotas } from './quota.ts';
 import { addRole, removeRole } from './roles.ts';
 import { setPassword } from './set-password.ts';
 import type { StepContext, StepLog } from './step-context.ts';
@@ -39,6 +40,7 @@ export interface SweepDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
   readonly sealing: Pick<Sealing, 'open'>;
+  readonly quotas: Quotas;
   readonly propagationGraceSeconds: number;
   readonly runs: Runs;
   readonly log: StepLog;
@@ -199,16 +201,19 @@ async function compensateHere(
 }
 
 function contextOf(deps: SweepDeps): StepContext {
+  const signal = AbortSignal.timeout(ROW_MS);
   return {
     db: deps.db,
     provider: deps.provider,
     sealing: deps.sealing,
+    // Where the turn does not come soon, the next sweep does.
+    turn: deps.quotas.turns({ withinMs: ROW_MS, queues: false, signal }),
     log: deps.log,
     tally: deps.tally,
     attempt: 1,
     slow: true,
     graceMs: deps.propagationGraceSeconds * 1000,
-    signal: AbortSignal.timeout(ROW_MS),
+    signal,
   };
 }
 

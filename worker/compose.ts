@@ -4,6 +4,7 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from '../activities/cognito.ts';
+import { createQuotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration-activities.ts';
 import type { Config } from '../src/config.ts';
 import { tryAdvisoryLock } from '../src/db/advisory-lock.ts';
@@ -63,7 +64,18 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
-  const deps = { ...config.retry, db: pool.db, provider, sealing, runs, log, tally, changed };
+  const quotas = createQuotas(pool.db, config.cognito);
+  const deps = {
+    ...config.retry,
+    db: pool.db,
+    provider,
+    sealing,
+    quotas,
+    runs,
+    log,
+    tally,
+    changed,
+  };
   const activities = {
     ...createRegistrationActivities({ ...deps, ...config.schedules }),
     ...createBackgroundActivities({

@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 import { cognitoClient, createCognito } from '../activities/cognito.ts';
+import { createQuotas } from '../activities/quota.ts';
 import { sweep } from '../activities/sweep.ts';
 import { ConfigError, parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
@@ -25,6 +26,7 @@ try {
       db: pool.db,
       provider: createCognito(cognito, config.cognito.userPoolId),
       sealing: createSealing(config.sealingKeys),
+      quotas: createQuotas(pool.db, config.cognito),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
       log,
       tally: NO_TALLY,

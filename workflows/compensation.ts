@@ -13,6 +13,7 @@ import type {
 import type { FailureName } from '../src/domain/failure.ts';
 import { isCompensating } from '../src/domain/status.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
+import { inTurn } from './quota.ts';
 import { reportOf } from './step-error.ts';
 import { step } from './steps.ts';
 import { showStatus, type Wake } from './wake.ts';
@@ -48,7 +49,9 @@ async function deleteWithin(
   attempts: number,
 ): Promise<StepFailureReport | null> {
   try {
-    await step(budgeted(attempts), 'deleteUser').deleteUser(ref);
+    await inTurn(attempts, (left, place) =>
+      step(budgeted(left), 'deleteUser').deleteUser({ ...ref, place }),
+    );
     return null;
   } catch (error) {
     return reportOf('deleteUser', error);

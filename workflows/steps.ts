@@ -7,6 +7,7 @@ import type {
 } from '../activities/contract.ts';
 import { FAILURES } from '../src/domain/failure.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
+import { inTurn } from './quota.ts';
 import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
 
 const MAX_LAG_PAUSE_MS = 60_000;
@@ -19,7 +20,9 @@ export function step(options: Parameters<typeof proxyActivities>[0], name: strin
 /** Creates the user; never parks. After the budget a second call goes on slowly, without end. */
 export async function createUser(ref: RegistrationRef, attempts: number): Promise<void> {
   try {
-    await step(budgeted(attempts), 'createUser').createUser(ref);
+    await inTurn(attempts, (left, place) =>
+      step(budgeted(left), 'createUser').createUser({ ...ref, place }),
+    );
   } catch (error) {
     if (isCancellation(error)) throw error;
     const report = reportOf('createUser', error);
@@ -67,13 +70,19 @@ type Attempted = () => Promise<StepFailureReport | null>;
 
 function assignment(ref: RegistrationRef, role: string, attempts: number): Attempted {
   const name = `assignRole:${role}`;
-  const work = () => step(budgeted(attempts), name).assignRole({ ...ref, role });
+  const work = () =>
+    inTurn(attempts, (left, place) =>
+      step(budgeted(left), name).assignRole({ ...ref, role, place }),
+    );
   return () => withinGrace(name, work, attempts);
 }
 
 function removal(ref: RegistrationRef, role: string, attempts: number): Attempted {
   const name = `removeRole:${role}`;
-  const work = () => step(budgeted(attempts), name).removeRole({ ...ref, role });
+  const work = () =>
+    inTurn(attempts, (left, place) =>
+      step(budgeted(left), name).removeRole({ ...ref, role, place }),
+    );
   return () => withinGrace(name, work, attempts);
 }
 

@@ -17,7 +17,7 @@ export interface ControlAnswer {
 
 /**
  * What only the sandbox has, below `/_sandbox`; `?pool=` narrows each to one pool:
- * `GET|DELETE mail`, `GET|DELETE calls`, `GET|PUT|DELETE faults`, `POST tokens` (claims).
+ * `GET|DELETE mail`, `GET|DELETE calls`, `GET call-times`, `GET|PUT|DELETE faults`, `POST tokens` (claims).
  */
 export function answerControl(
   { method, url, body }: ControlRequest,
@@ -44,8 +44,13 @@ export function answerControl(
       }
       return { status: 200, json: counts };
     }
+    case 'GET /_sandbox/call-times':
+      return { status: 200, json: { items: records.flatMap(({ callTimes }) => callTimes) } };
     case 'DELETE /_sandbox/calls':
-      for (const record of records) record.calls.clear();
+      for (const record of records) {
+        record.calls.clear();
+        record.callTimes = [];
+      }
       return { status: 204, json: null };
     case 'GET /_sandbox/faults':
       return {

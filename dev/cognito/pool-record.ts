@@ -18,9 +18,16 @@ export interface CallCount {
   done: number;
 }
 
+/** One call, when it came; in milliseconds since the epoch. */
+export interface CallTime {
+  readonly operation: string;
+  readonly at: number;
+}
+
 /** What the sandbox knows of one pool beside its users; gone when the sandbox ends. */
 export interface PoolRecord {
   readonly calls: Map<string, CallCount>;
+  callTimes: CallTime[];
   mail: Mail[];
   faults: ReturnType<typeof createFaultState>;
   rules: readonly Rule[];
@@ -29,10 +36,12 @@ export interface PoolRecord {
 }
 
 const MAIL_KEPT = 1_000;
+const CALL_TIMES_KEPT = 10_000;
 
 export function createPoolRecord(): PoolRecord {
   return {
     calls: new Map(),
+    callTimes: [],
     mail: [],
     faults: createFaultState([]),
     rules: [],
@@ -51,6 +60,12 @@ export function countOf(record: PoolRecord, operation: string): CallCount {
   const count = { calls: 0, done: 0 };
   record.calls.set(operation, count);
   return count;
+}
+
+export function noteCall(record: PoolRecord, operation: string): void {
+  countOf(record, operation).calls += 1;
+  record.callTimes.push({ operation, at: Date.now() });
+  if (record.callTimes.length > CALL_TIMES_KEPT) record.callTimes.shift();
 }
 
 export function addMail(record: PoolRecord, mail: Mail): void {

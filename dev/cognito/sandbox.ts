@@ -7,6 +7,7 @@ import {
   countOf,
   createPoolRecord,
   isHidden,
+  noteCall,
   type PoolRecord,
   setRules,
 } from './pool-record.ts';
@@ -96,7 +97,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       const pool = await poolOf(engine, body);
       const record = recordOf(pool?.options.Id ?? '');
       const request = { operation, body, pool };
-      countOf(record, operation).calls += 1;
+      noteCall(record, operation);
       const call = await describe(engine, request);
       const faults = [...record.faults.meet(call), ...everywhere.faults.meet(call)];
       for (const fault of faults) {

@@ -192,6 +192,14 @@ export const poolSightings = pgTable('pool_sightings', {
   comparedAt: at('compared_at').notNull(),
 });
 
+/** Where the queue of each quota ends, and when its next call may be made. UNLOGGED: written without
+ * waiting for the disk, and what a crash forgets of it is nothing. */
+export const quotaSlots = pgTable('quota_slots', {
+  quota: text('quota').primaryKey(),
+  queueEndsAt: timestamp('queue_ends_at', { withTimezone: true }).notNull(),
+  nextCallAt: timestamp('next_call_at', { withTimezone: true }).notNull(),
+});
+
 /** What to tell somebody, once the registration is complete. `id` deduplicates. */
 export const outbox = pgTable(
   'outbox',

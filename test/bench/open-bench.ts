@@ -6,6 +6,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { createCognito } from '../../activities/cognito.ts';
 import type { RegistrationActivities } from '../../activities/contract.ts';
 import { createDirectory } from '../../activities/directory.ts';
+import { createQuotas } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
 import { createRoleCatalogue } from '../../activities/role-catalogue.ts';
 import { createSessions } from '../../activities/sessions.ts';
@@ -45,6 +46,9 @@ const log = {
   },
 };
 
+/** Otherwise the account's quota is what would be measured. */
+const UNPACED = { createRps: 0, updateRps: 0 };
+
 const RETRY = {
   retryBudgetSeconds: 120,
   compensationBudgetSeconds: 5,
@@ -74,6 +78,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     db,
     provider,
     sealing: createSealing([]),
+    quotas: createQuotas(db, UNPACED),
     log,
     tally: metrics.tally,
     changed: (id: string) => changes.changed(id),

@@ -7,7 +7,7 @@ import { inject } from 'vitest';
 import { sandboxClient } from '../../dev/cognito/client.ts';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { makePool } from '../../dev/cognito/pool.ts';
-import type { CallCount, Mail } from '../../dev/cognito/pool-record.ts';
+import type { CallCount, CallTime, Mail } from '../../dev/cognito/pool-record.ts';
 
 export interface TestPool {
   readonly endpoint: string;
@@ -24,6 +24,8 @@ export interface TestPool {
   clearFaults(): Promise<void>;
   /** Calls by operation: how many came, and how many took effect. */
   calls(): Promise<Record<string, CallCount>>;
+  /** When calls of these operations came, in order; milliseconds since the epoch. */
+  callTimes(...operations: string[]): Promise<number[]>;
   clearCalls(): Promise<void>;
   mail(): Promise<Mail[]>;
   /** An access token signed by this pool; `claims` go over the usual ones (30 minutes, our client). */
@@ -56,6 +58,11 @@ export async function createTestPool(): Promise<TestPool> {
     setFaults: async (rules) => void (await control('PUT', 'faults', rules)),
     clearFaults: async () => void (await control('DELETE', 'faults')),
     calls: async () => (await control('GET', 'calls')) as Record<string, CallCount>,
+    callTimes: async (...operations) => {
+      const { items } = (await control('GET', 'call-times')) as { items: CallTime[] };
+      const times = items.filter(({ operation }) => operations.includes(operation));
+      return times.map(({ at }) => at).toSorted((a, b) => a - b);
+    },
     clearCalls: async () => void (await control('DELETE', 'calls')),
     mail: async () => ((await control('GET', 'mail')) as { items: Mail[] }).items,
     token: async (claims = {}) => {

@@ -10,6 +10,7 @@ import { sql } from 'drizzle-orm';
 import { createBackgroundActivities } from '../../activities/background-activities.ts';
 import { createCognito } from '../../activities/cognito.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
+import { createQuotas, type QuotaRates } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
 import { sweep } from '../../activities/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
@@ -41,6 +42,8 @@ export interface SagaOptions {
   readonly resumeIntervalSeconds?: number;
   /** Told what happens; nobody by default. */
   readonly tally?: Tally;
+  /** Unpaced where absent. */
+  readonly rates?: QuotaRates;
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
 }
@@ -115,6 +118,7 @@ export class Saga {
       db: this.db,
       provider: createCognito(this.pool.client, this.pool.userPoolId),
       sealing: SEALING,
+      quotas: createQuotas(this.db, this.#options.rates ?? { createRps: 0, updateRps: 0 }),
       runs: this.runs,
       log: quiet,
       tally: this.#options.tally ?? NO_TALLY,

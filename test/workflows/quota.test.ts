@@ -1,0 +1,146 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createQuotas, invitationsInTurn, QuotaSpent } from '../../activities/quota.ts';
+import { createCognito } from '../../activities/cognito.ts';
+import { queue, type Quota } from '../../src/ledger/quota.ts';
+import { wishCancel } from '../../src/ledger/wishes.ts';
+import { addUser } from '../stack/pool-user.ts';
+import { Saga } from '../stack/saga.ts';
+
+const OPERATOR = { actor: 'operator', reason: null } as const;
+const ILL = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } } as const;
+/** Longer than any test. */
+const LONG = 1000;
+
+async function started(rates: { createRps: number; updateRps: number }): Promise<Saga> {
+  return await Saga.start({ rates });
+}
+
+/** Others, who came before. */
+async function others(saga: Saga, quota: Quota, seconds: number): Promise<void> {
+  for (let index = 0; index < 10; index += 1) await queue(saga.db, quota, 10 / seconds);
+}
+
+async function timersOf(saga: Saga, id: string): Promise<number> {
+  const { events } = await saga.handle(id).fetchHistory();
+  return (events ?? []).filter((event) => event.timerStartedEventAttributes).length;
+}
+
+const waits = (saga: Saga, id: string) =>
+  saga.eventually(async () => (await timersOf(saga, id)) > 0);
+
+async function cancel(saga: Saga, id: string): Promise<void> {
+  await wishCancel(saga.db, id, OPERATOR);
+  await saga.runs.cancel(id);
+}
+
+describe('at one call a second', () => {
+  let saga: Saga;
+  beforeAll(async () => {
+    saga = await started({ createRps: 1, updateRps: 1 });
+  });
+  beforeEach(async () => {
+    await saga.db.execute(sql`DELETE FROM quota_slots`);
+    await saga.pool.clearCalls();
+  });
+  afterEach(async () => {
+    await saga.pool.clearFaults();
+  });
+  afterAll(async () => {
+    await saga.stop();
+  });
+
+  test('a turn is waited for by one timer and one more activity, and is no attempt', async () => {
+    await others(saga, 'create', 3);
+    const registration = await saga.register();
+    expect(await saga.ending(registration.id)).toBe('completed');
+    const { steps } = await saga.row(registration.id);
+    expect(steps['createUser']).toEqual({ status: 'done', attempts: 1, lastError: null });
+    expect(await timersOf(saga, registration.id)).toBe(1);
+    expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
+  });
+
+  test('cancelled while it waits to create: at once, and nothing is ever created', async () => {
+    await others(saga, 'create', LONG);
+    const registration = await saga.register();
+    await waits(saga, registration.id);
+    await cancel(saga, registration.id);
+    expect(await saga.ending(registration.id)).toBe('CancelledFailure');
+    expect((await saga.row(registration.id)).status).toBe('cancelled');
+    expect((await saga.pool.calls())['AdminCreateUser']).toBeUndefined();
+  });
+
+  test('cancelled while it waits for roles: the user is deleted past everybody who waits', async () => {
+    await others(saga, 'update', LONG);
+    const registration = await saga.register({ roles: ['viewer', 'manager'] });
+    await waits(saga, registration.id);
+    await cancel(saga, registration.id);
+    expect(await saga.ending(registration.id)).toBe('CancelledFailure');
+    expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'cancelled' });
+    expect((await saga.pool.calls())['AdminAddUserToGroup']).toBeUndefined();
+  });
+
+  test('deletions wait among themselves, and end', async () => {
+    await others(saga, 'update', LONG);
+    const registrations = await Promise.all([saga.register(), saga.register()]);
+    for (const { id } of registrations) await waits(saga, id);
+    for (const { id } of registrations) await cancel(saga, id);
+    for (const registration of registrations) {
+      expect(await saga.ending(registration.id)).toBe('CancelledFailure');
+      expect((await saga.world(registration)).mark).toBeNull();
+    }
+  });
+
+  test('an invitation is a creation: sent in its turn, and later when that is far away', async () => {
+    const email = 'invited@example.com';
+    await addUser(saga.pool, email);
+    const cognito = createCognito(saga.pool.client, saga.pool.userPoolId);
+    const provider = invitationsInTurn(
+      cognito,
+      createQuotas(saga.db, { createRps: 1, updateRps: 1 }),
+    );
+    const send = () => provider.sendInvitation(email, AbortSignal.timeout(4000));
+    await send();
+    expect(await saga.pool.mail()).toHaveLength(1);
+    await others(saga, 'create', LONG);
+    await expect(send()).rejects.toMatchObject({ name: 'TooManyRequestsException' });
+    expect(await saga.pool.mail()).toHaveLength(1);
+  });
+
+  test('a turn that does not come before the attempt is cut off was none', async () => {
+    const quotas = createQuotas(saga.db, { createRps: 2, updateRps: 2 });
+    const ended = new AbortController();
+    const turn = quotas.turns({ withinMs: 4000, queues: true, signal: ended.signal });
+    await turn('create');
+    const waiting = turn('create');
+    ended.abort();
+    await expect(waiting).rejects.toThrow(QuotaSpent);
+  });
+});
+
+test('attempts between waits are still attempts: the budget is spent once', async () => {
+  const saga = await started({ createRps: 0, updateRps: 0.5 });
+  try {
+    await saga.pool.setFaults([ILL]);
+    const registration = await saga.register();
+    await saga.untilStatus(registration.id, 'roles_pending');
+    // One at once, and a budget of one second has three; two seconds apart.
+    expect((await saga.pool.calls())['AdminAddUserToGroup']?.calls).toBe(4);
+    expect(await timersOf(saga, registration.id)).toBeGreaterThan(0);
+    await cancel(saga, registration.id);
+    await saga.ending(registration.id);
+  } finally {
+    await saga.stop();
+  }
+});
+
+test('0 is unpaced, and costs no statement', async () => {
+  const saga = await started({ createRps: 0, updateRps: 0 });
+  try {
+    await saga.db.execute(sql`DROP TABLE quota_slots`);
+    const registration = await saga.register();
+    expect(await saga.ending(registration.id)).toBe('completed');
+  } finally {
+    await saga.stop();
+  }
+});
