@@ -128,9 +128,9 @@ test('setPassword at once, in a pool that says the password was used: rejected',
 test('an attempt that meets the end of an earlier one does not take its seal for lost', async () => {
   const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
   const results = await Promise.allSettled(
-    Array.from({ length: 6 }, () => setPassword(steps.context(), id)),
+    Array.from({ length: 40 }, () => setPassword(steps.context(), id)),
   );
-  expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => 'fulfilled'));
+  expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
 });
 
 test('registerAtOnce twice with a password: it is set once', async () => {
