@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import { ProviderUnavailable } from '../src/domain/role.ts';
 import type { Person, Sessions, Tokens } from '../src/domain/session.ts';
+import type { Secret } from '../src/secrets/secret.ts';
 import { REQUEST_TIMEOUT_MS } from './cognito.ts';
 
 export interface SessionSettings {
@@ -42,7 +43,7 @@ export function createSessions(
   client: CognitoIdentityProviderClient,
   { clientId, clientSecret }: SessionSettings,
   log: Log,
-): Sessions {
+): Sessions<Secret> {
   const app = { ClientId: clientId, ...(clientSecret ? { ClientSecret: clientSecret } : {}) };
 
   /** @returns null where Cognito refuses */
@@ -80,7 +81,7 @@ export function createSessions(
       const answer = await ask((abortSignal) => {
         const AuthParameters = {
           USERNAME: name,
-          PASSWORD: password,
+          PASSWORD: password.reveal(),
           ...(clientSecret ? { SECRET_HASH: secretHash(name, clientId, clientSecret) } : {}),
         };
         const flow = {

@@ -3,6 +3,7 @@ import { answerError } from './routes/answer-error.ts';
 import type { AppDeps, AppEnv } from './routes/app-deps.ts';
 import { mountAuditEvents } from './routes/audit-events.ts';
 import { mountSessionDoor } from './routes/door-session.ts';
+import { mountSignupDoor } from './routes/door-signup.ts';
 import { mountStepDoor } from './routes/door-step.ts';
 import { mountUsersDoor } from './routes/door-users.ts';
 import { mountHealth } from './routes/health.ts';
@@ -32,6 +33,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   mountAuditEvents(api, deps);
   if (deps.doors.has('users')) mountUsersDoor(api, deps);
   if (deps.doors.has('step')) mountStepDoor(api, deps);
+  if (deps.doors.has('signup')) mountSignupDoor(api, deps);
   if (deps.doors.has('session')) mountSessionDoor(api, deps);
   mountHealth(api, deps, () => databaseState(deps.db, deps.logger));
   mountProblemPages(api);

@@ -63,6 +63,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       uiUrl: config.temporal.uiUrl,
       namespace: config.temporal.namespace,
     },
+    signupMode: config.http.signupMode,
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     attributes: config.cognito.attributes,
     secret: (text) => new Secret(text),

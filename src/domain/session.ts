@@ -24,11 +24,11 @@ export type SignIn =
   | { readonly kind: 'refused' }
   | { readonly kind: 'challenge' };
 
-/** The pool's own sessions. Each throws ProviderUnavailable (src/domain/role.ts) when the pool does
+/** The pool's own sessions; `Password` is what a password has become by then. Each throws ProviderUnavailable (src/domain/role.ts) when the pool does
  * not answer, or not to us. */
-export interface Sessions {
+export interface Sessions<Password> {
   /** @param name an e-mail address, or the pool's own name of a user */
-  signIn(name: string, password: string): Promise<SignIn>;
+  signIn(name: string, password: Password): Promise<SignIn>;
   /** null where the refresh token is dead, or none. */
   refresh(refreshToken: string): Promise<Tokens | null>;
   /** null where the access token counts no more. */

@@ -5,7 +5,7 @@ import { registrations } from '../db/schema.ts';
 import type { Door, Registration } from '../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import { WAITING } from '../domain/step.ts';
-import { append } from './audit-trail.ts';
+import { append, type NewAuditEvent } from './audit-trail.ts';
 import { atEdge, violates } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
 import { toRegistration } from './row.ts';
@@ -110,6 +110,27 @@ export async function release(db: Database, id: string): Promise<void> {
   );
 }
 
+export function acceptedRow(input: AcceptInput, acceptedAt: Date) {
+  return {
+    ...input,
+    attributes: { ...input.attributes },
+    roles: [...input.roles],
+    status: 'accepted' as const,
+    acceptedAt,
+    sealedAt: input.sealedPassword && acceptedAt,
+    steps: input.sealedPassword ? { setPassword: WAITING } : {},
+  };
+}
+
+export function requestedEvent(input: AcceptInput): NewAuditEvent {
+  return {
+    event: 'registration.requested',
+    registrationId: input.id,
+    actor: input.requestedBy,
+    details: { door: input.door, roles: input.roles },
+  };
+}
+
 async function insert(db: Database, input: AcceptInput): Promise<Registration | null> {
   const acceptedAt = new Date();
   try {
@@ -117,23 +138,10 @@ async function insert(db: Database, input: AcceptInput): Promise<Registration | 
       db.transaction(async (tx) => {
         const [row] = await tx
           .insert(registrations)
-          .values({
-            ...input,
-            attributes: { ...input.attributes },
-            roles: [...input.roles],
-            status: 'accepted',
-            acceptedAt,
-            sealedAt: input.sealedPassword && acceptedAt,
-            steps: input.sealedPassword ? { setPassword: WAITING } : {},
-          })
+          .values(acceptedRow(input, acceptedAt))
           .returning();
         if (!row) return null;
-        await append(tx, {
-          event: 'registration.requested',
-          registrationId: input.id,
-          actor: input.requestedBy,
-          details: { door: input.door, roles: input.roles },
-        });
+        await append(tx, requestedEvent(input));
         return toRegistration(row);
       }),
     );
@@ -180,6 +188,8 @@ async function resumeOwn(
   holder: Registration,
 ): Promise<AcceptResult | null> {
   const own =
+    // At a public door nobody can be known again.
+    input.keyScope === input.requestedBy &&
     input.idempotencyKey === null &&
     holder.status === 'roles_pending' &&
     holder.requestedBy === input.requestedBy &&

@@ -1,5 +1,5 @@
 import { and, sql, type SQL } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
+import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
 import { atEdge } from './database-error.ts';
@@ -14,7 +14,10 @@ export const hasUsername = (username: string): SQL =>
   sql`lower(${registrations.username}) = lower(${username})`;
 
 /** The living row that fits, of which an address or a username has at most one. */
-export async function findLiving(db: Database, condition: SQL): Promise<Registration | null> {
+export async function findLiving(
+  db: Database | Transaction,
+  condition: SQL,
+): Promise<Registration | null> {
   return await atEdge(async () => {
     const [row] = await db.select().from(registrations).where(and(condition, LIVING)).limit(1);
     return row ? toRegistration(row) : null;

@@ -1,30 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import type { Context } from 'hono';
-import { notGrantable, maySee, type Caller } from '../domain/grants.ts';
-import type { Door, Registration } from '../domain/registration.ts';
-import { accept, findByKey, release, requestHashOf, type AcceptInput } from '../ledger/accept.ts';
-import type { Secret } from '../secrets/secret.ts';
 import { emailHash } from '../email-hash.ts';
+import { notGrantable, maySee, type Caller } from '../domain/grants.ts';
+import type { Registration } from '../domain/registration.ts';
+import { findByKey, type AcceptInput } from '../ledger/accept.ts';
+import { acceptInputOf, acceptOrRelease, type Wanted } from './accept-wanted.ts';
 import { pointerTo, Problem } from '../problem-details.ts';
 import type { AppDeps, AppEnv } from './app-deps.ts';
-
-/** What a bearer door wants registered; shape already checked. */
-export interface Wanted {
-  readonly door: Door;
-  readonly email: string;
-  readonly username: string | null;
-  readonly firstName: string | null;
-  readonly lastName: string | null;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly emailVerified: boolean;
-  readonly invite: boolean;
-  /** null: nobody chose one. Not null only where the deployment can seal it. */
-  readonly password: Secret | null;
-  /** What the registration assigns. */
-  readonly roles: readonly string[];
-  /** As sent: checked against grants and pool, and what pointers point into. */
-  readonly rolesSent: readonly string[];
-}
 
 export interface Admitted {
   readonly registration: Registration;
@@ -56,25 +37,15 @@ async function admitFor(
 ): Promise<Admitted> {
   if (caller.grants !== '*' && caller.grants.size === 0) throw new Problem('forbidden');
   refuseUngrantable(caller, wanted.rolesSent);
-  const { rolesSent, password, ...fields } = wanted;
-  // That there is a password belongs to the request; which one it is does not.
-  const requestHash = requestHashOf({ ...fields, rolesSent, ...(password && { password: true }) });
+  const keyed = { requestedBy: caller.id, keyScope: caller.id, idempotencyKey };
+  const input = acceptInputOf(deps, wanted, keyed);
   if (idempotencyKey !== null) {
     const held = await findByKey(deps.db, { keyScope: caller.id, idempotencyKey });
-    if (held && held.requestHash !== requestHash) throw new Problem('idempotency_key_reused');
+    if (held && held.requestHash !== input.requestHash) throw new Problem('idempotency_key_reused');
     if (held) return { registration: held.registration, replayed: true };
   }
-  await refuseUnknown(deps, rolesSent);
-  const id = randomUUID();
-  return await acceptOrThrow(deps, caller, {
-    ...fields,
-    id,
-    sealedPassword: password && seal(deps, password, id),
-    requestedBy: caller.id,
-    keyScope: caller.id,
-    idempotencyKey,
-    requestHash,
-  });
+  await refuseUnknown(deps, wanted.rolesSent);
+  return await acceptOrThrow(deps, caller, input);
 }
 
 export function refuseUngrantable(caller: Caller, roles: readonly string[]): void {
@@ -98,11 +69,6 @@ export async function refuseUnknown(
   });
 }
 
-function seal({ sealing }: AppDeps, password: Secret, id: string): Uint8Array {
-  if (!sealing) throw new Error('a door took a password that nobody can seal');
-  return sealing.seal(password, id);
-}
-
 /** Does something for a run behind the answer; what fails here is the sweep's. */
 export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Promise<void>): void {
   work.catch((error: unknown) => {
@@ -112,13 +78,7 @@ export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Pr
 }
 
 async function acceptOrThrow(deps: AppDeps, caller: Caller, input: AcceptInput): Promise<Admitted> {
-  let result = await accept(deps.db, input);
-  // Twice: the address and the username may have belonged to different people.
-  for (let released = 0; released < 2; released += 1) {
-    if (!('holder' in result) || !(await isGone(deps, result.holder))) break;
-    await release(deps.db, result.holder.id);
-    result = await accept(deps.db, input);
-  }
+  const result = await acceptOrRelease(deps, input);
   switch (result.kind) {
     case 'accepted':
       deps.runs.startSoon(result.registration.id);
@@ -147,15 +107,6 @@ function takenProblem(
   holder: Registration,
 ): Problem {
   return new Problem(code, maySee(caller, holder) ? { registrationId: holder.id } : {});
-}
-
-/** Whether the user of a completed row is no longer in the pool. A young one may just not be visible. */
-async function isGone(deps: AppDeps, holder: Registration): Promise<boolean> {
-  const { status, finishedAt, cognitoUsername } = holder;
-  if (status !== 'completed' || finishedAt === null || cognitoUsername === null) return false;
-  if (Date.now() - finishedAt.getTime() < deps.propagationGraceSeconds * 1000) return false;
-  if (await deps.directory.userExists(cognitoUsername)) return false;
-  return !(await deps.directory.userExists(cognitoUsername));
 }
 
 function placesOf(

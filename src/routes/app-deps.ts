@@ -61,7 +61,7 @@ export interface AppDeps {
   readonly roles: RoleCatalogue;
   readonly directory: Directory;
   /** Of our app client; asked only where a door needs it. */
-  readonly sessions: Sessions;
+  readonly sessions: Sessions<Secret>;
   readonly changes: Changes;
   readonly verifyToken: VerifyToken;
   readonly grants: readonly Grant[];
@@ -71,6 +71,8 @@ export interface AppDeps {
   /** The doors that are open; `canonical` needs no mention. */
   readonly doors: ReadonlySet<string>;
   readonly temporal: TemporalView;
+  /** What sign-up does without a `Prefer` header (SIGNUP_MODE). */
+  readonly signupMode: 'sync' | 'async';
   readonly propagationGraceSeconds: number;
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { TokenRejected } from '../access/tokens.ts';
+import { emailHash } from '../email-hash.ts';
 import { normaliseEmail } from '../domain/email.ts';
+import { normaliseUsername } from '../domain/username.ts';
 import type { FailureCode } from '../domain/failure.ts';
 import { findLiving, hasUsername } from '../ledger/living.ts';
 import { Problem } from '../problem-details.ts';
@@ -10,7 +12,7 @@ import type { AppDeps } from './app-deps.ts';
 import { doorErrors } from './door-answers.ts';
 import { readDoorBody } from './door-body.ts';
 import { DoorError } from './door-error.ts';
-import { sent } from './door-fields.ts';
+import { password, sent } from './door-fields.ts';
 import { isPlain } from './fields.ts';
 import { BEARER, mountPlain, type Api } from './mount.ts';
 import { PersonSchema, showPerson, showTokens, SignedInSchema, TokensSchema } from './signed-in.ts';
@@ -22,12 +24,13 @@ const EVERYWHERE: readonly FailureCode[] = ['unavailable', 'internal'];
 const WITH_BODY: readonly FailureCode[] = ['payload_too_large', ...EVERYWHERE];
 const PUBLIC: readonly FailureCode[] = ['rate_limited', ...WITH_BODY];
 
-const credentials = z
-  .object({
-    username: sent(320).openapi({ description: 'The username, or the e-mail address.' }),
-    password: sent(256),
-  })
-  .openapi('Credentials', { example: { username: 'ada@example.com', password: 'Analytical1' } });
+const credentialsOf = ({ secret }: Pick<AppDeps, 'secret'>) =>
+  z
+    .object({
+      username: sent(320).openapi({ description: 'The username, or the e-mail address.' }),
+      password: password(secret),
+    })
+    .openapi('Credentials', { example: { username: 'ada@example.com', password: 'Analytical1' } });
 const refreshToken = z
   .object({ refresh_token: sent(16_384) })
   .openapi('RefreshToken', { example: { refresh_token: 'eyJjdHkiOiJ…' } });
@@ -39,6 +42,7 @@ const bodyOf = (schema: z.ZodType) => ({
 /** The `session` door: sign-in, refresh, profile and sign-out on the pool's own sessions. */
 export function mountSessionDoor(api: Api, deps: AppDeps): void {
   const { sessions } = deps;
+  const credentials = credentialsOf(deps);
 
   mountPlain(
     api,
@@ -60,6 +64,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = await readDoorBody(c, credentials);
       const name = nameOf(body.username);
+      c.set('emailHash', emailHash(name));
       await deps.limits.signIn(deps.clientAddress(c), name);
       const signIn = await sessions.signIn(await poolNameOf(deps, name), body.password);
       if (signIn.kind === 'challenge') throw new Problem('challenge_required');
@@ -147,7 +152,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
 /** One form of what somebody signs in by; empty where it can be nobody's. */
 function nameOf(sentName: string): string {
   if (!isPlain(sentName)) return '';
-  return normaliseEmail(sentName) ?? sentName.normalize('NFC').trim();
+  return normaliseEmail(sentName) ?? normaliseUsername(sentName);
 }
 
 /** What to ask Cognito for. A name that the ledger does not know is asked for like any other: Cognito

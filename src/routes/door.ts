@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { FailureCode } from '../domain/failure.ts';
 import type { Door } from '../domain/registration.ts';
-import type { Wanted } from './admit.ts';
+import type { Wanted } from './accept-wanted.ts';
 import { json } from './answers.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 

@@ -1,12 +1,16 @@
 import { z } from '@hono/zod-openapi';
 import { MAX_EMAIL_OCTETS, normaliseEmail } from '../domain/email.ts';
 import { MAX_ROLES, ROLE_NAME } from '../domain/role.ts';
+import { normaliseUsername } from '../domain/username.ts';
 import type { Secret } from '../secrets/secret.ts';
 
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
 const MAX_ROLES_SENT = 200;
+export const MIN_USERNAME = 3;
+export const MAX_USERNAME = 50;
+export const MAX_NAME = 50;
 /** Cognito's own bound; the pool's policy says more. */
-const MAX_PASSWORD = 256;
+export const MAX_PASSWORD = 256;
 const CONTROL = /\p{Cc}/u;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -16,7 +20,7 @@ export function isPlain(value: string): boolean {
 }
 
 // The document's words for the same, spelled out: other languages know fewer classes, and other blanks.
-const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
+export const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
 const PLAIN = `[^${CONTROLS}]*`;
 const NOT_BLANK = String.raw`[^\s\ufeff${CONTROLS}]`;
 
@@ -46,6 +50,18 @@ export function text(min: number, max: number) {
       pattern: min === 0 ? `^${PLAIN}$` : `^${PLAIN}${NOT_BLANK}${PLAIN}$`,
     });
 }
+
+/** In the one form that counts; blanks around it do not. */
+export const username = text(MIN_USERNAME, MAX_USERNAME)
+  .transform(normaliseUsername)
+  .refine((value) => Array.from(value).length >= MIN_USERNAME, {
+    error: `At least ${MIN_USERNAME} here.`,
+    params: { code: 'too_small' },
+  })
+  .openapi({
+    type: 'string',
+    pattern: `^${PLAIN}${NOT_BLANK}[^${CONTROLS}]{${MIN_USERNAME - 2},}${NOT_BLANK}${PLAIN}$`,
+  });
 
 /** As it is sent, never trimmed, and a Secret from here on. */
 export function password(secret: (text: string) => Secret) {

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { pointerTo, Problem } from '../problem-details.ts';
 
-const VISIBLE_ASCII = /^[!-~]{1,255}$/;
+export const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 
 /** For the document; `idempotencyKeyOf` checks it, in its turn of the order of checks. */
 export const idempotencyKey = z.string().optional().openapi({

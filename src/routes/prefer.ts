@@ -15,3 +15,8 @@ export function waitSecondsOf(prefer: string | undefined): number | null {
   }
   return null;
 }
+
+/** Whether a `Prefer` header asks to be answered before the work is done. */
+export function prefersAsync(prefer: string | undefined): boolean {
+  return (prefer ?? '').split(',').some((one) => /^\s*respond-async\s*(?:;.*)?$/i.test(one));
+}

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
-import type { Wanted } from './admit.ts';
+import type { Wanted } from './accept-wanted.ts';
 import type { AppDeps } from './app-deps.ts';
-import { email, password, roles, text } from './fields.ts';
+import { email, MAX_NAME, password, roles, text, username } from './fields.ts';
 
 /** The body of POST /registrations. A password is taken where it can be sealed. */
 export function newRegistration({
@@ -13,9 +13,9 @@ export function newRegistration({
     .strictObject({
       email,
       roles,
-      username: text(3, 50).nullish(),
-      firstName: text(1, 50).nullish(),
-      lastName: text(1, 50).nullish(),
+      username: username.nullish(),
+      firstName: text(1, MAX_NAME).nullish(),
+      lastName: text(1, MAX_NAME).nullish(),
       attributes: attributesOf(attributes),
       emailVerified: z.boolean().default(true),
       password: password(secret)

@@ -23,7 +23,12 @@ const ROLES: Role[] = [
 const unlimited = () => Promise.resolve();
 const away = () => Promise.reject(new ProviderUnavailable('no pool'));
 /** Of a test that has no pool: whoever needs sessions brings real ones. */
-const NO_SESSIONS: Sessions = { signIn: away, refresh: away, personOf: away, signOut: away };
+const NO_SESSIONS: Sessions<Secret> = {
+  signIn: away,
+  refresh: away,
+  personOf: away,
+  signOut: away,
+};
 
 /** Everything that the fakes were asked, and what they are told to answer. */
 export interface Scripts {
@@ -121,6 +126,7 @@ export async function startApi(): Promise<ApiUnderTest> {
       uiUrl: 'http://ui.example/',
       namespace: 'default',
     },
+    signupMode: 'sync',
     propagationGraceSeconds: 30,
     attributes: ['locale', 'custom:tenant_id'],
     secret: (text) => new Secret(text),

@@ -15,7 +15,7 @@ afterAll(() => api.end());
 type Json = Record<string, unknown>;
 
 test('the document is OpenAPI 3.1, whole and stable', async () => {
-  const app = api.app({ doors: new Set(['users', 'step', 'session']) });
+  const app = api.app({ doors: new Set(['users', 'step', 'signup', 'session']) });
   const { body } = await api.call('/openapi.json', { token: null, app });
   expect(body.openapi).toBe('3.1.0');
   const operations = Object.entries<Json>(body.paths).flatMap(([path, item]) =>
@@ -39,6 +39,7 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
     'get /audit-events': 'listAuditEvents',
     'post /api/users': 'doorCreateUser',
     'post /api/step/users': 'doorCreateUserWithRoles',
+    'post /auth/register': 'doorSignUp',
     'post /auth/login': 'doorLogin',
     'post /auth/refresh': 'doorRefresh',
     'get /profile': 'doorProfile',

@@ -5,6 +5,7 @@ import { sourcesOf, withoutComments, type SourceFile } from './source.ts';
 const REVEALERS: Readonly<Record<string, string>> = {
   'src/secrets/sealing.ts': 'to seal it',
   'activities/cognito.ts': 'in the call to Cognito',
+  'activities/sessions.ts': 'the same, to sign in',
 };
 const PRODUCT = ['src', 'workflows', 'activities', 'worker', 'setup', 'dev'];
 

@@ -120,6 +120,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
       uiUrl: null,
       namespace: 'default',
     },
+    signupMode: 'sync',
     propagationGraceSeconds: RETRY.propagationGraceSeconds,
     attributes: [],
     secret: (text) => new Secret(text),

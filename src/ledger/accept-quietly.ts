@@ -1,0 +1,89 @@
+import { and, desc, eq, sql } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
+import { registrations } from '../db/schema.ts';
+import { publicFailure } from '../domain/failure.ts';
+import { acceptedRow, requestedEvent, type AcceptInput } from './accept.ts';
+import { append } from './audit-trail.ts';
+import { atEdge, violates } from './database-error.ts';
+import { findLiving, hasEmail, hasUsername } from './living.ts';
+
+/** What a caller who must not learn who exists gets: an id, whatever became of it. */
+export type QuietAcceptance =
+  | { readonly kind: 'accepted'; readonly id: string; readonly starts: boolean }
+  | { readonly kind: 'replayed'; readonly id: string }
+  | { readonly kind: 'key_reused' };
+
+/**
+ * As `accept`, with the same statements whether somebody holds the address or the username or nobody
+ * does: where somebody does, the row is `failed` at once and keeps no seal. Such a row still answers
+ * to its idempotency key, or a repeated request would tell which it was.
+ * @throws DatabaseError
+ */
+export async function acceptQuietly(db: Database, input: AcceptInput): Promise<QuietAcceptance> {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    try {
+      return await atEdge(() => db.transaction((tx) => acceptOnce(tx, input)));
+    } catch (error) {
+      // Another door, which takes no turns, was quicker.
+      const conflicts = ['living_email', 'living_username', 'idempotency_key'];
+      if (!conflicts.some((name) => violates(error, `registrations_${name}`))) throw error;
+    }
+  }
+  throw new Error('accept: a conflicting row came and went five times');
+}
+
+async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcceptance> {
+  await takeTurns(tx, input);
+  if (input.idempotencyKey !== null) {
+    const held = await findQuietly(tx, input.keyScope, input.idempotencyKey);
+    if (held && held.requestHash !== input.requestHash) return { kind: 'key_reused' };
+    if (held) return { kind: 'replayed', id: held.id };
+  }
+  const byEmail = await findLiving(tx, hasEmail(input.email));
+  const byUsername = await findLiving(tx, hasUsername(input.username ?? ''));
+  const at = new Date();
+  const row = acceptedRow(input, at);
+  const failure = byEmail ? 'email_taken' : byUsername ? 'username_taken' : null;
+  const failed = failure && {
+    status: 'failed' as const,
+    closesAs: 'failed' as const,
+    failure: publicFailure(failure),
+    finishedAt: at,
+    sealedAt: null,
+    sealedPassword: null,
+    steps: {},
+    // The sweep appends it: one more statement here would take its time.
+    unrecordedEvents: ['registration.failed' as const],
+  };
+  await tx.insert(registrations).values({ ...row, ...failed });
+  await append(tx, requestedEvent(input));
+  return { kind: 'accepted', id: input.id, starts: failure === null };
+}
+
+// Requests that race for one address or username wait for each other, taken or free alike.
+async function takeTurns(tx: Transaction, { email, username }: AcceptInput): Promise<void> {
+  const names = [`email ${email}`, `username ${(username ?? email).toLowerCase()}`];
+  for (const name of names) {
+    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`);
+  }
+}
+
+async function findQuietly(
+  tx: Transaction,
+  keyScope: string,
+  idempotencyKey: string,
+): Promise<{ id: string; requestHash: string } | undefined> {
+  const [row] = await tx
+    .select({ id: registrations.id, requestHash: registrations.requestHash })
+    .from(registrations)
+    .where(
+      and(
+        eq(registrations.keyScope, keyScope),
+        eq(registrations.idempotencyKey, idempotencyKey),
+        sql`(status NOT IN ('failed', 'cancelled') OR (status = 'failed' AND finished_at = accepted_at))`,
+      ),
+    )
+    .orderBy(desc(registrations.acceptedAt))
+    .limit(1);
+  return row;
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import type { Door, Registration } from '../domain/registration.ts';
+import {
+  accept,
+  release,
+  requestHashOf,
+  type AcceptInput,
+  type AcceptResult,
+} from '../ledger/accept.ts';
+import type { Secret } from '../secrets/secret.ts';
+import type { AppDeps } from './app-deps.ts';
+
+/** What a door wants registered; shape already checked. */
+export interface Wanted {
+  readonly door: Door;
+  readonly email: string;
+  readonly username: string | null;
+  readonly firstName: string | null;
+  readonly lastName: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly emailVerified: boolean;
+  readonly invite: boolean;
+  /** null: nobody chose one. Not null only where the deployment can seal it. */
+  readonly password: Secret | null;
+  /** What the registration assigns. */
+  readonly roles: readonly string[];
+  /** As sent: checked against grants and pool, and what pointers point into. */
+  readonly rolesSent: readonly string[];
+}
+
+/** Who asks, as far as an idempotency key goes. */
+type Keyed = Pick<AcceptInput, 'requestedBy' | 'keyScope' | 'idempotencyKey'>;
+
+/** What the ledger accepts of what is wanted; seals the password. */
+export function acceptInputOf(
+  deps: Pick<AppDeps, 'sealing'>,
+  { rolesSent, password, ...fields }: Wanted,
+  keyed: Keyed,
+): AcceptInput {
+  const id = randomUUID();
+  return {
+    ...fields,
+    ...keyed,
+    id,
+    sealedPassword: password && seal(deps, password, id),
+    // That there is a password belongs to the request; which one it is does not.
+    requestHash: requestHashOf({ ...fields, rolesSent, ...(password && { password: true }) }),
+  };
+}
+
+/** Accepts, also where an address or a username is held by somebody who is no longer in the pool.
+ * @throws ProviderUnavailable, DatabaseError */
+export async function acceptOrRelease(deps: AppDeps, input: AcceptInput): Promise<AcceptResult> {
+  let result = await accept(deps.db, input);
+  // Twice: the address and the username may have belonged to different people.
+  for (let released = 0; released < 2; released += 1) {
+    if (!('holder' in result) || !(await isGone(deps, result.holder))) break;
+    await release(deps.db, result.holder.id);
+    result = await accept(deps.db, input);
+  }
+  return result;
+}
+
+function seal({ sealing }: Pick<AppDeps, 'sealing'>, password: Secret, id: string): Uint8Array {
+  if (!sealing) throw new Error('a door took a password that nobody can seal');
+  return sealing.seal(password, id);
+}
+
+/** Whether the user of a completed row is no longer in the pool. A young one may just not be visible. */
+async function isGone(deps: AppDeps, holder: Registration): Promise<boolean> {
+  const { status, finishedAt, cognitoUsername } = holder;
+  if (status !== 'completed' || finishedAt === null || cognitoUsername === null) return false;
+  if (Date.now() - finishedAt.getTime() < deps.propagationGraceSeconds * 1000) return false;
+  if (await deps.directory.userExists(cognitoUsername)) return false;
+  return !(await deps.directory.userExists(cognitoUsername));
+}
