@@ -1,6 +1,6 @@
-import { connect, type ConfirmChannel } from 'amqplib';
 import { bodyOf, type UserEvent } from '../../src/domain/user-event.ts';
 import type { StepLog } from '../step-context.ts';
+import { openLine, reasonOf, unlessOver, type Line } from './amqp-line.ts';
 import { jittered, type Destination, type Outcome } from './destination.ts';
 import { pause } from './pause.ts';
 
@@ -13,12 +13,8 @@ export interface AmqpSettings {
 }
 
 const BATCH = 100;
-/** Seconds; two that are missed end the connection. */
-const HEARTBEAT_S = 10;
-const OPEN_MS = 10_000;
 /** A broker confirms within milliseconds, or when its disk is slow within seconds. */
 const CONFIRMED_WITHIN_MS = 30_000;
-const CLOSED_WITHIN_MS = 1000;
 /** While the broker is away: half a second, doubling, 15 s at most. */
 const FIRST_RECONNECT_MS = 500;
 const MAX_RECONNECT_MS = 15_000;
@@ -27,19 +23,6 @@ const SAID_EVERY_MS = 60_000;
  * queue is all it takes. */
 const FIRST_RETRY_MS = 5000;
 const MAX_RETRY_MS = 300_000;
-
-/** A connection with one channel that confirms. */
-interface Line {
-  readonly channel: ConfirmChannel;
-  /** Ids of messages that no queue took. */
-  readonly returned: Set<string>;
-  readonly gone: AbortSignal;
-  /** The broker takes no messages for now: it is short of memory or disk. */
-  isBlocked(): boolean;
-  /** What ended it, or why it is blocked. */
-  reason(): string;
-  close(): Promise<void>;
-}
 
 /** RabbitMQ: a message counts once the broker has confirmed it and a queue has it. */
 export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
@@ -66,10 +49,15 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
     retryInMs: (failed) =>
       jittered(Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failed - 1, 10))),
     async deliver(events, over) {
-      try {
-        if (!line || line.gone.aborted) line = await openLine(settings, log);
-      } catch (error) {
-        return await away(reasonOf(error), over);
+      if (!line || line.gone.aborted) {
+        // Its connection may have outlived its channel.
+        await line?.close();
+        line = null;
+        try {
+          line = await unlessOver(openLine(settings.url, settings.exchange, log), over);
+        } catch (error) {
+          return await away(reasonOf(error), over);
+        }
       }
       if (line.isBlocked()) return await away(line.reason(), over);
       const outcomes = await publishAll(line, settings, events, over);
@@ -83,57 +71,6 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
       await line?.close();
     },
   };
-}
-
-async function openLine({ url, exchange }: AmqpSettings, log: StepLog): Promise<Line> {
-  const address = new URL(url);
-  if (!address.searchParams.has('heartbeat')) {
-    address.searchParams.set('heartbeat', String(HEARTBEAT_S));
-  }
-  const connection = await connect(address.href, {
-    timeout: OPEN_MS,
-    noDelay: true,
-    clientProperties: { connection_name: 'registrar' },
-  });
-  const gone = new AbortController();
-  const returned = new Set<string>();
-  let blocked = false;
-  let reason = 'connection closed';
-  const failed = (error: Error): void => {
-    reason = reasonOf(error);
-  };
-  const ended = (): void => gone.abort();
-  const close = async (): Promise<void> => {
-    ended();
-    // A broker that does not answer is left to the heartbeat.
-    const stop = new AbortController();
-    const closed = connection.close().catch(() => undefined);
-    await Promise.race([closed, pause(CLOSED_WITHIN_MS, stop.signal)]);
-    stop.abort();
-  };
-  connection.on('error', failed);
-  connection.on('close', ended);
-  connection.on('blocked', (why) => {
-    blocked = true;
-    reason = `blocked: ${why}`;
-    log.warn({ reason }, 'broker: takes no messages for now');
-  });
-  connection.on('unblocked', () => {
-    blocked = false;
-    log.info({}, 'broker: takes messages again');
-  });
-  try {
-    const channel = await connection.createConfirmChannel();
-    channel.on('error', failed);
-    channel.on('close', ended);
-    channel.on('return', ({ properties }) => returned.add(String(properties.messageId)));
-    await channel.assertExchange(exchange, 'topic', { durable: true });
-    const isBlocked = (): boolean => blocked;
-    return { channel, returned, gone: gone.signal, isBlocked, reason: () => reason, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
 /** Outcomes of what was confirmed, or refused; whatever the line took down with it is not known. */
@@ -186,8 +123,4 @@ async function publishAll(
     }),
     ...nacked.map((id): Outcome => ({ id, kind: 'failed', reason: 'refused by the broker' })),
   ];
-}
-
-function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : 'unknown').slice(0, 200);
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createAmqp } from '../../activities/relay/amqp.ts';
 import { createWebhook } from '../../activities/relay/webhook.ts';
@@ -11,12 +12,15 @@ import { Relays, type Shift } from '../stack/relays.ts';
 
 let broker: Broker;
 let relays: Relays;
+const stops: (() => Promise<void>)[] = [];
 beforeAll(async () => {
-  [broker, relays] = await Promise.all([Broker.start(), Relays.start()]);
+  broker = await Broker.start();
+  stops.push(() => broker.remove());
+  relays = await Relays.start();
+  stops.push(() => relays.stop());
 });
 afterAll(async () => {
-  await relays.stop();
-  await broker.remove();
+  for (const stop of stops.toReversed()) await stop();
 });
 
 let exchange: string;
@@ -100,6 +104,46 @@ test('an exchange of another kind: said, nothing lost, and no process ends', asy
   await connection.close();
   queue = await Queue.bind(broker, exchange, '#');
   await eventually(() => allDelivered(1));
+});
+
+test('an exchange that is deleted meanwhile is made again', async () => {
+  queue = await Queue.bind(broker, exchange, '#');
+  await relays.completed(1);
+  begin();
+  await queue.until(1);
+  const connection = await broker.connect();
+  const channel = await connection.createChannel();
+  await channel.deleteExchange(exchange);
+  await relays.completed(1);
+  await eventually(() => JSON.stringify(relays.warnings).includes('404'));
+  await channel.assertExchange(exchange, 'topic', { durable: true });
+  await channel.bindQueue(queue.name, exchange, '#');
+  await connection.close();
+  await relays.dueNow();
+  await queue.until(2);
+  await eventually(() => allDelivered(2));
+});
+
+test('a shift ends at once though the broker never answers', async () => {
+  const sockets: Socket[] = [];
+  const mute = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => {
+    mute.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = mute.address() as AddressInfo;
+  const url = `amqp://127.0.0.1:${port}`;
+  const shift = relays.begin(createAmqp({ url, exchange, routingKey: 'x' }, relays.log));
+  await relays.completed(1);
+  await eventually(() => sockets.length > 0);
+  const from = performance.now();
+  await shift.stop();
+  // Opening a connection is given up after 10 s.
+  expect(performance.now() - from).toBeLessThan(8000);
+  for (const socket of sockets) socket.destroy();
+  mute.close();
 });
 
 test('nothing is published once the shift is over', async () => {

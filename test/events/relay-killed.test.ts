@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
-import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
+import { createTestDatabase } from '../stack/database.ts';
 import { type Api, Deployment } from '../stack/deployment.ts';
 import { eventually } from '../stack/eventually.ts';
 import type { Program } from '../stack/program.ts';
@@ -15,21 +15,27 @@ const HELD = 4711;
 const OVERTAKEN_MS = 60_000;
 
 let broker: Broker;
-let database: TestDatabase;
 let sql: postgres.Sql;
 let deployment: Deployment;
 let queue: Queue;
 let api: Api;
 let worker: Program;
+const stops: (() => Promise<void>)[] = [];
 beforeAll(async () => {
-  [broker, database] = await Promise.all([Broker.start(), createTestDatabase()]);
+  broker = await Broker.start();
+  stops.push(() => broker.remove());
+  const database = await createTestDatabase();
+  stops.push(() => database.drop());
   await migrate(database.url);
   sql = postgres(database.url, { max: 2, onnotice: () => undefined });
+  stops.push(() => sql.end({ timeout: 1 }));
   deployment = await Deployment.make({
     databaseUrl: database.url,
     env: { EVENTS_AMQP_URL: broker.url, EVENTS_AMQP_EXCHANGE: EXCHANGE },
   });
+  stops.push(() => deployment.stop());
   queue = await Queue.bind(broker, EXCHANGE, 'user.created');
+  stops.push(() => queue.close());
   await deployment.setUp();
   [api, worker] = await Promise.all([
     deployment.api({ IN_PROCESS_WORKER: 'false' }),
@@ -37,11 +43,7 @@ beforeAll(async () => {
   ]);
 });
 afterAll(async () => {
-  await deployment.stop();
-  await queue.close();
-  await broker.remove();
-  await sql.end({ timeout: 1 });
-  await database.drop();
+  for (const stop of stops.toReversed()) await stop();
 });
 
 async function register(email: string): Promise<string> {

@@ -19,8 +19,10 @@ let broker: Broker;
 let deployment: Deployment;
 let queue: Queue;
 let api: Api;
+const stops: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   broker = await Broker.start();
+  stops.push(() => broker.remove());
   deployment = await Deployment.make({
     env: {
       EVENTS_AMQP_URL: broker.url,
@@ -29,15 +31,15 @@ beforeAll(async () => {
       COGNITO_UPDATE_RPS: '0',
     },
   });
+  stops.push(() => deployment.stop());
   queue = await Queue.bind(broker, EXCHANGE);
+  stops.push(() => queue.close());
   await deployment.setUp();
   api = await deployment.api();
   await deployment.worker();
 });
 afterAll(async () => {
-  await deployment.stop();
-  await queue.close();
-  await broker.remove();
+  for (const stop of stops.toReversed()) await stop();
 });
 
 test(
