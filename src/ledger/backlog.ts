@@ -23,9 +23,11 @@ export interface Backlog {
     /** Since the oldest of them happened. */
     readonly oldestSeconds: number;
   }[];
+  /** Deliveries that are not tried any more. */
+  readonly givenUp: readonly { readonly destination: string; readonly count: number }[];
 }
 
-/** One statement over the partial indexes of open rows and due deliveries. */
+/** One statement over the partial indexes of open rows, and of due and given up deliveries. */
 export const BACKLOG_QUERY = sql`
   WITH open AS (
     SELECT status, failure->>'code' AS code, accepted_at, parked_at FROM registrations
@@ -48,20 +50,24 @@ export const BACKLOG_QUERY = sql`
   UNION ALL
   SELECT 'outbox', destination, NULL, count(*)::int,
     extract(epoch FROM now() - min(occurred_at))::float8
-  FROM undelivered JOIN outbox ON outbox.id = undelivered.outbox_id GROUP BY destination`;
+  FROM undelivered JOIN outbox ON outbox.id = undelivered.outbox_id GROUP BY destination
+  UNION ALL
+  SELECT 'given_up', destination, NULL, count(*)::int, NULL
+  FROM (SELECT destination FROM outbox_deliveries WHERE given_up_at IS NOT NULL
+    LIMIT ${sql.raw(String(BACKLOG_BOUND))}) AS given_up GROUP BY destination`;
 
 /** @throws DatabaseError */
 export async function readBacklog(db: Database): Promise<Backlog> {
   const rows = await atEdge(() =>
     db.execute<{
-      of: 'open' | 'outbox';
+      of: 'open' | 'outbox' | 'given_up';
       name: string;
       code: string | null;
       count: number;
       oldest: number | null;
     }>(BACKLOG_QUERY),
   );
-  const of = (kind: 'open' | 'outbox') => rows.filter((row) => row.of === kind);
+  const of = (kind: 'open' | 'outbox' | 'given_up') => rows.filter((row) => row.of === kind);
   // Another machine's clock may have stamped the row.
   const seconds = (oldest: number | null) => Math.max(0, oldest ?? 0);
   return {
@@ -76,5 +82,6 @@ export async function readBacklog(db: Database): Promise<Backlog> {
       count,
       oldestSeconds: seconds(oldest),
     })),
+    givenUp: of('given_up').map(({ name, count }) => ({ destination: name, count })),
   };
 }

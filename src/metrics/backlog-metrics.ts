@@ -83,15 +83,24 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
     labelNames: ['destination'],
     registers,
   });
+  const givenUp = new Gauge({
+    name: 'registrar_outbox_given_up',
+    help: 'Events whose last attempt failed, up to 10,000: `npm run redeliver`.',
+    labelNames: ['destination'],
+    registers,
+  });
 
   return (backlog) => {
-    for (const gauge of [open, parked, oldestParked, oldestAccepted, pending, lag]) gauge.reset();
+    const all = [open, parked, oldestParked, oldestAccepted, pending, lag, givenUp];
+    for (const gauge of all) gauge.reset();
     for (const status of OPEN) open.set({ status }, 0);
     for (const code of codesOf('parked')) parked.set({ code }, 0);
     for (const destination of DESTINATIONS) {
       pending.set({ destination }, 0);
       lag.set({ destination }, 0);
     }
+    // Mail and broker are tried without end.
+    givenUp.set({ destination: 'webhook' }, 0);
     for (const { status, code, count } of backlog.open) {
       open.inc({ status }, count);
       if (status === 'roles_pending') parked.inc({ code: code ?? 'internal' }, count);
@@ -104,5 +113,6 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
       pending.set({ destination }, count);
       lag.set({ destination }, oldestSeconds);
     }
+    for (const { destination, count } of backlog.givenUp) givenUp.set({ destination }, count);
   };
 }

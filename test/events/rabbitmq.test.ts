@@ -122,6 +122,7 @@ test('an exchange that is deleted meanwhile is made again', async () => {
   await relays.dueNow();
   await queue.until(2);
   await eventually(() => allDelivered(2));
+  expect(queue.messages).toHaveLength(2);
 });
 
 test('a shift ends at once though the broker never answers', async () => {

@@ -13,7 +13,7 @@ afterAll(() => ledger.stop());
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
 
 test('an empty ledger has no backlog', async () => {
-  expect(await readBacklog(ledger.db)).toEqual({ open: [], outbox: [] });
+  expect(await readBacklog(ledger.db)).toEqual({ open: [], outbox: [], givenUp: [] });
 });
 
 test('what is open, by status and what it waits for, with the oldest of each', async () => {
@@ -50,6 +50,12 @@ test('what is not delivered, by destination; what is delivered is no backlog', a
   expect(outbox[0]?.oldestSeconds).toBeCloseTo(7200, -2);
   await ledger.db.execute(sql`UPDATE outbox_deliveries SET delivered_at = now()`);
   expect((await readBacklog(ledger.db)).outbox).toEqual([]);
+  await ledger.db.execute(sql`INSERT INTO outbox_deliveries
+      (outbox_id, destination, next_attempt_at, given_up_at)
+    SELECT id, 'webhook', now(), now() FROM outbox WHERE kind = 'user.created'`);
+  const later = await readBacklog(ledger.db);
+  expect(later.outbox).toEqual([]);
+  expect(later.givenUp).toEqual([{ destination: 'webhook', count: 2 }]);
 });
 
 test('it reads the indexes of what waits, however much is done, and no more than its bound', async () => {
@@ -69,6 +75,7 @@ test('it reads the indexes of what waits, however much is done, and no more than
   const text = plan.map((line) => line['QUERY PLAN']).join('\n');
   expect(text).toContain('registrations_open');
   expect(text).toContain('outbox_deliveries_due');
+  expect(text).toContain('outbox_deliveries_given_up');
   expect(text).not.toContain('Seq Scan');
   const counts = (await readBacklog(ledger.db)).open.map(({ count }) => count);
   expect(counts.reduce((a, b) => a + b)).toBe(BACKLOG_BOUND);

@@ -4,7 +4,7 @@ import type { Registration } from '../../src/domain/registration.ts';
 import type { Backlog } from '../../src/ledger/backlog.ts';
 import { createMetrics, type MetricSources } from '../../src/metrics/metrics.ts';
 
-const NOTHING: Backlog = { open: [], outbox: [] };
+const NOTHING: Backlog = { open: [], outbox: [], givenUp: [] };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
@@ -67,6 +67,7 @@ test('what waits in the ledger: counts, zeros for what does not, the oldest', as
           },
         ],
         outbox: [{ destination: 'webhook', count: 5, oldestSeconds: 600 }],
+        givenUp: [{ destination: 'webhook', count: 4 }],
       }),
     }),
   );
@@ -81,6 +82,7 @@ test('what waits in the ledger: counts, zeros for what does not, the oldest', as
   expect(value('outbox_pending{destination="webhook"}')).toBe(5);
   expect(value('outbox_lag_seconds{destination="webhook"}')).toBe(600);
   expect(value('outbox_lag_seconds{destination="amqp"}')).toBe(0);
+  expect(value('outbox_given_up{destination="webhook"}')).toBe(4);
   expect(value('database_up')).toBe(1);
 });
 
@@ -90,7 +92,7 @@ test('many scrapes ask the ledger once in five seconds, and what is over is gone
   const metrics = metricsOf({
     readBacklog: async () => {
       reads += 1;
-      return reads === 1 ? { open: [], outbox: found } : NOTHING;
+      return reads === 1 ? { ...NOTHING, outbox: found } : NOTHING;
     },
   });
   const all = await Promise.all(Array.from({ length: 20 }, () => scrape(metrics)));
