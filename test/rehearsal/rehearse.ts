@@ -78,7 +78,7 @@ async function prepare(): Promise<Stage> {
 /** kill -9, one worker after the other in turn, each started again at once, as Docker would. */
 async function killInTurn(
   workers: Child[],
-  start: () => Child,
+  start: (index: number) => Child,
   over: AbortSignal,
 ): Promise<number> {
   for (let kills = 0; ; kills += 1) {
@@ -86,7 +86,7 @@ async function killInTurn(
     if (over.aborted) return kills;
     const index = kills % workers.length;
     workers[index]?.kill();
-    workers[index] = start();
+    workers[index] = start(index);
   }
 }
 
@@ -115,10 +115,14 @@ async function rehearse(): Promise<void> {
     printLine(`${name}: ${await host.run(name, production)}`);
   }
   const { child, url } = await startApi(stage);
-  // Both on one machine: each takes a port that the system chooses.
-  const alone = { ...production.env, HOST: '127.0.0.1', WORKER_PORT: '0' };
-  const start = (): Child => host.start('worker', { ...production, env: alone });
-  const workers = Array.from({ length: host.service('worker').deploy?.replicas ?? 1 }, start);
+  const replicas = host.service('worker').deploy?.replicas ?? 1;
+  const ports = await Promise.all(Array.from({ length: replicas }, () => anyFreePort()));
+  const start = (index: number): Child => {
+    const env = { ...production.env, HOST: '127.0.0.1', WORKER_PORT: String(ports[index]) };
+    return host.start('worker', { ...production, env });
+  };
+  const workers = ports.map((_, index) => start(index));
+  for (const port of ports) await healthy(`http://127.0.0.1:${port}/health/ready`);
   const api: Api = { url, bearer: await host.run('token', sandbox) };
 
   printLine(`${USERS} registrations at ${PER_SECOND} a second; a worker is killed every 10 s`);
