@@ -342,7 +342,11 @@ test('a bug in the middle ends the stream, and tells the log alone', async () =>
   expect(api.scripts.logged).toContainEqual({
     level: 'error',
     message: 'stream broke off',
-    fields: { requestId: expect.any(String), error: 'TypeError' },
+    fields: {
+      requestId: expect.any(String),
+      registrationId: expect.any(String),
+      error: 'TypeError',
+    },
   });
 });
 

@@ -40,7 +40,8 @@ export class Deployment {
   readonly folder: string;
   readonly #env: Record<string, string>;
   readonly #programs: Program[] = [];
-  readonly #token: string;
+  /** Of an administrator. */
+  readonly token: string;
   readonly #drop: () => Promise<void>;
 
   private constructor(
@@ -53,7 +54,7 @@ export class Deployment {
     this.pool = pool;
     this.folder = folder;
     this.#env = env;
-    this.#token = token;
+    this.token = token;
     this.#drop = drop;
   }
 
@@ -148,7 +149,7 @@ export class Deployment {
     const answer = await fetch(`${api.url}${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${this.#token}`,
+        authorization: `Bearer ${this.token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
@@ -161,7 +162,7 @@ export class Deployment {
 
   /** The events of a registration, as they come. */
   async stream(api: Api, id: string): Promise<EventReader> {
-    const headers = { authorization: `Bearer ${this.#token}` };
+    const headers = { authorization: `Bearer ${this.token}` };
     return new EventReader(
       (await fetch(`${api.url}/registrations/${id}/stream`, { headers })).body,
     );
