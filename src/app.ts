@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { answerError } from './routes/answer-error.ts';
 import type { AppDeps, AppEnv } from './routes/app-deps.ts';
 import { mountAuditEvents } from './routes/audit-events.ts';
+import { mountSeedingDoor } from './routes/door-seeding.ts';
 import { mountSessionDoor } from './routes/door-session.ts';
 import { mountSignupDoor } from './routes/door-signup.ts';
 import { mountStepDoor } from './routes/door-step.ts';
@@ -34,6 +35,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   if (deps.doors.has('users')) mountUsersDoor(api, deps);
   if (deps.doors.has('step')) mountStepDoor(api, deps);
   if (deps.doors.has('signup')) mountSignupDoor(api, deps);
+  if (deps.doors.has('seeding')) mountSeedingDoor(api, deps);
   if (deps.doors.has('session')) mountSessionDoor(api, deps);
   mountHealth(api, deps, () => databaseState(deps.db, deps.logger));
   mountProblemPages(api);

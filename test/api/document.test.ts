@@ -15,7 +15,7 @@ afterAll(() => api.end());
 type Json = Record<string, unknown>;
 
 test('the document is OpenAPI 3.1, whole and stable', async () => {
-  const app = api.app({ doors: new Set(['users', 'step', 'signup', 'session']) });
+  const app = api.app({ doors: new Set(['users', 'step', 'signup', 'session', 'seeding']) });
   const { body } = await api.call('/openapi.json', { token: null, app });
   expect(body.openapi).toBe('3.1.0');
   const operations = Object.entries<Json>(body.paths).flatMap(([path, item]) =>
@@ -40,6 +40,7 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
     'post /api/users': 'doorCreateUser',
     'post /api/step/users': 'doorCreateUserWithRoles',
     'post /auth/register': 'doorSignUp',
+    'post /api/v1/private/users/': 'doorSeedUser',
     'post /auth/login': 'doorLogin',
     'post /auth/refresh': 'doorRefresh',
     'get /profile': 'doorProfile',
@@ -60,7 +61,7 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
       expect(answer['description'], `${at} ${status}`).toBeTypeOf('string');
       if (Number(status) < 400) continue;
       const content = answer['content'] as Record<string, Json>;
-      const plain = /^\w+ \/(?:auth|profile)/.test(at);
+      const plain = /^\w+ \/(?:auth|profile|api\/v1)/.test(at);
       const form = content[plain ? 'application/json' : 'application/problem+json'] as Json;
       const examples = Object.values(form['examples'] as Record<string, { value: Json }>);
       expect(examples.length, `${at} ${status}`).toBeGreaterThan(0);
