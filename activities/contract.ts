@@ -40,6 +40,8 @@ export interface Place {
 /** The input of a step that meets Cognito: the place is for its first attempt. */
 export interface StepRef extends RegistrationRef {
   readonly place?: Place | undefined;
+  /** Attempts that earlier activities made of the step: the first one adds them to the row. */
+  readonly earlier?: number;
 }
 
 /** The step's turn has not come. It has a place in the queue, and waiting is no attempt. */

@@ -1,4 +1,5 @@
 import { namesRegistration, type Registration } from '../src/domain/registration.ts';
+import { attemptsWith } from '../src/domain/step.ts';
 import { noteCreateAttempt, noteCreated, noteCreateOutcome } from '../src/ledger/run.ts';
 import { isLeftover } from '../src/ledger/sweep.ts';
 import type { ProviderUser } from './cognito.ts';
@@ -38,7 +39,7 @@ async function create(
   if (!attempted) return { ...row, status: 'compensating' };
   try {
     const created = await ctx.provider.createUser({ ...attempted, mark: row.id }, ctx.signal);
-    return await noteCreated(ctx.db, row.id, created, ctx.attempt);
+    return await noteCreated(ctx.db, row.id, created, attemptsOf(ctx, row));
   } catch (error) {
     if (!(error instanceof Error) || error.name === 'DatabaseError') throw error;
     return await failed(ctx, attempted, error, mayReplaceLeftover);
@@ -87,7 +88,7 @@ async function settle(
   found: ProviderUser,
   { lastAnswered, mayReplaceLeftover = true }: SettleOptions,
 ): Promise<Registration> {
-  if (found.mark === row.id) return await noteCreated(ctx.db, row.id, found, ctx.attempt);
+  if (found.mark === row.id) return await noteCreated(ctx.db, row.id, found, attemptsOf(ctx, row));
   const leftover =
     found.mark !== null && namesRegistration(found.mark) && (await isLeftover(ctx.db, found.mark));
   if (!leftover) {
@@ -119,4 +120,8 @@ async function read(ctx: StepContext, row: Registration): Promise<ProviderUser |
     const verdict = verdictOn(ctx, 'createUser', row, error);
     throw stepFailure(ctx, verdict.kind === 'fail' ? verdict.failure : 'unknown_error');
   }
+}
+
+function attemptsOf(ctx: StepContext, row: Registration): number {
+  return attemptsWith(row.steps['createUser'], ctx.attempt);
 }

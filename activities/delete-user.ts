@@ -1,7 +1,8 @@
 import { namesRegistration, type Registration } from '../src/domain/registration.ts';
 import { isCompensating } from '../src/domain/status.ts';
 import { noteUserDeleted } from '../src/ledger/compensation.ts';
-import { readRow } from '../src/ledger/run.ts';
+import { attemptsWith } from '../src/domain/step.ts';
+import { done, readRow } from '../src/ledger/run.ts';
 import type { ProviderUser } from './cognito.ts';
 import { stepFailure, verdictOn, type StepContext } from './step-context.ts';
 import { StepFailure } from './step-failure.ts';
@@ -25,7 +26,8 @@ export async function deleteUser(ctx: StepContext, id: string): Promise<void> {
   } else if (!row.userDeletedAt) {
     confirmAbsence(ctx, row);
   }
-  await noteUserDeleted(ctx.db, id);
+  const attempts = attemptsWith(row.steps['deleteUser'], ctx.attempt);
+  await noteUserDeleted(ctx.db, id, { deleteUser: done(attempts) });
 }
 
 // Expired credentials must not turn every refusal into cleanup_required: where no create can have

@@ -1,7 +1,7 @@
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
-import type { StepRecord } from '../src/domain/step.ts';
+import { attemptsWith, type StepRecord } from '../src/domain/step.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
-import { begin, complete, done, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
+import { begin, complete, done, noteRolesAssigned, noteSteps, readRow } from '../src/ledger/run.ts';
 import type { StepFailureReport } from './contract.ts';
 import { createUser } from './create-user.ts';
 import { QuotaSpent } from './quota.ts';
@@ -45,7 +45,10 @@ export async function registerAtOnce(
     step = 'complete';
     const steps: Record<string, StepRecord> = { complete: done(1) };
     for (const role of row.roles) {
-      steps[`assignRole:${role}`] = row.steps[`assignRole:${role}`] ?? done(1);
+      const name = `assignRole:${role}`;
+      steps[name] = row.rolesAssigned.includes(role)
+        ? (row.steps[name] ?? done(1))
+        : doneOnce(row, name);
     }
     const { registration } = await complete(ctx.db, id, row.roles, steps, ctx.tally.moved);
     return { row: registration, stopped: null };
@@ -58,8 +61,27 @@ export async function registerAtOnce(
           ? databaseFailure(error, step)
           : undefined;
     if (failure === undefined) throw error;
-    return { row: await readRow(ctx.db, id), stopped: { step, failure, attempts: 1 } };
+    const stopped = { step, failure, attempts: 1 };
+    return { row: await noteSteps(ctx.db, id, goingOn(row, [stopped])), stopped };
   }
+}
+
+// They go on as ordinary activities, which count from here. A definitive one is told by the run.
+function goingOn(
+  row: Registration,
+  reports: readonly StepFailureReport[],
+): Record<string, StepRecord> {
+  const transient = reports.filter(({ failure }) => FAILURES[failure].kind !== 'definitive');
+  return Object.fromEntries(
+    transient.map(({ step, failure, attempts }) => [
+      step,
+      {
+        status: 'retrying',
+        attempts: attemptsWith(row.steps[step], attempts),
+        lastError: FAILURES[failure].code,
+      } as const,
+    ]),
+  );
 }
 
 // All are settled before anything is said: one that still flies must not meet a compensation.
@@ -71,19 +93,25 @@ async function assignAll(
   const results = await Promise.allSettled(wanted.map((role) => addRole(ctx, row, role)));
   const assigned = wanted.filter((_, index) => results[index]?.status === 'fulfilled');
   if (assigned.length === wanted.length) return { stopped: null, left: false };
-  if (assigned.length > 0) {
-    const steps = Object.fromEntries(assigned.map((role) => [`assignRole:${role}`, done(1)]));
-    await noteRolesAssigned(ctx.db, row.id, assigned, steps);
-  }
   const reports = wanted.flatMap((role, index): StepFailureReport[] => {
     const result = results[index];
     if (result?.status !== 'rejected') return [];
     const reason: unknown = result.reason;
-    // Its turn comes later, as an ordinary activity's.
-    if (reason instanceof QuotaSpent) return [];
-    if (!(reason instanceof StepFailure)) throw reason;
+    if (!(reason instanceof StepFailure)) return [];
     return [{ step: `assignRole:${role}`, failure: reason.failure, attempts: 1 }];
   });
+  const steps: Record<string, StepRecord> = goingOn(row, reports);
+  for (const role of assigned) steps[`assignRole:${role}`] = doneOnce(row, `assignRole:${role}`);
+  await noteRolesAssigned(ctx.db, row.id, assigned, steps);
+  for (const result of results) {
+    if (result.status === 'fulfilled' || result.reason instanceof StepFailure) continue;
+    // Its turn comes later, as an ordinary activity's.
+    if (!(result.reason instanceof QuotaSpent)) throw result.reason;
+  }
   const definitive = reports.find(({ failure }) => FAILURES[failure].kind === 'definitive');
   return { stopped: definitive ?? reports[0] ?? null, left: true };
+}
+
+function doneOnce(row: Registration, step: string): StepRecord {
+  return done(attemptsWith(row.steps[step], 1));
 }

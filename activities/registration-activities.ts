@@ -2,12 +2,12 @@ import { Context } from '@temporalio/activity';
 import type { Database } from '../src/db/client.ts';
 import { FAILURES, parkedAs, publicFailure, type FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
-import type { StepRecord } from '../src/domain/step.ts';
+import { attemptsWith, type StepRecord } from '../src/domain/step.ts';
 import type { Tally } from '../src/domain/tally.ts';
 import { beginCompensation, close, requireCleanup } from '../src/ledger/compensation.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { park, takeWish } from '../src/ledger/park.ts';
-import { begin, complete, done, readRow } from '../src/ledger/run.ts';
+import { begin, complete, done, noteSteps, readRow } from '../src/ledger/run.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
 import type { QuotaWait, RegistrationActivities, StepFailureReport, StepRef } from './contract.ts';
@@ -94,16 +94,24 @@ export function createRegistrationActivities(
     }
   }
 
+  async function addAttempts(id: string, name: string, earlier: number): Promise<void> {
+    const known = (await readRow(db, id)).steps[name];
+    const lastError = known?.lastError ?? null;
+    const attempts = attemptsWith(known, earlier);
+    await noteSteps(db, id, { [name]: { status: 'retrying', attempts, lastError } });
+  }
+
   /** A step that writes to Cognito. A slow one has attempts without end, each a minute after the last:
    * it does not queue, and so adds no events. */
   async function inTurn(
     name: string,
-    { registrationId: id, place }: StepRef,
+    { registrationId: id, place, earlier }: StepRef,
     work: (ctx: StepContext) => Promise<unknown>,
   ): Promise<QuotaWait | null> {
-    const { attempt } = Context.current().info;
+    const { attempt, activityId } = Context.current().info;
     const turns = { queues: !isSlow(), place: attempt === 1 ? place : undefined };
     return await step(name, id, async () => {
+      if (earlier && attempt === 1) await addAttempts(id, activityId, earlier);
       try {
         await work(context(REQUEST_TIMEOUT_MS, turns));
         return null;
@@ -155,7 +163,7 @@ export function createRegistrationActivities(
           failed.find(({ failure }) => FAILURES[failure].kind === 'parked') ?? failed[0];
         const row = await park(db, id, {
           failure: publicFailure(parkedAs(cause?.failure ?? 'unknown_error')),
-          steps: records(failed),
+          steps: records(failed, await readRow(db, id)),
           key: `${workflowExecution?.runId ?? ''}/${activityId}`,
           resumeIntervalSeconds: deps.resumeIntervalSeconds,
         });
@@ -173,7 +181,7 @@ export function createRegistrationActivities(
           failure: publicFailure(failure),
         } as const;
         const cancelled = publicFailure('registration_cancelled');
-        const steps = records(failed);
+        const steps = records(failed, await readRow(db, id));
         return view(await beginCompensation(db, id, cause, cancelled, steps, tally.moved));
       }),
     deleteUser: (ref) => inTurn('deleteUser', ref, (ctx) => deleteUser(ctx, ref.registrationId)),
@@ -191,9 +199,9 @@ export function createRegistrationActivities(
     // Repeatable: only a compensating row closes.
     close: ({ registrationId: id }) =>
       step('close', id, async () => {
-        // As many as the row knows of: those that led to cleanup_required.
-        const attempts = (await readRow(db, id)).steps['deleteUser']?.attempts ?? 0;
-        return view(await close(db, id, done(attempts + 1), tally.moved));
+        const known = (await readRow(db, id)).steps['deleteUser'];
+        const deleted = known?.status === 'done' ? known : done(attemptsWith(known, 1));
+        return view(await close(db, id, deleted, tally.moved));
       }),
   };
 }
@@ -206,11 +214,19 @@ function runIdOf(): string | null {
   return Context.current().info.workflowExecution?.runId ?? null;
 }
 
-function records(failed: readonly StepFailureReport[]): Record<string, StepRecord> {
+/** @param row what it knows of earlier attempts counts too */
+function records(
+  failed: readonly StepFailureReport[],
+  row?: Registration,
+): Record<string, StepRecord> {
   return Object.fromEntries(
     failed.map(({ step, failure, attempts }) => [
       step,
-      { status: 'failed', attempts, lastError: FAILURES[failure].code } as const,
+      {
+        status: 'failed',
+        attempts: attemptsWith(row?.steps[step], attempts),
+        lastError: FAILURES[failure].code,
+      } as const,
     ]),
   );
 }

@@ -1,4 +1,5 @@
 import type { Registration } from '../src/domain/registration.ts';
+import { attemptsWith } from '../src/domain/step.ts';
 import { done, noteRoleRemoved, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
 import { hiddenOrVanished, usernameOf } from './created-user.ts';
 import { mayAct, stepFailure, verdictOn, type StepContext } from './step-context.ts';
@@ -8,7 +9,9 @@ export async function assignRole(ctx: StepContext, id: string, role: string): Pr
   const row = await readRow(ctx.db, id);
   if (!mayAct(row) || !row.roles.includes(role) || row.rolesAssigned.includes(role)) return;
   await addRole(ctx, row, role);
-  await noteRolesAssigned(ctx.db, id, [role], { [`assignRole:${role}`]: done(ctx.attempt) });
+  const step = `assignRole:${role}`;
+  const attempts = attemptsWith(row.steps[step], ctx.attempt);
+  await noteRolesAssigned(ctx.db, id, [role], { [step]: done(attempts) });
 }
 
 /** Step removeRole, for a role that was wished once and is not any more. Safe to repeat: removing a
@@ -22,7 +25,9 @@ export async function removeRole(ctx: StepContext, id: string, role: string): Pr
   } catch (error) {
     await giveVerdict(ctx, 'removeRole', row, error);
   }
-  await noteRoleRemoved(ctx.db, id, role, { [`removeRole:${role}`]: done(ctx.attempt) });
+  const step = `removeRole:${role}`;
+  const attempts = attemptsWith(row.steps[step], ctx.attempt);
+  await noteRoleRemoved(ctx.db, id, role, { [step]: done(attempts) });
 }
 
 /** The call alone; the caller notes it. @throws StepFailure, QuotaSpent */

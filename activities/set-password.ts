@@ -1,4 +1,5 @@
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
+import { attemptsWith } from '../src/domain/step.ts';
 import { notePasswordSet, readSealed } from '../src/ledger/password.ts';
 import { SealLost } from '../src/secrets/sealing.ts';
 import type { Secret } from '../src/secrets/secret.ts';
@@ -26,7 +27,7 @@ export async function setPassword(ctx: StepContext, id: string): Promise<Registr
     if (verdict.kind === 'ask') throw await hiddenOrVanished(ctx, 'setPassword', row);
     await refuseUnlessSet(ctx, row);
   }
-  return await notePasswordSet(ctx.db, id, ctx.attempt);
+  return await notePasswordSet(ctx.db, id, attemptsWith(row.steps['setPassword'], ctx.attempt));
 }
 
 function open(ctx: StepContext, id: string, sealed: Uint8Array | null): Secret {

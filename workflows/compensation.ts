@@ -49,8 +49,8 @@ async function deleteWithin(
   attempts: number,
 ): Promise<StepFailureReport | null> {
   try {
-    await inTurn(attempts, (left, place) =>
-      step(budgeted(left), 'deleteUser').deleteUser({ ...ref, place }),
+    await inTurn(attempts, (left, from) =>
+      step(budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
     );
     return null;
   } catch (error) {

@@ -20,20 +20,20 @@ export function step(options: Parameters<typeof proxyActivities>[0], name: strin
 /** Creates the user; never parks. After the budget a second call goes on slowly, without end. */
 export async function createUser(ref: RegistrationRef, attempts: number): Promise<void> {
   try {
-    await inTurn(attempts, (left, place) =>
-      step(budgeted(left), 'createUser').createUser({ ...ref, place }),
+    await inTurn(attempts, (left, from) =>
+      step(budgeted(left), 'createUser').createUser({ ...ref, ...from }),
     );
   } catch (error) {
     if (isCancellation(error)) throw error;
     const report = reportOf('createUser', error);
     if (FAILURES[report.failure].kind === 'definitive') throw new StepsFailed([report]);
-    await slowCreateUser(ref);
+    await slowCreateUser(ref, report.attempts);
   }
 }
 
-async function slowCreateUser(ref: RegistrationRef): Promise<void> {
+async function slowCreateUser(ref: RegistrationRef, earlier: number): Promise<void> {
   try {
-    await step(SLOW, 'createUser').createUser(ref);
+    await step(SLOW, 'createUser').createUser({ ...ref, earlier });
   } catch (error) {
     if (isCancellation(error)) throw error;
     throw new StepsFailed([reportOf('createUser', error)]);
@@ -66,34 +66,39 @@ export async function complete(ref: RegistrationRef, roles: readonly string[]): 
   }
 }
 
+type Call = Parameters<typeof inTurn>[1];
 type Attempted = () => Promise<StepFailureReport | null>;
 
 function assignment(ref: RegistrationRef, role: string, attempts: number): Attempted {
   const name = `assignRole:${role}`;
-  const work = () =>
-    inTurn(attempts, (left, place) =>
-      step(budgeted(left), name).assignRole({ ...ref, role, place }),
-    );
+  const work = (earlier: number) => {
+    const call: Call = (left, from) =>
+      step(budgeted(left), name).assignRole({ ...ref, role, ...from });
+    return inTurn(attempts, call, earlier);
+  };
   return () => withinGrace(name, work, attempts);
 }
 
 function removal(ref: RegistrationRef, role: string, attempts: number): Attempted {
   const name = `removeRole:${role}`;
-  const work = () =>
-    inTurn(attempts, (left, place) =>
-      step(budgeted(left), name).removeRole({ ...ref, role, place }),
-    );
+  const work = (earlier: number) => {
+    const call: Call = (left, from) =>
+      step(budgeted(left), name).removeRole({ ...ref, role, ...from });
+    return inTurn(attempts, call, earlier);
+  };
   return () => withinGrace(name, work, attempts);
 }
 
 /** Lag is a window in time: as long as it is open, spent attempts decide nothing. */
 async function withinGrace(
   name: string,
-  work: () => Promise<void>,
+  work: (earlier: number) => Promise<void>,
   attempts: number,
 ): Promise<StepFailureReport | null> {
+  let earlier = 0;
   for (let round = 0; ; round += 1) {
-    const report = await reported(name, work);
+    const report = await reported(name, () => work(earlier));
+    earlier = report?.attempts ?? 0;
     if (report?.failure !== 'not_visible_yet' || attempts === 1) return report;
     // A small budget in a long window would fill the history with rounds.
     await sleep(Math.min(MAX_LAG_PAUSE_MS, 1000 * 2 ** round));

@@ -25,6 +25,12 @@ export interface StepRecord {
   readonly lastError: string | null;
 }
 
+/** Attempts of a step in all: those that its record knows of, and `more`. One that was done before
+ * begins anew. */
+export function attemptsWith(record: StepRecord | undefined, more: number): number {
+  return (record && record.status !== 'done' ? record.attempts : 0) + more;
+}
+
 export interface Step extends StepRecord {
   readonly name: StepName;
   /** RFC 3339 UTC; only while retrying and only as far as Temporal knows. */

@@ -132,11 +132,18 @@ export async function close(
 }
 
 /** Notes that the user is gone, so that its absence needs no second proof. */
-export async function noteUserDeleted(db: Database, id: string): Promise<void> {
+export async function noteUserDeleted(
+  db: Database,
+  id: string,
+  steps: StepUpdates = {},
+): Promise<void> {
   await atEdge(() =>
     db
       .update(registrations)
-      .set({ userDeletedAt: sql`coalesce(user_deleted_at, now())` })
+      .set({
+        userDeletedAt: sql`coalesce(user_deleted_at, now())`,
+        steps: mergeSteps(steps),
+      })
       .where(and(eq(registrations.id, id), inArray(registrations.status, [...COMPENSATING]))),
   );
 }
@@ -175,7 +182,8 @@ function takenBack(row: RegistrationRow, deleteUser: StepRecord): Record<string,
   const steps: Record<string, StepRecord> = { deleteUser };
   for (const [name, step] of Object.entries(row.steps)) {
     if (name === 'deleteUser') continue;
-    steps[name] = step.status === 'done' ? { ...step, status: 'compensated' } : step;
+    const ended = step.status === 'retrying' ? 'failed' : step.status;
+    steps[name] = { ...step, status: step.status === 'done' ? 'compensated' : ended };
   }
   return steps;
 }

@@ -4,7 +4,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { outbox, outboxDeliveries, registrations } from '../db/schema.ts';
 
 import type { CreateOutcome, Registration } from '../domain/registration.ts';
-import { OPEN_FORWARD } from '../domain/status.ts';
+import { OPEN, OPEN_FORWARD } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
@@ -107,6 +107,17 @@ export async function noteCreated(
     userCreatedAt: sql`coalesce(user_created_at, now())`,
     steps: mergeSteps({ createUser: done(attempts) }),
   });
+  return row ?? (await readRow(db, id));
+}
+
+/** Notes steps of an open row; a closed one stays as it is. */
+export async function noteSteps(
+  db: Database,
+  id: string,
+  steps: StepUpdates,
+): Promise<Registration> {
+  const open = inArray(registrations.status, [...OPEN]);
+  const row = await updateRow(db, id, { steps: mergeSteps(steps) }, open);
   return row ?? (await readRow(db, id));
 }
 

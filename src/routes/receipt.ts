@@ -65,15 +65,15 @@ export function toReceipt(
 function stepsOf(row: Registration, pending: readonly PendingAttempt[]): Receipt['steps'] {
   const live = new Map(pending.map((attempt) => [attempt.step, attempt]));
   const records: Record<string, StepRecord> = { ...row.steps };
-  for (const { step, attempt, status, lastError } of pending) {
-    records[step] ??= { status, attempts: attempt, lastError };
+  for (const { step, status, lastError } of pending) {
+    records[step] ??= { status, attempts: 0, lastError };
   }
   return stepsInOrder(row.roles, records).map((step) => {
     const attempt = step.status === 'done' ? undefined : live.get(step.name);
     return {
       name: step.name,
       status: attempt?.status ?? step.status,
-      attempts: Math.max(attempt?.attempt ?? 0, step.attempts),
+      attempts: step.attempts + (attempt?.attempt ?? 0),
       lastError: codeOf(attempt?.lastError ?? step.lastError),
       nextRetryAt: iso(attempt?.nextRetryAt ?? null),
     };

@@ -123,9 +123,10 @@ test('attempts between waits are still attempts: the budget is spent once', asyn
   try {
     await saga.pool.setFaults([ILL]);
     const registration = await saga.register();
-    await saga.untilStatus(registration.id, 'roles_pending');
+    const row = await saga.untilStatus(registration.id, 'roles_pending');
     // One at once, and a budget of one second has three; two seconds apart.
     expect((await saga.pool.calls())['AdminAddUserToGroup']?.calls).toBe(4);
+    expect(row.steps['assignRole:viewer']).toMatchObject({ status: 'failed', attempts: 4 });
     expect(await timersOf(saga, registration.id)).toBeGreaterThan(0);
     await cancel(saga, registration.id);
     await saga.ending(registration.id);

@@ -52,6 +52,44 @@ test('503 three times at every operation, then fine: completed, nothing taken ba
   expect((await saga.pool.calls())['AdminDeleteUser']).toBeUndefined();
 });
 
+test('attempts are counted over all activities of a step, the one at once included', async () => {
+  await saga.pool.setFaults([
+    // One at once and the budget's four: the first of the slow ones succeeds.
+    { operation: 'AdminCreateUser', times: 5, fault: { kind: 'server' } },
+    {
+      operation: 'AdminAddUserToGroup',
+      match: { group: 'viewer' },
+      times: 1,
+      fault: { kind: 'server' },
+    },
+  ]);
+  const registration = await saga.register({ roles: ['researcher', 'viewer'] });
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect((await saga.row(registration.id)).steps).toEqual({
+    createUser: { status: 'done', attempts: 6, lastError: null },
+    'assignRole:researcher': { status: 'done', attempts: 1, lastError: null },
+    'assignRole:viewer': { status: 'done', attempts: 2, lastError: null },
+    complete: { status: 'done', attempts: 1, lastError: null },
+  });
+});
+
+test('one attempt at once, and the roles that fail then: the next activity counts on', async () => {
+  await saga.pool.setFaults([
+    {
+      operation: 'AdminAddUserToGroup',
+      match: { group: 'viewer' },
+      times: 2,
+      fault: { kind: 'server' },
+    },
+  ]);
+  const registration = await saga.register({ roles: ['researcher', 'viewer'] });
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect((await saga.row(registration.id)).steps).toMatchObject({
+    'assignRole:researcher': { status: 'done', attempts: 1, lastError: null },
+    'assignRole:viewer': { status: 'done', attempts: 3, lastError: null },
+  });
+});
+
 test('503 beyond the budget: parked, and everything of it is to be seen', async () => {
   const { registration, row } = await park('viewer');
   expect(await saga.world(registration)).toEqual({
@@ -62,7 +100,8 @@ test('503 beyond the budget: parked, and everything of it is to be seen', async 
   expect(row.failure?.code).toBe('identity_provider_unavailable');
   expect(row.steps['assignRole:viewer']).toEqual({
     status: 'failed',
-    attempts: 4,
+    // One at once, and a budget of two seconds has four.
+    attempts: 5,
     lastError: 'identity_provider_unavailable',
   });
   expect(row.rolesAssigned).toEqual(['researcher']);
