@@ -18,9 +18,19 @@ interface PasswordDoor {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: (email: string, password: string) => object;
-  /** What it answers to a person, to a rejected password, and while the run is parked. */
-  readonly statuses: { readonly completed: number; readonly rejected: number; parked: number };
+  /** What it answers to a person, to a rejected password, while the run is parked, and to the same
+   * person again. */
+  readonly statuses: Readonly<Record<'completed' | 'rejected' | 'parked' | 'again', number>>;
 }
+
+const signup = (email: string, password: string) => ({
+  email,
+  username: email.slice(0, email.indexOf('@')),
+  first_name: 'Ada',
+  last_name: 'Lovelace',
+  password,
+  confirm_password: password,
+});
 
 const DOORS: readonly PasswordDoor[] = [
   {
@@ -28,7 +38,28 @@ const DOORS: readonly PasswordDoor[] = [
     path: '/registrations',
     headers: { prefer: 'wait=10' },
     body: (email, password) => ({ email, roles: ['viewer'], password }),
-    statuses: { completed: 201, rejected: 422, parked: 202 },
+    statuses: { completed: 201, rejected: 422, parked: 202, again: 409 },
+  },
+  {
+    name: 'signup',
+    path: '/auth/register',
+    headers: {},
+    body: signup,
+    statuses: { completed: 201, rejected: 400, parked: 202, again: 400 },
+  },
+  {
+    name: 'signup-async',
+    path: '/auth/register',
+    headers: { prefer: 'respond-async' },
+    body: signup,
+    statuses: { completed: 202, rejected: 202, parked: 202, again: 202 },
+  },
+  {
+    name: 'seeding',
+    path: '/api/v1/private/users/',
+    headers: {},
+    body: (email, password) => ({ email, password, full_name: 'Ada Lovelace' }),
+    statuses: { completed: 200, rejected: 422, parked: 202, again: 409 },
   },
 ];
 
@@ -54,6 +85,8 @@ beforeAll(async () => {
     ENVIRONMENT: 'local',
     EVENTS_WEBHOOK_URL: hook.url,
     EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
+    DOORS: 'signup,session,seeding',
+    REGISTER_LIMIT_PER_MINUTE: '1000',
     LOG_LEVEL: 'trace',
     RETRY_BUDGET_SECONDS: '1',
     PASSWORD_SEALING_KEYS: `canary:${randomBytes(32).toString('base64')}`,
@@ -110,10 +143,17 @@ describe.each(DOORS)('a password through the $name door', (door) => {
 
   test('lets somebody in, and is refused to a second one', async () => {
     expect((await send(address('ada'))).status).toBe(door.statuses.completed);
-    expect(await signsIn(deployment.pool, address('ada'), canary)).toBe(true);
     const told = () => foundIn(piecesOf(hook.received), address('ada'));
     await expect.poll(told, { timeout: 20_000 }).toContain('clear');
-    expect((await send(address('ada'))).status).toBeGreaterThanOrEqual(400);
+    expect(await signsIn(deployment.pool, address('ada'), canary)).toBe(true);
+    expect((await send(address('ada'))).status).toBe(door.statuses.again);
+  });
+
+  test('signs in, and a wrong one does not', async () => {
+    const login = (password: string) =>
+      ask('POST', '/auth/login', { username: address('ada'), password });
+    expect((await login(canary)).status).toBe(200);
+    expect((await login(`${canary}!`)).status).toBe(401);
   });
 
   test('rejected by the pool', async () => {

@@ -1,0 +1,56 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Api, Deployment } from '../stack/deployment.ts';
+
+/** Limits over real sockets, with two API processes. */
+
+let deployment: Deployment;
+beforeAll(async () => {
+  deployment = await Deployment.make({
+    env: {
+      DOORS: 'signup',
+      SIGNUP_MODE: 'async',
+      IN_PROCESS_WORKER: 'false',
+      REGISTER_LIMIT_PER_MINUTE: '3',
+      PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
+    },
+  });
+});
+afterAll(() => deployment.stop());
+
+async function register(api: Api, forwardedFor?: string) {
+  const answer = await fetch(`${api.url}/auth/register`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(forwardedFor !== undefined && { 'x-forwarded-for': forwardedFor }),
+    },
+    body: JSON.stringify({ email: `${randomUUID()}@example.com`, password: 'Analytical1' }),
+  });
+  await answer.arrayBuffer();
+  return answer;
+}
+const statuses = async (answers: Promise<Response>[]) =>
+  (await Promise.all(answers)).map(({ status }) => status).toSorted();
+
+test('two processes share the counts of each client behind the proxy', async () => {
+  const behind = { TRUSTED_PROXIES: '1' };
+  const apis = [await deployment.api(behind), await deployment.api(behind)] as const;
+  for (const client of ['203.0.113.1', '2001:db8::1']) {
+    const all = [...apis, ...apis, ...apis].map((api, n) =>
+      register(api, `10.0.0.${n}, ${client}`),
+    );
+    expect(await statuses(all)).toEqual([202, 202, 202, 429, 429, 429]);
+  }
+  const limited = await register(apis[0], '2001:db8::ffff');
+  expect(limited.status).toBe(429);
+  expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect((await register(apis[1], '2001:db8:0:1::1')).status).toBe(202);
+});
+
+test('without trusted proxies the header is not believed, and said once to be there', async () => {
+  const api = await deployment.api();
+  const all = Array.from({ length: 5 }, (_, n) => register(api, `203.0.113.${n}`));
+  expect(await statuses(all)).toEqual([202, 202, 202, 429, 429]);
+  expect(api.output().match(/TRUSTED_PROXIES is 0/g)).toHaveLength(1);
+});
