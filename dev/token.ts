@@ -7,10 +7,11 @@ import { tokenOf } from './person.ts';
 import { printError, printLine, reasonOf } from './progress.ts';
 import { homeOf, STACK_FILE } from './home.ts';
 
+/** An empty text counts as not set. */
 const Sandbox = z.object({
-  COGNITO_ENDPOINT: z.string(),
-  COGNITO_USER_POOL_ID: z.string(),
-  COGNITO_CLIENT_ID: z.string(),
+  COGNITO_ENDPOINT: z.string().min(1),
+  COGNITO_USER_POOL_ID: z.string().min(1),
+  COGNITO_CLIENT_ID: z.string().min(1),
 });
 
 async function main(): Promise<void> {
