@@ -27,6 +27,8 @@ export interface RunView {
   readonly rolesToRemove: readonly string[];
   readonly wish: 'none' | 'cancel' | 'untaken' | 'taken';
   readonly failure: PublicFailure | null;
+  /** How often it has parked since a person last wanted it to go on. */
+  readonly parks: number;
   readonly retry: RetryNumbers;
 }
 
@@ -78,7 +80,13 @@ export interface RegistrationActivities {
   assignRole(ref: StepRef & { readonly role: string }): Promise<QuotaWait | null>;
   removeRole(ref: StepRef & { readonly role: string }): Promise<QuotaWait | null>;
   complete(ref: RegistrationRef & { readonly roles: readonly string[] }): Promise<RunView>;
-  park(ref: RegistrationRef & { readonly failed: readonly StepFailureReport[] }): Promise<RunView>;
+  /** @param ref.parks as the run saw it before it tried */
+  park(
+    ref: RegistrationRef & {
+      readonly failed: readonly StepFailureReport[];
+      readonly parks: number;
+    },
+  ): Promise<RunView>;
   takeWish(ref: RegistrationRef): Promise<RunView>;
   beginCompensation(
     ref: RegistrationRef & {
@@ -153,6 +161,8 @@ export interface SweepReport {
   readonly compensated: number;
   readonly completed: number;
   readonly wishesDelivered: number;
+  /** Runs that a reset let wait for a registration that is closed; they end. */
+  readonly waitersEnded: number;
   readonly eventsAppended: number;
   readonly eventsSealed: number;
   readonly sealsWiped: number;

@@ -156,7 +156,7 @@ export function createRegistrationActivities(
         return view((await complete(db, id, roles, steps, tally.moved)).registration);
       }),
     // Repeatable: the trail's key is this activity's place in the run, and a second one is nothing.
-    park: ({ registrationId: id, failed }) =>
+    park: ({ registrationId: id, failed, parks }) =>
       step('park', id, async () => {
         const { workflowExecution, activityId } = Context.current().info;
         const cause =
@@ -164,6 +164,7 @@ export function createRegistrationActivities(
         const row = await park(db, id, {
           failure: publicFailure(parkedAs(cause?.failure ?? 'unknown_error')),
           steps: records(failed, await readRow(db, id)),
+          parks,
           key: `${workflowExecution?.runId ?? ''}/${activityId}`,
           resumeIntervalSeconds: deps.resumeIntervalSeconds,
         });

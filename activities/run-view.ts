@@ -25,6 +25,7 @@ export function runView(row: Registration, retry: RetryNumbers): RunView {
     rolesToRemove: row.rolesTouched.filter((role) => !row.roles.includes(role)),
     wish: wishOf(row),
     failure: row.failure,
+    parks: row.resumeAttempts,
     retry,
   };
 }

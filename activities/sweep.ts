@@ -8,7 +8,7 @@ import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/
 import { wipeOldSeals } from '../src/ledger/password.ts';
 import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
 import { sealAuditEvents } from '../src/ledger/seal.ts';
-import { noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
+import { closedAmong, noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import type { IdentityProvider } from './cognito.ts';
@@ -27,6 +27,8 @@ const AT_ONCE = 10;
 /** An activity of a run that was ended may still be in flight for this long. */
 const AFTER_END_MS = 60_000;
 const WISH_AGE_MS = 10_000;
+/** Of the runs that wait, the latest started: one that a reset made is among them. */
+const WAITERS = 1000;
 /** A start that is on its way in the background needs no second one. */
 const ACCEPTED_AGE_MS = 5000;
 /** For all that one row needs of Cognito: half of the round's heartbeat time-out. */
@@ -56,7 +58,7 @@ export interface SweepDeps {
 
 type Deed = Exclude<
   keyof SweepReport,
-  'wishesDelivered' | 'eventsAppended' | 'eventsSealed' | 'sealsWiped'
+  'wishesDelivered' | 'waitersEnded' | 'eventsAppended' | 'eventsSealed' | 'sealsWiped'
 >;
 
 /** Goes through the open rows and mends what no run takes care of. */
@@ -91,6 +93,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   return {
     ...deeds,
     wishesDelivered: await deliverWishes(deps),
+    waitersEnded: await endWaiters(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
     eventsSealed: deps.dryRun ? 0 : await sealTrail(deps, over),
     sealsWiped: deps.dryRun ? 0 : await wipeOldSeals(deps.db, SEALED_AGE_MS),
@@ -227,15 +230,33 @@ async function begin(deps: SweepDeps, id: string, failure: FailureName): Promise
 async function deliverWishes(deps: SweepDeps): Promise<number> {
   let delivered = 0;
   for (const { id, kind } of await undeliveredWishes(deps.db, WISH_AGE_MS, BATCH)) {
-    try {
-      if (!deps.dryRun) {
-        await (kind === 'cancel' ? deps.runs.cancel(id) : deps.runs.resume(id, 'operator'));
-      }
-      delivered += 1;
-    } catch (error) {
-      const name = error instanceof Error ? error.name : 'Unknown';
-      deps.log.warn({ registrationId: id, error: name }, 'sweep: wish not delivered');
-    }
+    const by = kind === 'cancel' ? 'cancel' : 'operator';
+    if (deps.dryRun || (await delivers(deps, id, by))) delivered += 1;
   }
   return delivered;
+}
+
+/** A reset to where a run waited brings back a run that waits, and the cancel that ended it is not
+ * told again. Woken, it asks the row and ends. */
+async function endWaiters(deps: SweepDeps): Promise<number> {
+  let ended = 0;
+  for (const id of await closedAmong(deps.db, await deps.runs.waiting(WAITERS))) {
+    if (deps.dryRun || (await delivers(deps, id, 'schedule'))) ended += 1;
+  }
+  return ended;
+}
+
+async function delivers(
+  { runs, log }: SweepDeps,
+  registrationId: string,
+  what: 'cancel' | 'operator' | 'schedule',
+): Promise<boolean> {
+  try {
+    await (what === 'cancel' ? runs.cancel(registrationId) : runs.resume(registrationId, what));
+    return true;
+  } catch (error) {
+    const name = error instanceof Error ? error.name : 'Unknown';
+    log.warn({ registrationId, error: name }, 'sweep: run not told');
+    return false;
+  }
 }

@@ -78,7 +78,7 @@ async function forward(ref: RegistrationRef, run: RunView, scheduled = false): P
   } catch (error) {
     const failed = error instanceof StepsFailed && !wasCancelled() ? error.failed : [];
     if (failed.length === 0 || definitiveOf(failed)) throw error;
-    return await row.park({ ...ref, failed });
+    return await row.park({ ...ref, failed, parks: run.parks });
   }
 }
 

@@ -26,4 +26,6 @@ export interface Runs {
   /** Wakes a parked run or a stuck cleanup; the row says what is wished. */
   resume(registrationId: string, by: 'operator' | 'schedule'): Promise<void>;
   describe(registrationId: string): Promise<RunState>;
+  /** Registrations whose runs wait parked, the latest started first. */
+  waiting(limit: number): Promise<string[]>;
 }

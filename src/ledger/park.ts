@@ -17,6 +17,9 @@ export interface ParkInput {
   readonly steps: StepUpdates;
   /** The same park, repeated, has the same key. */
   readonly key: string;
+  /** How often the row had parked when the run began what failed. A run that was reset has another
+   * key for what it parked before; that one is known by this. Undefined: not looked at. */
+  readonly parks?: number | undefined;
   /** The first scheduled resume comes after this; each next one after twice as long, up to 6 h. */
   readonly resumeIntervalSeconds: number;
 }
@@ -50,6 +53,7 @@ export async function park(db: Database, id: string, input: ParkInput): Promise<
             eq(registrations.id, id),
             inArray(registrations.status, [...OPEN_FORWARD]),
             sql`(wish IS NULL OR wish_taken_at IS NOT NULL)`,
+            input.parks === undefined ? undefined : eq(registrations.resumeAttempts, input.parks),
             sql`NOT EXISTS (SELECT 1 FROM audit_events
               WHERE registration_id = ${id}::uuid AND event = 'registration.parked' AND key = ${input.key})`,
           ),

@@ -1,4 +1,4 @@
-import { eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
@@ -38,6 +38,23 @@ export async function noteSwept(db: Database, ids: readonly string[]): Promise<v
       .set({ sweptAt: new Date() })
       .where(inArray(registrations.id, [...ids])),
   );
+}
+
+/** Those of these registrations that are closed. */
+export async function closedAmong(db: Database, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  return await atEdge(async () => {
+    const rows = await db
+      .select({ id: registrations.id })
+      .from(registrations)
+      .where(
+        and(
+          inArray(registrations.id, [...ids]),
+          sql`status IN ('completed', 'failed', 'cancelled')`,
+        ),
+      );
+    return rows.map(({ id }) => id);
+  });
 }
 
 /** Whether a mark names a registration of this ledger that failed or was cancelled. */

@@ -4,9 +4,9 @@ import {
   type Client,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
-import { RESUME_SIGNAL, type ResumedBy } from '../../workflows/messages.ts';
+import { RESUME_SIGNAL, STATUS_ATTRIBUTE, type ResumedBy } from '../../workflows/messages.ts';
 import { FAILURES, isFailureName } from '../domain/failure.ts';
-import { workflowIdOf } from '../domain/registration.ts';
+import { registrationIdOf, workflowIdOf } from '../domain/registration.ts';
 import type { PendingAttempt, Runs, RunState } from '../domain/runs.ts';
 
 /** Starts that are on their way; the rest is the sweep's. */
@@ -82,6 +82,17 @@ export function createRuns(options: RunsOptions): Runs {
         if (error instanceof WorkflowNotFoundError) return { kind: 'not_found' };
         throw error;
       }
+    },
+    async waiting(limit) {
+      const query = `WorkflowType = 'registerUser' AND ExecutionStatus = 'Running'
+        AND ${STATUS_ATTRIBUTE} = 'roles_pending' AND TaskQueue = '${taskQueue}'`;
+      const found: string[] = [];
+      for await (const { workflowId } of client().workflow.list({ query, pageSize: limit })) {
+        const id = registrationIdOf(workflowId);
+        if (id !== undefined) found.push(id);
+        if (found.length === limit) break;
+      }
+      return found;
     },
   };
 }

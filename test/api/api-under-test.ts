@@ -219,6 +219,7 @@ function recordingRuns(scripts: Scripts): Runs {
     cancel: async (id) => void scripts.cancelled.push(id),
     resume: async (id, by) => void scripts.resumed.push({ id, by }),
     describe: (id) => scripts.describe(id),
+    waiting: async () => [],
   };
 }
 

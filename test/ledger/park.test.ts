@@ -51,6 +51,20 @@ describe('park', () => {
     expect((await ledger.events(id)).filter((e) => e === 'registration.parked')).toHaveLength(1);
   });
 
+  test('of a run that was reset is nothing: the row has parked since', async () => {
+    const { id } = await ledger.at('running');
+    const input = { failure: PARKED, steps: {}, resumeIntervalSeconds: 300, parks: 0 };
+    const first = await park(ledger.db, id, { ...input, key: 'first run' });
+    expect(await park(ledger.db, id, { ...input, key: 'its reset' })).toEqual(first);
+    const again = await park(ledger.db, id, { ...input, key: 'a scheduled attempt', parks: 1 });
+    expect(again.resumeAttempts).toBe(2);
+    expect((await ledger.events(id)).filter((e) => e === 'registration.parked')).toHaveLength(2);
+    await wishRetry(ledger.db, id, ALICE);
+    await takeWish(ledger.db, id);
+    const anew = await park(ledger.db, id, { ...input, key: 'after a person’s retry' });
+    expect(anew).toMatchObject({ status: 'roles_pending', resumeAttempts: 1 });
+  });
+
   test('that lands late does not park again what was resumed since', async () => {
     const { id } = await ledger.at('running');
     await ledger.parked(id, 'late');

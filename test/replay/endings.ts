@@ -1,6 +1,7 @@
 import type { Registration } from '../../src/domain/registration.ts';
 import { wipeOldSeals } from '../../src/ledger/password.ts';
 import { wishCancel, wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { removeUser } from '../stack/pool-user.ts';
 import type { Saga } from '../stack/saga.ts';
 import type { Path } from '../stack/script.ts';
 
@@ -171,6 +172,41 @@ export const ENDINGS: readonly Ending[] = [
       await saga.pool.clearFaults();
       await wishRetry(saga.db, registration.id, OPERATOR);
       await saga.runs.resume(registration.id, 'operator');
+      return registration;
+    },
+  },
+  {
+    name: 'user-vanished-while-parked',
+    path: 'fast',
+    ending: 'user_vanished',
+    run: async (saga) => {
+      const registration = await parked(saga);
+      await removeUser(saga.pool, registration.email);
+      await wishRetry(saga.db, registration.id, OPERATOR);
+      await saga.runs.resume(registration.id, 'operator');
+      return registration;
+    },
+  },
+  {
+    name: 'terminated-and-taken-back',
+    path: 'ordinary',
+    ending: 'terminated',
+    run: async (saga) => {
+      const registration = await parked(saga);
+      await saga.handle(registration.id).terminate('test');
+      await saga.sweep();
+      return registration;
+    },
+  },
+  {
+    name: 'started-again-and-already-closed',
+    path: 'ordinary',
+    ending: 'already_closed',
+    run: async (saga) => {
+      await saga.pool.setFaults([NO_ROLE]);
+      const registration = await saga.register();
+      await saga.ending(registration.id);
+      await saga.runs.start(registration.id, 'repair');
       return registration;
     },
   },

@@ -1,119 +1,135 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
-import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
+import type { Registration } from '../../src/domain/registration.ts';
+import { wishRetry } from '../../src/ledger/wishes.ts';
+import { ENDINGS } from '../replay/endings.ts';
+import { everything, reset, resetPoints, untilItWaits } from '../stack/resets.ts';
 import { Saga } from '../stack/saga.ts';
 import { createScript, type Path } from '../stack/script.ts';
-import { TEST_NAMESPACE } from '../stack/temporal.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
+const ILL = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } } as const;
+const NO_ROLE = {
+  operation: 'AdminAddUserToGroup',
+  fault: { kind: 'error', error: 'ResourceNotFoundException' },
+} as const;
+const PATHS: readonly Path[] = ['fast', 'ordinary'];
 
-let fast: Saga;
-let ordinary: Saga;
+let sagas: Record<Path, Saga>;
 beforeAll(async () => {
-  [fast, ordinary] = await Promise.all([
+  const [fast, ordinary] = await Promise.all([
     Saga.start(),
     Saga.start({ wrap: createScript('ordinary').wrap }),
   ]);
+  sagas = { fast, ordinary };
 });
 afterEach(async () => {
-  await Promise.all([fast.pool.clearFaults(), ordinary.pool.clearFaults()]);
+  for (const path of PATHS) await sagas[path].pool.clearFaults();
 });
 afterAll(async () => {
-  await Promise.all([fast.stop(), ordinary.stop()]);
+  for (const path of PATHS) await sagas[path].stop();
 });
-const sagaOn = (path: Path): Saga => (path === 'fast' ? fast : ordinary);
 
-/** Everything there is of a registration, in the pool and in the ledger. */
-async function everything(saga: Saga, registration: Registration): Promise<object> {
-  return {
-    world: await saga.world(registration),
-    row: await saga.row(registration.id),
-    events: await saga.events(registration.id),
-  };
-}
-
-/** Resets as the UI does, to the first workflow task or the last. @returns the new run's id */
-async function reset(saga: Saga, id: string, to: 'first' | 'last'): Promise<string> {
-  const { events } = await saga.handle(id).fetchHistory();
-  const tasks = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes);
-  const at = to === 'first' ? tasks[0] : tasks.at(-1);
-  if (!at?.eventId) throw new Error('no workflow task to reset to');
-  const { runId } = await saga.client.workflowService.resetWorkflowExecution({
-    namespace: TEST_NAMESPACE,
-    workflowExecution: { workflowId: workflowIdOf(id) },
-    workflowTaskFinishEventId: at.eventId,
-    requestId: randomUUID(),
-    reason: 'test',
-  });
-  return runId;
-}
-
-/** The parked run has said what it waits for, and nothing of it is under way. */
-async function untilItWaits(saga: Saga, id: string, runId?: string): Promise<void> {
+/** A run that was reset to where it waited waits again; the sweep, which comes every minute, ends it. */
+async function untilItEnds(saga: Saga, id: string, runId: string): Promise<void> {
   await saga.eventually(async () => {
     const now = await saga.handle(id).describe();
-    const shown = now.searchAttributes['RegistrationStatus']?.[0] === 'roles_pending';
-    const same = runId === undefined || now.runId === runId;
-    return same && shown && (now.raw.pendingActivities ?? []).length === 0;
+    expect(now.runId).toBe(runId);
+    if (now.status.name !== 'RUNNING') return true;
+    await saga.sweep();
+    return false;
   });
 }
 
-const PATHS: readonly Path[] = ['fast', 'ordinary'];
-const CASES = PATHS.flatMap((path) => (['first', 'last'] as const).map((to) => ({ path, to })));
+async function retried(saga: Saga, { id }: Registration): Promise<string> {
+  await wishRetry(saga.db, id, OPERATOR);
+  await saga.runs.resume(id, 'operator');
+  return await saga.ending(id);
+}
 
-test.each(CASES)('reset of a completed run to its $to task, $path path', async ({ path, to }) => {
-  const saga = sagaOn(path);
-  const registration = await saga.register({ roles: ['viewer', 'researcher'] });
-  await saga.ending(registration.id);
-  const before = await everything(saga, registration);
-  await reset(saga, registration.id, to);
-  expect(await saga.ending(registration.id)).toBe('completed');
-  expect(await everything(saga, registration)).toEqual(before);
-});
-
-test.each(CASES)('reset of a cancelled run to its $to task, $path path', async ({ path, to }) => {
-  const saga = sagaOn(path);
-  await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
-  const registration = await saga.register();
-  await saga.untilStatus(registration.id, 'roles_pending');
-  await wishCancel(saga.db, registration.id, OPERATOR);
-  await saga.runs.cancel(registration.id);
-  await saga.ending(registration.id);
+// A closed row stays closed: whoever is there keeps the account, whoever is not stays away, and
+// nothing is told twice.
+test.each(ENDINGS)('reset of $name to every task', async ({ path, run, ending }) => {
+  const saga = sagas[path];
+  const registration = await run(saga);
+  const { id } = registration;
+  expect(await saga.ending(id)).toBe(ending);
   await saga.pool.clearFaults();
   const before = await everything(saga, registration);
-  await reset(saga, registration.id, to);
-  await saga.ending(registration.id);
-  expect(await everything(saga, registration)).toEqual(before);
+  const points = await resetPoints(saga, id);
+  expect(points.length).toBeGreaterThanOrEqual(1);
+  for (const point of points) {
+    const runId = await reset(saga, id, point);
+    await untilItEnds(saga, id, runId);
+    expect(await everything(saga, registration)).toEqual(before);
+  }
 });
 
-test.each(CASES)('reset of a parked run to its $to task, $path path', async ({ path, to }) => {
-  const saga = sagaOn(path);
-  await saga.pool.setFaults([
-    { operation: 'AdminAddUserToGroup', match: { group: 'viewer' }, fault: { kind: 'server' } },
-  ]);
+test.each(PATHS)('reset of a parked run to every task, %s path', async (path) => {
+  const saga = sagas[path];
+  await saga.pool.setFaults([{ ...ILL, match: { group: 'viewer' } }]);
   const registration = await saga.register({ roles: ['viewer', 'researcher'] });
-  await saga.untilStatus(registration.id, 'roles_pending');
-  await untilItWaits(saga, registration.id);
+  const { id } = registration;
+  await untilItWaits(saga, id, 'roles_pending');
   const before = await everything(saga, registration);
+  for (const point of await resetPoints(saga, id)) {
+    const runId = await reset(saga, id, point);
+    await untilItWaits(saga, id, 'roles_pending', runId);
+    expect(await everything(saga, registration)).toEqual(before);
+  }
   await saga.pool.clearFaults();
-  const runId = await reset(saga, registration.id, to);
-  await untilItWaits(saga, registration.id, runId);
-  expect(await everything(saga, registration)).toEqual(before);
-
-  await wishRetry(saga.db, registration.id, OPERATOR);
-  await saga.runs.resume(registration.id, 'operator');
-  expect(await saga.ending(registration.id)).toBe('completed');
+  expect(await retried(saga, registration)).toBe('completed');
   expect((await saga.world(registration)).roles).toEqual(['researcher', 'viewer']);
 });
 
+test('reset of a run that the schedule woke and that parked again, to its last task', async () => {
+  const saga = sagas.fast;
+  await saga.pool.setFaults([ILL]);
+  const registration = await saga.register();
+  const { id } = registration;
+  await untilItWaits(saga, id, 'roles_pending');
+  await saga.runs.resume(id, 'schedule');
+  await saga.until(id, ({ resumeAttempts }) => resumeAttempts === 2);
+  await untilItWaits(saga, id, 'roles_pending');
+  const points = await resetPoints(saga, id);
+  const parkedEvents = async () =>
+    (await saga.events(id)).filter((event) => event === 'registration.parked').length;
+  const before = await parkedEvents();
+  const last = points.at(-1);
+  if (!last) throw new Error('no task to reset to');
+  const runId = await reset(saga, id, last);
+  await untilItWaits(saga, id, 'roles_pending', runId);
+  expect(await parkedEvents()).toBe(before);
+});
+
+test('reset of a run whose cleanup is stuck to every task', async () => {
+  const saga = sagas.fast;
+  const stuck = { operation: 'AdminDeleteUser', fault: { kind: 'server' } } as const;
+  await saga.pool.setFaults([NO_ROLE, stuck]);
+  const registration = await saga.register();
+  const { id } = registration;
+  await untilItWaits(saga, id, 'cleanup_required');
+  const before = await everything(saga, registration);
+  for (const point of await resetPoints(saga, id)) {
+    const runId = await reset(saga, id, point);
+    await untilItWaits(saga, id, 'cleanup_required', runId);
+    expect(await everything(saga, registration)).toEqual(before);
+  }
+  await saga.pool.clearFaults();
+  expect(await retried(saga, registration)).toBe('registration_failed');
+  expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
+});
+
 test('reset of a parked run that was cancelled meanwhile does not bring it back', async () => {
-  await fast.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
-  const registration = await fast.register();
-  await fast.untilStatus(registration.id, 'roles_pending');
-  await fast.handle(registration.id).cancel();
-  await fast.ending(registration.id);
-  await reset(fast, registration.id, 'first');
-  await fast.ending(registration.id);
-  expect(await fast.world(registration)).toEqual({ mark: null, roles: [], status: 'cancelled' });
+  const saga = sagas.fast;
+  await saga.pool.setFaults([ILL]);
+  const registration = await saga.register();
+  const { id } = registration;
+  await saga.untilStatus(id, 'roles_pending');
+  await saga.handle(id).cancel();
+  await saga.ending(id);
+  const [first] = await resetPoints(saga, id);
+  if (!first) throw new Error('no task to reset to');
+  await reset(saga, id, first);
+  await saga.ending(id);
+  expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'cancelled' });
 });

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import { eq } from 'drizzle-orm';
+import { outbox } from '../../src/db/schema.ts';
+import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
+import type { RegistrationStatus } from '../../src/domain/status.ts';
+import type { Saga } from './saga.ts';
+import { TEST_NAMESPACE } from './temporal.ts';
+
+/** Everything there is of a registration: in the pool, the ledger, the trail and the outbox. */
+export async function everything(saga: Saga, registration: Registration): Promise<object> {
+  return {
+    world: await saga.world(registration),
+    row: await saga.row(registration.id),
+    events: await saga.events(registration.id),
+    outbox: await saga.db.select().from(outbox).where(eq(outbox.registrationId, registration.id)),
+  };
+}
+
+type Request = Parameters<Client['workflowService']['resetWorkflowExecution']>[0];
+
+export interface ResetPoint {
+  readonly runId: string;
+  readonly eventId: NonNullable<Request['workflowTaskFinishEventId']>;
+}
+
+/** Every event of the latest run that the server resets to, as the UI offers them, oldest first. */
+export async function resetPoints(saga: Saga, id: string): Promise<ResetPoint[]> {
+  const { runId } = await saga.handle(id).describe();
+  const { events } = await saga.handle(id).fetchHistory();
+  return (events ?? []).flatMap((event) => {
+    const resettable =
+      event.workflowTaskCompletedEventAttributes ??
+      event.workflowTaskFailedEventAttributes ??
+      event.workflowTaskTimedOutEventAttributes;
+    return resettable && event.eventId ? [{ runId, eventId: event.eventId }] : [];
+  });
+}
+
+/** Resets as the UI does. @returns the new run's id */
+export async function reset(saga: Saga, id: string, point: ResetPoint): Promise<string> {
+  const { runId } = await saga.client.workflowService.resetWorkflowExecution({
+    namespace: TEST_NAMESPACE,
+    workflowExecution: { workflowId: workflowIdOf(id), runId: point.runId },
+    workflowTaskFinishEventId: point.eventId,
+    requestId: randomUUID(),
+    reason: 'test',
+  });
+  return runId;
+}
+
+/** The run says in the UI that it waits, for what the status says, and nothing of it is under way. */
+export async function untilItWaits(
+  saga: Saga,
+  id: string,
+  status: RegistrationStatus,
+  runId?: string,
+): Promise<void> {
+  await saga.eventually(async () => {
+    const now = await saga.handle(id).describe();
+    const shown = now.searchAttributes['RegistrationStatus']?.[0] === status;
+    const same = runId === undefined || now.runId === runId;
+    // A cleanup that is stuck waits for its next attempt.
+    const busy = (now.raw.pendingActivities ?? []).filter((activity) => !activity.lastFailure);
+    return same && shown && busy.length === 0;
+  });
+}
