@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { holderOf } from '../dev/lock.ts';
 import { startStack } from '../dev/stack.ts';
+import { missingPrograms } from './stack/programs.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -26,6 +27,7 @@ const PREFIX = 'registrar-test-';
 
 /** Starts the parts once for all test files, and removes them and their state at the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const missing = missingPrograms();
   await removeLeftovers();
   const home = await mkdtemp(join(tmpdir(), PREFIX));
   // PostgreSQL does not run as root: its user must be able to enter.
@@ -46,6 +48,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {
       await stack.stop();
       await rm(home, { recursive: true, force: true });
+      for (const line of missing) log(line);
     };
   } catch (error) {
     await rm(home, { recursive: true, force: true });

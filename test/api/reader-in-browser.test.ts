@@ -1,14 +1,12 @@
-import { existsSync } from 'node:fs';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpServer } from '../../src/http-server.ts';
+import { CHROMIUM } from '../stack/programs.ts';
 import { type ApiUnderTest, startApi } from './api-under-test.ts';
 
-/** What CI installs; elsewhere a browser is not asked of anybody. */
-const PROGRAM = process.env['CHROMIUM'] || '/usr/bin/chromium';
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -17,7 +15,7 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-describe.skipIf(!existsSync(PROGRAM))('in Chromium', () => {
+describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
   let api: ApiUnderTest;
   let server: Server;
   let browser: Browser;
@@ -28,7 +26,7 @@ describe.skipIf(!existsSync(PROGRAM))('in Chromium', () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({ executablePath: PROGRAM, args: FLAGS });
+    browser = await chromium.launch({ executablePath: CHROMIUM.path ?? '', args: FLAGS });
   });
   afterAll(async () => {
     await browser.close();

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Page } from 'playwright-core';
 import { call, Newcomer } from '../end-to-end/newcomer.ts';
 import { REPOSITORY } from '../stack/program.ts';
+import { CHROMIUM } from '../stack/programs.ts';
 import { CASES, PLAN, type Case } from './cases.ts';
 
 const IMAGES = join(REPOSITORY, 'docs/images');
-const PROGRAM = process.env['CHROMIUM'] || '/usr/bin/chromium';
 /** Long enough to see a step between two attempts, short enough to see it park. */
 const ENV = { RETRY_BUDGET_SECONDS: '8', COMPENSATION_BUDGET_SECONDS: '1' };
 const SIZE = { width: 1280, height: 1000 };
@@ -16,7 +16,7 @@ const WAIT_MS = 20_000;
 
 const newcomer = await Newcomer.arrive();
 const browser = await chromium.launch({
-  executablePath: PROGRAM,
+  executablePath: CHROMIUM.path ?? '/usr/bin/chromium',
   args: [
     '--no-sandbox',
     '--disable-gpu',

@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type ChannelModel } from 'amqplib';
 import { inject } from 'vitest';
 import { type Child, startChild, tailOf } from '../../dev/child.ts';
 import { anyFreePort } from '../../dev/ports.ts';
+import { RABBITMQ } from './programs.ts';
 
-/** Debian's own program first: the one on its PATH changes the user, and loses the environment. */
-const PLACES = ['/usr/lib/rabbitmq/bin', ...(process.env['PATH'] ?? '').split(delimiter)];
 const STARTED_WITHIN_MS = 110_000;
 
 /** A node of RabbitMQ with folder, ports and cookie of its own. */
@@ -52,7 +51,9 @@ export class Broker {
 
   /** A broker that runs. Fails with one line where RabbitMQ is not installed. */
   static async start(): Promise<Broker> {
-    const program = await findServer();
+    const program = RABBITMQ.path;
+    if (program === null)
+      throw new Error(`these tests need RabbitMQ: apt-get install ${RABBITMQ.package}`);
     const folder = await mkdtemp(join(inject('testHome'), 'rabbitmq-'));
     await writeFile(join(folder, 'plugins'), '[].\n');
     const ports = [await anyFreePort(), await anyFreePort(), await anyFreePort()];
@@ -129,19 +130,4 @@ export class Broker {
       stopSignal: 'TERM',
     });
   }
-}
-
-async function findServer(): Promise<string> {
-  for (const place of PLACES) {
-    const program = join(place, 'rabbitmq-server');
-    if (place !== '' && (await isThere(program))) return program;
-  }
-  throw new Error('these tests need RabbitMQ: apt-get install rabbitmq-server, or put it on PATH');
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }
