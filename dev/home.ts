@@ -1,10 +1,36 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { damaged, stateError } from './state-error.ts';
 
-/** File in the home that tells `npm run token` what runs; there only while it runs. */
+/** File in the home that tells other commands what runs; there only while it runs. */
 export const STACK_FILE = 'stack.json';
+export const SEALING_KEY_FILE = 'sealing-key';
+
+/** An empty text counts as not set. */
+const text = z.string().min(1);
+
+/** What names a sandbox of ours. */
+export const Sandbox = z.object({
+  COGNITO_ENDPOINT: text,
+  COGNITO_USER_POOL_ID: text,
+  COGNITO_CLIENT_ID: text,
+});
+
+/** What names a stack whose every part is ours. */
+export const EmbeddedStack = Sandbox.extend({
+  TEMPORAL_ADDRESS: text,
+  TEMPORAL_NAMESPACE: text,
+  TEMPORAL_CONFIG_FILE: text,
+  DATABASE_URL: text,
+  AWS_REGION: text,
+  AWS_ACCESS_KEY_ID: text,
+  AWS_SECRET_ACCESS_KEY: text,
+});
+
+/** The file's shape: a part that is yours is not named in it. */
+export const DescribedStack = z.record(z.string(), z.string());
 
 const FILES = [
   'lock',
@@ -13,7 +39,7 @@ const FILES = [
   'postgres-place',
   'postgres.log',
   'registrar.log',
-  'sealing-key',
+  SEALING_KEY_FILE,
   STACK_FILE,
   'temporal-client.toml',
   'temporal.db',

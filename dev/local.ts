@@ -9,7 +9,7 @@ import { readIfThere, writeFileSafely } from './files.ts';
 import { tokenOf } from './person.ts';
 import { expectFree, freePortFrom, onFreePort } from './ports.ts';
 import { type Progress, reasonOf } from './progress.ts';
-import { homeOf } from './home.ts';
+import { homeOf, SEALING_KEY_FILE } from './home.ts';
 import { isFull } from './room.ts';
 import { damaged, databaseError, noRoom } from './state-error.ts';
 import { type Stack, startStack } from './stack.ts';
@@ -149,7 +149,7 @@ function replaceEnvironment(env: NodeJS.ProcessEnv, wanted: Record<string, strin
 }
 
 async function sealingKeyOf(home: string): Promise<string> {
-  const file = join(home, 'sealing-key');
+  const file = join(home, SEALING_KEY_FILE);
   const known = (await readIfThere(file))?.trim();
   if (known !== undefined) {
     // A new key in its place would open nothing that was sealed with the old one.

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { VARIABLES } from '../src/environment-table.ts';
 import type { Rule } from './cognito/fault-plan.ts';
 import { makeFolder, writeFileSafely } from './files.ts';
-import { checkHome, STACK_FILE } from './home.ts';
+import { checkHome, EmbeddedStack, Sandbox, STACK_FILE } from './home.ts';
 import { takeLock } from './lock.ts';
 import { cognitoPart, type Part, postgresPart, temporalPart } from './parts.ts';
 import { anyPort, rememberedPorts } from './ports.ts';
@@ -93,10 +94,15 @@ function given(env: Readonly<Record<string, string | undefined>>): Record<string
   return Object.fromEntries(entries);
 }
 
-/** Only a sandbox of ours is described: a token of another pool is not ours to make. */
+/** What names the parts, and the settings that were given; of a stack that is partly yours, less. */
 function describe(parts: readonly Part[], env: Record<string, string>): string {
-  const { COGNITO_ENDPOINT, COGNITO_USER_POOL_ID, COGNITO_CLIENT_ID } = env;
-  const embedded = parts.some(({ name, kind }) => name === 'cognito' && kind === 'embedded');
-  const sandbox = { COGNITO_ENDPOINT, COGNITO_USER_POOL_ID, COGNITO_CLIENT_ID };
-  return JSON.stringify(embedded ? sandbox : {}, null, 2);
+  const yours = parts.filter(({ kind }) => kind === 'yours').map(({ name }) => name);
+  if (yours.length === 0) {
+    const all = VARIABLES.map(({ name }) => [name, env[name]] as const);
+    const settings = Object.fromEntries(all.filter(([, value]) => value !== undefined));
+    const described = { ...settings, ...EmbeddedStack.parse(env) };
+    return JSON.stringify(described, null, 2);
+  }
+  // A token of another pool is not ours to make.
+  return JSON.stringify(yours.includes('cognito') ? {} : Sandbox.parse(env), null, 2);
 }

@@ -1,18 +1,11 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { readJsonIfThere } from './files.ts';
 import { holderOf } from './lock.ts';
 import { tokenOf } from './person.ts';
 import { printError, printLine, reasonOf } from './progress.ts';
-import { homeOf, STACK_FILE } from './home.ts';
-
-/** An empty text counts as not set. */
-const Sandbox = z.object({
-  COGNITO_ENDPOINT: z.string().min(1),
-  COGNITO_USER_POOL_ID: z.string().min(1),
-  COGNITO_CLIENT_ID: z.string().min(1),
-});
+import { DescribedStack, homeOf, Sandbox, STACK_FILE } from './home.ts';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -33,7 +26,7 @@ async function main(): Promise<void> {
 async function runningHere(): Promise<z.infer<typeof Sandbox>> {
   const home = resolve(homeOf(process.env));
   const holder = await holderOf(home);
-  const known = holder && (await readJsonIfThere(join(home, STACK_FILE), Sandbox.partial()));
+  const known = holder && (await readJsonIfThere(join(home, STACK_FILE), DescribedStack));
   if (known === undefined) throw new Error('nothing runs here: `npm start` first');
   const running = Sandbox.safeParse(known);
   if (!running.success) {

@@ -7,7 +7,14 @@ import {
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sandboxClient } from '../../dev/cognito/client.ts';
 import type { Mail } from '../../dev/cognito/pool-record.ts';
+import { REPOSITORY, run } from '../stack/program.ts';
 import { call, Newcomer } from './newcomer.ts';
+
+const OPERATORS = [
+  ['compare-pool', '"orphan":0'],
+  ['verify-audit', 'The audit trail is whole'],
+  ['verify-replay', 'This code fits every run'],
+] as const;
 
 let newcomer: Newcomer;
 beforeAll(async () => {
@@ -19,6 +26,22 @@ async function mailedTo(endpoint: string): Promise<string[]> {
   const answer = await fetch(`${endpoint}/_sandbox/mail`);
   const { items } = (await answer.json()) as { items: Mail[] };
   return items.map(({ to }) => to);
+}
+
+/** An operator's commands find what runs here, unless the environment names something else. */
+async function operates(): Promise<void> {
+  const clean = { code: 0, output: expect.stringContaining('"eventsAppended":0') as unknown };
+  expect(await newcomer.npm('run', 'sweep')).toMatchObject(clean);
+  const checked = await newcomer.npm('run', 'setup', '--', '--check');
+  expect(checked).toMatchObject({ code: 0, output: expect.not.stringContaining('Missing') });
+  for (const [script, says] of OPERATORS) {
+    const done = await newcomer.npm('run', script);
+    expect({ script, ...done }).toMatchObject({ code: 0, output: expect.stringContaining(says) });
+  }
+  const env = { REGISTRAR_HOME: newcomer.home, DATABASE_URL: 'postgres://elsewhere/registrar' };
+  const named = await run({ command: 'npm', args: ['run', 'sweep'], cwd: REPOSITORY, env });
+  const missing = expect.stringContaining('COGNITO_USER_POOL_ID: missing') as unknown;
+  expect(named).toMatchObject({ code: 1, output: missing });
 }
 
 test('npm start, the printed curl, and all that it brings; again, with what was there', async () => {
@@ -69,6 +92,7 @@ test('npm start, the printed curl, and all that it brings; again, with what was 
   expect(stepped).toMatchObject({ status: 201, body: { ...step, status: 'completed' } });
   const viewer = await newcomer.token('--role', 'viewer', '--email', 'v@example.com');
   expect(await call(`${first.api}/api/users`, viewer, step)).toMatchObject({ status: 403 });
+  await operates();
   const inUse = await newcomer.npm('run', 'reset');
   expect(inUse).toMatchObject({ code: 1, output: expect.stringContaining('in use') });
 

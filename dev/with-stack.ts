@@ -1,0 +1,51 @@
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { readIfThere, readJsonIfThere } from './files.ts';
+import { DescribedStack, EmbeddedStack, homeOf, SEALING_KEY_FILE, STACK_FILE } from './home.ts';
+import { holderOf } from './lock.ts';
+import { printError, reasonOf } from './progress.ts';
+
+type Environment = Record<string, string | undefined>;
+
+// One of them set means a deployment of the caller's: nothing of ours is mixed into it.
+const NAMED = [
+  'DATABASE_URL',
+  'TEMPORAL_ADDRESS',
+  'TEMPORAL_PROFILE',
+  'COGNITO_USER_POOL_ID',
+  'COGNITO_ENDPOINT',
+];
+
+/** Runs a command of Registrar's on what `npm start` runs here, where the environment names nothing. */
+async function main(env: Environment): Promise<void> {
+  const [node = '', , file = '', ...args] = process.argv;
+  if (!NAMED.some((name) => env[name])) await nameStack(env);
+  const entry = resolve(file);
+  process.argv = [node, entry, ...args];
+  await import(pathToFileURL(entry).href);
+}
+
+async function nameStack(env: Environment): Promise<void> {
+  const home = resolve(homeOf(env));
+  if ((await holderOf(home)) === undefined) return;
+  const described = (await readJsonIfThere(join(home, STACK_FILE), DescribedStack)) ?? {};
+  const { data: parts } = EmbeddedStack.safeParse(described);
+  // With a part of the caller's in it, the caller names them all.
+  if (parts === undefined) return;
+  for (const name of Object.keys(env)) {
+    if (/^(AWS_|TEMPORAL_TLS|TEMPORAL_API_KEY)/.test(name)) delete env[name];
+  }
+  // Made in the home, where nobody gave one.
+  const sealingKey = (await readIfThere(join(home, SEALING_KEY_FILE)))?.trim() ?? '';
+  const settings = { PASSWORD_SEALING_KEYS: sealingKey, ...described };
+  for (const [name, value] of Object.entries(settings)) env[name] ||= value;
+  Object.assign(env, parts);
+  printError(`on what \`npm start\` runs in ${home}`);
+}
+
+try {
+  await main(process.env);
+} catch (error) {
+  printError(reasonOf(error));
+  process.exitCode = 1;
+}
