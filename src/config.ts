@@ -1,5 +1,5 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { EnvironmentReader, type RawEnvironment } from './environment-reader.ts';
+import { EnvironmentReader, quoted, type RawEnvironment } from './environment-reader.ts';
 import { DEFAULTS } from './environment-table.ts';
 import type { Grant } from './domain/grants.ts';
 import type { SealingKey } from './secrets/sealing.ts';
@@ -173,7 +173,7 @@ function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<Open
   for (const name of read.list('DOORS')) {
     const door = DOORS.find((known) => known === name);
     if (door === undefined) {
-      read.refuse('DOORS', `"${name}" is none of ${DOORS.join(', ')}`);
+      read.refuse('DOORS', `${quoted(name)} is none of ${DOORS.join(', ')}`);
       // Seeding asks for no token: outside `local` it stays closed, whoever names it.
     } else if (door !== 'seeding' || isLocal) open.add(door);
   }
@@ -192,12 +192,13 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const name = env['TEMPORAL_PROFILE'] ? 'TEMPORAL_PROFILE' : 'TEMPORAL_TLS…';
-    read.refuse(name, `Temporal's configuration cannot be loaded: ${reason.split('\n', 1)[0]}`);
+    const line = reason.split(/[\n\r]/, 1)[0]?.slice(0, 200);
+    read.refuse(name, `Temporal's configuration cannot be loaded: ${line}`);
   }
   const address = connection.address ?? '';
   const port = Number(/^(?:[^\s:/]+|\[[0-9a-f:.]+\]):(\d{1,5})$/i.exec(address)?.[1] ?? '7233');
   if (address !== '' && (/[\s/]/.test(address) || port < 1 || port > 65_535)) {
-    read.refuse('TEMPORAL_ADDRESS', `host:port is wanted, not "${address}"`);
+    read.refuse('TEMPORAL_ADDRESS', `host:port is wanted, not ${quoted(address)}`);
   }
   return {
     address,
@@ -218,7 +219,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
     if ([...RESERVED, ...OWN_FIELDS].includes(name)) {
       read.refuse('COGNITO_ATTRIBUTES', `${name} is not the caller's to set`);
     } else if (!/^(custom:)?[\w-]{1,32}$/.test(name)) {
-      read.refuse('COGNITO_ATTRIBUTES', `"${name}" is no name of an attribute`);
+      read.refuse('COGNITO_ATTRIBUTES', `${quoted(name)} is no name of an attribute`);
     }
   }
   const userPoolId = read.required('COGNITO_USER_POOL_ID');
@@ -267,7 +268,10 @@ function parseGrants(read: EnvironmentReader): Grant[] {
     const [, kind, name, list = ''] = match ?? [];
     const roles = list.split(',').map((role) => role.trim());
     if (name === undefined || roles.some((role) => role === '' || /\s/.test(role))) {
-      read.refuse('ROLE_GRANTS', `"${entry.trim()}" is not group|scope|client:<name>=*|<roles>`);
+      read.refuse(
+        'ROLE_GRANTS',
+        `${quoted(entry.trim())} is not group|scope|client:<name>=*|<roles>`,
+      );
     } else if (kind === 'group' || kind === 'scope' || kind === 'client') {
       grants.push({ subject: { kind, name }, roles: list === '*' ? '*' : [...new Set(roles)] });
     }
@@ -299,7 +303,7 @@ function parseOrigins(read: EnvironmentReader): string[] {
   for (const origin of origins) {
     const url = URL.parse(origin);
     if (url === null || !/^https?:$/.test(url.protocol) || url.origin !== origin) {
-      read.refuse('CORS_ORIGINS', `"${origin}" is no origin, as https://app.example.com is`);
+      read.refuse('CORS_ORIGINS', `${quoted(origin)} is no origin, as https://app.example.com is`);
     }
   }
   return origins;

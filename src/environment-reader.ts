@@ -1,6 +1,14 @@
 /** Raw environment: an empty text counts as not set. */
 export type RawEnvironment = Readonly<Record<string, string | undefined>>;
 
+/** More of a bad value than this helps nobody to find it. */
+const MAX_QUOTED = 100;
+
+/** A value as a line may show it: bounded, and without a line end of its own. */
+export function quoted(value: string): string {
+  return JSON.stringify(value.slice(0, MAX_QUOTED));
+}
+
 /**
  * Reads single values and collects what is wrong with them, so that one start names every
  * bad variable. A reader answers a harmless value where it notes a problem.
@@ -40,7 +48,7 @@ export class EnvironmentReader {
     const text = this.required(name);
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < least || value > most) {
-      this.refuse(name, `a whole number from ${least} to ${most} is wanted, not "${text}"`);
+      this.refuse(name, `a whole number from ${least} to ${most} is wanted, not ${quoted(text)}`);
       return least;
     }
     return value;
@@ -50,7 +58,7 @@ export class EnvironmentReader {
     const text = this.required(name);
     const found = choices.find((choice) => choice === text);
     if (found === undefined) {
-      this.refuse(name, `one of ${choices.join(', ')} is wanted, not "${text}"`);
+      this.refuse(name, `one of ${choices.join(', ')} is wanted, not ${quoted(text)}`);
     }
     return found ?? choices[0];
   }
