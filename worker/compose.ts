@@ -7,7 +7,7 @@ import { cognitoClient, createCognito, type IdentityProvider } from '../activiti
 import { createQuotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration-activities.ts';
 import type { Config } from '../src/config.ts';
-import { tryAdvisoryLock } from '../src/db/advisory-lock.ts';
+import { LOCKS, tryAdvisoryLock } from '../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../src/db/client.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import type { Tally } from '../src/domain/tally.ts';
@@ -39,9 +39,6 @@ export interface PartsOptions {
   readonly changed: (registrationId: string) => void;
   readonly log: Logger;
 }
-
-/** Any constant but the migration's: who holds it is the deployment's relay. */
-const RELAY_LOCK = 7_267_473;
 
 /** Wires database, Cognito and Temporal; opens nothing but the loop that connects to Temporal. */
 export function composeParts(config: Config, options: PartsOptions): Parts {
@@ -81,7 +78,7 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
     ...createBackgroundActivities({
       ...deps,
       stopping: stopping.signal,
-      lock: () => tryAdvisoryLock(config.database.url, RELAY_LOCK),
+      lock: () => tryAdvisoryLock(config.database.url, LOCKS.relay),
       destinations: () => openDestinations(config, log),
     }),
   };

@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 
+/** All advisory locks of a deployment: two of one number would keep each other out for ever. */
+export const LOCKS = { migration: 7_267_472, trailSeal: 7_267_473, relay: 7_267_474 } as const;
+
 /** A lock that is held by one session of PostgreSQL, and gone with it. */
 export interface HeldLock {
   /** Aborted as soon as the session is known to have ended. */
@@ -12,6 +15,9 @@ export interface HeldLock {
  * network that swallows packets closes no socket. */
 const ASKED_EVERY_MS = 1000;
 const ANSWERS_WITHIN_MS = 4000;
+/** PostgreSQL ends a session that has asked nothing for so long: of a machine that is gone it would
+ * not hear for hours. Later than the session knows by itself. */
+const SILENT_MS = 10_000;
 
 /**
  * Takes an advisory lock on a connection of its own, which no pool replaces behind our back.
@@ -26,7 +32,11 @@ export async function tryAdvisoryLock(url: string, key: number): Promise<HeldLoc
     max_lifetime: null,
     onnotice: () => undefined,
     onclose: () => lost.abort(),
-    connection: { application_name: 'registrar lock', statement_timeout: ANSWERS_WITHIN_MS },
+    connection: {
+      application_name: 'registrar lock',
+      statement_timeout: ANSWERS_WITHIN_MS,
+      idle_session_timeout: SILENT_MS,
+    },
   });
   const release = async (): Promise<void> => {
     lost.abort();

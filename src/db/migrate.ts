@@ -3,18 +3,18 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate as drizzleMigrate } from 'drizzle-orm/postgres-js/migrator';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import postgres from 'postgres';
+import { LOCKS } from './advisory-lock.ts';
 import type { Database } from './client.ts';
 import { sql } from 'drizzle-orm';
 
 const MIGRATIONS = { migrationsFolder: fileURLToPath(new URL('migrations', import.meta.url)) };
-/** Any constant: two migrators at once would collide, so they take turns on this lock. */
-const ADVISORY_LOCK = 7_267_472;
 
 /** Brings the database to this version's schema. Repeatable, and safe beside another migrator. */
 export async function migrate(databaseUrl: string): Promise<void> {
   const client = postgres(databaseUrl, { max: 1, connect_timeout: 10, onnotice: () => undefined });
   try {
-    await client`SELECT pg_advisory_lock(${ADVISORY_LOCK})`;
+    // Two migrators at once would collide.
+    await client`SELECT pg_advisory_lock(${LOCKS.migration})`;
     await drizzleMigrate(drizzle(client), MIGRATIONS);
   } finally {
     await client.end({ timeout: 5 });

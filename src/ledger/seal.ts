@@ -1,4 +1,5 @@
 import { desc, sql } from 'drizzle-orm';
+import { LOCKS } from '../db/advisory-lock.ts';
 import type { Database, Transaction } from '../db/client.ts';
 import { auditSeals } from '../db/schema.ts';
 import { atEdge } from './database-error.ts';
@@ -10,9 +11,6 @@ import {
   type Seal,
   type SealableEvent,
 } from './sealed-event.ts';
-
-/** Any constant: whoever holds this lock seals. */
-const ADVISORY_LOCK = 7_267_473;
 
 /**
  * Puts the next batch of the audit trail under a seal: events of transactions older than every one
@@ -43,7 +41,7 @@ export async function lastBatchMade(db: Database | Transaction): Promise<number>
 
 async function sealNext(tx: Transaction, limit: number): Promise<Seal | null> {
   const [lock] = await tx.execute<{ ours: boolean }>(
-    sql`SELECT pg_try_advisory_xact_lock(${ADVISORY_LOCK}) AS ours`,
+    sql`SELECT pg_try_advisory_xact_lock(${LOCKS.trailSeal}) AS ours`,
   );
   if (!lock?.ours) return null;
   const [before] = await tx.select().from(auditSeals).orderBy(desc(auditSeals.batch)).limit(1);
