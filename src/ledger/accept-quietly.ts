@@ -35,7 +35,7 @@ export async function acceptQuietly(db: Database, input: AcceptInput): Promise<Q
 async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcceptance> {
   await takeTurns(tx, input);
   if (input.idempotencyKey !== null) {
-    const held = await findQuietly(tx, input.keyScope, input.idempotencyKey);
+    const held = await findQuietly(tx, input, input.idempotencyKey);
     if (held && held.requestHash !== input.requestHash) return { kind: 'key_reused' };
     if (held) return { kind: 'replayed', id: held.id };
   }
@@ -68,9 +68,10 @@ async function takeTurns(tx: Transaction, { email, username }: AcceptInput): Pro
   }
 }
 
+// By the address, which is in the key's scope: the index of keys knows no failed rows.
 async function findQuietly(
   tx: Transaction,
-  keyScope: string,
+  { email, keyScope }: AcceptInput,
   idempotencyKey: string,
 ): Promise<{ id: string; requestHash: string } | undefined> {
   const [row] = await tx
@@ -78,6 +79,7 @@ async function findQuietly(
     .from(registrations)
     .where(
       and(
+        eq(registrations.email, email),
         eq(registrations.keyScope, keyScope),
         eq(registrations.idempotencyKey, idempotencyKey),
         sql`(status NOT IN ('failed', 'cancelled') OR (status = 'failed' AND finished_at = accepted_at))`,

@@ -38,7 +38,7 @@ export async function requestInvitation(
       // One that still waits would be sent as well: a person gets one mail for one wish.
       await tx.execute(sql`UPDATE outbox_deliveries d SET delivered_at = ${now.toISOString()}, last_error = 'superseded'
         FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${id}::uuid
-        AND d.destination = 'cognito-mail' AND d.delivered_at IS NULL`);
+        AND d.destination = 'cognito-mail' AND d.delivered_at IS NULL AND d.given_up_at IS NULL`);
       await queueInvitation(tx, id, now);
       await append(tx, {
         event: 'invitation.requested',
