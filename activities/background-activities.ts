@@ -4,7 +4,6 @@ import type { FailureName } from '../src/domain/failure.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import type { Tally } from '../src/domain/tally.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
-import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify } from './classify.ts';
 import { comparePool } from './compare-pool.ts';
 import type { BackgroundActivities, Comparison } from './contract.ts';
@@ -17,7 +16,6 @@ import { StepFailure, toApplicationFailure } from './step-failure.ts';
 import { sweep } from './sweep.ts';
 
 export interface BackgroundActivityDeps extends RelayDeps {
-  readonly sealing: Pick<Sealing, 'open'>;
   readonly quotas: Quotas;
   readonly runs: Runs;
   readonly tally: Tally;

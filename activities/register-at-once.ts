@@ -8,7 +8,7 @@ import { QuotaSpent } from './quota.ts';
 import { addRole } from './roles.ts';
 import { FAILURES } from '../src/domain/failure.ts';
 import { setPassword } from './set-password.ts';
-import { mayAct, type StepContext } from './step-context.ts';
+import { mayAct, type PasswordContext, type StepContext } from './step-context.ts';
 import { databaseFailure, StepFailure } from './step-failure.ts';
 
 /** What an attempt at everything came to. */
@@ -23,7 +23,7 @@ export interface AtOnce {
  * asking the row.
  */
 export async function registerAtOnce(
-  ctx: StepContext,
+  ctx: PasswordContext,
   id: string,
   runId: string | null = null,
 ): Promise<AtOnce> {

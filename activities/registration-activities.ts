@@ -18,7 +18,7 @@ import { registerAtOnce } from './register-at-once.ts';
 import { assignRole, removeRole } from './roles.ts';
 import { attemptsWithin, runView } from './run-view.ts';
 import { setPassword } from './set-password.ts';
-import type { StepContext, StepLog } from './step-context.ts';
+import type { PasswordContext, StepContext, StepLog } from './step-context.ts';
 import { databaseFailure, StepFailure, toApplicationFailure } from './step-failure.ts';
 
 /** `registerAtOnce` as a whole: below 80 % of the workflow task's 5 s, past which it would cost
@@ -63,7 +63,7 @@ export function createRegistrationActivities(
     withinMs: number,
     turns: Pick<TurnOptions, 'queues' | 'place'>,
     ...ends: readonly AbortSignal[]
-  ): StepContext => {
+  ): PasswordContext => {
     const signal = AbortSignal.any([AbortSignal.timeout(withinMs), ...ends]);
     return {
       db,

@@ -21,7 +21,6 @@ export interface StepLog {
 export interface StepContext {
   readonly db: Database;
   readonly provider: IdentityProvider;
-  readonly sealing: Pick<Sealing, 'open'>;
   readonly graceMs: number;
   /** Called before each write to Cognito: waits for this deployment's turn. */
   readonly turn: Turn;
@@ -33,6 +32,11 @@ export interface StepContext {
   readonly slow: boolean;
   readonly log: StepLog;
   readonly tally: Tally;
+}
+
+/** Of a step that needs the password. */
+export interface PasswordContext extends StepContext {
+  readonly sealing: Pick<Sealing, 'open'>;
 }
 
 /** Doubling from 200 ms, at most 10 s, and between half of it and all: a throttle hits everybody at

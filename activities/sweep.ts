@@ -1,24 +1,21 @@
 import type { Database } from '../src/db/client.ts';
-import { FAILURES, publicFailure, type FailureName } from '../src/domain/failure.ts';
+import { publicFailure, type FailureName } from '../src/domain/failure.ts';
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../src/domain/status.ts';
 import type { Tally } from '../src/domain/tally.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
-import { wipeOldSeals } from '../src/ledger/password.ts';
+import { notePasswordSet, wipeOldSeals } from '../src/ledger/password.ts';
 import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
 import { sealAuditEvents } from '../src/ledger/seal.ts';
 import { closedAmong, noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
-import type { Sealing } from '../src/secrets/sealing.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
 import { deleteUser } from './delete-user.ts';
 import type { Quotas } from './quota.ts';
 import { addRole, removeRole } from './roles.ts';
-import { setPassword } from './set-password.ts';
 import type { StepContext, StepLog } from './step-context.ts';
-import { StepFailure } from './step-failure.ts';
 
 const BATCH = 500;
 /** A round ends well before its activity does; what is left comes first in the next one. */
@@ -41,7 +38,6 @@ const SEALED_AGE_MS = 24 * 3_600_000;
 export interface SweepDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
-  readonly sealing: Pick<Sealing, 'open'>;
   readonly quotas: Quotas;
   readonly propagationGraceSeconds: number;
   readonly runs: Runs;
@@ -72,6 +68,8 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   };
   const roundStart = new Date();
   const over = () => Date.now() - roundStart.getTime() > ROUND_MS || deps.stopping?.aborted;
+  // First: nothing that fails below keeps a password.
+  const sealsWiped = deps.dryRun ? 0 : await wipeSeals(deps, over);
   while (!over()) {
     const rows = await openRows(deps.db, BATCH, roundStart);
     if (rows.length === 0) break;
@@ -96,8 +94,19 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     waitersEnded: await endWaiters(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
     eventsSealed: deps.dryRun ? 0 : await sealTrail(deps, over),
-    sealsWiped: deps.dryRun ? 0 : await wipeOldSeals(deps.db, SEALED_AGE_MS),
+    sealsWiped,
   };
+}
+
+async function wipeSeals(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
+  let wiped = 0;
+  while (!over()) {
+    deps.heartbeat?.();
+    const count = await wipeOldSeals(deps.db, SEALED_AGE_MS, BATCH);
+    wiped += count;
+    if (count < BATCH) break;
+  }
+  return wiped;
 }
 
 async function sealTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
@@ -162,11 +171,8 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
     return 'compensated';
   }
   const known = row.createOutcome === 'created' ? row : await noteCreated(deps.db, row.id, user, 1);
-  const lost = await passwordFailure(ctx, row);
-  if (lost) {
-    await compensateHere(deps, ctx, row, lost);
-    return 'compensated';
-  }
+  // A run completes over a completed row only: it was set, and may be another by now.
+  if (owesPassword(row)) await notePasswordSet(deps.db, row.id, 1);
   for (const role of row.rolesTouched) {
     if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
   }
@@ -176,19 +182,6 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
   if (kind !== 'completed')
     deps.log.error({ registrationId: row.id, kind }, 'sweep: not completed');
   return kind === 'completed' ? 'completed' : 'failed';
-}
-
-/** Sets the password that the row still owes. @returns why that can never be, null when it is set */
-async function passwordFailure(ctx: StepContext, row: Registration): Promise<FailureName | null> {
-  try {
-    if (owesPassword(row)) await setPassword(ctx, row.id);
-    return null;
-  } catch (error) {
-    const definitive =
-      error instanceof StepFailure && FAILURES[error.failure].kind === 'definitive';
-    if (definitive) return error.failure;
-    throw error;
-  }
 }
 
 async function compensateHere(
@@ -208,7 +201,6 @@ function contextOf(deps: SweepDeps): StepContext {
   return {
     db: deps.db,
     provider: deps.provider,
-    sealing: deps.sealing,
     // Where the turn does not come soon, the next sweep does.
     turn: deps.quotas.turns({ withinMs: ROW_MS, queues: false, signal }),
     log: deps.log,

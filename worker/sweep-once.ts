@@ -9,7 +9,6 @@ import { ConfigError, parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { openLog } from '../src/log.ts';
 import { NO_TALLY } from '../src/domain/tally.ts';
-import { createSealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
 
 try {
@@ -25,7 +24,6 @@ try {
     const report = await sweep({
       db: pool.db,
       provider: createCognito(cognito, config.cognito.userPoolId),
-      sealing: createSealing(config.sealingKeys),
       quotas: createQuotas(pool.db, config.cognito),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
       log,

@@ -36,7 +36,11 @@ export async function notePasswordSet(
  * Wipes seals older than that: their registrations end `seal_lost` when they next try to set the
  * password, and those that are parked try at once. @returns how many
  */
-export async function wipeOldSeals(db: Database, olderThanMs: number): Promise<number> {
+export async function wipeOldSeals(
+  db: Database,
+  olderThanMs: number,
+  limit: number,
+): Promise<number> {
   return await atEdge(async () => {
     const wiped = await db
       .update(registrations)
@@ -45,8 +49,9 @@ export async function wipeOldSeals(db: Database, olderThanMs: number): Promise<n
         nextResumeAt: sql`CASE WHEN status = 'roles_pending' THEN now() ELSE next_resume_at END`,
       })
       .where(
-        sql`sealed_password IS NOT NULL
-          AND sealed_at < now() - make_interval(secs => ${olderThanMs / 1000})`,
+        sql`id IN (SELECT id FROM registrations WHERE sealed_password IS NOT NULL
+          AND sealed_at < now() - make_interval(secs => ${olderThanMs / 1000})
+          LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
       )
       .returning({ id: registrations.id });
     return wiped.length;

@@ -112,19 +112,25 @@ describe('old seals', () => {
     const [old, young] = [await created(), await created()];
     await aged(old.id, DAY_MS + 1000);
     await aged(young.id, DAY_MS - 60_000);
-    expect(await wipeOldSeals(ledger.db, DAY_MS)).toBe(1);
+    expect(await wipeOldSeals(ledger.db, DAY_MS, 100)).toBe(1);
     expect(await sealOf(old.id)).toBeNull();
     expect(await sealOf(young.id)).not.toBeNull();
     // That there was a password stays known: without it nothing may complete.
     expect((await ledger.row(old.id)).sealedAt).not.toBeNull();
-    expect(await wipeOldSeals(ledger.db, DAY_MS)).toBe(0);
+    expect(await wipeOldSeals(ledger.db, DAY_MS, 100)).toBe(0);
+  });
+
+  test('are wiped some at a time: after a long outage there may be many', async () => {
+    for (let count = 0; count < 3; count += 1) await aged((await created()).id, DAY_MS + 1000);
+    const wipe = () => wipeOldSeals(ledger.db, DAY_MS, 2);
+    expect([await wipe(), await wipe(), await wipe()]).toEqual([2, 1, 0]);
   });
 
   test('of parked rows bring the scheduled resume forward', async () => {
     const { id } = await created();
     await ledger.parked(id, 'far', 100_000);
     await aged(id, 2 * DAY_MS);
-    await wipeOldSeals(ledger.db, DAY_MS);
+    await wipeOldSeals(ledger.db, DAY_MS, 100);
     const { nextResumeAt } = await ledger.row(id);
     expect(nextResumeAt?.getTime()).toBeLessThanOrEqual(Date.now());
   });

@@ -97,7 +97,7 @@ export const ENDINGS: readonly Ending[] = [
       const registration = await saga.register({ password: PASSWORD });
       await saga.untilStatus(registration.id, 'roles_pending');
       await saga.pool.clearFaults();
-      await wipeOldSeals(saga.db, 0);
+      await wipeOldSeals(saga.db, 0, 100);
       await saga.runs.resume(registration.id, 'schedule');
       return registration;
     },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { createCognito, type IdentityProvider } from '../../activities/cognito.ts';
-import type { StepContext } from '../../activities/step-context.ts';
+import type { PasswordContext } from '../../activities/step-context.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Registration } from '../../src/domain/registration.ts';
@@ -36,7 +36,7 @@ export class Steps {
     return createCognito(this.pool.client, this.pool.userPoolId);
   }
 
-  context(over: Partial<StepContext> = {}): StepContext {
+  context(over: Partial<PasswordContext> = {}): PasswordContext {
     const ignore = (): void => undefined;
     return {
       db: this.db,

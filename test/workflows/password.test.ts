@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createCognito } from '../../activities/cognito.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import { readSealed } from '../../src/ledger/password.ts';
 import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
+import { Secret } from '../../src/secrets/secret.ts';
 import { sealed, signsIn } from '../stack/passwords.ts';
 import { Saga } from '../stack/saga.ts';
 import { createScript } from '../stack/script.ts';
@@ -162,19 +164,47 @@ async function restored({ id }: Registration, seal: Uint8Array | null): Promise<
     WHERE id = ${id}`);
 }
 
-test('a row that lost its run’s work: the sweep sets the password again', async () => {
+test.each([
+  ['with its seal', (id: string) => sealed(PASSWORD, id)],
+  ['its seal wiped meanwhile', () => null],
+])('a row that lost its run’s work, %s: completed, with the password of now', async (_, seal) => {
   const registration = await saga.register({ password: PASSWORD });
   await saga.ending(registration.id);
-  await restored(registration, sealed(PASSWORD, registration.id));
+  await restored(registration, seal(registration.id));
+  const provider = createCognito(saga.pool.client, saga.pool.userPoolId);
+  const changed = new Secret('changed by its owner');
+  await provider.setPassword(registration.email, changed, AbortSignal.timeout(4000));
   expect((await saga.sweep()).completed).toBe(1);
-  expect(await calls()).toBe(2);
+  expect(await saga.world(registration)).toMatchObject({
+    mark: registration.id,
+    status: 'completed',
+  });
+  expect(await signsIn(saga.pool, registration.email, changed.reveal())).toBe(true);
   expect(await sealOf(registration.id)).toBeNull();
 });
 
-test('the same, with the seal wiped meanwhile: taken back as seal_lost', async () => {
-  const registration = await saga.register({ password: PASSWORD });
-  await saga.ending(registration.id);
-  await restored(registration, null);
-  expect((await saga.sweep()).compensated).toBe(1);
-  await expectNothingLeft(registration, 'seal_lost');
+test('set before, though nobody heard of it, and the seal too old: kept, and completed', async () => {
+  await saga.pool.setFaults([
+    { operation: 'AdminSetUserPassword', fault: { kind: 'replyLost', effect: 'after' } },
+  ]);
+  const { id, email } = await saga.register({ password: PASSWORD });
+  await saga.untilStatus(id, 'roles_pending');
+  await saga.pool.clearFaults();
+  await saga.db.execute(sql`UPDATE registrations
+    SET sealed_at = now() - interval '25 hours' WHERE id = ${id}`);
+  expect((await saga.sweep()).sealsWiped).toBe(1);
+  await saga.resumeDue();
+  expect(await saga.ending(id)).toBe('completed');
+  expect(await signsIn(saga.pool, email, PASSWORD)).toBe(true);
+});
+
+test('a sweep that fails has wiped old seals all the same', async () => {
+  const registration = await parked(ILL_AT_PASSWORD);
+  await saga.db.execute(sql`UPDATE registrations
+    SET sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
+  await saga.db.execute(sql`ALTER TABLE audit_seals RENAME TO audit_seals_away`);
+  await expect(saga.sweep()).rejects.toMatchObject({ name: 'DatabaseError' });
+  await saga.db.execute(sql`ALTER TABLE audit_seals_away RENAME TO audit_seals`);
+  expect(await sealOf(registration.id)).toBeNull();
+  expect(await retried(registration)).toBe('seal_lost');
 });
