@@ -15,8 +15,9 @@ export type QuietAcceptance =
 
 /**
  * As `accept`, with the same statements whether somebody holds the address or the username or nobody
- * does: where somebody does, the row is `failed` at once and keeps no seal. Such a row still answers
- * to its idempotency key, or a repeated request would tell which it was.
+ * does: where somebody does, the row is `failed` at once and keeps no seal. A row answers to its idempotency
+ * key whatever became of it, or a repeated request would tell: some fail only where an address is
+ * free, others where it is the pool that holds it.
  * @throws DatabaseError
  */
 export async function acceptQuietly(db: Database, input: AcceptInput): Promise<QuietAcceptance> {
@@ -82,7 +83,6 @@ async function findQuietly(
         eq(registrations.email, email),
         eq(registrations.keyScope, keyScope),
         eq(registrations.idempotencyKey, idempotencyKey),
-        sql`(status NOT IN ('failed', 'cancelled') OR (status = 'failed' AND finished_at = accepted_at))`,
       ),
     )
     .orderBy(desc(registrations.acceptedAt))

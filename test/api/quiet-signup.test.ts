@@ -149,6 +149,24 @@ test('a key repeats its answer, for a taken address as for a free one', async ()
   expect(await rowOf(taken[0]?.body.registration_id)).toMatchObject({ status: 'failed' });
 });
 
+test.each(['email_taken', 'password_rejected'])(
+  'a key repeats its answer when the registration has failed since: %s',
+  async (code) => {
+    const body = newBody();
+    const headers = { prefer: 'respond-async', 'idempotency-key': 'k-2' };
+    const once = await register(body, headers);
+    await api.row(once.body.registration_id, {
+      status: 'failed',
+      failure: { code, detail: '' },
+      sealed_password: null,
+      finished_at: new Date(Date.now() + 1000),
+    });
+    const again = await register(body, headers);
+    expect(again.body).toEqual(once.body);
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+  },
+);
+
 test('fifty at once: one row lives, and of the others no seal is left', async () => {
   const { email } = newBody();
   const answers = await Promise.all(
