@@ -1,6 +1,8 @@
 # Two images of one base: `production` runs every process of Registrar, `sandbox` the Cognito
 # emulator of docker-compose.yml. Nothing is built: Node runs the TypeScript files as they are.
 FROM node:24.21.0-bookworm-slim AS base
+# Temporal's SDK verifies TLS by the system's authorities, and a slim image has none.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
 WORKDIR /registrar
 COPY package.json package-lock.json .npmrc ./
