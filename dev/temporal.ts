@@ -18,6 +18,8 @@ export interface TemporalOptions {
   readonly uiPort?: number;
   /** Keeps everything in memory. */
   readonly ephemeral: boolean;
+  /** The server's own settings, such as the limits of a history. */
+  readonly dynamicConfig?: Readonly<Record<string, number>>;
 }
 
 export const SEARCH_ATTRIBUTE = 'RegistrationStatus';
@@ -51,6 +53,10 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningPa
       'never',
       ...(options.uiPort === undefined ? ['--headless'] : ['--ui-port', String(options.uiPort)]),
       ...(options.ephemeral ? [] : ['--db-filename', state]),
+      ...Object.entries(options.dynamicConfig ?? {}).flatMap(([key, value]) => [
+        '--dynamic-config-value',
+        `${key}=${value}`,
+      ]),
     ],
     // The CLI must not read what names another server.
     env: {

@@ -66,6 +66,11 @@ test('time: 202 with what is known', async () => {
   expect(answer.body.status).toBe('running');
 });
 
+test('nobody waits longer than 60 s, and the answer says so', async () => {
+  const { answer } = await postThen(failed('email_taken', 'Taken.'), 'wait=600');
+  expect(answer.headers.get('preference-applied')).toBe('wait=60');
+});
+
 const ENDS: [string, number, string][] = [
   ['registration_failed', 500, 'Role missing'],
   ['email_taken', 409, 'E-mail taken'],

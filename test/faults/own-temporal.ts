@@ -13,8 +13,11 @@ export interface OwnTemporal {
   remove(): Promise<void>;
 }
 
-/** Undefined where Temporal is somebody else's server and this machine has no program. */
-export async function ownTemporal(): Promise<OwnTemporal | undefined> {
+/** @param dynamicConfig the server's own settings.
+ * Undefined where Temporal is somebody else's server and this machine has no program. */
+export async function ownTemporal(
+  dynamicConfig: Readonly<Record<string, number>> = {},
+): Promise<OwnTemporal | undefined> {
   const quiet = () => undefined;
   // The shared stack has fetched what had to be fetched.
   const here = sourcesOf(process.env, quiet).filter(({ name }) => !/download|go/.test(name));
@@ -30,7 +33,7 @@ export async function ownTemporal(): Promise<OwnTemporal | undefined> {
   return {
     address: `127.0.0.1:${port}`,
     async start() {
-      running = await startTemporal({ program, home, port, ephemeral: false });
+      running = await startTemporal({ program, home, port, ephemeral: false, dynamicConfig });
     },
     stop,
     async remove() {

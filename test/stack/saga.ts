@@ -36,6 +36,8 @@ import { sealed, SEALING } from './passwords.ts';
 import { connectToTemporal, TEST_NAMESPACE, uniqueTaskQueue } from './temporal.ts';
 
 export interface SagaOptions {
+  /** Of the test's own; the shared one by default. */
+  readonly temporalAddress?: string;
   readonly retryBudgetSeconds?: number;
   readonly compensationBudgetSeconds?: number;
   readonly propagationGraceSeconds?: number;
@@ -107,7 +109,12 @@ export class Saga {
     const database = await createTestDatabase();
     await migrate(database.url);
     const pool = await createTestPool();
-    const saga = new Saga(await connectToTemporal(), database, pool, options);
+    const saga = new Saga(
+      await connectToTemporal(options.temporalAddress),
+      database,
+      pool,
+      options,
+    );
     await saga.startWorker();
     return saga;
   }

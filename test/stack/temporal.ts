@@ -7,8 +7,10 @@ export const TEST_NAMESPACE = 'default';
 export const temporalAddress = (): string => inject('temporalAddress');
 
 /** A connection for clients and workers alike; whoever opens it closes it. */
-export async function connectToTemporal(): Promise<NativeConnection> {
-  return NativeConnection.connect({ address: temporalAddress() });
+export async function connectToTemporal(
+  address: string = temporalAddress(),
+): Promise<NativeConnection> {
+  return NativeConnection.connect({ address });
 }
 
 /** A task queue, or a prefix of such, that no other test uses. */
