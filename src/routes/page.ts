@@ -26,6 +26,13 @@ const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 /** Nothing but our own style sheet, not even from ourselves. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
+/** Text in which backticks mark code, as in the OpenAPI document. */
+export function prose(text: string) {
+  return text
+    .split('`')
+    .map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`));
+}
+
 /** A page that loads nothing from anywhere. */
 export function page(
   c: Context,

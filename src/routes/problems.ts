@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { FAILURES, failureOfCode, type Failure } from '../domain/failure.ts';
 import { isFailureCode, Problem } from '../problem-details.ts';
 import type { Api } from './mount.ts';
-import { page } from './page.ts';
+import { page, prose } from './page.ts';
 
 /** The pages that the `type` of a problem leads to. */
 export function mountProblemPages(api: Api): void {
@@ -21,7 +21,7 @@ export function mountProblemPages(api: Api): void {
                 <td>
                   <a href="/problems/${code}"><code>${code}</code></a>
                 </td>
-                <td>${failureOfCode(code)?.publicText}</td>
+                <td>${prose(failureOfCode(code)?.publicText ?? '')}</td>
               </tr>`,
           )}
         </table>`,
@@ -38,15 +38,11 @@ export function mountProblemPages(api: Api): void {
       html`<p class="dim"><a href="/problems">Problems</a></p>
         <h1>${failure.title}</h1>
         <p><code>${code}</code> · status ${failure.httpStatus}</p>
-        <p>${failure.publicText}</p>
-        <dl>
-          ${rowsOf(code).map(
-            (row) =>
-              html`<dt>${row.title}</dt>
-                <dd>${row.publicText}</dd>
-                <dd class="dim">${KINDS[row.kind]} For operators: ${row.operator}</dd>`,
-          )}
-        </dl>`,
+        ${rowsOf(code).map(
+          (row) =>
+            html`<p>${prose(row.publicText)}</p>
+              <p class="dim">${KINDS[row.kind]} For operators: ${prose(row.operator)}</p>`,
+        )}`,
     );
   });
 }

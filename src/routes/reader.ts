@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
 import type { Document } from './openapi.ts';
+import { prose } from './page.ts';
 
 type PathItem = NonNullable<Document['paths']>[string];
 type Operation = NonNullable<PathItem['get']>;
@@ -16,7 +17,7 @@ export function renderReader(document: Document) {
     }),
   );
   return html`<h1>${document.info.title}</h1>
-    <p>${document.info.description}</p>
+    <p>${prose(document.info.description ?? '')}</p>
     <p class="dim">
       OpenAPI ${document.openapi} · <a href="/openapi.json">openapi.json</a> ·
       <a href="/problems">problems</a>
@@ -49,7 +50,7 @@ function renderOperation(method: string, path: string, operation: Operation) {
         <span class="dim">${summary}</span>
       </summary>
       <div>
-        <p>${description ?? ''}</p>
+        <p>${prose(description ?? '')}</p>
         <p class="dim">
           <code>${operationId}</code>${operation.security ? ' · bearer access token' : ''}
         </p>
@@ -74,7 +75,7 @@ function renderParameters({ parameters = [] }: Operation) {
           html`<tr>
             <td><code>${parameter.name}</code></td>
             <td class="dim">${parameter.in}</td>
-            <td>${renderType(parameter.schema)} ${parameter.description ?? ''}</td>
+            <td>${renderType(parameter.schema)} ${prose(parameter.description ?? '')}</td>
           </tr>`,
         ]
       : [],
@@ -93,7 +94,7 @@ function renderAnswers({ responses = {} }: Operation) {
       typeof answer === 'object' && answer !== null ? answer : {};
     return html`<tr>
       <td><code>${status}</code></td>
-      <td>${described.description ?? ''} ${renderContent(described.content ?? {})}</td>
+      <td>${prose(described.description ?? '')} ${renderContent(described.content ?? {})}</td>
     </tr>`;
   });
   return html`<table>
@@ -121,7 +122,10 @@ function renderContent(content: Content) {
 function renderType(schema: unknown) {
   const name = refOf(schema);
   if (name !== null) return html`<a href="#schema-${name}"><code>${name}</code></a>`;
-  return schema === undefined ? '' : html`<code>${JSON.stringify(schema)}</code>`;
+  if (typeof schema !== 'object' || schema === null) return '';
+  // Said beside it, in words.
+  const constraints = Object.entries(schema).filter(([key]) => key !== 'description');
+  return html`<code>${JSON.stringify(Object.fromEntries(constraints))}</code>`;
 }
 
 function renderSchema(schema: Schema) {
@@ -133,7 +137,7 @@ function renderSchema(schema: Schema) {
         html`<tr>
           <td><code>${name}</code></td>
           <td class="dim">${required.includes(name) ? 'required' : ''}</td>
-          <td>${renderType(property)}</td>
+          <td>${renderType(property)} ${prose(property.description ?? '')}</td>
         </tr>`,
     )}
   </table>`;

@@ -123,6 +123,9 @@ test('the reader shows every operation and loads nothing', async () => {
   for (const name of ['createRegistration', 'listAuditEvents', 'doorCreateUser', 'ProblemCode']) {
     expect(answer.text).toContain(name);
   }
+  // Beside the examples, which are the API's own words, a backtick marks code.
+  expect(answer.text).toContain('<code>X-Request-Id</code>');
+  expect(answer.text.replaceAll(/<pre>.*?<\/pre>/gs, '')).not.toContain('`');
 });
 
 test('every code has a page that explains it', async () => {
@@ -131,6 +134,7 @@ test('every code has a page that explains it', async () => {
     const answer = await api.call(`/problems/${code}`, { token: null });
     expect([code, answer.status]).toEqual([code, 200]);
     expect(answer.text).toContain(`<code>${code}</code>`);
+    expect(answer.text).not.toContain('`');
   }
   const index = await api.call('/problems', { token: null });
   for (const code of codes) expect(index.text).toContain(`href="/problems/${code}"`);
