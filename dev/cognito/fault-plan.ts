@@ -1,3 +1,5 @@
+import * as cognito from '@aws-sdk/client-cognito-identity-provider';
+
 /** What a rule of a fault plan does to the calls it meets. Milliseconds throughout. */
 export type Fault =
   | { readonly kind: 'latency'; readonly ms: number }
@@ -35,7 +37,10 @@ const isObject = (value: unknown): value is Json =>
 const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0;
 const isName = (value: unknown): boolean =>
   typeof value === 'string' && /^[A-Z][A-Za-z]+$/.test(value);
-const isNames = (value: unknown): boolean => Array.isArray(value) && value.every(isName);
+/** A rule for a call that nobody makes would be met by nobody, and nobody would see why. */
+const isOperation = (value: unknown): boolean =>
+  typeof value === 'string' && Object.hasOwn(cognito, `${value}Command`);
+const isOperations = (value: unknown): boolean => Array.isArray(value) && value.every(isOperation);
 
 type Check = readonly [key: string, required: boolean, fits: (value: unknown) => boolean];
 
@@ -49,7 +54,7 @@ const FAULTS: Readonly<Record<Fault['kind'], readonly Check[]>> = {
   ],
   lag: [
     ['ms', true, isCount],
-    ['hides', false, isNames],
+    ['hides', false, isOperations],
   ],
   deliveryFailure: [],
   refused: [['error', false, isName]],
@@ -83,7 +88,7 @@ function parseRule(rule: unknown, where: string): Rule {
   check(
     rule,
     [
-      ['operation', true, (value) => value === '*' || isName(value)],
+      ['operation', true, (value) => value === '*' || isOperation(value)],
       ['match', false, isObject],
       ['times', false, isCount],
       ['after', false, isCount],

@@ -8,7 +8,7 @@ import { clientIdWish, poolIdWish } from './wished-id.ts';
 
 export const ROLES: Readonly<Record<string, string>> = {
   admin: 'Everything, and registers anybody',
-  manager: 'Runs projects, and registers researchers and viewers',
+  manager: 'Runs projects',
   researcher: 'Works on projects',
   viewer: 'Reads',
 };

@@ -167,6 +167,11 @@ test.each([
   [[1], 'rule 1: not an object'],
   [[{ operation: 'AdminGetUser', fault: { kind: 'fire' } }], 'rule 1: fault.kind is one of'],
   [[{ operation: 'AdminGetUser', fault: { kind: 'latency' } }], 'rule 1: fault.ms is missing'],
+  [[{ operation: 'AdminAddUserToRole', fault: { kind: 'server' } }], 'rule 1: operation is wrong'],
+  [
+    [{ operation: 'AdminCreateUser', fault: { kind: 'lag', ms: 1, hides: ['GetAdmin'] } }],
+    'rule 1: fault.hides is wrong',
+  ],
   [[{ operation: 'x y', fault: { kind: 'throttle' } }], 'rule 1: operation is wrong'],
   [[{ operation: '*', fault: { kind: 'throttle', ms: 1 } }], 'rule 1: fault.ms is not known'],
   [[{ operation: '*', match: { mail: 'x' }, fault: { kind: 'throttle' } }], 'rule 1: match.mail'],
