@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createQuotas, invitationsInTurn, QuotaSpent } from '../../activities/quota.ts';
 import { createCognito } from '../../activities/cognito.ts';
 import { queue, type Quota } from '../../src/ledger/quota.ts';
-import { wishCancel } from '../../src/ledger/wishes.ts';
+import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
 import { addUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 
@@ -89,6 +89,28 @@ describe('at one call a second', () => {
       expect(await saga.ending(registration.id)).toBe('CancelledFailure');
       expect((await saga.world(registration)).mark).toBeNull();
     }
+  });
+
+  test('a stuck cleanup without a turn is not done: it comes again', async () => {
+    await saga.pool.setFaults([{ operation: 'AdminDeleteUser', fault: { kind: 'server' } }]);
+    const stuck = await saga.register({ roles: ['no such role'] });
+    await saga.untilStatus(stuck.id, 'cleanup_required');
+    await saga.untilAttempt(stuck.id, 'deleteUser', 2);
+    await saga.pool.clearFaults();
+    await others(saga, 'update', LONG);
+    await others(saga, 'compensation', LONG);
+    const again = async () => {
+      await wishRetry(saga.db, stuck.id, OPERATOR);
+      await saga.runs.resume(stuck.id, 'operator');
+    };
+    await again();
+    await saga.until(stuck.id, ({ wish }) => wish?.takenAt != null);
+    await saga.untilAttempt(stuck.id, 'deleteUser', 2);
+    expect(await saga.world(stuck)).toMatchObject({ mark: stuck.id, status: 'cleanup_required' });
+    await saga.db.execute(sql`DELETE FROM quota_slots`);
+    await again();
+    expect(await saga.ending(stuck.id)).toBe('registration_failed');
+    expect(await saga.world(stuck)).toEqual({ mark: null, roles: [], status: 'failed' });
   });
 
   test('an invitation is a creation: sent in its turn, and later when that is far away', async () => {
