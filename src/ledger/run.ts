@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { outbox, outboxDeliveries, registrations } from '../db/schema.ts';
@@ -6,6 +6,7 @@ import { outbox, outboxDeliveries, registrations } from '../db/schema.ts';
 import type { CreateOutcome, Registration } from '../domain/registration.ts';
 import { OPEN, OPEN_FORWARD } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
+import type { UserEventType } from '../domain/user-event.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { toRegistration, type RegistrationRow } from './row.ts';
@@ -223,10 +224,17 @@ async function whyNotCompleted(tx: Transaction, id: string): Promise<CompleteRes
 }
 
 async function tellOthers(tx: Transaction, row: RegistrationRow, now: Date): Promise<void> {
+  const kind = 'user.created';
   await tx
     .insert(outbox)
-    .values({ id: randomUUID(), registrationId: row.id, kind: 'user.created', occurredAt: now });
+    .values({ id: eventIdOf(row.id, kind), registrationId: row.id, kind, occurredAt: now })
+    .onConflictDoNothing();
   if (row.invite) await queueInvitation(tx, row.id, now);
+}
+
+// The id deduplicates: where a failover lost what was told already, the same is told again under it.
+function eventIdOf(registrationId: string, event: UserEventType): string {
+  return createHash('sha256').update(`${event}/${registrationId}`).digest('hex').slice(0, 32);
 }
 
 /** One more invitation to deliver; the outbox sends it. */

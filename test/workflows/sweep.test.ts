@@ -35,6 +35,10 @@ const older = (id: string, column: 'accepted_at' | 'wish_at') =>
   saga.db.execute(
     sql.raw(`UPDATE registrations SET ${column} = now() - interval '1 minute' WHERE id = '${id}'`),
   );
+const toldBy = (id: string) =>
+  saga.db.execute(sql`SELECT id FROM outbox
+    WHERE registration_id = ${id} AND kind = 'user.created'`);
+
 const reopen = (id: string) =>
   saga.db.execute(
     sql.raw(`UPDATE registrations SET status = 'running', finished_at = NULL WHERE id = '${id}'`),
@@ -149,6 +153,17 @@ describe('a run that completed over an open row', () => {
       'registration.requested',
       'user.registered',
     ]);
+    expect(await toldBy(registration.id)).toHaveLength(1);
+  });
+
+  test('whose outbox is lost too: told again under the same id', async () => {
+    const registration = await saga.register();
+    await saga.ending(registration.id);
+    const before = await toldBy(registration.id);
+    await reopen(registration.id);
+    await saga.db.execute(sql`DELETE FROM outbox WHERE registration_id = ${registration.id}`);
+    expect((await saga.sweep()).completed).toBe(1);
+    expect(await toldBy(registration.id)).toEqual(before);
   });
 
   test('with its user, whose role is gone: completed, with the role', async () => {
