@@ -62,6 +62,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       client = new Client({ connection, namespace: options.namespace });
       answers = true;
       failures = 0;
+      options.log.info({ namespace: options.namespace }, 'Temporal: connected');
       void probe(connection, AbortSignal.any([ended.signal, stopping.signal]));
       if (options.createWorker) {
         worker = await options.createWorker(connection);

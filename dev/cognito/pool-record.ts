@@ -54,7 +54,7 @@ export function setRules(record: PoolRecord, rules: readonly Rule[]): void {
   record.faults = createFaultState(rules);
 }
 
-export function countOf(record: PoolRecord, operation: string): CallCount {
+function countOf(record: PoolRecord, operation: string): CallCount {
   const known = record.calls.get(operation);
   if (known) return known;
   const count = { calls: 0, done: 0 };
@@ -62,10 +62,13 @@ export function countOf(record: PoolRecord, operation: string): CallCount {
   return count;
 }
 
-export function noteCall(record: PoolRecord, operation: string): void {
-  countOf(record, operation).calls += 1;
+/** Answers what the call is counted in: once the counts are cleared, nobody's. */
+export function noteCall(record: PoolRecord, operation: string): CallCount {
+  const count = countOf(record, operation);
+  count.calls += 1;
   record.callTimes.push({ operation, at: Date.now() });
   if (record.callTimes.length > CALL_TIMES_KEPT) record.callTimes.shift();
+  return count;
 }
 
 export function addMail(record: PoolRecord, mail: Mail): void {

@@ -4,7 +4,7 @@ import type { Call, Fault, Rule } from './fault-plan.ts';
 import { perform, type Request } from './operations.ts';
 import {
   addMail,
-  countOf,
+  type CallCount,
   createPoolRecord,
   isHidden,
   noteCall,
@@ -63,7 +63,11 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const late = new Set<NodeJS.Timeout>();
 
   /** Runs the operation alone in its pool: cognito-local's updates read, wait and write. */
-  const effect = async (request: Request, faults: readonly Fault[]): Promise<Body> => {
+  const effect = async (
+    request: Request,
+    faults: readonly Fault[],
+    count: CallCount,
+  ): Promise<Body> => {
     const { operation, pool } = request;
     const poolId = pool?.options.Id ?? '';
     const record = recordOf(poolId);
@@ -82,7 +86,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       return done;
     });
     await engine.flushed();
-    countOf(record, operation).done += 1;
+    count.done += 1;
     if (operation === 'DeleteUserPool') records.delete(poolId);
     return withoutHidden(record, operation, answer);
   };
@@ -97,7 +101,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       const pool = await poolOf(engine, body);
       const record = recordOf(pool?.options.Id ?? '');
       const request = { operation, body, pool };
-      noteCall(record, operation);
+      const count = noteCall(record, operation);
       const call = await describe(engine, request);
       const faults = [...record.faults.meet(call), ...everywhere.faults.meet(call)];
       for (const fault of faults) {
@@ -106,7 +110,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       const first = faults.find(endsCall);
       if (first?.kind === 'replyLost') {
         if (first.effect === 'before') return CUT;
-        const run = () => effect(request, faults).catch(() => undefined);
+        const run = () => effect(request, faults, count).catch(() => undefined);
         if (first.lateMs === undefined) await run();
         else {
           const timer = setTimeout(() => {
@@ -118,7 +122,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
         return CUT;
       }
       if (first !== undefined && first.kind !== 'deliveryFailure') throw refusalOf(first);
-      const answer = await effect(request, faults);
+      const answer = await effect(request, faults, count);
       if (first?.kind === 'deliveryFailure') throw refusalOf(first);
       return answer;
     },

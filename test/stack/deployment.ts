@@ -90,13 +90,18 @@ export class Deployment {
     return new Deployment(pool, folder, env, token, async () => database?.drop());
   }
 
-  /** The API process, when it listens; `npm` starts it by its script. */
+  /** The API process, when it listens, and has Temporal where that is the shared one: what is
+   * accepted before is the sweep's, and a deployment has none until its set-up. `npm` starts it by
+   * its script. */
   async api(env: Record<string, string> = {}, by: 'node' | 'npm' = 'node'): Promise<Api> {
     const program =
       by === 'node'
         ? this.#start('src/main.ts', env)
         : this.#keep(startScript('api', { ...this.#env, ...env }));
     const [, url = ''] = await program.says(/"url":"(http:[^"]+)"/);
+    if (this.#env['TEMPORAL_ADDRESS'] === inject('temporalAddress')) {
+      await program.says(/"Temporal: connected"/);
+    }
     return { ...program, url };
   }
 
