@@ -6,7 +6,10 @@ import { pathToFileURL } from 'node:url';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const stripsTypes = (major === 22 && minor >= 18) || (major === 23 && minor >= 6) || major >= 24;
-const [entry, ...args] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const withStack = words[0] === '--with-stack';
+if (withStack) words.shift();
+const [entry, ...args] = words;
 
 if (!stripsTypes) {
   process.stderr.write(
@@ -25,5 +28,9 @@ if (!stripsTypes) {
   const file = resolve(entry);
   process.argv = [process.argv[0], file, ...args];
   (await import('./src/db/driver-guard.ts')).guardDriver();
+  // An image has neither the stack of `npm start` nor the file that knows of it.
+  if (withStack && existsSync(new URL('dev/with-stack.ts', import.meta.url))) {
+    await (await import('./dev/with-stack.ts')).nameStack(process.env);
+  }
   await import(pathToFileURL(file).href);
 }

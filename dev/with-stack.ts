@@ -1,9 +1,8 @@
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { readIfThere, readJsonIfThere } from './files.ts';
 import { DescribedStack, EmbeddedStack, homeOf, SEALING_KEY_FILE, STACK_FILE } from './home.ts';
 import { holderOf } from './lock.ts';
-import { printError, reasonOf } from './progress.ts';
+import { printError } from './progress.ts';
 
 type Environment = Record<string, string | undefined>;
 
@@ -16,16 +15,9 @@ const NAMED = [
   'COGNITO_ENDPOINT',
 ];
 
-/** Runs a command of Registrar's on what `npm start` runs here, where the environment names nothing. */
-async function main(env: Environment): Promise<void> {
-  const [node = '', , file = '', ...args] = process.argv;
-  if (!NAMED.some((name) => env[name])) await nameStack(env);
-  const entry = resolve(file);
-  process.argv = [node, entry, ...args];
-  await import(pathToFileURL(entry).href);
-}
-
-async function nameStack(env: Environment): Promise<void> {
+/** Names what `npm start` runs here, for a command whose environment names nothing. */
+export async function nameStack(env: Environment): Promise<void> {
+  if (NAMED.some((name) => env[name])) return;
   const home = resolve(homeOf(env));
   if ((await holderOf(home)) === undefined) return;
   const described = (await readJsonIfThere(join(home, STACK_FILE), DescribedStack)) ?? {};
@@ -41,11 +33,4 @@ async function nameStack(env: Environment): Promise<void> {
   for (const [name, value] of Object.entries(settings)) env[name] ||= value;
   Object.assign(env, parts);
   printError(`on what \`npm start\` runs in ${home}`);
-}
-
-try {
-  await main(process.env);
-} catch (error) {
-  printError(reasonOf(error));
-  process.exitCode = 1;
 }

@@ -53,6 +53,19 @@ test('production installs no development dependency, and holds every folder it i
   expect(ours.filter((target) => !there.includes(target.split('/')[0] ?? ''))).toEqual([]);
 });
 
+test('production can run the scripts that are for it', async () => {
+  const { scripts } = JSON.parse((await readSource('package.json')).text) as {
+    scripts: Record<string, string>;
+  };
+  const names = ['api', 'worker', 'migrate', 'setup', 'sweep', 'compare-pool', 'redeliver'];
+  const run = [...names, 'verify-audit', 'verify-replay'].map((name) => scripts[name] ?? '');
+  const entries = run.map(
+    (script) => /^(?:exec )?node run\.mjs (?:--\S+ )?(\S+)/.exec(script)?.[1],
+  );
+  const folders = entries.map((entry) => entry?.split('/')[0] ?? '');
+  expect(folders.filter((folder) => !copied('production').includes(folder))).toEqual([]);
+});
+
 test('no secret and no state gets into an image', () => {
   const open = ignore.slice(1).map((line) => line.slice(1));
   expect(
