@@ -7,6 +7,8 @@ import { ProviderError } from './provider-error.ts';
 
 /** Longest wait inside of an attempt; further away, a timer of the run waits. */
 const INSIDE_MS = 1000;
+/** Of the updates' rate: no backlog of role assignments holds up what takes back. */
+const KEPT_FOR_DELETIONS = 0.2;
 /** What a wait inside leaves of the attempt's time. */
 const FOR_THE_CALL_MS = 1500;
 
@@ -48,8 +50,8 @@ export interface Quotas {
 /** Queues and rates lie in PostgreSQL: the fast path, ordinary activities and the background work of
  * every process draw from the same. An unpaced quota costs no statement. */
 export function createQuotas(db: Database, { createRps, updateRps }: QuotaRates): Quotas {
-  // Deletions may take a quarter beside: 20 and 5 are the account's 25.
-  const perSecond = { create: createRps, update: updateRps, compensation: updateRps / 4 };
+  const deletions = updateRps * KEPT_FOR_DELETIONS;
+  const perSecond = { create: createRps, update: updateRps - deletions, compensation: deletions };
 
   return {
     turns(options) {

@@ -3,7 +3,7 @@ import type { Database } from '../db/client.ts';
 import { atEdge } from './database-error.ts';
 
 /** create: AdminCreateUser · update: what changes a user, its deletion included · compensation: what
- * deletions may take beside, so that no backlog of updates holds them up. */
+ * is kept for deletions, so that no backlog of updates holds them up. */
 export type Quota = 'create' | 'update' | 'compensation';
 
 export interface CallWanted {
