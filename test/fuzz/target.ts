@@ -68,6 +68,7 @@ async function serveOn(stack: Stack, home: string, print: (line: string) => void
     COGNITO_CLIENT_ID: pool.clientId,
     ENVIRONMENT: 'local',
     DOORS: 'users,step,signup,session,seeding',
+    // So that most of what is sent gets further than the limit.
     REGISTER_LIMIT_PER_MINUTE: '100000',
     PASSWORD_SEALING_KEYS: `fuzz:${randomBytes(32).toString('base64')}`,
     PORT: String(await anyFreePort()),
