@@ -38,10 +38,13 @@ export function mountProblemPages(api: Api): void {
       html`<p class="dim"><a href="/problems">Problems</a></p>
         <h1>${failure.title}</h1>
         <p><code>${code}</code> · status ${failure.httpStatus}</p>
-        ${rowsOf(code).map(
-          (row) =>
-            html`<p>${prose(row.publicText)}</p>
-              <p class="dim">${KINDS[row.kind]} For operators: ${prose(row.operator)}</p>`,
+        ${[...textsOf(code)].map(
+          ([text, rows]) =>
+            html`<p>${prose(text)}</p>
+              ${rows.map(
+                ({ kind, operator }) =>
+                  html`<p class="dim">${KINDS[kind]} For operators: ${prose(operator)}</p>`,
+              )}`,
         )}`,
     );
   });
@@ -54,6 +57,8 @@ const KINDS: Record<Failure['kind'], string> = {
   definitive: 'Definitive: everything is taken back.',
 };
 
-function rowsOf(code: string): Failure[] {
-  return Object.values(FAILURES).filter((failure) => failure.code === code);
+/** What a code's rows say, each text once. */
+function textsOf(code: string): Map<string, Failure[]> {
+  const rows = Object.values(FAILURES).filter((failure) => failure.code === code);
+  return Map.groupBy(rows, ({ publicText }) => publicText);
 }

@@ -135,6 +135,9 @@ test('every code has a page that explains it', async () => {
     expect([code, answer.status]).toEqual([code, 200]);
     expect(answer.text).toContain(`<code>${code}</code>`);
     expect(answer.text).not.toContain('`');
+    const said = answer.text.match(/<p>.*?<\/p>/gs) ?? [];
+    expect(said.length).toBeGreaterThan(1);
+    expect(new Set(said).size).toBe(said.length);
   }
   const index = await api.call('/problems', { token: null });
   for (const code of codes) expect(index.text).toContain(`href="/problems/${code}"`);
