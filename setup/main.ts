@@ -22,9 +22,9 @@ try {
   const config = parseConfig(process.env, 'setup');
   const skipCognito = values['skip-cognito'];
   const missing = await runSetup(config, { check: values.check, skipCognito, admin, print });
-  if (missing === 0) print(values.check ? 'Nothing is missing.' : 'Nothing was missing.');
-  else if (values.check) process.exitCode = 1;
-  else print('Done.');
+  // A check that finds nothing says nothing, as a script expects it.
+  if (!values.check) print(missing === 0 ? 'Nothing was missing.' : 'Done.');
+  else if (missing > 0) process.exitCode = 1;
 } catch (error) {
   const lines =
     error instanceof ConfigError
