@@ -5,6 +5,7 @@ import {
   RateLimiterRes,
   RLWrapperTimeouts,
 } from 'rate-limiter-flexible';
+import { caseless } from '../domain/username.ts';
 
 /** Somebody asks too often. */
 export class RateLimited extends Error {
@@ -89,5 +90,5 @@ function limitOf({ db, table }: LimitStore, name: string, points: number): Limit
 
 /** Addresses and names of people belong in the ledger only, where they can be erased. */
 function digestOf(name: string): string {
-  return createHash('sha256').update(name.toLowerCase()).digest('base64url');
+  return createHash('sha256').update(caseless(name)).digest('base64url');
 }

@@ -3,3 +3,9 @@
 export function normaliseUsername(text: string): string {
   return text.normalize('NFC').trim();
 }
+
+/** The same for all names that the ledger could take for one: to some databases İ is i, or the sigma at
+ * the end of a word another one. Counts and turns go by it; who holds a name is the ledger's to say. */
+export function caseless(username: string): string {
+  return username.toLowerCase().toUpperCase().normalize('NFD').replaceAll(/\p{M}/gu, '');
+}

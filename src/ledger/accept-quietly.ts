@@ -2,6 +2,7 @@ import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import { publicFailure } from '../domain/failure.ts';
+import { caseless } from '../domain/username.ts';
 import { acceptedRow, requestedEvent, type AcceptInput } from './accept.ts';
 import { append } from './audit-trail.ts';
 import { atEdge, violates } from './database-error.ts';
@@ -63,7 +64,7 @@ async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcc
 
 // Requests that race for one address or username wait for each other, taken or free alike.
 async function takeTurns(tx: Transaction, { email, username }: AcceptInput): Promise<void> {
-  const names = [`email ${email}`, `username ${(username ?? email).toLowerCase()}`];
+  const names = [`email ${email}`, `username ${caseless(username ?? email)}`];
   for (const name of names) {
     await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`);
   }
