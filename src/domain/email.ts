@@ -4,7 +4,7 @@ const MAX_LOCAL_OCTETS = 64;
 export const MAX_EMAIL_OCTETS = 128;
 /** Printable ASCII atoms; quoted local parts and address literals are refused: Cognito refuses them too. */
 const ADDRESS =
-  /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])$/;
+  /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])$/i;
 
 /**
  * The one form of an address that the ledger and Cognito ever see: trimmed, lower case.
@@ -13,7 +13,8 @@ const ADDRESS =
  */
 export function normaliseEmail(text: string): string | null {
   if (text.length > MAX_EMAIL_OCTETS + 64) return null;
-  const email = text.trim().toLowerCase();
-  if (email.length > MAX_EMAIL_OCTETS || email.indexOf('@') > MAX_LOCAL_OCTETS) return null;
-  return ADDRESS.test(email) ? email : null;
+  const address = text.trim();
+  if (address.length > MAX_EMAIL_OCTETS || address.indexOf('@') > MAX_LOCAL_OCTETS) return null;
+  // Before case is settled: the Kelvin sign has an ASCII k for lower case, which is somebody else's.
+  return ADDRESS.test(address) ? address.toLowerCase() : null;
 }
