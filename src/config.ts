@@ -101,12 +101,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
   const environment = read.choice('ENVIRONMENT', ['production', 'staging', 'local']);
   const doors = parseDoors(read, environment === 'local');
   const cognito = parseCognito(read);
-  if (environment === 'local' && cognito.userPoolId !== '' && cognito.endpoint === null) {
-    read.refuse(
-      'COGNITO_ENDPOINT',
-      'missing: ENVIRONMENT=local opens doors without a token and must never meet a pool of AWS',
-    );
-  }
+  if (environment === 'local') refuseAws(read, cognito);
   const config: Config = {
     environment,
     home: read.required('REGISTRAR_HOME'),
@@ -213,6 +208,9 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
 const RESERVED = ['custom:registration_id', 'email', 'email_verified', 'sub', 'preferred_username'];
 const OWN_FIELDS = ['given_name', 'family_name', 'phone_number_verified', 'identities'];
 
+/** Also of China, of dual stack, and of private links. */
+const AWS_HOST = /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)\.?$/;
+
 function parseCognito(read: EnvironmentReader): Config['cognito'] {
   const attributes = read.list('COGNITO_ATTRIBUTES');
   for (const name of attributes) {
@@ -236,6 +234,16 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
     updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
     attributes: [...new Set(attributes)],
   };
+}
+
+/** Doors without a token must never meet a pool of AWS, whatever leads there. */
+function refuseAws(read: EnvironmentReader, { userPoolId, endpoint }: Config['cognito']): void {
+  const why = 'ENVIRONMENT=local opens doors without a token and must never meet a pool of AWS';
+  const host = URL.parse(endpoint ?? '')?.hostname ?? '';
+  if (AWS_HOST.test(host)) read.refuse('COGNITO_ENDPOINT', `a host of AWS: ${why}`);
+  else if (userPoolId !== '' && endpoint === null) {
+    read.refuse('COGNITO_ENDPOINT', `missing: ${why}`);
+  }
 }
 
 function parseTokens(

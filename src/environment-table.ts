@@ -25,7 +25,8 @@ export const VARIABLES: readonly Variable[] = [
     name: 'ENVIRONMENT',
     value: 'production',
     shown: '`local` under `npm start`, else `production`',
-    meaning: '`local`, `staging`, `production`; `local` refuses a pool without COGNITO_ENDPOINT',
+    meaning:
+      '`local`, `staging`, `production`; `local` refuses a pool of AWS: it wants COGNITO_ENDPOINT, of an emulator',
   },
   told(
     'DOORS',

@@ -131,6 +131,19 @@ test('local never meets a pool of AWS', () => {
   expect(linesOf({ ...PRODUCTION, ENVIRONMENT: 'local' })).toEqual([
     expect.stringContaining('COGNITO_ENDPOINT: missing'),
   ]);
+  for (const COGNITO_ENDPOINT of [
+    'https://cognito-idp.eu-central-1.amazonaws.com',
+    'https://COGNITO-IDP.eu-central-1.AmazonAWS.com./',
+    'https://cognito-idp-fips.us-east-1.amazonaws.com:443/',
+    'https://cognito-idp.cn-north-1.amazonaws.com.cn',
+    'https://cognito-idp.eu-central-1.api.aws',
+    'https://vpce-0a1b.cognito-idp.eu-central-1.vpce.amazonaws.com',
+  ]) {
+    expect(linesOf({ ...LOCAL, COGNITO_ENDPOINT })).toEqual([
+      expect.stringContaining('COGNITO_ENDPOINT: a host of AWS'),
+    ]);
+    expect(linesOf({ ...PRODUCTION, COGNITO_ENDPOINT })).toEqual([]);
+  }
   expect(parseConfig(LOCAL).tokens).toMatchObject({
     issuer: 'http://127.0.0.1:9229/eu-central-1_AbCdEf123',
     jwksUrl: 'http://127.0.0.1:9229/eu-central-1_AbCdEf123/.well-known/jwks.json',
