@@ -67,7 +67,8 @@ export async function ownClient(
             },
             EnableTokenRevocation: true,
             PreventUserExistenceErrors: 'ENABLED',
-            WriteAttributes: ['email', 'given_name', 'family_name', 'preferred_username', 'locale'],
+            // Not the username: it is unique in the ledger, and the profile shows what the pool has.
+            WriteAttributes: ['email', 'given_name', 'family_name', 'locale'],
           }),
         );
         print(`Set COGNITO_CLIENT_ID=${UserPoolClient?.ClientId}`);

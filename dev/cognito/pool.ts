@@ -71,8 +71,9 @@ export async function makePool(
       TokenValidityUnits: { AccessToken: 'minutes', IdToken: 'minutes', RefreshToken: 'days' },
       EnableTokenRevocation: true,
       PreventUserExistenceErrors: 'ENABLED',
-      // Everything a person may change of themselves; not the mark.
-      WriteAttributes: ['email', 'given_name', 'family_name', 'preferred_username', 'locale'],
+      // Everything a person may change of themselves; not the mark, nor the username: it is unique
+      // in the ledger, and the profile shows what the pool has.
+      WriteAttributes: ['email', 'given_name', 'family_name', 'locale'],
     }),
   );
   const clientId = made.UserPoolClient?.ClientId;

@@ -189,7 +189,7 @@ test('pool, client and roles are as setup asks for them', async () => {
   ).rejects.toEqual(named('GroupExistsException'));
 });
 
-test('a token names issuer, client and roles, verifies, and cannot write the mark', async () => {
+test('a token names issuer, client and roles, verifies, and cannot write the mark or the username', async () => {
   await create('token@example.com');
   await setPassword('token@example.com', 'password-1');
   const whom = { UserPoolId, Username: 'token@example.com' };
@@ -217,12 +217,10 @@ test('a token names issuer, client and roles, verifies, and cannot write the mar
   expect(await verifier.verify(await pool.token({ scope: 'registrar/write' }))).toMatchObject({
     scope: 'registrar/write',
   });
-  await expect(
-    pool.client.send(
-      new UpdateUserAttributesCommand({
-        AccessToken,
-        UserAttributes: [{ Name: 'custom:registration_id', Value: 'stolen' }],
-      }),
-    ),
-  ).rejects.toEqual(named('NotAuthorizedException'));
+  for (const Name of ['custom:registration_id', 'preferred_username']) {
+    const UserAttributes = [{ Name, Value: 'stolen' }];
+    await expect(
+      pool.client.send(new UpdateUserAttributesCommand({ AccessToken, UserAttributes })),
+    ).rejects.toEqual(named('NotAuthorizedException'));
+  }
 });

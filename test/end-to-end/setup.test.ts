@@ -93,6 +93,7 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
     ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
     EnableTokenRevocation: true,
     PreventUserExistenceErrors: 'ENABLED',
+    WriteAttributes: ['email', 'given_name', 'family_name', 'locale'],
   });
   const checked = await setup(true, { COGNITO_CLIENT_ID: ours ?? '', DOORS: 'session' });
   expect(checked.lines.filter((line) => line.startsWith('Unsafe: '))).toEqual([]);
