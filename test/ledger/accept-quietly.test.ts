@@ -81,7 +81,7 @@ test('fifty of one key: one row, one id', async () => {
   }
 });
 
-test('a key with another request is told, and is free again after a run that failed', async () => {
+test('a key with another request is told, also after a run that failed: who asks must not learn of it', async () => {
   const input = anybody({ idempotencyKey: 'again' });
   await acceptQuietly(ledger.db, input);
   const { email } = input;
@@ -89,5 +89,7 @@ test('a key with another request is told, and is free again after a run that fai
   expect(await acceptQuietly(ledger.db, other)).toEqual({ kind: 'key_reused' });
   await beginCompensation(ledger.db, input.id, FAILED, CANCELLED, {});
   await close(ledger.db, input.id, DELETED);
-  expect(await acceptQuietly(ledger.db, other)).toMatchObject({ kind: 'accepted', starts: true });
+  expect(await acceptQuietly(ledger.db, other)).toEqual({ kind: 'key_reused' });
+  const same = { ...input, id: randomUUID() };
+  expect(await acceptQuietly(ledger.db, same)).toEqual({ kind: 'replayed', id: input.id });
 });
