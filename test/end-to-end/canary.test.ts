@@ -2,77 +2,53 @@ import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import postgres from 'postgres';
-import { Gauge, Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { foundIn, newCanary, piecesOf } from '../stack/canary.ts';
 import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
 import { Deployment, type Answer, type Api } from '../stack/deployment.ts';
+import { PASSWORD_DOORS } from '../stack/password-doors.ts';
 import { signsIn } from '../stack/passwords.ts';
-import type { Program } from '../stack/program.ts';
+import { RABBITMQ } from '../stack/programs.ts';
+import { Queue } from '../stack/queue.ts';
+import { Broker } from '../stack/rabbitmq.ts';
 import { startReceiver, type Receiver } from '../stack/receiver.ts';
 import { connectToTemporal, TEST_NAMESPACE } from '../stack/temporal.ts';
+import { historiesOf, rowsOf } from '../stack/traces.ts';
 
-/** A way by which a password comes in; every open one has a row. */
-interface PasswordDoor {
-  readonly name: string;
-  readonly path: string;
-  readonly headers: Record<string, string>;
-  readonly body: (email: string, password: string) => object;
-  /** What it answers to a person, to a rejected password, while the run is parked, and to the same
-   * person again. */
-  readonly statuses: Readonly<Record<'completed' | 'rejected' | 'parked' | 'again', number>>;
-}
-
-const signup = (email: string, password: string) => ({
-  email,
-  username: email.slice(0, email.indexOf('@')),
-  first_name: 'Ada',
-  last_name: 'Lovelace',
-  password,
-  confirm_password: password,
-});
-
-const DOORS: readonly PasswordDoor[] = [
-  {
-    name: 'canonical',
-    path: '/registrations',
-    headers: { prefer: 'wait=10' },
-    body: (email, password) => ({ email, roles: ['viewer'], password }),
-    statuses: { completed: 201, rejected: 422, parked: 202, again: 409 },
-  },
-  {
-    name: 'signup',
-    path: '/auth/register',
-    headers: {},
-    body: signup,
-    statuses: { completed: 201, rejected: 400, parked: 202, again: 400 },
-  },
-  {
-    name: 'signup-async',
-    path: '/auth/register',
-    headers: { prefer: 'respond-async' },
-    body: signup,
-    statuses: { completed: 202, rejected: 202, parked: 202, again: 202 },
-  },
-  {
-    name: 'seeding',
-    path: '/api/v1/private/users/',
-    headers: {},
-    body: (email, password) => ({ email, password, full_name: 'Ada Lovelace' }),
-    statuses: { completed: 200, rejected: 422, parked: 202, again: 409 },
-  },
-];
+/** Who does the work: an API process by itself, or a worker process behind another API. */
+const HOSTS = ['api', 'worker'] as const;
+type Host = (typeof HOSTS)[number];
 
 const canary = newCanary();
 const answers: Buffer[] = [];
+const outputs: Record<Host, (() => string)[]> = { api: [], worker: [] };
+/** Where they listen. */
+const urls: Record<Host, string[]> = { api: [], worker: [] };
 let deployment: Deployment;
 let database: TestDatabase;
 let sql: postgres.Sql;
 let connection: NativeConnection;
 let temporal: Client;
-let api: Api;
+let apis: Record<Host, Api>;
+let taskQueues: Record<Host, string>;
 let hook: Receiver;
-const programs: Program[] = [];
+/** Not on a machine without RabbitMQ. */
+let broker: Broker | undefined;
+let queue: Queue | undefined;
+
+async function startWorker(taskQueue: string): Promise<void> {
+  const worker = await deployment.worker({ TEMPORAL_TASK_QUEUE: taskQueue, WORKER_PORT: '0' });
+  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  outputs.worker.push(() => worker.output());
+  urls.worker.push(url);
+}
+
+async function startApi(env: Record<string, string>): Promise<Api> {
+  const api = await deployment.api(env);
+  outputs.api.push(() => api.output());
+  urls.api.push(api.url);
+  return api;
+}
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -80,11 +56,14 @@ beforeAll(async () => {
   connection = await connectToTemporal();
   temporal = new Client({ connection, namespace: TEST_NAMESPACE });
   hook = await startReceiver((response) => void response.writeHead(204).end());
+  broker = RABBITMQ.path === null ? undefined : await Broker.start();
+  queue = broker && (await Queue.bind(broker, 'user_events', '#'));
   const env = {
     // Where a webhook may be on this machine.
     ENVIRONMENT: 'local',
     EVENTS_WEBHOOK_URL: hook.url,
     EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
+    EVENTS_AMQP_URL: broker?.url ?? '',
     DOORS: 'signup,session,seeding',
     REGISTER_LIMIT_PER_MINUTE: '1000',
     LOG_LEVEL: 'trace',
@@ -104,22 +83,34 @@ beforeAll(async () => {
       fault: { kind: 'server' },
     },
   ]);
-  api = await deployment.api();
-  programs.push(api, await deployment.worker());
   const { taskQueue } = deployment;
-  await temporal.workflow.start('relayEvents', { taskQueue, workflowId: `relay/${taskQueue}` });
+  taskQueues = { api: taskQueue, worker: `${taskQueue}-apart` };
+  apis = {
+    api: await startApi({}),
+    worker: await startApi({ TEMPORAL_TASK_QUEUE: taskQueues.worker, IN_PROCESS_WORKER: 'false' }),
+  };
+  await startWorker(taskQueues.worker);
+  const relay = { taskQueue: taskQueues.worker, workflowId: `relay/${taskQueue}` };
+  await temporal.workflow.start('relayEvents', relay);
 });
 afterAll(async () => {
   await temporal.workflow.getHandle(`relay/${deployment.taskQueue}`).terminate();
   await deployment.stop();
+  await queue?.close();
+  await broker?.remove();
   await hook.close();
   await connection.close();
   await sql.end();
   await database.drop();
 });
 
-async function ask(method: string, path: string, body?: unknown, headers = {}): Promise<Answer> {
-  const answer = await deployment.call(api, method, path, body, headers);
+async function ask(
+  method: string,
+  path: string,
+  body?: unknown,
+  { headers = {}, host = 'api' }: { headers?: Record<string, string>; host?: Host } = {},
+): Promise<Answer> {
+  const answer = await deployment.call(apis[host], method, path, body, headers);
   answers.push(...piecesOf([answer.body, [...answer.headers]]));
   return answer;
 }
@@ -130,109 +121,104 @@ async function idOf(email: string): Promise<string> {
   return row?.id ?? 'none';
 }
 
-describe.each(DOORS)('a password through the $name door', (door) => {
-  const send = (email: string) =>
-    ask('POST', door.path, door.body(email, canary), { ...door.headers });
-  const address = (kind: string) => `${kind}-${door.name}@example.com`;
-  const park = async (kind: string): Promise<string> => {
-    expect((await send(address(kind))).status).toBe(door.statuses.parked);
-    const id = await idOf(address(kind));
-    await deployment.untilStatus(api, id, 'roles_pending', 30_000);
+const untilStatus = (id: string, status: string) =>
+  deployment.untilStatus(apis.api, id, status, 30_000);
+
+describe.each(PASSWORD_DOORS)('a password through the $name door', (door) => {
+  const { path, headers, statuses } = door;
+  const send = (email: string, host: Host) =>
+    ask('POST', path, door.body(email, canary), { headers, host });
+  const address = (...kind: string[]) => `${[...kind, door.name].join('-')}@example.com`;
+  const park = async (email: string, host: Host): Promise<string> => {
+    expect((await send(email, host)).status).toBe(statuses.parked);
+    const id = await idOf(email);
+    await untilStatus(id, 'roles_pending');
     return id;
   };
 
-  test('lets somebody in, and is refused to a second one', async () => {
-    expect((await send(address('ada'))).status).toBe(door.statuses.completed);
-    const told = () => foundIn(piecesOf(hook.received), address('ada'));
-    await expect.poll(told, { timeout: 20_000 }).toContain('clear');
-    expect(await signsIn(deployment.pool, address('ada'), canary)).toBe(true);
-    expect((await send(address('ada'))).status).toBe(door.statuses.again);
+  test.each(HOSTS)('lets somebody in, and is refused to a second one: by the %s', async (host) => {
+    const email = address('ada', host);
+    expect((await send(email, host)).status).toBe(statuses.completed);
+    for (const place of Object.keys(EVENTS)) {
+      await expect.poll(() => found(place, email), { timeout: 20_000 }).toContain('clear');
+    }
+    expect(await signsIn(deployment.pool, email, canary)).toBe(true);
+    expect((await send(email, host)).status).toBe(statuses.again);
   });
 
   test('signs in, and a wrong one does not', async () => {
     const login = (password: string) =>
-      ask('POST', '/auth/login', { username: address('ada'), password });
+      ask('POST', '/auth/login', { username: address('ada', 'api'), password });
     expect((await login(canary)).status).toBe(200);
     expect((await login(`${canary}!`)).status).toBe(401);
   });
 
-  test('rejected by the pool', async () => {
-    expect((await send(address('rejected'))).status).toBe(door.statuses.rejected);
-    await deployment.untilStatus(api, await idOf(address('rejected')), 'failed', 30_000);
+  test.each(HOSTS)('rejected by the pool: by the %s', async (host) => {
+    const email = address('rejected', host);
+    expect((await send(email, host)).status).toBe(statuses.rejected);
+    await untilStatus(await idOf(email), 'failed');
   });
 
   test('in requests that do not fit', async () => {
-    expect((await send('no address')).status).toBeGreaterThanOrEqual(400);
+    expect((await send('no address', 'api')).status).toBeGreaterThanOrEqual(400);
     const tooLong = door.body(address('long'), canary.repeat(9));
-    expect((await ask('POST', door.path, tooLong)).status).toBeGreaterThanOrEqual(400);
+    expect((await ask('POST', path, tooLong)).status).toBeGreaterThanOrEqual(400);
     const asList = { ...door.body(address('list'), canary), password: [canary] };
-    expect((await ask('POST', door.path, asList)).status).toBeGreaterThanOrEqual(400);
+    expect((await ask('POST', path, asList)).status).toBeGreaterThanOrEqual(400);
   });
 
-  test('parked, retried, and cancelled', async () => {
-    const id = await park('parked-cancelled');
+  test.each(HOSTS)('parked, retried, and cancelled: by the %s', async (host) => {
+    const id = await park(address('parked', 'cancelled', host), host);
     await ask('POST', `/registrations/${id}/retry`);
-    await deployment.untilStatus(api, id, 'roles_pending', 30_000);
+    await untilStatus(id, 'roles_pending');
     expect((await ask('POST', `/registrations/${id}/cancel`)).status).toBe(202);
-    await deployment.untilStatus(api, id, 'cancelled', 30_000);
+    await untilStatus(id, 'cancelled');
   });
 
   test('parked, and there to stay', async () => {
-    const id = await park('parked');
-    for (const path of [`/registrations/${id}`, '/registrations', `/audit-events`]) {
-      expect((await ask('GET', path)).status).toBe(200);
+    const id = await park(address('parked'), 'worker');
+    for (const shown of [`/registrations/${id}`, '/registrations', `/audit-events`]) {
+      expect((await ask('GET', shown)).status).toBe(200);
     }
-    const stream = await deployment.stream(api, id);
+    const stream = await deployment.stream(apis.api, id);
     answers.push(...piecesOf(await stream.event()));
     await stream.cancel();
   });
 });
 
-/** Of every run of this deployment, each event with its payloads, and what the server says beside it. */
-async function histories(): Promise<Buffer[]> {
-  const accepted = await sql`SELECT id FROM registrations`;
-  const pieces: Buffer[] = [];
-  // The list lags behind the server.
-  for (let listed = 0; listed < accepted.length;) {
-    pieces.length = 0;
-    listed = 0;
-    const query = `TaskQueue = '${deployment.taskQueue}'`;
-    for await (const { workflowId, runId } of temporal.workflow.list({ query })) {
-      const handle = temporal.workflow.getHandle(workflowId, runId);
-      pieces.push(...piecesOf(await handle.fetchHistory()));
-      pieces.push(...piecesOf((await handle.describe()).raw));
-      listed += 1;
-    }
-  }
-  return pieces;
-}
+type Place = () => Promise<Buffer[]>;
 
-/** Every row of every table, as values and as text: pg_dump may be older than the server. */
-async function databaseDump(): Promise<Buffer[]> {
-  const tables = await sql<{ name: string }[]>`
-    SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
-    WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`;
-  const pieces: Buffer[] = [];
-  for (const { name } of tables) {
-    pieces.push(
-      ...piecesOf(await sql.unsafe(`SELECT t.*, row_to_json(t)::text AS as_text FROM ${name} t`)),
-    );
-  }
-  return pieces;
-}
-
-async function metrics(): Promise<Buffer[]> {
-  return [Buffer.from(await (await fetch(`${api.url}/metrics`)).text())];
-}
-
-const PLACES: Readonly<Record<string, () => Promise<Buffer[]>>> = {
-  'Temporal histories': histories,
-  'the database': databaseDump,
-  logs: async () => programs.map((program) => Buffer.from(program.output())),
-  'HTTP answers': async () => answers,
-  events: async () => [...piecesOf(hook.received)],
-  '/metrics': metrics,
+/** What others are told. */
+const EVENTS: Readonly<Record<string, Place>> = {
+  'the webhook’s events': async () => [...piecesOf(hook.received)],
+  ...(RABBITMQ.path !== null && {
+    'the broker’s messages': async () => [...piecesOf(queue?.messages)],
+  }),
 };
+
+const ofProcesses = (host: Host): Readonly<Record<string, Place>> => ({
+  [`logs of the ${host}`]: async () => outputs[host].map((output) => Buffer.from(output())),
+  [`/metrics of the ${host}`]: () =>
+    Promise.all(
+      urls[host].map(async (url) => Buffer.from(await (await fetch(`${url}/metrics`)).text())),
+    ),
+});
+
+const PLACES: Readonly<Record<string, Place>> = {
+  'Temporal histories': async () => {
+    const runs = await sql`SELECT id FROM registrations WHERE run_id IS NOT NULL`;
+    return await historiesOf(temporal, Object.values(taskQueues), runs.length);
+  },
+  'the database': () => rowsOf(sql),
+  'HTTP answers': async () => answers,
+  ...EVENTS,
+  ...ofProcesses('api'),
+  ...ofProcesses('worker'),
+};
+
+async function found(place: string, text = canary): Promise<string[]> {
+  return foundIn((await PLACES[place]?.()) ?? [], text);
+}
 
 describe('the password is in none of', () => {
   test.each(Object.keys(PLACES))('%s', async (place) => {
@@ -241,20 +227,24 @@ describe('the password is in none of', () => {
     expect(foundIn(pieces, canary)).toEqual([]);
   });
 
-  test('which hold what they should: the registrations, the step, and a seal that waits', async () => {
-    const id = await idOf(`parked-${DOORS[0]?.name}@example.com`);
-    for (const place of ['Temporal histories', 'the database', 'logs', 'HTTP answers']) {
-      expect(foundIn((await PLACES[place]?.()) ?? [], id)).toContain('clear');
+  test('which hold what they should: registrations, steps, and seals that wait', async () => {
+    const id = await idOf(`parked-${PASSWORD_DOORS[0]?.name}@example.com`);
+    for (const place of ['Temporal histories', 'the database', 'HTTP answers']) {
+      expect(await found(place, id)).toContain('clear');
     }
-    expect(foundIn(await histories(), 'setPassword')).toContain('clear');
+    expect(await found('logs of the worker', id)).toContain('clear');
+    expect(await found('Temporal histories', 'setPassword')).toContain('clear');
+    for (const host of HOSTS) {
+      const rejected = await idOf(`rejected-${host}-${PASSWORD_DOORS[0]?.name}@example.com`);
+      expect(await found(`logs of the ${host}`, rejected)).toContain('clear');
+      expect(await found(`/metrics of the ${host}`, 'AdminSetUserPassword')).toContain('clear');
+    }
     const sealed = await sql`SELECT id FROM registrations WHERE sealed_password IS NOT NULL`;
-    expect(sealed).toHaveLength(DOORS.length);
+    expect(sealed).toHaveLength(PASSWORD_DOORS.length);
   });
 });
 
 describe('it is found where it is put into', () => {
-  const found = async (place: string) => foundIn((await PLACES[place]?.()) ?? [], canary);
-
   test('a history', async () => {
     const { taskQueue } = deployment;
     const workflowId = `planted/${taskQueue}`;
@@ -277,23 +267,30 @@ describe('it is found where it is put into', () => {
     expect(await found('the database')).toEqual([]);
   });
 
-  test('a log line', async () => {
-    programs.push(await deployment.worker({ TEMPORAL_TASK_QUEUE: canary }));
-    expect(await found('logs')).toContain('JSON');
-  });
-
-  test('an answer, and an event', async () => {
+  test('an answer, and what others are told', async () => {
     const email = 'planted@example.com';
     await ask('POST', '/registrations', { email, roles: [], username: canary });
     expect(await found('HTTP answers')).toContain('clear');
-    await expect.poll(() => found('events'), { timeout: 20_000 }).toContain('JSON');
+    for (const place of Object.keys(EVENTS)) {
+      await expect.poll(() => found(place), { timeout: 20_000 }).toContain('JSON');
+    }
   });
 
-  test('a label of a metric', async () => {
-    const registry = new Registry();
-    const gauge = new Gauge({ name: 'x', help: 'x', labelNames: ['it'], registers: [registry] });
-    gauge.set({ it: canary }, 1);
-    const planted = [...(await metrics()), Buffer.from(await registry.metrics())];
-    expect(foundIn(planted, canary)).toContain('JSON');
+  test('a line of the api', async () => {
+    const { output } = await deployment.command('src/main.ts', { DOORS: canary });
+    outputs.api.push(() => output);
+    expect(await found('logs of the api')).toContain('JSON');
+  });
+
+  test('a label of the api’s metrics', async () => {
+    await startApi({ TEMPORAL_TASK_QUEUE: canary });
+    await expect.poll(() => found('/metrics of the api'), { timeout: 20_000 }).toContain('JSON');
+  });
+
+  test('a line of the worker, and a label of its metrics', async () => {
+    await startWorker(canary);
+    for (const place of ['logs of the worker', '/metrics of the worker']) {
+      await expect.poll(() => found(place), { timeout: 20_000 }).toContain('JSON');
+    }
   });
 });
