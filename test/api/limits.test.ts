@@ -99,6 +99,16 @@ test('the store away, or not migrated: each process counts in memory', async () 
   await nowhere.close(0);
 });
 
+test('a store that does not answer counts as away, in a bounded time', async () => {
+  await api.sql.begin(async (hold) => {
+    await hold`LOCK TABLE limit_counts IN ACCESS EXCLUSIVE MODE`;
+    const limits = limitsOf(4);
+    const from = performance.now();
+    expect(await passing(9, () => limits.signUp('192.0.2.50', 'hung@example.com'))).toBe(4);
+    expect(performance.now() - from).toBeLessThan(10_000);
+  });
+});
+
 test('429 with Retry-After in the door’s form; other addresses go on', async () => {
   const app = api.app({
     doors: new Set(['session']),
