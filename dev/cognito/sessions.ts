@@ -6,8 +6,8 @@ import { findUser } from './users.ts';
 
 /**
  * Sessions as the service has them: an access token names by `origin_jti` the refresh token that it
- * comes of, and dies with it. cognito-local lacks that, and answers before it has looked at the
- * password, and to disabled users.
+ * comes of, and dies with it; a refresh token is of one client. cognito-local lacks that, and answers
+ * before it has looked at the password, and to disabled users.
  */
 
 /** Sign-in, and new tokens from a refresh token. */
@@ -39,8 +39,7 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
     AuthFlow: 'USER_PASSWORD_AUTH',
     AuthParameters: { ...parameters, USERNAME: user.Username },
   });
-  await forgetExpired(engine, pool, user.Username);
-  return answer;
+  return await keep(engine, pool, client, user.Username, answer);
 }
 
 /** GetTokensFromRefreshToken. It takes the client's secret as it is, and so needs no username. */
@@ -92,7 +91,9 @@ async function refreshed(
   user: User | undefined,
   token: string,
 ): Promise<Body> {
-  if (user === undefined) throw notAuthorized('Invalid Refresh Token');
+  if (user === undefined || (clientIdOf(token) ?? client.ClientId) !== client.ClientId) {
+    throw notAuthorized('Invalid Refresh Token');
+  }
   if (Number(claimsOf(token)['exp']) * 1000 <= Date.now()) {
     throw notAuthorized('Refresh Token has expired');
   }
@@ -114,12 +115,29 @@ async function holderOf(engine: Engine, pool: Pool, token: string): Promise<User
   return (await pool.getUserByRefreshToken(engine.ctx, token)) ?? undefined;
 }
 
-async function forgetExpired(engine: Engine, pool: Pool, username: string): Promise<void> {
+/** Keeps a new refresh token with the name of its client, and none that have expired. */
+async function keep(
+  engine: Engine,
+  pool: Pool,
+  { ClientId }: AppClient,
+  username: string,
+  answer: Body,
+): Promise<Body> {
+  const result = answer['AuthenticationResult'] as Body | undefined;
   const user = await findUser(engine, pool, username);
-  const alive = user?.RefreshTokens.filter(
+  if (user === undefined || result === undefined) return answer;
+  const made = result['RefreshToken'];
+  const RefreshToken = `${String(made)}.${ClientId}`;
+  const RefreshTokens = user.RefreshTokens.filter(
     (token) => Number(claimsOf(token)['exp']) * 1000 > Date.now(),
-  );
-  if (user && alive) await pool.saveUser(engine.ctx, { ...user, RefreshTokens: alive });
+  ).map((token) => (token === made ? RefreshToken : token));
+  await pool.saveUser(engine.ctx, { ...user, RefreshTokens });
+  return { ...answer, AuthenticationResult: { ...result, RefreshToken } };
+}
+
+// Behind the three parts of a JWT; not where a challenge was answered.
+function clientIdOf(refreshToken: string): string | undefined {
+  return refreshToken.split('.')[3];
 }
 
 function refuseWrongHash(client: AppClient, username: string, parameters: Body): void {

@@ -172,6 +172,38 @@ test('a logout with the refresh token of another session ends both', async () =>
   expect((await profile(one.access_token)).status).toBe(401);
 });
 
+test('what is of another client, or of another use, or of somebody disabled since, is refused', async () => {
+  const { email } = await somebody();
+  const { UserPoolClient } = await pool.client.send(
+    new CreateUserPoolClientCommand({
+      UserPoolId: pool.userPoolId,
+      ClientName: 'other',
+      ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+    }),
+  );
+  const json = { username: email, password: PASSWORD };
+  const atOther = { method: 'POST', token: null, app: appOf(UserPoolClient?.ClientId ?? '', null) };
+  const other = (await api.call('/auth/login', { ...atOther, json })).body;
+  const ours = (await login(email)).body;
+  const refresh = async (refresh_token: string) =>
+    (await post('/auth/refresh', { refresh_token })).status;
+  for (const token of [other.access_token, ours.refresh_token]) {
+    expect((await profile(token)).status).toBe(401);
+  }
+  for (const token of [other.refresh_token, ours.access_token, '', `${ours.refresh_token}x`]) {
+    expect(await refresh(token)).toBe(401);
+  }
+  expect([(await profile(ours.access_token)).status, await refresh(ours.refresh_token)]).toEqual([
+    200, 200,
+  ]);
+  await pool.client.send(
+    new AdminDisableUserCommand({ UserPoolId: pool.userPoolId, Username: email }),
+  );
+  expect([(await profile(ours.access_token)).status, await refresh(ours.refresh_token)]).toEqual([
+    401, 401,
+  ]);
+});
+
 test('nobody can be told from anybody: wrong, unknown, disabled, owing a new password', async () => {
   const [known, disabled, owing] = [await somebody(), await somebody(), await somebody(false)];
   await pool.client.send(

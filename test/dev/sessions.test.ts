@@ -100,6 +100,22 @@ test('a global sign-out, and a disabled user, end every session', async () => {
   await expect(refresh(before.RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
 });
 
+test('a refresh token is of one client', async () => {
+  const { UserPoolClient } = await pool.client.send(
+    new CreateUserPoolClientCommand({
+      UserPoolId,
+      ClientName: 'other',
+      ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+    }),
+  );
+  const { ClientId = '' } = UserPoolClient ?? {};
+  const { RefreshToken } = await signIn(await person('of-another'), {}, ClientId);
+  await expect(refresh(RefreshToken)).rejects.toEqual(
+    refusal('NotAuthorizedException', /Invalid Refresh Token/),
+  );
+  expect((await refresh(RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
+});
+
 test('a client with a secret wants its proof in every call', async () => {
   const name = await person('secretive');
   const { UserPoolClient } = await pool.client.send(
