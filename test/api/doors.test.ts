@@ -163,17 +163,32 @@ test('doors take an Idempotency-Key', async () => {
   expect(other.body.code).toBe('idempotency_key_reused');
 });
 
-test.each(['/api/users', '/api/step/users'])(
-  '%s closed: 404 and not in the document',
-  async (path) => {
-    const app = api.app({ doors: new Set() });
-    const answer = await api.call(path, { method: 'POST', json: newBody(), app });
-    expect(answer.body).toEqual({
-      ...problem(answer, 'not_found', 404, 'Not found'),
-      detail: 'There is nothing at this address.',
-    });
-    const document = (await api.call('/openapi.json', { app })).body;
-    expect(Object.keys(document.paths)).not.toContain(path);
-    expect(Object.keys((await api.call('/openapi.json')).body.paths)).toContain(path);
-  },
-);
+const PATHS: [string, string, string][] = [
+  ['users', 'POST', '/api/users'],
+  ['step', 'POST', '/api/step/users'],
+  ['signup', 'POST', '/auth/register'],
+  ['session', 'POST', '/auth/login'],
+  ['session', 'POST', '/auth/refresh'],
+  ['session', 'GET', '/profile'],
+  ['session', 'POST', '/auth/logout'],
+  ['seeding', 'POST', '/api/v1/private/users/'],
+  ['seeding', 'POST', '/api/v1/private/users'],
+];
+
+test.each(PATHS)('%s closed: %s %s is 404 and not in the document', async (door, method, path) => {
+  const all = new Set(PATHS.map(([name]) => name));
+  const open = api.app({ doors: all });
+  const closed = api.app({ doors: new Set([...all].filter((name) => name !== door)) });
+  const json = method === 'POST' ? {} : undefined;
+  const answer = await api.call(path, { method, json, app: closed });
+  expect(answer.body).toEqual({
+    ...problem(answer, 'not_found', 404, 'Not found'),
+    detail: 'There is nothing at this address.',
+  });
+  expect((await api.call(path, { method, json, app: open })).status).not.toBe(404);
+  const pathsOf = async (app: typeof open) =>
+    Object.keys((await api.call('/openapi.json', { app })).body.paths);
+  expect(await pathsOf(closed)).not.toContain(path);
+  // One name is enough for the other form of seeding.
+  expect((await pathsOf(open)).includes(path)).toBe(path !== '/api/v1/private/users');
+});
