@@ -238,6 +238,29 @@ test.each(RACES)(
   },
 );
 
+test('one key, fifteen at once: one user, and tokens for whoever has the password', async () => {
+  const body = ada();
+  const headers = { 'idempotency-key': 'impatient' };
+  const stranger = register({ ...body, ...weak('Difference2') }, headers);
+  const answers = await Promise.all([
+    ...Array.from({ length: 14 }, () => register(body, headers)),
+    stranger,
+  ]);
+  const inside = answers.filter(({ status }) => status === 201);
+  const outside = answers.filter(({ status }) => status !== 201);
+  // Whichever password came first is the one.
+  expect([1, 14]).toContain(inside.length);
+  for (const answer of outside) {
+    expect([answer.status, answer.body]).toEqual([400, { detail: 'Email already exists' }]);
+  }
+  expect(new Set(inside.map((answer) => answer.body.user_id)).size).toBe(1);
+  expect(
+    inside.filter((answer) => answer.headers.get('idempotent-replayed') === null),
+  ).toHaveLength(1);
+  const rows = await sql`SELECT status FROM registrations WHERE email = ${body.email}`;
+  expect([...rows]).toEqual([{ status: 'completed' }]);
+});
+
 test('asynchronously: 202 at once, and soon a sign-in', async () => {
   const { email, password } = ada();
   const { status, body, headers } = await register(
