@@ -159,8 +159,17 @@ export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
 }
 
 function databaseUrl(read: EnvironmentReader): string {
-  read.required('DATABASE_URL');
-  return read.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? '';
+  const name = 'DATABASE_URL';
+  read.required(name);
+  const url = read.url(name, ['postgres:', 'postgresql:']) ?? '';
+  const { host = '', username = '', password = '' } = URL.parse(url) ?? {};
+  try {
+    // The driver does, and would end the process without a word of where.
+    decodeURIComponent(host + username + password);
+  } catch {
+    read.refuse(name, 'a % in its user or password is to be written %25');
+  }
+  return url;
 }
 
 function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<OpenDoor> {

@@ -85,6 +85,8 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ['ENVIRONMENT', 'dev', 'one of production, staging, local'],
   ['DOORS', 'users,front', '"front" is none of users, step'],
   ['DATABASE_URL', 'mysql://x', 'postgres:'],
+  ['DATABASE_URL', 'postgres://registrar:100%@db.example.com/x', 'written %25'],
+  ['DATABASE_URL', 'postgres://registrar:%ff@db.example.com/x', 'written %25'],
   ['TEMPORAL_ADDRESS', 'http://x:1', 'host:port'],
   ['TEMPORAL_ADDRESS', 'x:99999', 'host:port'],
   ['TEMPORAL_PROFILE', 'nope', "Profile 'nope' not found"],
