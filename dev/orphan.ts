@@ -55,10 +55,21 @@ export async function endOrphan(pid: number, mark: string, waitMs = 5_000): Prom
   const deadline = Date.now() + waitMs;
   while (await isOurs()) {
     if (Date.now() >= deadline) {
-      process.kill(pid, 'SIGKILL');
+      killAll(pid);
       await sleep(200);
       return;
     }
     await sleep(100);
+  }
+}
+
+/** A guard alone would leave the program that it guards; PostgreSQL's children end with it. */
+function killAll(pid: number): void {
+  for (const target of [-pid, pid]) {
+    try {
+      process.kill(target, 'SIGKILL');
+    } catch {
+      // No group has this id, or it has ended.
+    }
   }
 }

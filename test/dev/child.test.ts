@@ -76,3 +76,17 @@ test('an orphan is killed only when its command line is ours', async () => {
   await exited;
   expect(isAlive(child.pid ?? 0)).toBe(false);
 });
+
+test('a guard that is killed as an orphan takes its program along', async () => {
+  const child = startChild({
+    name: 'test',
+    command: '/bin/sh',
+    args: ['-c', STUBBORN, folder],
+    cwd: folder,
+    logFile: join(folder, 'log'),
+    stopSignal: 'TERM',
+  });
+  const program = await pidOf();
+  await endOrphan(child.pid, folder, 100);
+  await vi.waitFor(async () => expect(await commandOf(program)).not.toContain('trap'));
+});
