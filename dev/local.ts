@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import postgres from 'postgres';
 import { type Config, parseConfig } from '../src/config.ts';
+import { openDatabase } from '../src/db/client.ts';
+import { migrationState } from '../src/db/migrate.ts';
 import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
 import { readIfThere, writeFileSafely } from './files.ts';
 import { tokenOf } from './person.ts';
@@ -161,10 +162,10 @@ async function sealingKeyOf(home: string): Promise<string> {
   return key;
 }
 
-/** A database that is neither ours nor migrated by us is changed only by consent. */
+/** A database that we did not make is changed only by consent. */
 async function consent(stack: Stack, databaseUrl: string, yes: boolean): Promise<void> {
   const part = stack.parts.find(({ name }) => name === 'postgres');
-  if (part?.kind !== 'yours' || yes || (await isOurs(databaseUrl))) return;
+  if (part?.kind !== 'yours' || yes || (await isCurrent(databaseUrl))) return;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new Error(
       `DATABASE_URL names a database of yours (${part.url}): say --yes to migrate it`,
@@ -179,15 +180,13 @@ async function consent(stack: Stack, databaseUrl: string, yes: boolean): Promise
   }
 }
 
-async function isOurs(databaseUrl: string): Promise<boolean> {
-  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 5, onnotice: () => {} });
+/** True when a migration would change nothing. */
+async function isCurrent(databaseUrl: string): Promise<boolean> {
+  const pool = openDatabase(databaseUrl, 1);
   try {
-    const [row] = await sql<{ ours: boolean }[]>`
-      select to_regclass('drizzle.__drizzle_migrations') is not null
-         and to_regclass('registrations') is not null as ours`;
-    return row?.ours ?? false;
+    return (await migrationState(pool.db)) === 'current';
   } finally {
-    await sql.end({ timeout: 1 });
+    await pool.close(1);
   }
 }
 

@@ -9,6 +9,7 @@ import type { Config } from '../../src/config.ts';
 import { type Registrar, type Running, startLocal } from '../../dev/local.ts';
 import { PortTaken } from '../../src/port-taken.ts';
 import { holderOf, takeLock } from '../../dev/lock.ts';
+import { migrate } from '../../src/db/migrate.ts';
 import { createTestDatabase } from '../stack/database.ts';
 
 let home: string;
@@ -147,6 +148,15 @@ test('a database of theirs is migrated only by consent', async () => {
   expect(summary).toMatch(/PostgreSQL +yours/);
   expect(summary).not.toContain(new URL(database.url).password);
   await running.stop();
+
+  // Migrated by us before: nothing to ask while nothing would change.
+  await migrate(database.url);
+  await (await start(named)).running.stop();
+  const sql = postgres(database.url, { max: 1 });
+  await sql`delete from drizzle.__drizzle_migrations where id = (
+    select max(id) from drizzle.__drizzle_migrations)`;
+  await sql.end();
+  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
   await database.drop();
 }, 60_000);
 
