@@ -5,6 +5,13 @@ import { hasStatusAttribute } from '../src/temporal/search-attribute.ts';
 
 const RECONNECT_MS = 1000;
 const SAID_EVERY = 60;
+/** What cannot be had, by how far it came: the reason stands beside it. */
+const FAILED = {
+  connection: 'Temporal: not there, trying again',
+  namespace: 'Temporal: there, but not of use, trying again',
+  creation: 'worker: cannot be made, trying again',
+  run: 'worker: ended by itself, trying again',
+} as const;
 /** How often the server is asked whether it is there, and how long it may take to say so. */
 const PROBE_MS = 2000;
 
@@ -34,7 +41,9 @@ export interface Supervised {
 export function supervise(options: SupervisedOptions): Supervised {
   const stopping = new AbortController();
   let client: Client | null = null;
-  /** Since the last connection. */
+  let stage: keyof typeof FAILED = 'connection';
+  let failedAt: keyof typeof FAILED | null = null;
+  /** In a row, at that stage. */
   let failures = 0;
   let worker: Worker | null = null;
   let answers = false;
@@ -53,25 +62,33 @@ export function supervise(options: SupervisedOptions): Supervised {
   }
 
   async function once(): Promise<void> {
+    stage = 'connection';
     const connection = await NativeConnection.connect(options.connect);
     const ended = new AbortController();
     try {
+      stage = 'namespace';
       if (options.createWorker && !(await hasStatusAttribute(connection, options.namespace))) {
         throw new Error('search attribute RegistrationStatus is missing: run `npm run setup`');
       }
       client = new Client({ connection, namespace: options.namespace });
       answers = true;
-      failures = 0;
-      options.log.info({ namespace: options.namespace }, 'Temporal: connected');
+      stage = 'creation';
+      // Otherwise it would be said with every attempt to make the worker.
+      if (failedAt !== stage) {
+        options.log.info({ namespace: options.namespace }, 'Temporal: connected');
+      }
       void probe(connection, AbortSignal.any([ended.signal, stopping.signal]));
       if (options.createWorker) {
         worker = await options.createWorker(connection);
+        stage = 'run';
+        failedAt = null;
         const running = worker.run();
         // Stopping may have been asked for while the worker was being made.
         if (stopping.signal.aborted) worker.shutdown();
         options.log.info({ namespace: options.namespace }, 'worker polls');
         await running;
       } else {
+        failedAt = null;
         await aborted(stopping.signal);
       }
     } finally {
@@ -88,11 +105,10 @@ export function supervise(options: SupervisedOptions): Supervised {
         await once();
       } catch (error) {
         const reason = error instanceof Error ? error.message : 'unknown';
+        failures = stage === failedAt ? failures + 1 : 0;
+        failedAt = stage;
         // Tried every second: said at once, and then once a minute.
-        if (failures % SAID_EVERY === 0) {
-          options.log.warn({ reason }, 'Temporal: not there, trying again');
-        }
-        failures += 1;
+        if (failures % SAID_EVERY === 0) options.log.warn({ reason }, FAILED[stage]);
         await delay(RECONNECT_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }

@@ -1,0 +1,45 @@
+import { inject, expect, test, vi } from 'vitest';
+import { createWorker } from '../../worker/worker.ts';
+import { supervise, type SupervisedOptions } from '../../worker/supervise.ts';
+import { uniqueTaskQueue } from '../stack/temporal.ts';
+
+function begin(options: Pick<SupervisedOptions, 'createWorker'> & { namespace?: string }) {
+  const said: string[] = [];
+  const say = (_: object, message: string): void => void said.push(message);
+  const supervised = supervise({
+    connect: { address: inject('temporalAddress') },
+    namespace: 'default',
+    log: { info: say, warn: say },
+    ...options,
+  });
+  return { said, supervised };
+}
+
+test('a worker that cannot be made is not said to be a Temporal that is away', async () => {
+  let attempts = 0;
+  const { said, supervised } = begin({
+    createWorker: async (connection) => {
+      attempts += 1;
+      if (attempts < 3) throw new Error('the bundle is broken');
+      const taskQueue = uniqueTaskQueue();
+      return createWorker({ connection, namespace: 'default', taskQueue, activities: {} });
+    },
+  });
+  await vi.waitFor(() => expect(supervised.state().worker).toBe('ok'), 60_000);
+  await supervised.stop();
+  expect(said).toEqual([
+    'Temporal: connected',
+    'worker: cannot be made, trying again',
+    'worker polls',
+  ]);
+});
+
+test('neither is a Temporal that lacks the namespace', async () => {
+  const { said, supervised } = begin({
+    createWorker: () => Promise.reject(new Error('it is not asked for')),
+    namespace: 'nowhere',
+  });
+  await vi.waitFor(() => expect(said).not.toEqual([]), 20_000);
+  await supervised.stop();
+  expect(said).toEqual(['Temporal: there, but not of use, trying again']);
+});
