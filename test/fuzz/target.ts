@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +68,8 @@ async function serveOn(stack: Stack, home: string, print: (line: string) => void
     COGNITO_CLIENT_ID: pool.clientId,
     ENVIRONMENT: 'local',
     DOORS: 'users,step,signup,session,seeding',
+    // On a Temporal of the developer's, too, it takes nobody's tasks.
+    TEMPORAL_TASK_QUEUE: `fuzz-${randomUUID()}`,
     // So that most of what is sent gets further than the limit.
     REGISTER_LIMIT_PER_MINUTE: '100000',
     PASSWORD_SEALING_KEYS: `fuzz:${randomBytes(32).toString('base64')}`,
