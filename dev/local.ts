@@ -60,7 +60,7 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   const choosesPort = !env['PORT'];
   // Before anything starts: what is wrong already will not get right.
   const { http } = parseConfig({ ...placeholders(env), ...withoutEmpty(env) });
-  if (!choosesPort) await expectFree(http.port, http.host);
+  await expectFree(choosesPort ? 0 : http.port, http.host);
 
   const stack = await startStack({ home, env, log, faults: rules });
   let server: { stop(): Promise<void> } | undefined;

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { PortTaken } from '../src/port-taken.ts';
+import { cannotListen, PortTaken } from '../src/port-taken.ts';
 import { readJsonIfThere, writeFileSafely } from './files.ts';
 
 const handedOut = new Set<number>();
@@ -19,11 +19,10 @@ async function isFree(port: number, host: string): Promise<boolean> {
   return (await refusalOf(port, host)) === undefined;
 }
 
-/** Throws in one line when a port that somebody named is taken. */
+/** Throws in one line when nobody can listen there: the port that somebody named, or any at 0. */
 export async function expectFree(port: number, host: string): Promise<void> {
-  if ((await refusalOf(port, host)) === 'EADDRINUSE') {
-    throw new PortTaken(`PORT: ${host}:${port} is taken by another process`);
-  }
+  const code = await refusalOf(port, host);
+  if (code !== undefined) throw cannotListen('PORT', { host, port }, code);
 }
 
 /** The first free TCP port from `from` on; never the same one twice in this process. */

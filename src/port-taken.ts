@@ -2,3 +2,16 @@
 export class PortTaken extends Error {
   override readonly name = 'PortTaken';
 }
+
+/** What the system says to a process that cannot listen, by the variable that has to change. */
+export function cannotListen(
+  variable: 'PORT' | 'WORKER_PORT',
+  { host, port }: { readonly host: string; readonly port: number },
+  code: string,
+): Error {
+  if (code === 'EADDRINUSE') {
+    return new PortTaken(`${variable}: ${host}:${port} is taken by another process`);
+  }
+  const name = code === 'EACCES' ? variable : 'HOST';
+  return new Error(`${name}: nobody can listen on ${host}:${port} here (${code})`);
+}

@@ -14,7 +14,7 @@ import type { Config } from './config.ts';
 import { forgetOldCounts } from './db/limit-counts.ts';
 import { limitCounts } from './db/schema.ts';
 import { createHttpServer } from './http-server.ts';
-import { PortTaken } from './port-taken.ts';
+import { cannotListen } from './port-taken.ts';
 import { Secret } from './secrets/secret.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
@@ -103,8 +103,7 @@ async function listen(
 ): Promise<{ server: Server; url: string }> {
   return await new Promise((resolve, reject) => {
     server.on('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(taken ? new PortTaken(`PORT: ${host}:${port} is taken by another process`) : error);
+      reject(cannotListen('PORT', { host, port }, error.code ?? error.message));
     });
     server.listen(port, host, () => {
       const name = host.includes(':') ? `[${host}]` : host;

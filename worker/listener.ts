@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { PortTaken } from '../src/port-taken.ts';
+import { cannotListen } from '../src/port-taken.ts';
 import type { Parts } from './compose.ts';
 
 const JSON_TYPE = 'application/json';
@@ -37,9 +37,7 @@ export async function listen({
   const server = createServer();
   const listening = Promise.withResolvers<void>();
   server.once('error', (error: NodeJS.ErrnoException) => {
-    const taken = error.code === 'EADDRINUSE';
-    const line = `WORKER_PORT: ${host}:${port} is taken by another process`;
-    listening.reject(taken ? new PortTaken(line) : error);
+    listening.reject(cannotListen('WORKER_PORT', { host, port }, error.code ?? error.message));
   });
   server.listen({ host, port }, () => listening.resolve());
   await listening.promise;

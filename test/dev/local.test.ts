@@ -168,6 +168,8 @@ test('a wrong environment is told before anything starts', async () => {
       COGNITO_CLIENT_ID: 'x',
     }),
   ).rejects.toThrow('COGNITO_ENDPOINT: missing');
+  // Of nobody: it is set aside for documents.
+  await expect(start({ HOST: '192.0.2.1' })).rejects.toThrow(/^HOST: .* 192\.0\.2\.1:0 .*EADDRNOT/);
   expect(await readdir(home)).toEqual([]);
 });
 

@@ -136,6 +136,16 @@ test.each([
   ]);
 });
 
+test.each([
+  ['worker/main.ts', { WORKER_PORT: '0' }],
+  ['src/main.ts', { PORT: '0' }],
+])('an address that is not this machine’s ends %s with a line about HOST', async (entry, env) => {
+  // Set aside for documents.
+  const { code, output } = await deployment.command(entry, { ...env, HOST: '192.0.2.1' });
+  expect(code).toBe(1);
+  expect(output).toMatch(/^HOST: nobody can listen on 192\.0\.2\.1:0 here \(EADDRNOTAVAIL\)$/m);
+});
+
 test('SIGTERM ends a worker that listens, with a scraper’s connection kept open', async () => {
   await scrape(worker.url);
   worker.signal('SIGTERM');
