@@ -42,6 +42,14 @@ async function operates(): Promise<void> {
   const named = await run({ command: 'npm', args: ['run', 'sweep'], cwd: REPOSITORY, env });
   const missing = expect.stringContaining('COGNITO_USER_POOL_ID: missing') as unknown;
   expect(named).toMatchObject({ code: 1, output: missing });
+  // What fits the runs here says nothing about the Temporal of that file.
+  const profiles = {
+    REGISTRAR_HOME: newcomer.home,
+    TEMPORAL_CONFIG_FILE: '/elsewhere/temporal.toml',
+  };
+  const replay = { command: 'npm', args: ['run', 'verify-replay'], cwd: REPOSITORY, env: profiles };
+  const away = expect.stringContaining('TEMPORAL_ADDRESS: missing') as unknown;
+  expect(await run(replay)).toMatchObject({ code: 1, output: away });
 }
 
 test('npm start, the printed curl, and all that it brings; again, with what was there', async () => {
