@@ -15,6 +15,10 @@ export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
       warn: ignore,
       error: ignore,
     },
+  }).catch((error: unknown) => {
+    // A disk that was full for a moment must not be remembered: the next attempt bundles anew.
+    bundled = undefined;
+    throw error;
   });
   return bundled;
 }
