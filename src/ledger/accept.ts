@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
-import type { Door, Registration } from '../domain/registration.ts';
+import type { Registration } from '../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import { WAITING } from '../domain/step.ts';
 import { append, type NewAuditEvent } from './audit-trail.ts';
@@ -12,21 +12,23 @@ import { toRegistration } from './row.ts';
 import { wishRetry } from './wishes.ts';
 
 /** A parsed, normalised request; `id` is the caller's choice, so that a repeated commit is the same row. */
-export interface AcceptInput {
-  readonly id: string;
-  readonly email: string;
-  readonly username: string | null;
-  readonly firstName: string | null;
-  readonly lastName: string | null;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly emailVerified: boolean;
-  readonly invite: boolean;
-  readonly roles: readonly string[];
-  readonly requestedBy: string;
-  readonly door: Door;
+export interface AcceptInput extends Pick<
+  Registration,
+  | 'id'
+  | 'email'
+  | 'username'
+  | 'firstName'
+  | 'lastName'
+  | 'attributes'
+  | 'emailVerified'
+  | 'invite'
+  | 'roles'
+  | 'requestedBy'
+  | 'door'
+  | 'idempotencyKey'
+> {
   /** Within what an idempotency key is unique: the caller, or door and e-mail at public doors. */
   readonly keyScope: string;
-  readonly idempotencyKey: string | null;
   readonly requestHash: string;
   /** As src/secrets/sealing.ts makes it for this id; null: nobody chose a password. */
   readonly sealedPassword: Uint8Array | null;

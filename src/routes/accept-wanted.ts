@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Door, Registration } from '../domain/registration.ts';
+import type { Registration } from '../domain/registration.ts';
 import {
   accept,
   release,
@@ -10,26 +10,20 @@ import {
 import type { Secret } from '../secrets/secret.ts';
 import type { AppDeps } from './app-deps.ts';
 
-/** What a door wants registered; shape already checked. */
-export interface Wanted {
-  readonly door: Door;
-  readonly email: string;
-  readonly username: string | null;
-  readonly firstName: string | null;
-  readonly lastName: string | null;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly emailVerified: boolean;
-  readonly invite: boolean;
-  /** null: nobody chose one. Not null only where the deployment can seal it. */
-  readonly password: Secret | null;
-  /** What the registration assigns. */
-  readonly roles: readonly string[];
-  /** As sent: checked against grants and pool, and what pointers point into. */
-  readonly rolesSent: readonly string[];
-}
-
 /** Who asks, as far as an idempotency key goes. */
 type Keyed = Pick<AcceptInput, 'requestedBy' | 'keyScope' | 'idempotencyKey'>;
+
+/** What a door wants registered; shape already checked. */
+export interface Wanted extends Omit<
+  AcceptInput,
+  keyof Keyed | 'id' | 'requestHash' | 'sealedPassword'
+> {
+  /** null: nobody chose one. Not null only where the deployment can seal it. */
+  readonly password: Secret | null;
+  /** `roles` are what the registration assigns; these are as sent: checked against grants and pool,
+   * and what pointers point into. */
+  readonly rolesSent: readonly string[];
+}
 
 /** What the ledger accepts of what is wanted; seals the password. */
 export function acceptInputOf(

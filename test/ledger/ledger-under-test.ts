@@ -6,11 +6,12 @@ import { registrations } from '../../src/db/schema.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
-import { accept, requestHashOf, type AcceptInput } from '../../src/ledger/accept.ts';
+import { accept, type AcceptInput } from '../../src/ledger/accept.ts';
 import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
 import { park } from '../../src/ledger/park.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
 import { begin, complete, noteCreateAttempt, noteCreated, readRow } from '../../src/ledger/run.ts';
+import { acceptInput } from '../stack/accept-input.ts';
 import { createTestDatabase } from '../stack/database.ts';
 
 export const CANCELLED = publicFailure('registration_cancelled');
@@ -48,26 +49,7 @@ export class Ledger {
   }
 
   input(wanted: Partial<AcceptInput> = {}): AcceptInput {
-    const id = wanted.id ?? randomUUID();
-    const email = wanted.email ?? `${id}@example.com`;
-    return {
-      id,
-      email,
-      username: null,
-      firstName: null,
-      lastName: null,
-      attributes: {},
-      emailVerified: true,
-      invite: true,
-      roles: ['viewer'],
-      requestedBy: 'tester',
-      door: 'canonical',
-      keyScope: 'tester',
-      idempotencyKey: null,
-      requestHash: requestHashOf({ email }),
-      sealedPassword: null,
-      ...wanted,
-    };
+    return acceptInput(wanted);
   }
 
   async accepted(wanted: Partial<AcceptInput> = {}): Promise<Registration> {

@@ -20,19 +20,15 @@ import { workflowIdOf, type Registration } from '../../src/domain/registration.t
 import type { Runs } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { NO_TALLY, type Tally } from '../../src/domain/tally.ts';
-import {
-  accept,
-  requestHashOf,
-  type AcceptInput,
-  type AcceptResult,
-} from '../../src/ledger/accept.ts';
+import { accept, type AcceptResult } from '../../src/ledger/accept.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/read.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { createWorker } from '../../worker/worker.ts';
+import { acceptInput, type Wanted } from './accept-input.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
-import { sealed, SEALING } from './passwords.ts';
+import { SEALING } from './passwords.ts';
 import { connectToTemporal, TEST_NAMESPACE, uniqueTaskQueue } from './temporal.ts';
 
 export interface SagaOptions {
@@ -51,7 +47,6 @@ export interface SagaOptions {
 }
 
 /** What a test wants registered; a password in clear. */
-export type Wanted = Partial<AcceptInput> & { readonly password?: string };
 
 /** What is there of an address after the dust has settled. */
 export interface World {
@@ -174,27 +169,8 @@ export class Saga {
   }
 
   /** The transaction as it answers, a conflict included. */
-  async acceptAny({ password, ...wanted }: Wanted = {}): Promise<AcceptResult> {
-    const id = wanted.id ?? randomUUID();
-    const email = wanted.email ?? `${id}@example.com`;
-    return await accept(this.db, {
-      id,
-      email,
-      username: null,
-      firstName: null,
-      lastName: null,
-      attributes: {},
-      emailVerified: true,
-      invite: password === undefined,
-      roles: ['viewer'],
-      requestedBy: 'tester',
-      door: 'canonical',
-      keyScope: 'tester',
-      idempotencyKey: null,
-      requestHash: requestHashOf({ email }),
-      sealedPassword: password === undefined ? null : sealed(password, id),
-      ...wanted,
-    });
+  async acceptAny(wanted: Wanted = {}): Promise<AcceptResult> {
+    return await accept(this.db, acceptInput(wanted));
   }
 
   /** Accepts and starts. */

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { createCognito, type IdentityProvider } from '../../activities/cognito.ts';
 import type { PasswordContext } from '../../activities/step-context.ts';
@@ -6,10 +5,11 @@ import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import { NO_TALLY } from '../../src/domain/tally.ts';
-import { accept, requestHashOf } from '../../src/ledger/accept.ts';
+import { accept } from '../../src/ledger/accept.ts';
 import { begin, readRow } from '../../src/ledger/run.ts';
+import { acceptInput } from './accept-input.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
-import { sealed, SEALING } from './passwords.ts';
+import { SEALING } from './passwords.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 /** Steps without a workflow: the sandbox, PostgreSQL and what one attempt works with. */
@@ -55,26 +55,9 @@ export class Steps {
 
   /** A row that has begun. */
   async begun(roles: readonly string[] = ['viewer'], password?: string): Promise<Registration> {
-    const id = randomUUID();
-    const email = `${id}@example.com`;
-    await accept(this.db, {
-      id,
-      email,
-      username: null,
-      firstName: null,
-      lastName: null,
-      attributes: {},
-      emailVerified: true,
-      invite: password === undefined,
-      roles,
-      requestedBy: 'tester',
-      door: 'canonical',
-      keyScope: 'tester',
-      idempotencyKey: null,
-      requestHash: requestHashOf({ email }),
-      sealedPassword: password === undefined ? null : sealed(password, id),
-    });
-    return await begin(this.db, id);
+    const input = acceptInput({ roles, ...(password !== undefined && { password }) });
+    await accept(this.db, input);
+    return await begin(this.db, input.id);
   }
 
   async row(id: string): Promise<Registration> {
