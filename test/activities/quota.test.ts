@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createQuotas, QuotaSpent } from '../../activities/quota.ts';
+import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
+
+const UPDATES = 20;
+const BURST = UPDATES / 4;
+const CALLS = 200;
+
+let database: TestDatabase;
+let pool: DatabasePool;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await migrate(database.url);
+  pool = openDatabase(database.url, 5);
+});
+afterAll(async () => {
+  await pool.close();
+  await database.drop();
+});
+
+test('deletions and other updates together stay within the rate', async () => {
+  const quotas = createQuotas(pool.db, { createRps: 0, updateRps: UPDATES });
+  const turn = quotas.turns({
+    withinMs: 0,
+    queues: false,
+    signal: new AbortController().signal,
+  });
+  let granted = 0;
+  const begun = Date.now();
+  for (const quota of ['update', 'compensation'] as const) {
+    await Promise.all(
+      Array.from({ length: CALLS }, async () => {
+        try {
+          await turn(quota);
+          granted += 1;
+        } catch (error) {
+          if (!(error instanceof QuotaSpent)) throw error;
+        }
+      }),
+    );
+  }
+  const most = BURST + Math.ceil(((Date.now() - begun) / 1000) * UPDATES);
+  expect(granted).toBeLessThanOrEqual(most);
+});
