@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { drizzle } from 'drizzle-orm/postgres-js';
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate as drizzleMigrate } from 'drizzle-orm/postgres-js/migrator';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import postgres from 'postgres';
@@ -15,10 +15,28 @@ export async function migrate(databaseUrl: string): Promise<void> {
   try {
     // Two migrators at once would collide.
     await client`SELECT pg_advisory_lock(${LOCKS.migration})`;
-    await drizzleMigrate(drizzle(client), MIGRATIONS);
+    const db = drizzle(client);
+    if (await isOfAnOlderVersion(db)) {
+      throw new Error(
+        'This database was created by a development version before 0.2.0, which cannot be migrated. Use a new database; if it is the embedded one, run `npm run reset`.',
+      );
+    }
+    await drizzleMigrate(db, MIGRATIONS);
   } finally {
     await client.end({ timeout: 5 });
   }
+}
+
+/** Whether its migrations begin with one that is not ours: until 0.2.0 there were others. */
+async function isOfAnOlderVersion(db: PostgresJsDatabase): Promise<boolean> {
+  const [table] = await db.execute<{ there: string | null }>(
+    sql`SELECT to_regclass('drizzle.__drizzle_migrations')::text AS there`,
+  );
+  if (!table?.there) return false;
+  const [first] = await db.execute<{ hash: string }>(
+    sql`SELECT hash FROM drizzle.__drizzle_migrations ORDER BY id LIMIT 1`,
+  );
+  return first !== undefined && first.hash !== readMigrationFiles(MIGRATIONS)[0]?.hash;
 }
 
 /** `current`, `behind` (migrations of ours are missing) or `empty` (we never migrated it). */

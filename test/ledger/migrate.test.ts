@@ -41,9 +41,7 @@ test('behind while one of ours is missing; a newer one of somebody else is no ha
   await db.execute(sql`INSERT INTO drizzle.__drizzle_migrations (hash, created_at)
     VALUES ('newer', (extract(epoch FROM now()) * 1000)::bigint + 1000000)`);
   expect(await migrationState(db)).toBe('current');
-  await db.execute(sql`DELETE FROM drizzle.__drizzle_migrations
-    WHERE created_at >= (SELECT min(created_at) FROM drizzle.__drizzle_migrations
-      WHERE id > 1)`);
+  await db.execute(sql`DELETE FROM drizzle.__drizzle_migrations`);
   expect(await migrationState(db)).toBe('behind');
 });
 
@@ -55,4 +53,12 @@ test('a migration that fails leaves the lock to the next migrator', async () => 
   await db.execute(sql`DROP TABLE registrations`);
   await migrate(url);
   expect(await migrationState(db)).toBe('current');
+});
+
+test('a database of a development version before 0.2.0 is refused, and `npm run reset` is named', async () => {
+  const { url, db } = await emptyDatabase();
+  await migrate(url);
+  await db.execute(sql`UPDATE drizzle.__drizzle_migrations SET hash = 'older', created_at = 1`);
+  expect(await migrationState(db)).toBe('behind');
+  await expect(migrate(url)).rejects.toThrow('npm run reset');
 });

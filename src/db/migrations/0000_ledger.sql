@@ -1,3 +1,4 @@
+CREATE SEQUENCE "public"."audit_seals_made" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
 CREATE TABLE "audit_events" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"seq" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
@@ -9,6 +10,25 @@ CREATE TABLE "audit_events" (
 	"key" text DEFAULT '' NOT NULL,
 	"details" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"tx_id" "xid8" DEFAULT pg_current_xact_id() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "audit_seals" (
+	"batch" integer PRIMARY KEY NOT NULL,
+	"count" integer NOT NULL,
+	"after_tx" "xid8",
+	"after_seq" bigint,
+	"through_tx" "xid8" NOT NULL,
+	"through_seq" bigint NOT NULL,
+	"entries" "bytea" NOT NULL,
+	"sealed_at" timestamp (3) with time zone NOT NULL,
+	"previous_digest" text NOT NULL,
+	"digest" text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "limit_counts" (
+	"key" text PRIMARY KEY NOT NULL,
+	"points" integer NOT NULL,
+	"expire" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "outbox" (
@@ -24,7 +44,19 @@ CREATE TABLE "outbox_deliveries" (
 	"attempts" integer DEFAULT 0 NOT NULL,
 	"next_attempt_at" timestamp (3) with time zone NOT NULL,
 	"delivered_at" timestamp (3) with time zone,
+	"given_up_at" timestamp (3) with time zone,
 	"last_error" text
+);
+--> statement-breakpoint
+CREATE TABLE "pool_sightings" (
+	"registration_id" uuid PRIMARY KEY NOT NULL,
+	"compared_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "quota_slots" (
+	"quota" text PRIMARY KEY NOT NULL,
+	"queue_ends_at" timestamp with time zone NOT NULL,
+	"next_call_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "registrations" (
@@ -56,6 +88,9 @@ CREATE TABLE "registrations" (
 	"user_created_at" timestamp (3) with time zone,
 	"cognito_username" text,
 	"user_id" text,
+	"sealed_at" timestamp (3) with time zone,
+	"sealed_password" "bytea",
+	"password_set_at" timestamp (3) with time zone,
 	"failure" jsonb,
 	"closes_as" text,
 	"compensation_failures" jsonb DEFAULT '[]'::jsonb NOT NULL,
@@ -68,9 +103,14 @@ CREATE TABLE "registrations" (
 	"parked_at" timestamp (3) with time zone,
 	"resume_attempts" integer DEFAULT 0 NOT NULL,
 	"next_resume_at" timestamp (3) with time zone,
+	"run_id" text,
 	"swept_at" timestamp (3) with time zone,
 	"user_deleted_at" timestamp (3) with time zone,
-	"released_at" timestamp (3) with time zone
+	"released_at" timestamp (3) with time zone,
+	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
+	CONSTRAINT "registrations_seal_in_use" CHECK (sealed_password IS NULL
+  OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))),
+	CONSTRAINT "registrations_password_set" CHECK (status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL)
 );
 --> statement-breakpoint
 ALTER TABLE "outbox_deliveries" ADD CONSTRAINT "outbox_deliveries_outbox_id_outbox_id_fk" FOREIGN KEY ("outbox_id") REFERENCES "public"."outbox"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -78,8 +118,11 @@ CREATE UNIQUE INDEX "audit_events_once" ON "audit_events" USING btree ("registra
 CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id");--> statement-breakpoint
+CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
+CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind <> 'invitation';--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
-CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("next_attempt_at") WHERE delivered_at IS NULL;--> statement-breakpoint
+CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
+CREATE INDEX "outbox_deliveries_given_up" ON "outbox_deliveries" USING btree ("destination") WHERE given_up_at IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL);--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username")) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
@@ -90,4 +133,24 @@ CREATE INDEX "registrations_email" ON "registrations" USING btree ("email");--> 
 CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles");--> statement-breakpoint
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
-CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE status = 'roles_pending';
+CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE status = 'roles_pending';--> statement-breakpoint
+CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
+CREATE INDEX "registrations_sealed" ON "registrations" USING btree ("sealed_at") WHERE sealed_password IS NOT NULL;--> statement-breakpoint
+ALTER TABLE "quota_slots" SET UNLOGGED;
+--> statement-breakpoint
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'P0001';
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE ON audit_events
+  FOR EACH ROW EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+CREATE TRIGGER audit_seals_append_only BEFORE UPDATE OR DELETE ON audit_seals
+  FOR EACH ROW EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+CREATE TRIGGER audit_seals_no_truncate BEFORE TRUNCATE ON audit_seals
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

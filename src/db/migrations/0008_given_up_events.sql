@@ -1,1 +1,0 @@
-CREATE INDEX "outbox_deliveries_given_up" ON "outbox_deliveries" USING btree ("destination") WHERE given_up_at IS NOT NULL;
