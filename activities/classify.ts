@@ -60,10 +60,8 @@ const AMBIGUOUS = new Set([
 ]);
 const PASSWORD = new Set(['InvalidPasswordException', 'PasswordHistoryPolicyViolationException']);
 const REJECTED = new Set(['InvalidParameterException', 'UserLambdaValidationException']);
-const REFUSED = new Set([
-  'NotAuthorizedException',
-  'AccessDenied',
-  'AccessDeniedException',
+/** Of credentials: clock skew and a refresh of credentials heal by themselves. */
+const CREDENTIALS = new Set([
   'UnrecognizedClientException',
   'InvalidClientTokenId',
   'InvalidSignatureException',
@@ -71,11 +69,19 @@ const REFUSED = new Set([
   'MissingAuthenticationToken',
   'ExpiredToken',
   'ExpiredTokenException',
+  'RequestExpired',
   // The SDK's own, when it finds no credentials: nothing was sent.
   'CredentialsProviderError',
+]);
+const REFUSED = new Set([
+  ...CREDENTIALS,
+  'NotAuthorizedException',
+  'AccessDenied',
+  'AccessDeniedException',
   'PreconditionNotMetException',
   'OperationNotEnabledException',
   'InvalidLambdaResponseException',
+  'UnexpectedLambdaException',
 ]);
 const REFUSED_PREFIXES = ['InvalidSms', 'InvalidEmailRole'];
 
@@ -144,6 +150,11 @@ function roleMissing(step: ProviderStep): Verdict {
 
 function isRefusal(name: string): boolean {
   return REFUSED.has(name) || REFUSED_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+/** Whether Cognito refused the credentials, rather than what they may do. */
+export function refusesCredentials({ name }: ProviderError): boolean {
+  return CREDENTIALS.has(name);
 }
 
 // Nothing exists before create: refuse. Later a good user does, and is kept.

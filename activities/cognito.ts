@@ -3,6 +3,7 @@ import {
   AdminCreateUserCommand,
   AdminDeleteUserCommand,
   AdminGetUserCommand,
+  paginateAdminListGroupsForUser,
   AdminRemoveUserFromGroupCommand,
   AdminSetUserPasswordCommand,
   CognitoIdentityProviderClient,
@@ -63,6 +64,8 @@ export interface IdentityProvider {
   setPassword(username: string, password: Secret, signal: AbortSignal): Promise<void>;
   addRole(username: string, role: string, signal: AbortSignal): Promise<void>;
   removeRole(username: string, role: string, signal: AbortSignal): Promise<void>;
+  /** The user's groups, as they are. */
+  rolesOf(username: string, signal: AbortSignal): Promise<string[]>;
   sendInvitation(username: string, signal: AbortSignal): Promise<void>;
   listRoles(signal: AbortSignal): Promise<Role[]>;
   /** At most 60 users, in no order; eventually consistent. @param page null for the first */
@@ -181,6 +184,18 @@ export function createCognito(
       atProvider(signal, async (abortSignal) => {
         const group = { ...pool, Username: username, GroupName: role };
         await client.send(new AdminRemoveUserFromGroupCommand(group), { abortSignal });
+      }),
+    rolesOf: (username, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const names: string[] = [];
+        for await (const { Groups = [] } of paginateAdminListGroupsForUser(
+          { client },
+          { ...pool, Username: username, Limit: LARGEST_PAGE },
+          { abortSignal },
+        )) {
+          for (const { GroupName } of Groups) if (GroupName) names.push(GroupName);
+        }
+        return names;
       }),
     sendInvitation: (username, signal) =>
       atProvider(signal, async (abortSignal) => {

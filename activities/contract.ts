@@ -25,6 +25,8 @@ export interface RunView {
   readonly roles: readonly string[];
   readonly rolesToAssign: readonly string[];
   readonly rolesToRemove: readonly string[];
+  /** Roles were replaced: the user's groups are confirmed before the run completes. */
+  readonly rolesToConfirm?: boolean;
   readonly wish: 'none' | 'cancel' | 'untaken' | 'taken';
   readonly failure: PublicFailure | null;
   /** How often it has parked since a person last wanted it to go on. */
@@ -53,6 +55,22 @@ export interface QuotaWait extends Place {
   readonly attempts: number;
 }
 
+/** The step may not begin yet: an earlier attempt is too young. Waiting is no attempt. */
+export interface EarlyWait {
+  readonly waitMs: number;
+  /** Those that were made before. */
+  readonly attempts: number;
+}
+
+/** Why a step has not been attempted yet. */
+export type StepWait = QuotaWait | EarlyWait;
+
+/** Nothing failed, but time has to pass: a write without a reply may still land. It is a timer of the
+ * run, not a spent attempt. */
+export interface GraceWait {
+  readonly graceMs: number;
+}
+
 /** How an attempt of a step ended that did not succeed. */
 export interface StepFailureReport {
   /** As in the receipt, `assignRole:<role>` included. */
@@ -75,10 +93,12 @@ export interface FailureDetails {
 export interface RegistrationActivities {
   registerAtOnce(ref: RegistrationRef): Promise<FirstLook>;
   openRun(ref: RegistrationRef): Promise<RunView>;
-  createUser(ref: StepRef): Promise<QuotaWait | null>;
+  createUser(ref: StepRef): Promise<StepWait | null>;
   setPassword(ref: RegistrationRef): Promise<void>;
-  assignRole(ref: StepRef & { readonly role: string }): Promise<QuotaWait | null>;
-  removeRole(ref: StepRef & { readonly role: string }): Promise<QuotaWait | null>;
+  assignRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
+  removeRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
+  /** Reads the user's groups, once no earlier write to them can land any more. */
+  confirmRoles(ref: RegistrationRef): Promise<GraceWait | null>;
   complete(ref: RegistrationRef & { readonly roles: readonly string[] }): Promise<RunView>;
   /** @param ref.parks as the run saw it before it tried */
   park(
@@ -94,7 +114,7 @@ export interface RegistrationActivities {
       readonly failed: readonly StepFailureReport[];
     },
   ): Promise<RunView>;
-  deleteUser(ref: StepRef): Promise<QuotaWait | null>;
+  deleteUser(ref: StepRef): Promise<StepWait | GraceWait | null>;
   requireCleanup(ref: RegistrationRef & { readonly failed: StepFailureReport }): Promise<RunView>;
   close(ref: RegistrationRef): Promise<RunView>;
 }
@@ -166,5 +186,7 @@ export interface SweepReport {
   readonly eventsAppended: number;
   readonly eventsSealed: number;
   readonly sealsWiped: number;
+  /** Users with our mark that landed late, or twice, and were deleted. */
+  readonly straysDeleted: number;
   readonly failed: number;
 }

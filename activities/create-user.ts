@@ -1,30 +1,62 @@
+import {
+  AFTER_OPEN_CREATE_MS,
+  CREDENTIALS_REFUSED_MS,
+  lastCreateIsOpen,
+  openCreateAt,
+} from '../src/domain/create-attempt.ts';
+import type { FailureName } from '../src/domain/failure.ts';
 import { namesRegistration, type Registration } from '../src/domain/registration.ts';
 import { attemptsWith } from '../src/domain/step.ts';
-import { noteCreateAttempt, noteCreated, noteCreateOutcome } from '../src/ledger/run.ts';
+import {
+  recordCreateAttempt,
+  recordCreated,
+  recordCreateOutcome,
+  type RecordedOutcome,
+} from '../src/ledger/create-attempt.ts';
+import { nowOf } from '../src/ledger/row.ts';
+import { readRow } from '../src/ledger/run.ts';
 import { isLeftover } from '../src/ledger/sweep.ts';
+import { refusesCredentials } from './classify.ts';
 import type { ProviderUser } from './cognito.ts';
-import { mayAct, stepFailure, verdictOn, type StepContext } from './step-context.ts';
+import { toProviderError } from './provider-error.ts';
+import {
+  jitteredBackoffMs,
+  mayAct,
+  stepFailure,
+  verdictOn,
+  type StepContext,
+} from './step-context.ts';
 import { StepFailure } from './step-failure.ts';
+import { deleteStrays } from './stray-users.ts';
 
-/** No create starts this soon after one without a reply: two at once can both persist. */
-const AFTER_LOST_REPLY_MS = 2000;
+/** An earlier create is too young for the next one. No failure and no attempt: the run waits. */
+export class TooEarly extends Error {
+  override readonly name = 'TooEarly';
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super('an earlier create may still have its effect');
+    this.waitMs = waitMs;
+  }
+}
 
 /**
  * Step createUser. Safe to repeat: the row says whether it is done, and an attempt without a known
  * outcome is followed by a read, whose ownership mark decides.
  * @returns the row; one that no longer goes forward comes back without the user
- * @throws StepFailure, DatabaseError
+ * @throws StepFailure, TooEarly, QuotaSpent, DatabaseError
  */
 export async function createUser(ctx: StepContext, row: Registration): Promise<Registration> {
   if (!mayAct(row) || row.createOutcome === 'created') return row;
   if (row.createOutcome === 'taken') throw new StepFailure('email_taken');
-  if (row.createAttemptedAt && row.createOutcome === null) {
-    const waitMs = row.createAttemptedAt.getTime() + AFTER_LOST_REPLY_MS - Date.now();
-    if (waitMs > 0) throw new StepFailure('reply_lost', waitMs);
+  if (lastCreateIsOpen(row)) {
+    const attemptedAt = row.createAttemptedAt?.getTime() ?? 0;
+    const waitMs = attemptedAt + AFTER_OPEN_CREATE_MS - nowOf(row);
+    if (waitMs > 0) throw new TooEarly(Math.ceil(waitMs));
   }
-  if (effectUnknown(row)) {
+  if (mayExist(row)) {
     const found = await read(ctx, row);
-    if (found) return await settle(ctx, row, found, { lastAnswered: false });
+    if (found) return await settle(ctx, row, found, { answered: !lastCreateIsOpen(row) });
   }
   return await create(ctx, row, true);
 }
@@ -35,15 +67,22 @@ async function create(
   mayReplaceLeftover: boolean,
 ): Promise<Registration> {
   await ctx.turn('create');
-  const attempted = await noteCreateAttempt(ctx.db, row.id);
-  if (!attempted) return { ...row, status: 'compensating' };
+  const attempted = await recordCreateAttempt(ctx.db, row);
+  if (!attempted) return await overtaken(ctx, row);
   try {
     const created = await ctx.provider.createUser({ ...attempted, mark: row.id }, ctx.signal);
-    return await noteCreated(ctx.db, row.id, created, attemptsOf(ctx, row));
+    return await keep(ctx, attempted, created, attempted.createAttempt);
   } catch (error) {
     if (!(error instanceof Error) || error.name === 'DatabaseError') throw error;
     return await failed(ctx, attempted, error, mayReplaceLeftover);
   }
+}
+
+/** Another caller recorded the next attempt, or the row was decided: its row says what holds now. */
+async function overtaken(ctx: StepContext, { id }: Registration): Promise<Registration> {
+  const row = await readRow(ctx.db, id);
+  if (!mayAct(row) || row.createOutcome === 'created') return row;
+  throw new TooEarly(AFTER_OPEN_CREATE_MS);
 }
 
 async function failed(
@@ -55,30 +94,59 @@ async function failed(
   const verdict = verdictOn(ctx, 'createUser', row, error);
   if (verdict.kind === 'read') {
     const found = await read(ctx, row);
-    if (found) return await settle(ctx, row, found, { lastAnswered: true, mayReplaceLeftover });
-    // There, but not to be read yet: whose it is stays open.
-    await noteCreateOutcome(ctx.db, row.id, 'errored');
-    throw new StepFailure('not_visible_yet');
+    if (found) return await settle(ctx, row, found, { answered: true, mayReplaceLeftover });
+    // An undelivered message comes after the user was made: it exists, and is not visible yet.
+    const exists = error.name !== 'CodeDeliveryFailureException';
+    return await unreadable(ctx, row, exists ? 'exists' : 'errored');
   }
   if (verdict.kind !== 'fail') throw new StepFailure('unknown_error');
-  if (verdict.failure !== 'reply_lost') {
-    const open = ['server_error', 'unknown_error'].includes(verdict.failure);
-    await noteCreateOutcome(ctx.db, row.id, open ? 'errored' : 'refused');
-  }
-  throw stepFailure(ctx, verdict.failure);
+  const { failure } = verdict;
+  if (failure === 'reply_lost') throw openFailure(ctx, failure);
+  const open = ['server_error', 'unknown_error'].includes(failure);
+  const credentials = failure === 'provider_refused' && refusesCredentials(toProviderError(error));
+  const known = await record(ctx, row, { outcome: open ? 'errored' : 'refused', credentials });
+  if (open) throw openFailure(ctx, failure);
+  throw stepFailure(ctx, failure === 'provider_refused' ? refusal(ctx, known) : failure);
+}
+
+/** The user may exist all the same: the next attempt comes no sooner than it may. */
+function openFailure(ctx: StepContext, failure: FailureName): StepFailure {
+  const backoffMs = jitteredBackoffMs(ctx.attempt);
+  return new StepFailure(failure, ctx.slow ? null : Math.max(AFTER_OPEN_CREATE_MS, backoffMs));
+}
+
+/** Whose the user is stays open: nobody can be read under the address. */
+async function unreadable(
+  ctx: StepContext,
+  row: Registration,
+  outcome: 'exists' | 'errored',
+): Promise<never> {
+  const known = await record(ctx, row, { outcome });
+  const since = known.existsSince?.getTime();
+  const spent = since !== undefined && nowOf(known) - since >= Math.max(ctx.graceMs, ctx.budgetMs);
+  throw new StepFailure(spent ? 'exists_unreadable' : 'not_visible_yet');
+}
+
+/** A refusal decides only where no earlier attempt may still have made the user; one of credentials
+ * only when it has held for a while. */
+function refusal(ctx: StepContext, row: Registration): 'provider_refused' | 'refused_for_now' {
+  const openAt = openCreateAt(row);
+  if (openAt !== null && nowOf(row) - openAt < ctx.graceMs) return 'refused_for_now';
+  const since = row.credentialsRefusedSince?.getTime();
+  const young = since !== undefined && nowOf(row) - since < CREDENTIALS_REFUSED_MS;
+  return young ? 'refused_for_now' : 'provider_refused';
 }
 
 interface SettleOptions {
   /** The latest attempt was answered; otherwise its effect is what is being looked into. */
-  readonly lastAnswered: boolean;
+  readonly answered: boolean;
   readonly mayReplaceLeftover?: boolean;
 }
 
-// AdminGetUser counts as activity for billing: it is asked only where a create may have had an effect.
-function effectUnknown(row: Registration): boolean {
-  if (!row.createAttemptedAt) return false;
-  const answered = row.createOutcome === 'refused' || row.createOutcome === 'taken';
-  return !answered || row.createUnansweredAt !== null;
+// AdminGetUser counts as activity for billing: it is asked only where a create may have had an effect,
+// or met a user.
+function mayExist(row: Registration): boolean {
+  return openCreateAt(row) !== null || row.createOutcome === 'exists';
 }
 
 /** The address has a user: ours is adopted, our leftover replaced, a stranger's left alone. */
@@ -86,22 +154,19 @@ async function settle(
   ctx: StepContext,
   row: Registration,
   found: ProviderUser,
-  { lastAnswered, mayReplaceLeftover = true }: SettleOptions,
+  { answered, mayReplaceLeftover = true }: SettleOptions,
 ): Promise<Registration> {
-  if (found.mark === row.id) return await noteCreated(ctx.db, row.id, found, attemptsOf(ctx, row));
+  if (found.mark === row.id) return await keep(ctx, row, found, null);
   const leftover =
     found.mark !== null && namesRegistration(found.mark) && (await isLeftover(ctx.db, found.mark));
   if (!leftover) {
-    await noteCreateOutcome(ctx.db, row.id, 'taken', lastAnswered);
+    await record(ctx, row, { outcome: 'taken', answered });
     throw new StepFailure('email_taken');
   }
+  // What the create met is known: should there be no quota now, the next attempt reads at once.
+  const known = await record(ctx, row, { outcome: 'exists', answered });
   // Deleted a moment ago, and still to be seen: deleting lags as creating does.
-  if (!mayReplaceLeftover) {
-    await noteCreateOutcome(ctx.db, row.id, 'errored', lastAnswered);
-    throw new StepFailure('not_visible_yet');
-  }
-  // What the create met is known: should its turn not come, the next attempt reads at once.
-  await noteCreateOutcome(ctx.db, row.id, 'errored', lastAnswered);
+  if (!mayReplaceLeftover) throw new StepFailure('not_visible_yet');
   await ctx.turn('update');
   ctx.log.warn({ registrationId: row.id, leftoverOf: found.mark }, 'deleting our leftover');
   try {
@@ -110,7 +175,26 @@ async function settle(
     const verdict = verdictOn(ctx, 'deleteUser', row, error);
     if (verdict.kind === 'fail') throw stepFailure(ctx, verdict.failure);
   }
-  return await create(ctx, row, false);
+  return await create(ctx, known, false);
+}
+
+/** Records the user; one that came too late, or second, is deleted at once. */
+async function keep(
+  ctx: StepContext,
+  row: Registration,
+  user: { readonly username: string; readonly sub: string },
+  attempt: number | null,
+): Promise<Registration> {
+  const known = await recordCreated(ctx.db, row.id, user, attempt, attemptsOf(ctx, row));
+  return known.strayUsernames.length > 0 ? await deleteStrays(ctx, known) : known;
+}
+
+async function record(
+  ctx: StepContext,
+  row: Registration,
+  outcome: Omit<RecordedOutcome, 'attempt'>,
+): Promise<Registration> {
+  return await recordCreateOutcome(ctx.db, row.id, { attempt: row.createAttempt, ...outcome });
 }
 
 async function read(ctx: StepContext, row: Registration): Promise<ProviderUser | null> {
@@ -118,7 +202,9 @@ async function read(ctx: StepContext, row: Registration): Promise<ProviderUser |
     return await ctx.provider.readUser(row.email, ctx.signal);
   } catch (error) {
     const verdict = verdictOn(ctx, 'createUser', row, error);
-    throw stepFailure(ctx, verdict.kind === 'fail' ? verdict.failure : 'unknown_error');
+    const failure = verdict.kind === 'fail' ? verdict.failure : 'unknown_error';
+    // What was created is not known: a refused read says nothing about it.
+    throw stepFailure(ctx, failure === 'provider_refused' ? 'refused_for_now' : failure);
   }
 }
 

@@ -1,9 +1,10 @@
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import { attemptsWith, type StepRecord } from '../src/domain/step.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
-import { begin, complete, done, noteRolesAssigned, noteSteps, readRow } from '../src/ledger/run.ts';
+import { recordRolesAssigned } from '../src/ledger/roles.ts';
+import { begin, complete, done, noteSteps, readRow } from '../src/ledger/run.ts';
 import type { StepFailureReport } from './contract.ts';
-import { createUser } from './create-user.ts';
+import { createUser, TooEarly } from './create-user.ts';
 import { QuotaSpent } from './quota.ts';
 import { addRole } from './roles.ts';
 import { FAILURES } from '../src/domain/failure.ts';
@@ -38,8 +39,13 @@ export async function registerAtOnce(
       row = await setPassword(ctx, id);
       if (!mayAct(row)) return { row, stopped: null };
     }
-    // Other wishes have replaced roles: that is rare, and the ordinary path does it.
-    if (row.rolesTouched.some((role) => !row.roles.includes(role))) return { row, stopped: null };
+    // An operator has replaced roles: that is rare, and the ordinary path does it.
+    if (
+      row.rolesReplacedAt !== null ||
+      row.rolesTouched.some((role) => !row.roles.includes(role))
+    ) {
+      return { row, stopped: null };
+    }
     const { stopped, left } = await assignAll(ctx, row);
     if (stopped || left) return { row: await readRow(ctx.db, id), stopped };
     step = 'complete';
@@ -53,7 +59,8 @@ export async function registerAtOnce(
     const { registration } = await complete(ctx.db, id, row.roles, steps, ctx.tally.moved);
     return { row: registration, stopped: null };
   } catch (error) {
-    if (error instanceof QuotaSpent) return { row: await readRow(ctx.db, id), stopped: null };
+    if (error instanceof QuotaSpent || error instanceof TooEarly)
+      return { row: await readRow(ctx.db, id), stopped: null };
     const failure =
       error instanceof StepFailure
         ? error.failure
@@ -102,7 +109,7 @@ async function assignAll(
   });
   const steps: Record<string, StepRecord> = goingOn(row, reports);
   for (const role of assigned) steps[`assignRole:${role}`] = doneOnce(row, `assignRole:${role}`);
-  await noteRolesAssigned(ctx.db, row.id, assigned, steps);
+  await recordRolesAssigned(ctx.db, row.id, assigned, steps);
   for (const result of results) {
     if (result.status === 'fulfilled' || result.reason instanceof StepFailure) continue;
     // Its turn comes later, as an ordinary activity's.

@@ -7,15 +7,22 @@ import type { Tally } from '../src/domain/tally.ts';
 import { beginCompensation, close, requireCleanup } from '../src/ledger/compensation.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { park, takeWish } from '../src/ledger/park.ts';
-import { begin, complete, done, noteSteps, readRow } from '../src/ledger/run.ts';
+import {
+  begin,
+  complete,
+  done,
+  noteSteps,
+  readRow,
+  recordRunningFailure,
+} from '../src/ledger/run.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
-import type { QuotaWait, RegistrationActivities, StepFailureReport, StepRef } from './contract.ts';
-import { createUser } from './create-user.ts';
+import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from './contract.ts';
+import { createUser, TooEarly } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
 import { QuotaSpent, type Quotas, type TurnOptions } from './quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
-import { assignRole, removeRole } from './roles.ts';
+import { assignRole, confirmRoles, removeRole } from './roles.ts';
 import { attemptsWithin, runView } from './run-view.ts';
 import { setPassword } from './set-password.ts';
 import type { PasswordContext, StepContext, StepLog } from './step-context.ts';
@@ -71,6 +78,7 @@ export function createRegistrationActivities(
       sealing: deps.sealing,
       turn: deps.quotas.turns({ ...turns, withinMs, signal }),
       graceMs: deps.propagationGraceSeconds * 1000,
+      budgetMs: deps.retryBudgetSeconds * 1000,
       signal,
       attempt: Context.current().info.attempt,
       slow: isSlow(),
@@ -88,10 +96,17 @@ export function createRegistrationActivities(
       const failure = named(deps.log, name, id, error);
       const compensates = name === 'deleteUser';
       if (compensates) tally.compensationFailed(FAILURES[failure.failure].code);
+      if (name === 'createUser' && isSlow()) await recordSlowFailure(id, failure.failure);
       throw toApplicationFailure(failure, attempt, compensates);
     } finally {
       deps.changed(id);
     }
+  }
+
+  /** A create that goes on slowly stays `running`: the row says what it waits for, and may be retried. */
+  async function recordSlowFailure(id: string, failure: FailureName): Promise<void> {
+    if (FAILURES[failure].kind !== 'transient') return;
+    await recordRunningFailure(db, id, publicFailure(parkedAs(failure))).catch(() => undefined);
   }
 
   async function addAttempts(id: string, name: string, earlier: number): Promise<void> {
@@ -103,19 +118,19 @@ export function createRegistrationActivities(
 
   /** A step that writes to Cognito. A slow one has attempts without end, each a minute after the last:
    * it does not queue, and so adds no events. */
-  async function inTurn(
+  async function inTurn<T>(
     name: string,
     { registrationId: id, place, earlier }: StepRef,
-    work: (ctx: StepContext) => Promise<unknown>,
-  ): Promise<QuotaWait | null> {
+    work: (ctx: StepContext) => Promise<T>,
+  ): Promise<StepWait | T> {
     const { attempt, activityId } = Context.current().info;
     const turns = { queues: !isSlow(), place: attempt === 1 ? place : undefined };
     return await step(name, id, async () => {
       if (earlier && attempt === 1) await addAttempts(id, activityId, earlier);
       try {
-        await work(context(REQUEST_TIMEOUT_MS, turns));
-        return null;
+        return await work(context(REQUEST_TIMEOUT_MS, turns));
       } catch (error) {
+        if (error instanceof TooEarly) return { waitMs: error.waitMs, attempts: attempt - 1 };
         if (!(error instanceof QuotaSpent)) throw error;
         if (!error.place) throw new StepFailure('throttled');
         return { ...error.place, attempts: attempt - 1 };
@@ -136,18 +151,30 @@ export function createRegistrationActivities(
     openRun: ({ registrationId: id }) =>
       step('openRun', id, async () => view(await begin(db, id, runIdOf()))),
     createUser: (ref) =>
-      inTurn('createUser', ref, async (ctx) =>
-        createUser(ctx, await readRow(db, ref.registrationId)),
-      ),
+      inTurn('createUser', ref, async (ctx) => {
+        await createUser(ctx, await readRow(db, ref.registrationId));
+        return null;
+      }),
     // Not in turn: its calls have a quota of their own, for which there is no setting.
     setPassword: ({ registrationId: id }) =>
       step('setPassword', id, async () => {
         await setPassword(context(REQUEST_TIMEOUT_MS, { queues: false }), id);
       }),
     assignRole: ({ role, ...ref }) =>
-      inTurn('assignRole', ref, (ctx) => assignRole(ctx, ref.registrationId, role)),
+      inTurn('assignRole', ref, async (ctx) => {
+        await assignRole(ctx, ref.registrationId, role);
+        return null;
+      }),
     removeRole: ({ role, ...ref }) =>
-      inTurn('removeRole', ref, (ctx) => removeRole(ctx, ref.registrationId, role)),
+      inTurn('removeRole', ref, async (ctx) => {
+        await removeRole(ctx, ref.registrationId, role);
+        return null;
+      }),
+    // Its reads have a quota of their own, far above what this deployment needs.
+    confirmRoles: ({ registrationId: id }) =>
+      step('confirmRoles', id, () =>
+        confirmRoles(context(REQUEST_TIMEOUT_MS, { queues: false }), id),
+      ),
     // Repeatable: only an open row moves, and a completed one is done.
     complete: ({ registrationId: id, roles }) =>
       step('complete', id, async () => {
@@ -189,7 +216,8 @@ export function createRegistrationActivities(
     // Repeatable: says the same again.
     requireCleanup: ({ registrationId: id, failed }) =>
       step('requireCleanup', id, async () => {
-        const failures = [{ step: failed.step, ...publicFailure(failed.failure) }];
+        const { code, detail } = publicFailure(failed.failure);
+        const failures = [{ step: failed.step, code, detail }];
         const row = await requireCleanup(db, id, failures, records([failed]));
         deps.log.error(
           { registrationId: id, code: row.failure?.code, compensation: failed },
@@ -197,13 +225,9 @@ export function createRegistrationActivities(
         );
         return view(row);
       }),
-    // Repeatable: only a compensating row closes.
+    // Repeatable: only a compensating row closes, and only with proof that no user is left.
     close: ({ registrationId: id }) =>
-      step('close', id, async () => {
-        const known = (await readRow(db, id)).steps['deleteUser'];
-        const deleted = known?.status === 'done' ? known : done(attemptsWith(known, 1));
-        return view(await close(db, id, deleted, tally.moved));
-      }),
+      step('close', id, async () => view(await close(db, id, tally.moved))),
   };
 }
 

@@ -1,7 +1,16 @@
 import type { Registration } from '../src/domain/registration.ts';
 import { attemptsWith } from '../src/domain/step.ts';
-import { done, noteRoleRemoved, noteRolesAssigned, readRow } from '../src/ledger/run.ts';
+import {
+  recordGroups,
+  recordRemovalAttempt,
+  recordRoleRemoved,
+  recordRolesAssigned,
+} from '../src/ledger/roles.ts';
+import { nowOf } from '../src/ledger/row.ts';
+import { done, readRow } from '../src/ledger/run.ts';
+import type { GraceWait } from './contract.ts';
 import { hiddenOrVanished, usernameOf } from './created-user.ts';
+import { owesConfirmation } from './run-view.ts';
 import { mayAct, stepFailure, verdictOn, type StepContext } from './step-context.ts';
 
 /** Step assignRole. Safe to repeat: adding a user to a group it is in changes nothing. */
@@ -11,15 +20,17 @@ export async function assignRole(ctx: StepContext, id: string, role: string): Pr
   await addRole(ctx, row, role);
   const step = `assignRole:${role}`;
   const attempts = attemptsWith(row.steps[step], ctx.attempt);
-  await noteRolesAssigned(ctx.db, id, [role], { [step]: done(attempts) });
+  await recordRolesAssigned(ctx.db, id, [role], { [step]: done(attempts) });
 }
 
-/** Step removeRole, for a role that was wished once and is not any more. Safe to repeat: removing a
+/** Step removeRole, for a role that was wanted once and is not any more. Safe to repeat: removing a
  * user from a group it is not in changes nothing. */
 export async function removeRole(ctx: StepContext, id: string, role: string): Promise<void> {
   const row = await readRow(ctx.db, id);
-  if (!mayAct(row) || row.roles.includes(role) || !row.rolesTouched.includes(role)) return;
+  const left = row.rolesTouched.includes(role) && !row.rolesRemoved.includes(role);
+  if (!mayAct(row) || row.roles.includes(role) || !left) return;
   await ctx.turn('update');
+  await recordRemovalAttempt(ctx.db, id, role);
   try {
     await ctx.provider.removeRole(usernameOf(row), role, ctx.signal);
   } catch (error) {
@@ -27,10 +38,33 @@ export async function removeRole(ctx: StepContext, id: string, role: string): Pr
   }
   const step = `removeRole:${role}`;
   const attempts = attemptsWith(row.steps[step], ctx.attempt);
-  await noteRoleRemoved(ctx.db, id, role, { [step]: done(attempts) });
+  await recordRoleRemoved(ctx.db, id, role, { [step]: done(attempts) });
 }
 
-/** The call alone; the caller notes it. @throws StepFailure, QuotaSpent */
+/**
+ * After roles were replaced, an earlier write to the user's groups whose reply was lost may still land
+ * and contradict what is wanted now. Once the grace after the replacement is over, the groups are read;
+ * writes that they contradict are made again. Safe to repeat: it only reads.
+ * @returns how long the grace still is; null when the groups were read, or need not be
+ */
+export async function confirmRoles(ctx: StepContext, id: string): Promise<GraceWait | null> {
+  const row = await readRow(ctx.db, id);
+  if (!mayAct(row) || !owesConfirmation(row)) return null;
+  const waitMs = (row.rolesReplacedAt?.getTime() ?? 0) + ctx.graceMs - nowOf(row);
+  if (waitMs > 0) return { graceMs: Math.ceil(waitMs) };
+  let groups: readonly string[];
+  try {
+    groups = await ctx.provider.rolesOf(usernameOf(row), ctx.signal);
+  } catch (error) {
+    const verdict = verdictOn(ctx, 'assignRole', row, error);
+    if (verdict.kind === 'fail') throw stepFailure(ctx, verdict.failure);
+    throw await hiddenOrVanished(ctx, 'assignRole', row);
+  }
+  await recordGroups(ctx.db, row, groups);
+  return null;
+}
+
+/** The call alone; the caller records it. @throws StepFailure, QuotaSpent */
 export async function addRole(ctx: StepContext, row: Registration, role: string): Promise<void> {
   await ctx.turn('update');
   try {

@@ -22,12 +22,23 @@ export function runView(row: Registration, retry: RetryNumbers): RunView {
     passwordToSet: owesPassword(row),
     roles: row.roles,
     rolesToAssign: row.roles.filter((role) => !row.rolesAssigned.includes(role)),
-    rolesToRemove: row.rolesTouched.filter((role) => !row.roles.includes(role)),
+    rolesToRemove: row.rolesTouched.filter(
+      (role) => !row.roles.includes(role) && !row.rolesRemoved.includes(role),
+    ),
+    rolesToConfirm: owesConfirmation(row),
     wish: wishOf(row),
     failure: row.failure,
     parks: row.resumeAttempts,
     retry,
   };
+}
+
+/** Whether roles were replaced since the user's groups were last confirmed. */
+export function owesConfirmation({
+  rolesReplacedAt,
+  rolesConfirmedAt,
+}: Pick<Registration, 'rolesReplacedAt' | 'rolesConfirmedAt'>): boolean {
+  return rolesReplacedAt !== null && (rolesConfirmedAt ?? new Date(0)) < rolesReplacedAt;
 }
 
 function wishOf({ wish }: Registration): RunView['wish'] {

@@ -3,6 +3,7 @@ import type { FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import { isOpenForward } from '../src/domain/status.ts';
 import type { Tally } from '../src/domain/tally.ts';
+import { nowOf } from '../src/ledger/row.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
 import type { IdentityProvider } from './cognito.ts';
@@ -22,6 +23,8 @@ export interface StepContext {
   readonly db: Database;
   readonly provider: IdentityProvider;
   readonly graceMs: number;
+  /** How long a transient failure is retried before the run parks. */
+  readonly budgetMs: number;
   /** Called before each write to Cognito: waits for this deployment's turn. */
   readonly turn: Turn;
   /** Aborts when the attempt's time is up: no call outlives its activity. */
@@ -77,7 +80,7 @@ export function mayAct(row: Registration): boolean {
 
 function lagOf(ctx: StepContext, row: Registration): Lag {
   return {
-    sinceCreatedMs: row.userCreatedAt ? Date.now() - row.userCreatedAt.getTime() : null,
+    sinceCreatedMs: row.userCreatedAt ? nowOf(row) - row.userCreatedAt.getTime() : null,
     graceMs: ctx.graceMs,
     parkedBefore: row.parkedAt !== null,
   };

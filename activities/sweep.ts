@@ -6,15 +6,25 @@ import { isClosed, isOpenForward } from '../src/domain/status.ts';
 import type { Tally } from '../src/domain/tally.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
 import { notePasswordSet, wipeOldSeals } from '../src/ledger/password.ts';
-import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
+import { recordCreated } from '../src/ledger/create-attempt.ts';
+import { databaseNow } from '../src/ledger/row.ts';
+import { complete, readRow } from '../src/ledger/run.ts';
 import { sealAuditEvents } from '../src/ledger/seal.ts';
-import { closedAmong, noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
+import {
+  closedAmong,
+  endedRunSeenForMs,
+  noteSwept,
+  openRows,
+  rowsWithStrays,
+  type OpenRow,
+} from '../src/ledger/sweep.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
 import { deleteUser } from './delete-user.ts';
 import type { Quotas } from './quota.ts';
-import { addRole, removeRole } from './roles.ts';
+import { addRole, confirmRoles, removeRole } from './roles.ts';
+import { deleteStrays } from './stray-users.ts';
 import type { StepContext, StepLog } from './step-context.ts';
 
 const BATCH = 500;
@@ -54,7 +64,12 @@ export interface SweepDeps {
 
 type Deed = Exclude<
   keyof SweepReport,
-  'wishesDelivered' | 'waitersEnded' | 'eventsAppended' | 'eventsSealed' | 'sealsWiped'
+  | 'wishesDelivered'
+  | 'waitersEnded'
+  | 'eventsAppended'
+  | 'eventsSealed'
+  | 'sealsWiped'
+  | 'straysDeleted'
 >;
 
 /** Goes through the open rows and mends what no run takes care of. */
@@ -66,8 +81,9 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     completed: 0,
     failed: 0,
   };
-  const roundStart = new Date();
-  const over = () => Date.now() - roundStart.getTime() > ROUND_MS || deps.stopping?.aborted;
+  const roundStart = await databaseNow(deps.db);
+  const until = performance.now() + ROUND_MS;
+  const over = () => performance.now() > until || deps.stopping?.aborted;
   // First: nothing that fails below keeps a password.
   const sealsWiped = deps.dryRun ? 0 : await wipeSeals(deps, over);
   while (!over()) {
@@ -95,7 +111,21 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
     eventsSealed: deps.dryRun ? 0 : await sealTrail(deps, over),
     sealsWiped,
+    straysDeleted: await deleteAllStrays(deps),
   };
+}
+
+/** Users that a create made too late, or twice, and that could not be deleted at once. */
+async function deleteAllStrays(deps: SweepDeps): Promise<number> {
+  const rows = await rowsWithStrays(deps.db, BATCH);
+  if (deps.dryRun) return rows.length;
+  let deleted = 0;
+  for (const row of rows) {
+    deps.heartbeat?.();
+    const left = await deleteStrays(contextOf(deps), row).catch(() => null);
+    if (left?.strayUsernames.length === 0) deleted += 1;
+  }
+  return deleted;
 }
 
 async function wipeSeals(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
@@ -132,9 +162,7 @@ async function tend(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
 }
 
 async function tendOne(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
-  if (row.status === 'accepted' && Date.now() - row.acceptedAt.getTime() < ACCEPTED_AGE_MS) {
-    return null;
-  }
+  if (row.status === 'accepted' && row.ageMs < ACCEPTED_AGE_MS) return null;
   const run = await deps.runs.describe(row.id);
   switch (run.kind) {
     case 'open':
@@ -142,10 +170,12 @@ async function tendOne(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
     case 'not_found':
       if (!deps.dryRun) await deps.runs.start(row.id, 'first');
       return row.status === 'accepted' ? 'started' : 'restarted';
-    case 'ended':
-      if (Date.now() - run.closedAt.getTime() < (deps.afterEndMs ?? AFTER_END_MS)) return null;
+    case 'ended': {
+      const seenForMs = await endedRunSeenForMs(deps.db, row.id, run.runId, !deps.dryRun);
+      if (seenForMs < (deps.afterEndMs ?? AFTER_END_MS)) return null;
       if (!deps.dryRun) await takeBack(deps, row);
       return 'compensated';
+    }
     case 'completed':
       return await completeAfterwards(deps, row);
   }
@@ -167,16 +197,18 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
   if (deps.dryRun) return whole ? 'completed' : 'compensated';
   if (!whole) {
     // The id may be started again only after a failed run: the row is closed without one.
-    await compensateHere(deps, ctx, row, 'terminated');
-    return 'compensated';
+    return (await compensateHere(deps, ctx, row, 'terminated')) ? 'compensated' : null;
   }
-  const known = row.createOutcome === 'created' ? row : await noteCreated(deps.db, row.id, user, 1);
+  const known =
+    row.createOutcome === 'created' ? row : await recordCreated(deps.db, row.id, user, null, 1);
   // A run completes over a completed row only: it was set, and may be another by now.
   if (owesPassword(row)) await notePasswordSet(deps.db, row.id, 1);
   for (const role of row.rolesTouched) {
     if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
   }
   for (const role of row.roles) await addRole(ctx, known, role);
+  // Where the grace is not over, the next sweep comes.
+  if (await confirmRoles(ctx, row.id)) return null;
   const { kind } = await complete(deps.db, row.id, row.roles, {}, deps.tally.moved);
   deps.changed(row.id);
   if (kind !== 'completed')
@@ -184,16 +216,18 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
   return kind === 'completed' ? 'completed' : 'failed';
 }
 
+/** @returns false while a create may still land: the next sweep goes on */
 async function compensateHere(
   deps: SweepDeps,
   ctx: StepContext,
   row: Registration,
   failure: FailureName,
-): Promise<void> {
+): Promise<boolean> {
   if (isOpenForward(row.status)) await begin(deps, row.id, failure);
-  await deleteUser(ctx, row.id);
-  await close(deps.db, row.id, done(1), deps.tally.moved);
+  const wait = await deleteUser(ctx, row.id);
+  const closed = wait === null && isClosed((await close(deps.db, row.id, deps.tally.moved)).status);
   deps.changed(row.id);
+  return closed;
 }
 
 function contextOf(deps: SweepDeps): StepContext {
@@ -208,6 +242,7 @@ function contextOf(deps: SweepDeps): StepContext {
     attempt: 1,
     slow: true,
     graceMs: deps.propagationGraceSeconds * 1000,
+    budgetMs: 0,
     signal,
   };
 }

@@ -1,9 +1,4 @@
-import {
-  CancellationScope,
-  condition,
-  isCancellation,
-  proxyActivities,
-} from '@temporalio/workflow';
+import { CancellationScope, proxyActivities, sleep } from '@temporalio/workflow';
 import type {
   RegistrationActivities,
   RegistrationRef,
@@ -16,7 +11,7 @@ import { budgeted, SLOW, UNENDING } from './activity-options.ts';
 import { inTurn } from './quota.ts';
 import { reportOf } from './step-error.ts';
 import { step } from './steps.ts';
-import { showStatus, type Wake } from './wake.ts';
+import { showStatus, untilOperatorWakes, type Wake } from './wake.ts';
 
 const row = proxyActivities<RegistrationActivities>(UNENDING);
 
@@ -31,16 +26,19 @@ export interface Cause {
  */
 export async function compensate(ref: RegistrationRef, cause: Cause, wake: Wake): Promise<RunView> {
   return await CancellationScope.nonCancellable(async () => {
-    const run = await row.beginCompensation({ ...ref, ...cause });
-    if (!isCompensating(run.status)) return run;
-    showStatus(run.status);
-    const failed =
-      run.status === 'compensating'
-        ? await deleteWithin(ref, run.retry.compensationAttempts)
-        : null;
-    if (failed) showStatus((await row.requireCleanup({ ...ref, failed })).status);
-    if (failed || run.status === 'cleanup_required') await deleteWithoutEnd(ref, wake);
-    return await row.close(ref);
+    let run = await row.beginCompensation({ ...ref, ...cause });
+    // The row stays open while a user may be left: one that was recorded since is looked for again.
+    while (isCompensating(run.status)) {
+      showStatus(run.status);
+      if (run.status === 'cleanup_required') {
+        await deleteWithoutEnd(ref, wake);
+        run = await row.close(ref);
+        continue;
+      }
+      const failed = await deleteWithin(ref, run.retry.compensationAttempts);
+      run = failed ? await row.requireCleanup({ ...ref, failed }) : await row.close(ref);
+    }
+    return run;
   });
 }
 
@@ -49,8 +47,10 @@ async function deleteWithin(
   attempts: number,
 ): Promise<StepFailureReport | null> {
   try {
-    await inTurn(attempts, (left, from) =>
-      step(budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
+    await afterGrace(() =>
+      inTurn(attempts, (left, from) =>
+        step(budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
+      ),
     );
     return null;
   } catch (error) {
@@ -60,30 +60,15 @@ async function deleteWithin(
 
 /** Every 60 s until it is done; an operator's retry starts it anew at once. */
 async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void> {
-  for (;;) {
-    const round = new CancellationScope();
-    const deleted = round.run(async () => {
-      try {
-        await step(SLOW, 'deleteUser').deleteUser(ref);
-        return true;
-      } catch (error) {
-        // An attempt in flight that fails after the retry arrives as an ordinary failure.
-        if (isCancellation(error) || round.consideredCancelled) return false;
-        throw error;
-      }
-    });
-    await Promise.race([deleted, round.run(() => woken(wake))]);
-    round.cancel();
-    if (await deleted) return;
-    wake.by = null;
-    await row.takeWish(ref);
-  }
+  const work = () => afterGrace(() => step(SLOW, 'deleteUser').deleteUser(ref));
+  while (!(await untilOperatorWakes(wake, work))) await row.takeWish(ref);
 }
 
-async function woken(wake: Wake): Promise<void> {
-  try {
-    await condition(() => wake.by === 'operator');
-  } catch (error) {
-    if (!isCancellation(error)) throw error;
+/** Until nothing has to be waited for: a create without a reply may land within its grace. */
+async function afterGrace(call: () => Promise<object | null>): Promise<void> {
+  for (;;) {
+    const wait = await call();
+    if (!wait || !('graceMs' in wait)) return;
+    await sleep(Math.max(1, Number(wait.graceMs)));
   }
 }

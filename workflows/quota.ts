@@ -1,5 +1,5 @@
 import { sleep } from '@temporalio/workflow';
-import type { QuotaWait, StepRef } from '../activities/contract.ts';
+import type { GraceWait, StepRef, StepWait } from '../activities/contract.ts';
 
 /** The timer ends this long before the turn: an activity takes a moment to begin, and waits for the
  * rest of it inside. */
@@ -10,18 +10,24 @@ const LEAD_MS = 500;
  * queue: it spends no attempt, adds a handful of events, and a cancel ends it at once.
  * @param attempts of the step in all
  * @param earlier attempts of it that are spent already
+ * @returns what the step itself waits for
  */
 export async function inTurn(
   attempts: number,
-  call: (left: number, from: Pick<StepRef, 'place' | 'earlier'>) => Promise<QuotaWait | null>,
+  call: (
+    left: number,
+    from: Pick<StepRef, 'place' | 'earlier'>,
+  ) => Promise<StepWait | GraceWait | null>,
   earlier = 0,
-): Promise<void> {
+): Promise<GraceWait | null> {
   let left = attempts;
   let wait = await call(left, { ...(earlier > 0 && { earlier }) });
-  while (wait) {
-    const { quota, at, waitMs } = wait;
-    left = Math.max(1, left - wait.attempts);
-    await sleep(Math.max(1, Math.ceil(waitMs) - LEAD_MS));
-    wait = await call(left, { place: { quota, at }, earlier: wait.attempts });
+  while (wait && 'attempts' in wait) {
+    const { waitMs, attempts: spent } = wait;
+    const place = 'quota' in wait ? { quota: wait.quota, at: wait.at } : undefined;
+    left = Math.max(1, left - spent);
+    await sleep(Math.max(1, Math.ceil(waitMs) - (place ? LEAD_MS : 0)));
+    wait = await call(left, { ...(place && { place }), earlier: spent });
   }
+  return wait;
 }

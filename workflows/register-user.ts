@@ -17,7 +17,7 @@ import { AT_ONCE, UNENDING } from './activity-options.ts';
 import { compensate, type Cause } from './compensation.ts';
 import { RESUME_SIGNAL, type ResumedBy } from './messages.ts';
 import { definitiveOf, StepsFailed } from './step-error.ts';
-import { changeRoles, complete, createUser, setPassword } from './steps.ts';
+import { changeRoles, complete, confirmRoles, createUser, setPassword } from './steps.ts';
 import { showStatus, type Wake } from './wake.ts';
 
 const atOnce = proxyLocalActivities<RegistrationActivities>(AT_ONCE);
@@ -40,7 +40,10 @@ export async function registerUser({ registrationId }: RegistrationRef): Promise
     while (!isClosed(run.status)) {
       if (isCompensating(run.status) || run.wish === 'cancel') throw new CancelledFailure('row');
       if (run.wish === 'untaken') run = await row.takeWish(ref);
-      run = run.status === 'roles_pending' ? await parked(ref, run, wake) : await forward(ref, run);
+      run =
+        run.status === 'roles_pending'
+          ? await parked(ref, run, wake)
+          : await forward(ref, run, wake);
     }
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;
@@ -64,16 +67,23 @@ async function registerAtOnce(ref: RegistrationRef): Promise<RunView> {
 }
 
 /** What is left of the steps; when the budget is spent, the run parks. */
-async function forward(ref: RegistrationRef, run: RunView, scheduled = false): Promise<RunView> {
+async function forward(
+  ref: RegistrationRef,
+  run: RunView,
+  wake: Wake,
+  scheduled = false,
+): Promise<RunView> {
   const attempts = scheduled ? 1 : run.retry.attempts;
   try {
     if (!run.userCreated) {
-      await createUser(ref, attempts);
+      await createUser(ref, attempts, wake, scheduled);
       run = await row.openRun(ref);
-      if (run.status !== 'running' || run.wish === 'cancel') return run;
+      const goesOn = run.status === 'running' || (scheduled && run.status === 'roles_pending');
+      if (!goesOn || !run.userCreated || run.wish === 'cancel') return run;
     }
     if (run.passwordToSet) await setPassword(ref, attempts);
     await changeRoles(ref, run, attempts);
+    if (run.rolesToConfirm) await confirmRoles(ref, attempts);
     return await complete(ref, run.roles);
   } catch (error) {
     const failed = error instanceof StepsFailed && !wasCancelled() ? error.failed : [];
@@ -94,7 +104,7 @@ async function parked(ref: RegistrationRef, run: RunView, wake: Wake): Promise<R
   wake.by = null;
   const woken = await row.takeWish(ref);
   if (woken.status === 'roles_pending' && scheduled && woken.wish !== 'cancel') {
-    return await forward(ref, woken, true);
+    return await forward(ref, woken, wake, true);
   }
   if (woken.status === 'running') showStatus(null);
   return woken;

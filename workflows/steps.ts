@@ -9,31 +9,64 @@ import { FAILURES } from '../src/domain/failure.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
 import { inTurn } from './quota.ts';
 import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
+import { untilOperatorWakes, type Wake } from './wake.ts';
 
 const MAX_LAG_PAUSE_MS = 60_000;
+
+const row = proxyActivities<RegistrationActivities>(UNENDING);
 
 /** The activities of a step, under an id that the UI and the receipt show. */
 export function step(options: Parameters<typeof proxyActivities>[0], name: string) {
   return proxyActivities<RegistrationActivities>({ ...options, activityId: name });
 }
 
-/** Creates the user; never parks. After the budget a second call goes on slowly, without end. */
-export async function createUser(ref: RegistrationRef, attempts: number): Promise<void> {
+/**
+ * Creates the user. After the budget a second call goes on slowly, without end, until an operator wants
+ * it tried anew; only a user that exists and cannot be read parks.
+ * @param scheduled one attempt of a parked run: it parks again
+ */
+export async function createUser(
+  ref: RegistrationRef,
+  attempts: number,
+  wake: Wake,
+  scheduled: boolean,
+): Promise<void> {
+  for (;;) {
+    const earlier = await createWithin(ref, attempts, scheduled);
+    if (earlier === null) return;
+    if (await untilOperatorWakes(wake, () => slowCreateUser(ref, earlier))) return;
+    await row.takeWish(ref);
+  }
+}
+
+/** @returns the attempts that were spent; null when it is done */
+async function createWithin(
+  ref: RegistrationRef,
+  attempts: number,
+  scheduled: boolean,
+): Promise<number | null> {
   try {
     await inTurn(attempts, (left, from) =>
       step(budgeted(left), 'createUser').createUser({ ...ref, ...from }),
     );
+    return null;
   } catch (error) {
     if (isCancellation(error)) throw error;
     const report = reportOf('createUser', error);
-    if (FAILURES[report.failure].kind === 'definitive') throw new StepsFailed([report]);
-    await slowCreateUser(ref, report.attempts);
+    if (FAILURES[report.failure].kind !== 'transient' || scheduled) {
+      throw new StepsFailed([report]);
+    }
+    return report.attempts;
   }
 }
 
 async function slowCreateUser(ref: RegistrationRef, earlier: number): Promise<void> {
   try {
-    await step(SLOW, 'createUser').createUser({ ...ref, earlier });
+    await inTurn(
+      Number.POSITIVE_INFINITY,
+      (_left, from) => step(SLOW, 'createUser').createUser({ ...ref, ...from }),
+      earlier,
+    );
   } catch (error) {
     if (isCancellation(error)) throw error;
     throw new StepsFailed([reportOf('createUser', error)]);
@@ -55,6 +88,20 @@ export async function changeRoles(
 ): Promise<void> {
   await settle(run.rolesToRemove.map((role) => removal(ref, role, attempts)));
   await settle(run.rolesToAssign.map((role) => assignment(ref, role, attempts)));
+}
+
+/** Waits until no earlier write to the user's groups can land, and has them read. */
+export async function confirmRoles(ref: RegistrationRef, attempts: number): Promise<void> {
+  try {
+    for (;;) {
+      const wait = await step(budgeted(attempts), 'complete').confirmRoles(ref);
+      if (!wait) return;
+      await sleep(wait.graceMs);
+    }
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    throw new StepsFailed([reportOf('complete', error)]);
+  }
 }
 
 export async function complete(ref: RegistrationRef, roles: readonly string[]): Promise<RunView> {
@@ -92,7 +139,7 @@ function removal(ref: RegistrationRef, role: string, attempts: number): Attempte
 /** Lag is a window in time: as long as it is open, spent attempts decide nothing. */
 async function withinGrace(
   name: string,
-  work: (earlier: number) => Promise<void>,
+  work: (earlier: number) => Promise<unknown>,
   attempts: number,
 ): Promise<StepFailureReport | null> {
   let earlier = 0;
@@ -107,7 +154,7 @@ async function withinGrace(
 
 async function reported(
   name: string,
-  work: () => Promise<void>,
+  work: () => Promise<unknown>,
 ): Promise<StepFailureReport | null> {
   try {
     await work();

@@ -63,6 +63,9 @@ export const registrations = pgTable(
     roles: text('roles').array().notNull(),
     rolesAssigned: text('roles_assigned').array().notNull().default([]),
     rolesTouched: text('roles_touched').array().notNull().default([]),
+    rolesRemoved: text('roles_removed').array().notNull().default([]),
+    rolesReplacedAt: at('roles_replaced_at'),
+    rolesConfirmedAt: at('roles_confirmed_at'),
     requestedBy: text('requested_by').notNull(),
     door: text('door').$type<Door>().notNull(),
     /** The caller for bearer doors, `<door>:<email>` for public ones. */
@@ -74,9 +77,12 @@ export const registrations = pgTable(
     wishReason: text('wish_reason'),
     wishAt: at('wish_at'),
     wishTakenAt: at('wish_taken_at'),
+    createAttempt: integer('create_attempt').notNull().default(0),
     createAttemptedAt: at('create_attempted_at'),
     createOutcome: text('create_outcome').$type<CreateOutcome>(),
     createUnansweredAt: at('create_unanswered_at'),
+    existsSince: at('exists_since'),
+    credentialsRefusedSince: at('credentials_refused_since'),
     userCreatedAt: at('user_created_at'),
     cognitoUsername: text('cognito_username'),
     userId: text('user_id'),
@@ -85,6 +91,8 @@ export const registrations = pgTable(
     /** Laid out by src/secrets/sealing.ts; null once it is set, taken back or too old. */
     sealedPassword: bytea('sealed_password'),
     passwordSetAt: at('password_set_at'),
+    absenceConfirmedAt: at('absence_confirmed_at'),
+    strayUsernames: text('stray_usernames').array().notNull().default([]),
     failure: jsonb('failure').$type<PublicFailure>(),
     closesAs: text('closes_as').$type<'failed' | 'cancelled'>(),
     compensationFailures: jsonb('compensation_failures')
@@ -105,6 +113,8 @@ export const registrations = pgTable(
     nextResumeAt: at('next_resume_at'),
     /** Temporal's run that looked at the row last. */
     runId: text('run_id'),
+    endedRunId: text('ended_run_id'),
+    endedRunSeenAt: at('ended_run_seen_at'),
     sweptAt: at('swept_at'),
     userDeletedAt: at('user_deleted_at'),
     releasedAt: at('released_at'),
@@ -128,6 +138,7 @@ export const registrations = pgTable(
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
     index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
+    index('registrations_stray_users').on(t.id).where(sql.raw(`stray_usernames <> '{}'`)),
     index('registrations_sealed').on(t.sealedAt).where(sql.raw('sealed_password IS NOT NULL')),
     check('registrations_seal_in_use', SEAL_IN_USE),
     check('registrations_password_set', PASSWORD_SET),

@@ -188,10 +188,11 @@ export const FAILURES = {
     'User not visible yet',
     'The new user is not visible everywhere yet.',
   ),
-  absence_unconfirmed: transient(
-    'user_not_visible',
-    'Absence not confirmed',
-    'A create without a reply may still land; its absence is confirmed after the grace.',
+  refused_for_now: transient(
+    'identity_provider_refused',
+    'Refused for now',
+    'The identity provider refuses this service at the moment.',
+    'Nothing for 5 s, or while an earlier create may still land: then it is definitive. Check the credentials.',
   ),
   mail_deferred: transient(
     'mail_deferred',
@@ -224,6 +225,12 @@ export const FAILURES = {
     'Parked: user not visible',
     'The user was not visible within the grace.',
     'Retry: it asks Cognito whether the user is there. If it was deleted, the run ends user_vanished.',
+  ),
+  exists_unreadable: parked(
+    'user_not_visible',
+    'Parked: user exists but cannot be read',
+    'The identity provider says that the user exists, but does not show it.',
+    'Look in the pool for a user with this address or alias, and remove what blocks it; then retry.',
   ),
   refused_parked: parked(
     'identity_provider_refused',
@@ -322,6 +329,7 @@ export function failureOfCode(code: string): Failure | undefined {
 
 /** The parked failure a transient one turns into when its budget is spent. */
 export function parkedAs(name: FailureName): FailureName {
+  if (FAILURES[name].kind === 'parked') return name;
   switch (FAILURES[name].code) {
     case 'identity_provider_throttled':
       return 'throttled_parked';
@@ -335,8 +343,12 @@ export function parkedAs(name: FailureName): FailureName {
 }
 
 /** What a receipt says of a failure. */
-export function publicFailure(name: FailureName): { code: FailureCode; detail: string } {
-  return { code: FAILURES[name].code, detail: FAILURES[name].publicText };
+export function publicFailure(name: FailureName): {
+  code: FailureCode;
+  cause: FailureName;
+  detail: string;
+} {
+  return { code: FAILURES[name].code, cause: name, detail: FAILURES[name].publicText };
 }
 
 function request<const C extends string, const S extends number>(

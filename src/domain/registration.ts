@@ -5,9 +5,12 @@ import type { StepRecord } from './step.ts';
 export const DOORS = ['canonical', 'users', 'step', 'signup', 'seeding'] as const;
 export type Door = (typeof DOORS)[number];
 
-/** What became of the last AdminCreateUser. `null` while its reply is outstanding or lost;
- * `errored`: the service answered with an error that leaves the effect open. */
-export type CreateOutcome = 'created' | 'taken' | 'refused' | 'errored';
+/**
+ * What became of the last AdminCreateUser. `null` while its reply is outstanding or lost;
+ * `errored`: the service answered with an error, and the user may exist all the same;
+ * `exists`: the service answered that the address has a user, so this attempt created none.
+ */
+export type CreateOutcome = 'created' | 'taken' | 'refused' | 'errored' | 'exists';
 
 /** What an operator or caller wants of an open run; written to the row before it is sent. */
 export type WishKind = 'retry' | 'roles' | 'cancel';
@@ -22,12 +25,16 @@ export interface Wish {
 /** A public failure: `code` from FAILURES, `detail` safe for anybody to read. */
 export interface PublicFailure {
   readonly code: string;
+  /** The row of FAILURES: several of them may share one code. */
+  readonly cause: string;
   readonly detail: string;
 }
 
 /** One thing that compensation could not take back. */
-export interface CompensationFailure extends PublicFailure {
+export interface CompensationFailure {
   readonly step: string;
+  readonly code: string;
+  readonly detail: string;
 }
 
 export interface Invitation {
@@ -53,14 +60,28 @@ export interface Registration {
   readonly rolesAssigned: readonly string[];
   /** Roles this registration ever wanted: one of them outside `roles` may be assigned and has to go. */
   readonly rolesTouched: readonly string[];
+  /** Those of them whose removal Cognito has answered. */
+  readonly rolesRemoved: readonly string[];
+  /** When an operator last replaced the roles of an existing user: an earlier write without a reply
+   * may still land until the grace after this is over. */
+  readonly rolesReplacedAt: Date | null;
+  /** When the user's groups were last read after that, and agreed. */
+  readonly rolesConfirmedAt: Date | null;
   readonly requestedBy: string;
   readonly door: Door;
   readonly idempotencyKey: string | null;
   readonly wish: Wish | null;
+  /** How many calls of AdminCreateUser were recorded; each raises the number that it read. */
+  readonly createAttempt: number;
   readonly createAttemptedAt: Date | null;
   readonly createOutcome: CreateOutcome | null;
-  /** The latest create whose reply never came, though later ones were answered. */
+  /** When the latest of the earlier creates without a reply was attempted, though later ones were
+   * answered: it may land until its grace is over. */
   readonly createUnansweredAt: Date | null;
+  /** Since when every create was answered with "exists" and nobody could be read there. */
+  readonly existsSince: Date | null;
+  /** Since when Cognito has refused our credentials in every create. */
+  readonly credentialsRefusedSince: Date | null;
   /** When the row noted that the user exists: the grace for lag counts from here. */
   readonly userCreatedAt: Date | null;
   readonly cognitoUsername: string | null;
@@ -68,6 +89,11 @@ export interface Registration {
   /** When a password was sealed for it; null: nobody chose one. The seal itself stays in the ledger. */
   readonly sealedAt: Date | null;
   readonly passwordSetAt: Date | null;
+  /** When compensation last proved that no user with our mark is left; a user recorded later clears it. */
+  readonly absenceConfirmedAt: Date | null;
+  /** Cognito usernames of users with our mark that must not stay: a create that landed after the row
+   * had closed, or a second one beside the recorded user. */
+  readonly strayUsernames: readonly string[];
   readonly failure: PublicFailure | null;
   /** The status that compensation ends in, set when it begins. */
   readonly closesAs: 'failed' | 'cancelled' | null;
@@ -85,6 +111,15 @@ export interface Registration {
   readonly releasedAt: Date | null;
   /** Audit events that the trail refused and that the sweep will append. */
   readonly unrecordedEvents: readonly string[];
+  readonly readAt: ReadAt;
+}
+
+/** When a row was read: decisions about time use PostgreSQL's clock, which all processes share, and
+ * what has passed since by this process's monotonic clock. */
+export interface ReadAt {
+  readonly database: Date;
+  /** performance.now() */
+  readonly monotonicMs: number;
 }
 
 /** Whether somebody chose a password that the user does not have yet. */

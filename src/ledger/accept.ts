@@ -8,7 +8,7 @@ import { WAITING } from '../domain/step.ts';
 import { append, type NewAuditEvent } from './audit-trail.ts';
 import { atEdge, violates } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
-import { toRegistration } from './row.ts';
+import { ROW, toRegistration } from './row.ts';
 import { wishRetry } from './wishes.ts';
 
 /** A parsed, normalised request; `id` is the caller's choice, so that a repeated commit is the same row. */
@@ -55,7 +55,7 @@ export async function findByKey(
 ): Promise<{ registration: Registration; requestHash: string } | null> {
   return await atEdge(async () => {
     const [row] = await db
-      .select()
+      .select(ROW)
       .from(registrations)
       .where(
         and(
@@ -141,7 +141,7 @@ async function insert(db: Database, input: AcceptInput): Promise<Registration | 
         const [row] = await tx
           .insert(registrations)
           .values(acceptedRow(input, acceptedAt))
-          .returning();
+          .returning(ROW);
         if (!row) return null;
         await append(tx, requestedEvent(input));
         return toRegistration(row);
@@ -161,7 +161,7 @@ async function insert(db: Database, input: AcceptInput): Promise<Registration | 
 
 async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResult | null> {
   const [same] = await atEdge(() =>
-    db.select().from(registrations).where(eq(registrations.id, input.id)),
+    db.select(ROW).from(registrations).where(eq(registrations.id, input.id)),
   );
   if (same) return { kind: 'accepted', registration: toRegistration(same) };
   if (input.idempotencyKey !== null) {

@@ -3,12 +3,12 @@ import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import { SYSTEM_ACTOR, type AuditEventName } from '../domain/audit-event.ts';
 import type { CompensationFailure, PublicFailure, Registration } from '../domain/registration.ts';
-import { COMPENSATING, OPEN_FORWARD } from '../domain/status.ts';
+import { COMPENSATING, isCompensating, OPEN_FORWARD } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
 import { append } from './audit-trail.ts';
 import { atEdge, DatabaseError } from './database-error.ts';
-import { toRegistration, type RegistrationRow } from './row.ts';
-import { mergeSteps, type OnMoved, type StepUpdates } from './run.ts';
+import { ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
+import { mergeSteps, readRow, updateRow, type OnMoved, type StepUpdates } from './run.ts';
 
 /**
  * Moves an open row to `compensating`; from here only `failed` or `cancelled` can follow. A row that
@@ -26,12 +26,7 @@ export async function beginCompensation(
   let moved: Registration | undefined;
   const result = await atEdge(() =>
     db.transaction(async (tx) => {
-      const [found] = await tx
-        .select()
-        .from(registrations)
-        .where(eq(registrations.id, id))
-        .for('update');
-      if (!found) throw new Error(`no row for registration ${id}`);
+      const found = await selectRow(tx, id, 'update');
       if (!(OPEN_FORWARD as readonly string[]).includes(found.status)) return toRegistration(found);
       const wished = found.wish === 'cancel';
       const closesAs = wished ? 'cancelled' : cause.closesAs;
@@ -45,14 +40,15 @@ export async function beginCompensation(
           nextResumeAt: null,
           // Nobody will set it any more.
           sealedPassword: null,
-          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, now()) END`,
+          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, clock_timestamp()) END`,
           steps: mergeSteps(steps),
         })
         .where(eq(registrations.id, id))
-        .returning();
+        .returning(ROW);
       if (!row) throw new Error(`no row for registration ${id}`);
       moved = await appendOrRemember(tx, row, 'registration.compensating', {
         code: failure.code,
+        cause: failure.cause,
         closesAs,
       });
       return moved;
@@ -79,12 +75,8 @@ export async function requireCleanup(
           steps: mergeSteps(steps),
         })
         .where(and(eq(registrations.id, id), inArray(registrations.status, [...COMPENSATING])))
-        .returning();
-      if (!row) {
-        const [same] = await tx.select().from(registrations).where(eq(registrations.id, id));
-        if (!same) throw new Error(`no row for registration ${id}`);
-        return toRegistration(same);
-      }
+        .returning(ROW);
+      if (!row) return toRegistration(await selectRow(tx, id));
       return await appendOrRemember(tx, row, 'registration.cleanup_required', {
         code: row.failure?.code ?? null,
         compensation: failures.map(({ step, code }) => ({ step, code })),
@@ -93,33 +85,24 @@ export async function requireCleanup(
   );
 }
 
-/** Closes a compensated row as `failed` or `cancelled`; nothing of ours is left. Idempotent. */
-export async function close(
-  db: Database,
-  id: string,
-  deleteUser: StepRecord,
-  onMoved?: OnMoved,
-): Promise<Registration> {
+/** Closes a compensated row as `failed` or `cancelled`. Idempotent. Refuses, and returns the row as it
+ * is, while it is not proved that no user with our mark is left: one may have been recorded since. */
+export async function close(db: Database, id: string, onMoved?: OnMoved): Promise<Registration> {
   let moved: Registration | undefined;
   const result = await atEdge(() =>
     db.transaction(async (tx) => {
-      const [found] = await tx
-        .select()
-        .from(registrations)
-        .where(eq(registrations.id, id))
-        .for('update');
-      if (!found) throw new Error(`no row for registration ${id}`);
-      if (!(COMPENSATING as readonly string[]).includes(found.status)) return toRegistration(found);
+      const found = await selectRow(tx, id, 'update');
+      if (!isCompensating(found.status) || !isProvedAbsent(found)) return toRegistration(found);
       const [row] = await tx
         .update(registrations)
         .set({
           status: found.closesAs ?? 'failed',
-          finishedAt: new Date(),
+          finishedAt: sql`clock_timestamp()`,
           rolesAssigned: [],
-          steps: takenBack(found, deleteUser),
+          steps: takenBack(found),
         })
         .where(eq(registrations.id, id))
-        .returning();
+        .returning(ROW);
       if (!row) throw new Error(`no row for registration ${id}`);
       moved = await appendOrRemember(tx, row, closingEvent(row), {
         code: row.failure?.code ?? null,
@@ -131,21 +114,39 @@ export async function close(
   return result;
 }
 
-/** Notes that the user is gone, so that its absence needs no second proof. */
-export async function noteUserDeleted(
+/** Records that the user was deleted. Other attempts may still be open. */
+export async function recordUserDeleted(
   db: Database,
   id: string,
-  steps: StepUpdates = {},
-): Promise<void> {
-  await atEdge(() =>
-    db
-      .update(registrations)
-      .set({
-        userDeletedAt: sql`coalesce(user_deleted_at, now())`,
-        steps: mergeSteps(steps),
-      })
-      .where(and(eq(registrations.id, id), inArray(registrations.status, [...COMPENSATING]))),
+  steps: StepUpdates,
+): Promise<Registration> {
+  const row = await updateRow(
+    db,
+    id,
+    {
+      userDeletedAt: sql`coalesce(user_deleted_at, clock_timestamp())`,
+      steps: mergeSteps(steps),
+    },
+    inArray(registrations.status, [...COMPENSATING]),
   );
+  return row ?? (await readRow(db, id));
+}
+
+/** Records the proof that no user with our mark is left, unless a user was recorded since the row was
+ * read. @returns whether the proof holds */
+export async function recordAbsence(
+  db: Database,
+  { id, cognitoUsername }: Registration,
+  steps: StepUpdates,
+): Promise<boolean> {
+  const row = await updateRow(
+    db,
+    id,
+    { absenceConfirmedAt: sql`clock_timestamp()`, steps: mergeSteps(steps) },
+    sql`status IN ('compensating', 'cleanup_required') AND stray_usernames = '{}'
+      AND cognito_username IS NOT DISTINCT FROM ${cognitoUsername}`,
+  );
+  return row !== null || !isCompensating((await readRow(db, id)).status);
 }
 
 /** Appends what the trail refused when it happened; the row remembers it. @returns how many */
@@ -153,7 +154,7 @@ export async function appendUnrecordedEvents(db: Database, limit: number): Promi
   return await atEdge(() =>
     db.transaction(async (tx) => {
       const rows = await tx
-        .select()
+        .select(ROW)
         .from(registrations)
         .where(sql`unrecorded_events <> '{}'`)
         .limit(limit)
@@ -178,10 +179,17 @@ function closingEvent(row: RegistrationRow): AuditEventName {
   return row.status === 'cancelled' ? 'registration.cancelled' : 'registration.failed';
 }
 
-function takenBack(row: RegistrationRow, deleteUser: StepRecord): Record<string, StepRecord> {
-  const steps: Record<string, StepRecord> = { deleteUser };
+function isProvedAbsent({ absenceConfirmedAt, strayUsernames }: RegistrationRow): boolean {
+  return absenceConfirmedAt !== null && strayUsernames.length === 0;
+}
+
+function takenBack(row: RegistrationRow): Record<string, StepRecord> {
+  const steps: Record<string, StepRecord> = {};
   for (const [name, step] of Object.entries(row.steps)) {
-    if (name === 'deleteUser') continue;
+    if (name === 'deleteUser') {
+      steps[name] = step;
+      continue;
+    }
     const ended = step.status === 'retrying' ? 'failed' : step.status;
     steps[name] = { ...step, status: step.status === 'done' ? 'compensated' : ended };
   }
@@ -201,7 +209,7 @@ async function appendOrRemember(
     .update(registrations)
     .set({ unrecordedEvents: sql`array_append(unrecorded_events, ${event}::text)` })
     .where(eq(registrations.id, row.id))
-    .returning();
+    .returning(ROW);
   return toRegistration(remembered ?? row);
 }
 

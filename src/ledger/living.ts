@@ -3,7 +3,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
 import { atEdge } from './database-error.ts';
-import { toRegistration } from './row.ts';
+import { ROW, toRegistration } from './row.ts';
 
 /** Rows whose address and username are taken: open ones, and completed ones whose user is there. */
 const LIVING = sql`(status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
@@ -19,7 +19,7 @@ export async function findLiving(
   condition: SQL,
 ): Promise<Registration | null> {
   return await atEdge(async () => {
-    const [row] = await db.select().from(registrations).where(and(condition, LIVING)).limit(1);
+    const [row] = await db.select(ROW).from(registrations).where(and(condition, LIVING)).limit(1);
     return row ? toRegistration(row) : null;
   });
 }

@@ -6,7 +6,7 @@ import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import type { Registration } from '../domain/registration.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
-import { toRegistration } from './row.ts';
+import { ROW, toRegistration } from './row.ts';
 import { queueInvitation } from './run.ts';
 
 /** Temporary passwords expire after 7 days. */
@@ -33,7 +33,7 @@ export async function requestInvitation(
         .update(registrations)
         .set({ invitationStatus: 'pending' })
         .where(and(eq(registrations.id, id), eq(registrations.status, 'completed')))
-        .returning();
+        .returning(ROW);
       if (!row) throw new Error(`no completed row for registration ${id}`);
       // One that still waits would be sent as well: a person gets one mail for one wish.
       await tx.execute(sql`UPDATE outbox_deliveries d SET delivered_at = ${now.toISOString()}, last_error = 'superseded'

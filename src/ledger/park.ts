@@ -6,7 +6,7 @@ import type { PublicFailure, Registration } from '../domain/registration.ts';
 import { OPEN_FORWARD } from '../domain/status.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
-import { toRegistration } from './row.ts';
+import { ROW, selectRow, toRegistration } from './row.ts';
 import { mergeSteps, type StepUpdates } from './run.ts';
 
 /** Doubling of the scheduled resume stops here. */
@@ -43,9 +43,9 @@ export async function park(db: Database, id: string, input: ParkInput): Promise<
           status: 'roles_pending',
           failure: input.failure,
           steps: mergeSteps(input.steps),
-          parkedAt: sql`CASE WHEN status = 'roles_pending' THEN parked_at ELSE now() END`,
+          parkedAt: sql`CASE WHEN status = 'roles_pending' THEN parked_at ELSE clock_timestamp() END`,
           resumeAttempts: sql`resume_attempts + 1`,
-          nextResumeAt: sql`now() + make_interval(secs =>
+          nextResumeAt: sql`clock_timestamp() + make_interval(secs =>
             least(${input.resumeIntervalSeconds}::float8 * power(2, least(resume_attempts, 30)), ${MAX_RESUME_INTERVAL_SECONDS}))`,
         })
         .where(
@@ -58,32 +58,35 @@ export async function park(db: Database, id: string, input: ParkInput): Promise<
               WHERE registration_id = ${id}::uuid AND event = 'registration.parked' AND key = ${input.key})`,
           ),
         )
-        .returning();
-      if (!row) {
-        const [same] = await tx.select().from(registrations).where(eq(registrations.id, id));
-        if (!same) throw new Error(`no row for registration ${id}`);
-        return toRegistration(same);
-      }
+        .returning(ROW);
+      if (!row) return toRegistration(await selectRow(tx, id));
       await append(tx, {
         event: 'registration.parked',
         registrationId: id,
         userId: row.userId,
         actor: SYSTEM_ACTOR,
         key: input.key,
-        details: { code: input.failure.code },
+        details: { code: input.failure.code, cause: input.failure.cause },
       });
       return toRegistration(row);
     }),
   );
 }
 
-/** The run has seen the operator's wish to go on. The returned row says what is wanted now. */
+/**
+ * The run has seen the operator's wish to go on. The returned row says what is wanted now. Where it
+ * wants other roles, the grace of earlier group writes counts from here: none is in flight any more.
+ */
 export async function takeWish(db: Database, id: string): Promise<Registration> {
   return await atEdge(() =>
     db.transaction(async (tx) => {
       const [taken] = await tx
         .update(registrations)
-        .set({ wishTakenAt: new Date() })
+        .set({
+          wishTakenAt: sql`clock_timestamp()`,
+          rolesReplacedAt: sql`CASE WHEN wish = 'roles' AND roles_replaced_at IS NOT NULL
+            THEN clock_timestamp() ELSE roles_replaced_at END`,
+        })
         .where(
           and(
             eq(registrations.id, id),
@@ -91,10 +94,8 @@ export async function takeWish(db: Database, id: string): Promise<Registration> 
             sql`status NOT IN ('completed', 'failed', 'cancelled')`,
           ),
         )
-        .returning();
-      const row =
-        taken ?? (await tx.select().from(registrations).where(eq(registrations.id, id)))[0];
-      if (!row) throw new Error(`no row for registration ${id}`);
+        .returning(ROW);
+      const row = taken ?? (await selectRow(tx, id));
       if (taken) {
         await append(tx, {
           event: 'registration.resumed',
@@ -119,10 +120,10 @@ export async function claimForResume(
   return await atEdge(() =>
     db
       .update(registrations)
-      .set({ nextResumeAt: sql`now() + make_interval(secs => ${claimSeconds})` })
+      .set({ nextResumeAt: sql`clock_timestamp() + make_interval(secs => ${claimSeconds})` })
       .where(
         sql`id IN (SELECT id FROM registrations
-          WHERE status = 'roles_pending' AND next_resume_at <= now()
+          WHERE status = 'roles_pending' AND next_resume_at <= clock_timestamp()
           ORDER BY next_resume_at LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
       )
       .returning({ id: registrations.id, resumeAttempts: registrations.resumeAttempts }),

@@ -1,9 +1,9 @@
-import { eq, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
 import { atEdge } from './database-error.ts';
-import { toRegistration } from './row.ts';
+import { selectRow, toRegistration } from './row.ts';
 import { done, mergeSteps, readRow, updateRow } from './run.ts';
 
 /** The row, and its sealed password; null: nobody chose one, or it is wiped. */
@@ -12,8 +12,7 @@ export async function readSealed(
   id: string,
 ): Promise<{ row: Registration; sealed: Uint8Array | null }> {
   return await atEdge(async () => {
-    const [row] = await db.select().from(registrations).where(eq(registrations.id, id));
-    if (!row) throw new Error(`no row for registration ${id}`);
+    const row = await selectRow(db, id);
     return { row: toRegistration(row), sealed: row.sealedPassword };
   });
 }
@@ -25,7 +24,7 @@ export async function notePasswordSet(
   attempts: number,
 ): Promise<Registration> {
   const row = await updateRow(db, id, {
-    passwordSetAt: sql`coalesce(password_set_at, now())`,
+    passwordSetAt: sql`coalesce(password_set_at, clock_timestamp())`,
     sealedPassword: null,
     steps: mergeSteps({ setPassword: done(attempts) }),
   });
@@ -46,11 +45,11 @@ export async function wipeOldSeals(
       .update(registrations)
       .set({
         sealedPassword: null,
-        nextResumeAt: sql`CASE WHEN status = 'roles_pending' THEN now() ELSE next_resume_at END`,
+        nextResumeAt: sql`CASE WHEN status = 'roles_pending' THEN clock_timestamp() ELSE next_resume_at END`,
       })
       .where(
         sql`id IN (SELECT id FROM registrations WHERE sealed_password IS NOT NULL
-          AND sealed_at < now() - make_interval(secs => ${olderThanMs / 1000})
+          AND sealed_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1000})
           LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
       )
       .returning({ id: registrations.id });

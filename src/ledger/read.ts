@@ -6,7 +6,7 @@ import type { Grants } from '../domain/grants.ts';
 import type { Registration } from '../domain/registration.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
-import { toRegistration } from './row.ts';
+import { ROW, toRegistration } from './row.ts';
 
 /** Counting stops here: beyond it a total costs more than it tells. */
 const COUNT_BOUND = 10_000;
@@ -25,7 +25,7 @@ export interface RegistrationFilter {
 
 export async function readRegistration(db: Database, id: string): Promise<Registration | null> {
   return await atEdge(async () => {
-    const [row] = await db.select().from(registrations).where(eq(registrations.id, id));
+    const [row] = await db.select(ROW).from(registrations).where(eq(registrations.id, id));
     return row ? toRegistration(row) : null;
   });
 }
@@ -80,7 +80,7 @@ export async function listRegistrations(
     : undefined;
   return await atEdge(async () => {
     const rows = await db
-      .select()
+      .select(ROW)
       .from(registrations)
       .where(and(...conditions(filter), page))
       .orderBy(desc(registrations.acceptedAt), desc(registrations.id))

@@ -3,13 +3,13 @@ import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { outbox, outboxDeliveries, registrations } from '../db/schema.ts';
 
-import type { CreateOutcome, Registration } from '../domain/registration.ts';
+import type { PublicFailure, Registration } from '../domain/registration.ts';
 import { OPEN, OPEN_FORWARD } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
 import type { UserEventType } from '../domain/user-event.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
-import { toRegistration, type RegistrationRow } from './row.ts';
+import { ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 
 /** Told once, after the commit, by the call that really moved the row; a repeat moves nothing. */
 export type OnMoved = (row: Registration) => void;
@@ -18,22 +18,23 @@ export type OnMoved = (row: Registration) => void;
 export type StepUpdates = Readonly<Record<string, StepRecord>>;
 
 /** The row is one of the saga's own, still going forward, and nobody wants it cancelled. */
-const GOES_FORWARD = and(
+export const GOES_FORWARD = and(
   inArray(registrations.status, [...OPEN_FORWARD]),
   sql`wish IS DISTINCT FROM 'cancel'`,
 );
 
 /** The row as it stands. @throws DatabaseError; an id without a row is a bug and throws too. */
 export async function readRow(db: Database, id: string): Promise<Registration> {
-  return await atEdge(async () => {
-    const [row] = await db.select().from(registrations).where(eq(registrations.id, id));
-    if (!row) throw new Error(`no row for registration ${id}`);
-    return toRegistration(row);
-  });
+  return await atEdge(async () => toRegistration(await selectRow(db, id)));
 }
 
-/** Begins the steps: accepted or running becomes running. A parked or closing row, or one that
- * carries the wish to cancel, stays as it is; the returned row says which. */
+const BEGINS = sql`status IN ('accepted', 'running') AND wish IS DISTINCT FROM 'cancel'`;
+
+/**
+ * Begins the steps: accepted or running becomes running. A parked, closing or closed row, or one that
+ * carries the wish to cancel, keeps its status; the returned row says which. An open row learns which
+ * run looked at it last.
+ */
 export async function begin(
   db: Database,
   id: string,
@@ -43,72 +44,14 @@ export async function begin(
     db,
     id,
     {
-      status: 'running',
+      status: sql`CASE WHEN ${BEGINS} THEN 'running' ELSE status END`,
       runId: sql`coalesce(${runId}::text, run_id)`,
-      rolesTouched: sql`ARRAY(SELECT DISTINCT unnest(roles_touched || roles))`,
+      rolesTouched: sql`CASE WHEN ${BEGINS}
+        THEN ARRAY(SELECT DISTINCT unnest(roles_touched || roles)) ELSE roles_touched END`,
     },
-    and(
-      inArray(registrations.status, ['accepted', 'running']),
-      sql`wish IS DISTINCT FROM 'cancel'`,
-    ),
+    inArray(registrations.status, [...OPEN]),
   );
   return begun ?? (await readRow(db, id));
-}
-
-/** Notes that AdminCreateUser is about to be called. null: the row no longer goes forward. */
-export async function noteCreateAttempt(db: Database, id: string): Promise<Registration | null> {
-  return await updateRow(
-    db,
-    id,
-    {
-      createAttemptedAt: new Date(),
-      createOutcome: null,
-      createUnansweredAt: sql`CASE WHEN create_attempted_at IS NOT NULL
-        AND (create_outcome IS NULL OR create_outcome = 'errored')
-        THEN create_attempted_at ELSE create_unanswered_at END`,
-    },
-    GOES_FORWARD,
-  );
-}
-
-/**
- * Notes what became of the create; whatever the status, since it is what happened.
- * @param lastAnswered false when an earlier attempt, whose effect is not known, is what was looked
- * into: it stays open, and its absence has to be confirmed
- */
-export async function noteCreateOutcome(
-  db: Database,
-  id: string,
-  outcome: Exclude<CreateOutcome, 'created'>,
-  lastAnswered = true,
-): Promise<Registration | null> {
-  const unanswered = lastAnswered
-    ? {}
-    : { createUnansweredAt: sql`coalesce(create_unanswered_at, create_attempted_at)` };
-  return await updateRow(
-    db,
-    id,
-    { createOutcome: outcome, ...unanswered },
-    sql`create_outcome IS DISTINCT FROM 'created'`,
-  );
-}
-
-/** Notes the user: `username` and `sub` as the create reply, or the adopted user, gave them. */
-export async function noteCreated(
-  db: Database,
-  id: string,
-  user: { readonly username: string; readonly sub: string },
-  attempts: number,
-): Promise<Registration> {
-  const row = await updateRow(db, id, {
-    createOutcome: 'created',
-    createUnansweredAt: null,
-    cognitoUsername: user.username,
-    userId: user.sub,
-    userCreatedAt: sql`coalesce(user_created_at, now())`,
-    steps: mergeSteps({ createUser: done(attempts) }),
-  });
-  return row ?? (await readRow(db, id));
 }
 
 /** Notes steps of an open row; a closed one stays as it is. */
@@ -122,37 +65,26 @@ export async function noteSteps(
   return row ?? (await readRow(db, id));
 }
 
-export async function noteRolesAssigned(
+/** Records what a running row waits for; one that was decided since keeps what it says. */
+export async function recordRunningFailure(
   db: Database,
   id: string,
-  roles: readonly string[],
-  steps: StepUpdates,
-): Promise<Registration> {
-  const row = await updateRow(db, id, {
-    rolesAssigned: sql`ARRAY(SELECT DISTINCT unnest(roles_assigned || ${textArray(roles)}))`,
-    steps: mergeSteps(steps),
-  });
-  return row ?? (await readRow(db, id));
-}
-
-export async function noteRoleRemoved(
-  db: Database,
-  id: string,
-  role: string,
-  steps: StepUpdates,
-): Promise<Registration> {
-  const row = await updateRow(db, id, {
-    rolesAssigned: sql`array_remove(roles_assigned, ${role})`,
-    rolesTouched: sql`array_remove(roles_touched, ${role})`,
-    steps: mergeSteps(steps),
-  });
-  return row ?? (await readRow(db, id));
+  failure: PublicFailure,
+): Promise<void> {
+  await updateRow(
+    db,
+    id,
+    { failure },
+    sql`status = 'running' AND create_outcome IS DISTINCT FROM 'created'
+    AND (wish IS NULL OR wish_taken_at IS NOT NULL)`,
+  );
 }
 
 export type CompleteResult =
   /** Also when it was completed before. */
   | { readonly kind: 'completed'; readonly registration: Registration }
-  /** Other roles were wished since `roles` were assigned, or the password is not set: not done yet. */
+  /** Other roles were wanted since `roles` were assigned, the user's groups are not confirmed after
+   * that, or the password is not set: not done yet. */
   | { readonly kind: 'steps_left'; readonly registration: Registration }
   | { readonly kind: 'not_open'; readonly registration: Registration };
 
@@ -171,16 +103,15 @@ export async function complete(
   let moved: Registration | undefined;
   const result = await atEdge(() =>
     db.transaction(async (tx): Promise<CompleteResult> => {
-      const now = new Date();
       const [row] = await tx
         .update(registrations)
         .set({
           status: 'completed',
-          finishedAt: now,
+          finishedAt: sql`clock_timestamp()`,
           failure: null,
           nextResumeAt: null,
           rolesAssigned: sql`roles`,
-          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, now()) END`,
+          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, clock_timestamp()) END`,
           invitationStatus: sql`CASE WHEN invite THEN 'pending' ELSE 'none' END`,
           steps: mergeSteps(steps),
         })
@@ -191,11 +122,12 @@ export async function complete(
             sql`create_outcome = 'created'`,
             sql`(sealed_at IS NULL OR password_set_at IS NOT NULL)`,
             sql`roles @> ${textArray(roles)} AND roles <@ ${textArray(roles)}`,
-            // A role that was once wished and is not any more has to be removed first.
-            sql`roles_touched <@ roles`,
+            // A role that was wanted once and is not any more has to be removed first.
+            sql`roles_touched <@ (roles || roles_removed)`,
+            sql`(roles_replaced_at IS NULL OR roles_confirmed_at >= roles_replaced_at)`,
           ),
         )
-        .returning();
+        .returning(ROW);
       if (!row) return await whyNotCompleted(tx, id);
       await append(tx, {
         event: 'user.registered',
@@ -205,7 +137,7 @@ export async function complete(
         key: row.userId ?? '',
         details: { roles: row.roles, door: row.door },
       });
-      await tellOthers(tx, row, now);
+      await tellOthers(tx, row, row.finishedAt ?? row.readAt);
       moved = toRegistration(row);
       return { kind: 'completed', registration: moved };
     }),
@@ -215,8 +147,7 @@ export async function complete(
 }
 
 async function whyNotCompleted(tx: Transaction, id: string): Promise<CompleteResult> {
-  const [row] = await tx.select().from(registrations).where(eq(registrations.id, id));
-  if (!row) throw new Error(`no row for registration ${id}`);
+  const row = await selectRow(tx, id);
   const registration = toRegistration(row);
   if (row.status === 'completed') return { kind: 'completed', registration };
   const forward = (OPEN_FORWARD as readonly string[]).includes(row.status) && row.wish !== 'cancel';
@@ -256,7 +187,7 @@ export function done(attempts: number): StepRecord {
   return { status: 'done', attempts, lastError: null };
 }
 
-function textArray(values: readonly string[]): SQL {
+export function textArray(values: readonly string[]): SQL {
   return sql`${sql.param([...values])}::text[]`;
 }
 
@@ -272,7 +203,7 @@ export async function updateRow(
       .update(registrations)
       .set(set)
       .where(and(eq(registrations.id, id), condition))
-      .returning();
+      .returning(ROW);
     return row ? toRegistration(row) : null;
   });
 }

@@ -1,13 +1,16 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
+import type { Registration } from '../domain/registration.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
+import { ROW, toRegistration } from './row.ts';
 
 export interface OpenRow {
   readonly id: string;
   readonly status: RegistrationStatus;
-  readonly acceptedAt: Date;
+  /** Since it was accepted, by PostgreSQL's clock. */
+  readonly ageMs: number;
 }
 
 /** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first; a new
@@ -18,7 +21,7 @@ export async function openRows(db: Database, limit: number, sweptBefore: Date): 
       .select({
         id: registrations.id,
         status: registrations.status,
-        acceptedAt: registrations.acceptedAt,
+        ageMs: sql<number>`(extract(epoch FROM clock_timestamp() - accepted_at) * 1000)::float8`,
       })
       .from(registrations)
       .where(
@@ -35,9 +38,49 @@ export async function noteSwept(db: Database, ids: readonly string[]): Promise<v
   await atEdge(() =>
     db
       .update(registrations)
-      .set({ sweptAt: new Date() })
+      .set({ sweptAt: sql`clock_timestamp()` })
       .where(inArray(registrations.id, [...ids])),
   );
+}
+
+/**
+ * How long ago a sweep first saw that this run had ended, by PostgreSQL's clock, in ms. Temporal's time
+ * of the end is another machine's.
+ * @param record false only reads
+ */
+export async function endedRunSeenForMs(
+  db: Database,
+  id: string,
+  runId: string,
+  record: boolean,
+): Promise<number> {
+  return await atEdge(async () => {
+    if (record) {
+      await db
+        .update(registrations)
+        .set({ endedRunId: runId, endedRunSeenAt: sql`clock_timestamp()` })
+        .where(and(eq(registrations.id, id), sql`ended_run_id IS DISTINCT FROM ${runId}`));
+    }
+    const [row] = await db
+      .select({
+        seenForMs: sql<number>`(extract(epoch FROM clock_timestamp() - ended_run_seen_at) * 1000)::float8`,
+      })
+      .from(registrations)
+      .where(and(eq(registrations.id, id), eq(registrations.endedRunId, runId)));
+    return row?.seenForMs ?? 0;
+  });
+}
+
+/** Rows that name users of ours which must not stay. */
+export async function rowsWithStrays(db: Database, limit: number): Promise<Registration[]> {
+  return await atEdge(async () => {
+    const rows = await db
+      .select(ROW)
+      .from(registrations)
+      .where(sql`stray_usernames <> '{}'`)
+      .limit(limit);
+    return rows.map(toRegistration);
+  });
 }
 
 /** Those of these registrations that are closed. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { AuditEventName } from '../domain/audit-event.ts';
@@ -7,7 +7,8 @@ import type { Registration, WishKind } from '../domain/registration.ts';
 import { isCompensating, OPEN_FORWARD } from '../domain/status.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
-import { toRegistration, type RegistrationRow } from './row.ts';
+import { ROW, toRegistration, type RegistrationRow } from './row.ts';
+import { textArray } from './run.ts';
 
 export interface WishInput {
   readonly actor: string;
@@ -18,13 +19,17 @@ export type ResumeWishResult =
   | { readonly kind: 'done'; readonly registration: Registration }
   | { readonly kind: 'not_parked' };
 
-/** Wants a parked run resumed (it is `running` again at once) or a stuck cleanup tried again. */
+/** Wants a parked run resumed (it is `running` again at once), a create that goes on slowly tried
+ * again, or a stuck cleanup tried again. */
 export async function wishRetry(
   db: Database,
   id: string,
   wish: WishInput,
 ): Promise<ResumeWishResult> {
-  return await resumeWish(db, id, 'retry', wish, {}, ['roles_pending', 'cleanup_required']);
+  // A running row carries a failure only while its create goes on slowly.
+  const resumable = sql`(status IN ('roles_pending', 'cleanup_required')
+    OR (status = 'running' AND failure IS NOT NULL))`;
+  return await resumeWish(db, id, 'retry', wish, {}, resumable);
 }
 
 /** Wants other roles on a parked run, and the run resumed. */
@@ -34,7 +39,7 @@ export async function wishRoles(
   wish: WishInput & { readonly roles: readonly string[] },
 ): Promise<ResumeWishResult> {
   const roles = [...wish.roles];
-  return await resumeWish(db, id, 'roles', wish, { roles }, ['roles_pending']);
+  return await resumeWish(db, id, 'roles', wish, { roles }, sql`status = 'roles_pending'`);
 }
 
 /** Wants everything taken back. While compensating it is audited and changes nothing. */
@@ -52,9 +57,9 @@ export async function wishCancel(
         .update(registrations)
         .set(wishColumns('cancel', wish))
         .where(and(eq(registrations.id, id), inArray(registrations.status, [...OPEN_FORWARD])))
-        .returning();
+        .returning(ROW);
       const row =
-        open ?? (await tx.select().from(registrations).where(eq(registrations.id, id)))[0];
+        open ?? (await tx.select(ROW).from(registrations).where(eq(registrations.id, id)))[0];
       if (!row || (!open && !isCompensating(row.status))) return { kind: 'already_closed' };
       await appendWish(tx, row, 'registration.cancel_requested', wish, {});
       return { kind: open ? 'done' : 'compensating', registration: toRegistration(row) };
@@ -76,7 +81,7 @@ export async function undeliveredWishes(
         and(
           sql`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
           sql`wish IS NOT NULL AND wish_taken_at IS NULL`,
-          sql`wish_at < now() - make_interval(secs => ${olderThanMs / 1000})`,
+          sql`wish_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1000})`,
         ),
       )
       .orderBy(registrations.wishAt)
@@ -91,13 +96,16 @@ async function resumeWish(
   kind: 'retry' | 'roles',
   wish: WishInput,
   change: { roles?: string[] },
-  from: ('roles_pending' | 'cleanup_required')[],
+  resumable: SQL,
 ): Promise<ResumeWishResult> {
   return await atEdge(() =>
     db.transaction(async (tx) => {
       const touched = change.roles
         ? {
-            rolesTouched: sql`ARRAY(SELECT DISTINCT unnest(roles_touched || roles || ${sql.param(change.roles)}::text[]))`,
+            rolesTouched: sql`ARRAY(SELECT DISTINCT unnest(roles_touched || roles || ${textArray(change.roles)}))`,
+            rolesRemoved: sql`ARRAY(SELECT unnest(roles_removed) EXCEPT SELECT unnest(${textArray(change.roles)}))`,
+            // Without a user no write to its groups can be on its way.
+            rolesReplacedAt: sql`CASE WHEN create_outcome = 'created' THEN clock_timestamp() END`,
           }
         : {};
       const [row] = await tx
@@ -107,19 +115,21 @@ async function resumeWish(
           ...touched,
           ...wishColumns(kind, wish),
           status: sql`CASE status WHEN 'roles_pending' THEN 'running' ELSE status END`,
-          failure: sql`CASE status WHEN 'roles_pending' THEN NULL ELSE failure END`,
+          failure: sql`CASE WHEN status IN ('roles_pending', 'running') THEN NULL ELSE failure END`,
           nextResumeAt: null,
           resumeAttempts: 0,
+          // A full budget again.
+          existsSince: null,
         })
         .where(
           and(
             eq(registrations.id, id),
-            inArray(registrations.status, from),
+            resumable,
             // A wish to cancel stands: nothing may put it off.
             sql`(wish IS DISTINCT FROM 'cancel' OR status = 'cleanup_required')`,
           ),
         )
-        .returning();
+        .returning(ROW);
       if (!row) return { kind: 'not_parked' };
       const event =
         kind === 'roles' ? 'registration.roles_requested' : 'registration.retry_requested';
@@ -134,7 +144,7 @@ function wishColumns(kind: WishKind, { actor, reason }: WishInput) {
     wish: kind,
     wishActor: actor,
     wishReason: reason,
-    wishAt: new Date(),
+    wishAt: sql`clock_timestamp()`,
     wishTakenAt: null,
   };
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Registration } from '../domain/registration.ts';
+import { ProviderUnavailable } from '../domain/role.ts';
 import {
   accept,
   release,
@@ -7,8 +9,12 @@ import {
   type AcceptInput,
   type AcceptResult,
 } from '../ledger/accept.ts';
+import { nowOf } from '../ledger/row.ts';
 import type { Secret } from '../secrets/secret.ts';
 import type { AppDeps } from './app-deps.ts';
+
+/** Between the two answers that a user is gone. */
+const BETWEEN_ABSENCES_MS = 2000;
 
 /** Who asks, as far as an idempotency key goes. */
 type Keyed = Pick<AcceptInput, 'requestedBy' | 'keyScope' | 'idempotencyKey'>;
@@ -60,11 +66,14 @@ function seal({ sealing }: Pick<AppDeps, 'sealing'>, password: Secret, id: strin
   return sealing.seal(password, id);
 }
 
-/** Whether the user of a completed row is no longer in the pool. A young one may just not be visible. */
+/** Whether the user of a completed row is no longer in the pool. A young one may just not be visible;
+ * and one answer may come from a replica that lags, which a second at once would meet again. */
 async function isGone(deps: AppDeps, holder: Registration): Promise<boolean> {
   const { status, finishedAt, cognitoUsername } = holder;
   if (status !== 'completed' || finishedAt === null || cognitoUsername === null) return false;
-  if (Date.now() - finishedAt.getTime() < deps.propagationGraceSeconds * 1000) return false;
+  if (nowOf(holder) - finishedAt.getTime() < deps.propagationGraceSeconds * 1000) return false;
   if (await deps.directory.userExists(cognitoUsername)) return false;
+  await delay(BETWEEN_ABSENCES_MS, undefined, { signal: deps.closing }).catch(() => undefined);
+  if (deps.closing.aborted) throw new ProviderUnavailable('user');
   return !(await deps.directory.userExists(cognitoUsername));
 }

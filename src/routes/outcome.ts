@@ -22,7 +22,7 @@ export function problemOf(row: Registration): Problem | null {
 export function publicFailureOf({ status, failure }: Registration): PublicFailure | null {
   if (!failure || !isCompensating(status)) return failure;
   const title = failureOfCode(failure.code)?.title ?? FAILURES.rejected.title;
-  return { code: failure.code, detail: `${title}. What was done is not taken back yet.` };
+  return { ...failure, detail: `${title}. What was done is not taken back yet.` };
 }
 
 function bothFailures({ failure, compensationFailures, closesAs, steps }: Registration): string {

@@ -19,6 +19,7 @@ export const EXAMPLE_RECEIPT: Receipt = {
   acceptedAt: '2026-01-31T09:30:00.000Z',
   finishedAt: '2026-01-31T09:30:01.250Z',
   failure: null,
+  resumesAt: null,
   compensationFailures: [],
   steps: [
     { name: 'createUser', ...done },

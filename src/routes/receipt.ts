@@ -1,6 +1,6 @@
 import type { AuditEvent } from '../domain/audit-event.ts';
-import type { FailureCode } from '../domain/failure.ts';
-import { workflowIdOf, type PublicFailure, type Registration } from '../domain/registration.ts';
+import { isFailureName, type FailureCode, type FailureName } from '../domain/failure.ts';
+import { workflowIdOf, type Registration } from '../domain/registration.ts';
 import type { PendingAttempt, RunState } from '../domain/runs.ts';
 import { stepsInOrder, type StepRecord } from '../domain/step.ts';
 import { isFailureCode } from '../problem-details.ts';
@@ -43,10 +43,16 @@ export function toReceipt(
     door: row.door,
     acceptedAt: row.acceptedAt.toISOString(),
     finishedAt: iso(row.finishedAt),
-    failure: failure && toFailure(failure),
+    failure: failure && {
+      code: codeOf(failure.code) ?? 'registration_failed',
+      cause: causeOf(failure.cause),
+      detail: failure.detail,
+    },
+    resumesAt: row.status === 'roles_pending' ? iso(row.nextResumeAt) : null,
     compensationFailures: row.compensationFailures.map((stuck) => ({
       step: stuck.step,
-      ...toFailure(stuck),
+      code: codeOf(stuck.code) ?? 'registration_failed',
+      detail: stuck.detail,
     })),
     steps: stepsOf(row, run?.kind === 'open' ? run.pending : []),
     timeline: timeline.map((event) => ({
@@ -92,13 +98,13 @@ function linkTo(
   return `${base}/namespaces/${encodeURIComponent(namespace)}/workflows/${workflow}${run}`;
 }
 
-function toFailure({ code, detail }: PublicFailure) {
-  return { code: codeOf(code) ?? 'registration_failed', detail };
-}
-
 // A row may have been written by another version: what this one does not list is not invented.
 function codeOf(code: string | null): FailureCode | null {
   return code !== null && isFailureCode(code) ? code : null;
+}
+
+function causeOf(cause: string): FailureName {
+  return isFailureName(cause) ? cause : 'unknown_error';
 }
 
 function iso(time: Date | null): string | null {

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { AUDIT_EVENTS } from '../domain/audit-event.ts';
-import { FAILURES, type FailureCode } from '../domain/failure.ts';
+import { FAILURES, type FailureCode, type FailureName } from '../domain/failure.ts';
 import { DOORS } from '../domain/registration.ts';
 import { STATUSES } from '../domain/status.ts';
 import { STEP_STATUSES } from '../domain/step.ts';
@@ -10,6 +10,10 @@ import { STEP_STATUSES } from '../domain/step.ts';
 const codes = [...new Set(Object.values(FAILURES).map((failure): FailureCode => failure.code))];
 
 export const ProblemCode = z.enum(codes).openapi('ProblemCode');
+/** The rows of the failure table by name; every registration's failure is one of them. */
+export const FailureCause = z
+  .enum(Object.keys(FAILURES) as [FailureName, ...FailureName[]])
+  .openapi('FailureCause');
 export const RegistrationStatusSchema = z.enum(STATUSES).openapi('RegistrationStatus');
 export const StepStatusSchema = z.enum(STEP_STATUSES).openapi('StepStatus');
 export const DoorSchema = z.enum(DOORS).openapi('Door');
@@ -18,7 +22,9 @@ export const InvitationStatus = z.enum(['none', 'pending', 'sent']).openapi('Inv
 
 const id = z.string().openapi({ format: 'uuid' });
 const at = z.string().openapi({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' });
-const failure = z.object({ code: ProblemCode, detail: z.string() }).openapi('PublicFailure');
+const failure = z
+  .object({ code: ProblemCode, cause: FailureCause, detail: z.string() })
+  .openapi('PublicFailure');
 
 // `.nullable()` of a named schema would make the name itself nullable, or an enumeration that
 // refuses its null.
@@ -84,6 +90,9 @@ export const ReceiptSchema = z
     acceptedAt: at,
     finishedAt: at.nullable(),
     failure: orNull(failure),
+    resumesAt: at.nullable().openapi({
+      description: 'When the schedule resumes a parked run; null for any other.',
+    }),
     compensationFailures: z.array(
       z.object({ step: z.string(), code: ProblemCode, detail: z.string() }),
     ),

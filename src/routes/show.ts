@@ -29,16 +29,16 @@ export async function receiptOf(deps: AppDeps, row: Registration): Promise<Recei
   return toReceipt(row, timeline, run, deps.temporal);
 }
 
-/** The receipts of a page; from the ledger alone. */
-export async function receiptsOf(
-  deps: Pick<AppDeps, 'db' | 'temporal'>,
-  rows: readonly Registration[],
-): Promise<Receipt[]> {
-  const timelines = await readTimelines(
-    deps.db,
-    rows.map(({ id }) => id),
+/** The receipts of a page: each says what the receipt alone says. */
+export async function receiptsOf(deps: AppDeps, rows: readonly Registration[]): Promise<Receipt[]> {
+  const ids = rows.map(({ id }) => id);
+  const [timelines, runs] = await Promise.all([
+    readTimelines(deps.db, ids),
+    Promise.all(rows.map((row) => liveRun(deps, row))),
+  ]);
+  return rows.map((row, index) =>
+    toReceipt(row, timelines.get(row.id) ?? [], runs[index] ?? null, deps.temporal),
   );
-  return rows.map((row) => toReceipt(row, timelines.get(row.id) ?? [], null, deps.temporal));
 }
 
 /** What Temporal says of an open registration's run; null where it does not say so in time. */

@@ -14,9 +14,9 @@ import { ledgerSightings, sightingsInMemory } from '../../activities/sightings.t
 import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import { release } from '../../src/ledger/accept.ts';
-import { beginCompensation, close } from '../../src/ledger/compensation.ts';
-import { done } from '../../src/ledger/run.ts';
+import { beginCompensation } from '../../src/ledger/compensation.ts';
 import { addUser, removeUser } from '../stack/pool-user.ts';
+import { closeProved } from '../stack/close-proved.ts';
 import { Steps } from '../stack/steps.ts';
 
 let steps: Steps;
@@ -81,7 +81,7 @@ const failed = async (): Promise<Registration> => {
   const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
   await beginCompensation(steps.db, id, cause, cause.failure, {});
   await deleteUser(steps.context(), id);
-  return await close(steps.db, id, done(1));
+  return await closeProved(steps.db, id);
 };
 const subOf = async (email: string): Promise<string | null> => {
   const at = { UserPoolId: steps.pool.userPoolId, Username: email };

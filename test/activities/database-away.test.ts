@@ -82,7 +82,7 @@ test('cut after AdminDeleteUser: gone is done', async () => {
   await beginCompensation(steps.db, id, cause, publicFailure('registration_cancelled'), {});
   const provider = cuttingAfter('deleteUser');
   await untilDone((first) => deleteUser(steps.context(first ? { provider } : {}), id));
-  expect((await steps.row(id)).userDeletedAt).not.toBeNull();
+  expect((await steps.row(id)).absenceConfirmedAt).not.toBeNull();
   expect(await steps.effects('AdminDeleteUser')).toBe(1);
 });
 

@@ -7,9 +7,10 @@ import { ProviderError } from '../../activities/provider-error.ts';
 import { registerAtOnce } from '../../activities/register-at-once.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import { CALL_OUTCOMES, type ProviderCall } from '../../src/domain/tally.ts';
-import { beginCompensation, close } from '../../src/ledger/compensation.ts';
-import { complete, done } from '../../src/ledger/run.ts';
+import { beginCompensation } from '../../src/ledger/compensation.ts';
+import { complete } from '../../src/ledger/run.ts';
 import { times } from '../ledger/ledger-under-test.ts';
+import { closeProved } from '../stack/close-proved.ts';
 import { Steps } from '../stack/steps.ts';
 
 const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
@@ -46,7 +47,7 @@ test('compensation and its end, repeated and all at once, are told once each', a
   const { id } = await steps.begun();
   await times(20, () => beginCompensation(steps.db, id, FAILED, CANCELLED, {}, moved));
   expect(told).toEqual(['compensating']);
-  await times(20, () => close(steps.db, id, done(1), moved));
+  await times(20, () => closeProved(steps.db, id, moved));
   expect(told).toEqual(['compensating', 'failed']);
 });
 

@@ -5,12 +5,14 @@ import { registerAtOnce } from '../../activities/register-at-once.ts';
 import { setPassword } from '../../activities/set-password.ts';
 import { assignRole, removeRole } from '../../activities/roles.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
-import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
+import { beginCompensation, requireCleanup } from '../../src/ledger/compensation.ts';
 import { park, takeWish } from '../../src/ledger/park.ts';
 import { readSealed } from '../../src/ledger/password.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
-import { begin, complete, done, noteCreateAttempt } from '../../src/ledger/run.ts';
+import { recordCreateAttempt } from '../../src/ledger/create-attempt.ts';
+import { begin, complete, done } from '../../src/ledger/run.ts';
 import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { closeProved } from '../stack/close-proved.ts';
 import { signsIn } from '../stack/passwords.ts';
 import { addUser, portrait } from '../stack/pool-user.ts';
 import { Steps } from '../stack/steps.ts';
@@ -182,7 +184,7 @@ test('deleteUser twice: one delete; and none once the row is closed', async () =
   await deleteUser(steps.context(), id);
   expect(await steps.effects('AdminDeleteUser')).toBe(1);
   expect((await steps.row(id)).userDeletedAt).toEqual(userDeletedAt);
-  await close(steps.db, id, done(1));
+  await closeProved(steps.db, id);
   await steps.pool.clearCalls();
   await deleteUser(steps.context(), id);
   expect(await steps.pool.calls()).toEqual({});
@@ -203,7 +205,7 @@ test.each([
 ])('deleteUser leaves a user with %s alone', async (_, user) => {
   const row = await steps.begun();
   // An attempt of create without a reply: whoever has the address now may be ours, or not.
-  await noteCreateAttempt(steps.db, row.id);
+  await recordCreateAttempt(steps.db, row);
   await addUser(steps.pool, row.email, { ...user, role: 'admin' });
   const before = await portrait(steps.pool, row.email);
   await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
@@ -242,8 +244,8 @@ test('beginCompensation, requireCleanup, close: twice is once', async () => {
   const failures = [{ step: 'deleteUser', ...publicFailure('server_error') }];
   const required = await requireCleanup(steps.db, id, failures, {});
   expect(await requireCleanup(steps.db, id, failures, {})).toEqual(required);
-  const closed = await close(steps.db, id, done(1));
-  expect(await close(steps.db, id, done(1))).toEqual(closed);
+  const closed = await closeProved(steps.db, id);
+  expect(await closeProved(steps.db, id)).toEqual(closed);
   expect((await requireCleanup(steps.db, id, failures, {})).status).toBe('failed');
   expect(await events(id)).toEqual([
     'registration.requested',
@@ -257,7 +259,7 @@ test('the cause that began the compensation names the end', async () => {
   const { id } = await compensating();
   const cancelled = { closesAs: 'cancelled', failure: CANCELLED } as const;
   await beginCompensation(steps.db, id, cancelled, CANCELLED, {});
-  expect((await close(steps.db, id, done(1))).status).toBe('failed');
+  expect((await closeProved(steps.db, id)).status).toBe('failed');
 });
 
 function parkInput(key: string) {

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accept, type AcceptInput } from '../../src/ledger/accept.ts';
 import { acceptQuietly } from '../../src/ledger/accept-quietly.ts';
-import { appendUnrecordedEvents, beginCompensation, close } from '../../src/ledger/compensation.ts';
+import { appendUnrecordedEvents, beginCompensation } from '../../src/ledger/compensation.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/read.ts';
 import { openRows } from '../../src/ledger/sweep.ts';
-import { CANCELLED, DELETED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
+import { CANCELLED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -88,7 +88,7 @@ test('a key with another request is told, also after a run that failed: who asks
   const other = anybody({ email, idempotencyKey: 'again', requestHash: 'other' });
   expect(await acceptQuietly(ledger.db, other)).toEqual({ kind: 'key_reused' });
   await beginCompensation(ledger.db, input.id, FAILED, CANCELLED, {});
-  await close(ledger.db, input.id, DELETED);
+  await ledger.close(input.id);
   expect(await acceptQuietly(ledger.db, other)).toEqual({ kind: 'key_reused' });
   const same = { ...input, id: randomUUID() };
   expect(await acceptQuietly(ledger.db, same)).toEqual({ kind: 'replayed', id: input.id });

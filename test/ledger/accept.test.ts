@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accept, findByKey, release, requestHashOf } from '../../src/ledger/accept.ts';
-import { CANCELLED, DELETED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
-import { beginCompensation, close } from '../../src/ledger/compensation.ts';
+import { CANCELLED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
+import { beginCompensation } from '../../src/ledger/compensation.ts';
 import { wishCancel } from '../../src/ledger/wishes.ts';
 
 let ledger: Ledger;
@@ -52,7 +52,7 @@ describe('races', () => {
       const result = await accept(ledger.db, ledger.input({ email }));
       if (result.kind !== 'accepted') return null;
       await beginCompensation(ledger.db, result.registration.id, FAILED, CANCELLED, {});
-      return await close(ledger.db, result.registration.id, DELETED);
+      return await ledger.close(result.registration.id);
     });
     const closed = accepted.flatMap((row) => (row ? [row.status] : []));
     expect(closed.length).toBeGreaterThan(0);

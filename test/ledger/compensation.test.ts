@@ -5,12 +5,19 @@ import {
   appendUnrecordedEvents,
   beginCompensation,
   close,
-  noteUserDeleted,
+  recordAbsence,
+  recordUserDeleted,
   requireCleanup,
 } from '../../src/ledger/compensation.ts';
+import {
+  recordCreateAttempt,
+  recordCreated,
+  recordStrayDeleted,
+} from '../../src/ledger/create-attempt.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
+import { begin } from '../../src/ledger/run.ts';
 import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
-import { CANCELLED, DELETED, FAILED, Ledger, PARKED, times } from './ledger-under-test.ts';
+import { CANCELLED, FAILED, Ledger, STUCK, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -18,8 +25,6 @@ beforeAll(async () => {
 });
 afterEach(() => ledger.allowAudit());
 afterAll(() => ledger.stop());
-
-const STUCK = [{ step: 'deleteUser', ...PARKED }];
 
 describe('beginCompensation', () => {
   test('the first cause names the end; a later one changes nothing', async () => {
@@ -65,13 +70,50 @@ describe('requireCleanup', () => {
   });
 });
 
+const DONE = { status: 'done', attempts: 1, lastError: null } as const;
+
 describe('close', () => {
+  test('refuses without a proof that no user of ours is left', async () => {
+    const { id } = await ledger.at('compensating');
+    expect((await close(ledger.db, id)).status).toBe('compensating');
+    expect(await ledger.events(id)).not.toContain('registration.failed');
+  });
+
+  test('refuses when a user was recorded after the proof', async () => {
+    const { id } = await ledger.accepted();
+    const attempted = await recordCreateAttempt(ledger.db, await begin(ledger.db, id));
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    expect(await recordAbsence(ledger.db, await ledger.row(id), {})).toBe(true);
+    await recordCreated(ledger.db, id, { username: 'late', sub: 's' }, 1, 1);
+    expect(attempted).not.toBeNull();
+    expect((await close(ledger.db, id)).status).toBe('compensating');
+  });
+
+  test('a proof is void when a user was recorded since the row was read', async () => {
+    const { id } = await ledger.accepted();
+    await recordCreateAttempt(ledger.db, await begin(ledger.db, id));
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    const read = await ledger.row(id);
+    await recordCreated(ledger.db, id, { username: 'late', sub: 's' }, 1, 1);
+    expect(await recordAbsence(ledger.db, read, {})).toBe(false);
+    expect((await close(ledger.db, id)).status).toBe('compensating');
+  });
+
+  test('refuses while a stray user of ours is still to be deleted', async () => {
+    const { id } = await ledger.at('compensating');
+    expect(await recordAbsence(ledger.db, await ledger.row(id), {})).toBe(true);
+    await recordCreated(ledger.db, id, { username: 'twin', sub: 's' }, null, 1);
+    expect((await close(ledger.db, id)).status).toBe('compensating');
+    await recordStrayDeleted(ledger.db, id, 'twin');
+    expect((await close(ledger.db, id)).status).toBe('failed');
+  });
+
   test('says that done steps were taken back and failed ones failed', async () => {
     const { id } = await ledger.at('running');
     const failed = { status: 'failed', attempts: 1, lastError: 'registration_failed' } as const;
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, { 'assignRole:viewer': failed });
-    await noteUserDeleted(ledger.db, id);
-    const row = await close(ledger.db, id, DELETED);
+    await recordUserDeleted(ledger.db, id, { deleteUser: DONE });
+    const row = await ledger.close(id);
     expect(row).toMatchObject({
       status: 'failed',
       rolesAssigned: [],
@@ -79,7 +121,7 @@ describe('close', () => {
       steps: {
         createUser: { status: 'compensated' },
         'assignRole:viewer': failed,
-        deleteUser: DELETED,
+        deleteUser: DONE,
       },
     });
     expect(row.finishedAt).not.toBeNull();
@@ -88,7 +130,7 @@ describe('close', () => {
 
   test('fifty at once append one event and agree on when it was', async () => {
     const { id } = await ledger.at('compensating');
-    const rows = await times(50, () => close(ledger.db, id, DELETED));
+    const rows = await times(50, () => ledger.close(id));
     expect(new Set(rows.map(({ finishedAt }) => finishedAt?.getTime())).size).toBe(1);
     const events = await ledger.events(id);
     expect(events.filter((event) => event === 'registration.failed')).toHaveLength(1);
@@ -100,7 +142,7 @@ describe('close', () => {
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     await requireCleanup(ledger.db, id, STUCK, {});
     await wishRetry(ledger.db, id, { actor: 'bob', reason: null });
-    await close(ledger.db, id, DELETED);
+    await ledger.close(id);
     const timeline = await readTimeline(ledger.db, id);
     const closing = timeline.find(({ event }) => event === 'registration.cancelled');
     expect(closing?.actor).not.toBe('bob');
@@ -115,7 +157,7 @@ describe('a trail that refuses', () => {
     const { id } = await ledger.at('running');
     await beginCompensation(ledger.db, id, { ...FAILED, closesAs: end }, CANCELLED, {});
     await ledger.refuseAudit(event);
-    expect((await close(ledger.db, id, DELETED)).status).toBe(end);
+    expect((await ledger.close(id)).status).toBe(end);
     expect(await ledger.events(id)).not.toContain(event);
 
     expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
@@ -141,10 +183,10 @@ describe('a trail that refuses', () => {
   test('for a moment only rolls the close back: it is repeated', async () => {
     const { id } = await ledger.at('compensating');
     await ledger.refuseAudit('registration.failed', '40001');
-    await expect(close(ledger.db, id, DELETED)).rejects.toMatchObject({ definitive: false });
+    await expect(ledger.close(id)).rejects.toMatchObject({ definitive: false });
     expect((await ledger.row(id)).status).toBe('compensating');
     await ledger.allowAudit();
-    expect((await close(ledger.db, id, DELETED)).status).toBe('failed');
+    expect((await ledger.close(id)).status).toBe('failed');
     expect(await ledger.events(id)).toContain('registration.failed');
   });
 
@@ -169,14 +211,14 @@ describe('a trail that refuses', () => {
 
 test('a user is noted as deleted only while the row compensates, and the first time counts', async () => {
   const open = await ledger.at('completed');
-  await noteUserDeleted(ledger.db, open.id);
+  await recordUserDeleted(ledger.db, open.id, {});
   expect((await ledger.row(open.id)).userDeletedAt).toBeNull();
 
   const { id } = await ledger.at('compensating');
-  await noteUserDeleted(ledger.db, id);
+  await recordUserDeleted(ledger.db, id, {});
   const { userDeletedAt } = await ledger.row(id);
   await ledger.db.execute(sql`SELECT 1`);
-  await noteUserDeleted(ledger.db, id);
+  await recordUserDeleted(ledger.db, id, {});
   expect((await ledger.row(id)).userDeletedAt).toEqual(userDeletedAt);
 });
 
@@ -184,5 +226,5 @@ test('terminated keeps its own failure', async () => {
   const { id } = await ledger.at('running');
   const terminated = { closesAs: 'failed', failure: publicFailure('terminated') } as const;
   await beginCompensation(ledger.db, id, terminated, CANCELLED, {});
-  expect(await close(ledger.db, id, DELETED)).toMatchObject({ failure: { code: 'terminated' } });
+  expect(await ledger.close(id)).toMatchObject({ failure: { code: 'terminated' } });
 });

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
+import { begin, complete, readRow } from '../../src/ledger/run.ts';
 import {
-  begin,
-  complete,
-  noteRoleRemoved,
-  noteRolesAssigned,
-  readRow,
-} from '../../src/ledger/run.ts';
+  recordGroups,
+  recordRemovalAttempt,
+  recordRoleRemoved,
+  recordRolesAssigned,
+} from '../../src/ledger/roles.ts';
 import { wishCancel, wishRoles } from '../../src/ledger/wishes.ts';
 import { ALICE, CANCELLED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
 
@@ -100,13 +100,15 @@ describe('complete refuses', () => {
 
   test('a role once touched and not wanted any more, until it is removed', async () => {
     const { id } = await ledger.created({ roles: ['a', 'b'] });
-    await noteRolesAssigned(ledger.db, id, ['a'], {});
+    await recordRolesAssigned(ledger.db, id, ['a'], {});
     await ledger.parked(id);
     await wishRoles(ledger.db, id, { ...ALICE, roles: ['b', 'c'] });
     expect(await ledger.row(id)).toMatchObject({ roles: ['b', 'c'], rolesAssigned: ['a'] });
     expect(new Set((await ledger.row(id)).rolesTouched)).toEqual(new Set(['a', 'b', 'c']));
     expect((await complete(ledger.db, id, ['b', 'c'], {})).kind).toBe('steps_left');
-    await noteRoleRemoved(ledger.db, id, 'a', {});
+    await recordRemovalAttempt(ledger.db, id, 'a');
+    await recordRoleRemoved(ledger.db, id, 'a', {});
+    await recordGroups(ledger.db, await ledger.row(id), ['b', 'c']);
     expect(await complete(ledger.db, id, ['b', 'c'], {})).toMatchObject({
       kind: 'completed',
       registration: { rolesAssigned: ['b', 'c'] },

@@ -7,17 +7,19 @@ import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { accept, type AcceptInput } from '../../src/ledger/accept.ts';
-import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
+import { beginCompensation, requireCleanup } from '../../src/ledger/compensation.ts';
 import { park } from '../../src/ledger/park.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
-import { begin, complete, noteCreateAttempt, noteCreated, readRow } from '../../src/ledger/run.ts';
+import { recordCreateAttempt, recordCreated } from '../../src/ledger/create-attempt.ts';
+import { begin, complete, readRow } from '../../src/ledger/run.ts';
 import { acceptInput } from '../stack/accept-input.ts';
+import { closeProved } from '../stack/close-proved.ts';
 import { createTestDatabase } from '../stack/database.ts';
 
 export const CANCELLED = publicFailure('registration_cancelled');
 export const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
 export const PARKED = publicFailure('provider_unavailable_parked');
-export const DELETED = { status: 'done', attempts: 1, lastError: null } as const;
+export const STUCK = [{ step: 'deleteUser', code: PARKED.code, detail: PARKED.detail }];
 export const ALICE = { actor: 'alice', reason: 'because' };
 
 /** The ledger's transactions on a database of its own. */
@@ -61,9 +63,8 @@ export class Ledger {
   /** Begun, and its user created: all that `complete` asks for. */
   async created(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
     const { id } = await this.accepted(wanted);
-    await begin(this.db, id);
-    await noteCreateAttempt(this.db, id);
-    return await noteCreated(this.db, id, { username: `user-${id}`, sub: `sub-${id}` }, 1);
+    await recordCreateAttempt(this.db, await begin(this.db, id));
+    return await recordCreated(this.db, id, { username: `user-${id}`, sub: `sub-${id}` }, 1, 1);
   }
 
   /** A row brought to a status by the ledger's own transactions, its user created. */
@@ -86,7 +87,7 @@ export class Ledger {
         break;
       case 'cleanup_required':
         await compensate('failed');
-        await requireCleanup(this.db, id, [{ step: 'deleteUser', ...PARKED }], {});
+        await requireCleanup(this.db, id, STUCK, {});
         break;
       case 'completed':
         await complete(this.db, id, roles, {});
@@ -94,7 +95,7 @@ export class Ledger {
       case 'failed':
       case 'cancelled':
         await compensate(status);
-        await close(this.db, id, DELETED);
+        await this.close(id);
         break;
     }
     const row = await this.row(id);
@@ -104,6 +105,11 @@ export class Ledger {
 
   async parked(id: string, key: string = randomUUID(), resumeIntervalSeconds = 300) {
     return await park(this.db, id, { failure: PARKED, steps: {}, key, resumeIntervalSeconds });
+  }
+
+  /** With the proof that no user of ours is left. */
+  close(id: string): Promise<Registration> {
+    return closeProved(this.db, id);
   }
 
   row(id: string): Promise<Registration> {

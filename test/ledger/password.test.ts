@@ -1,13 +1,13 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { beginCompensation, close } from '../../src/ledger/compensation.ts';
+import { beginCompensation } from '../../src/ledger/compensation.ts';
 import { notePasswordSet, readSealed, wipeOldSeals } from '../../src/ledger/password.ts';
 import { complete } from '../../src/ledger/run.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { readSource } from '../architecture/source.ts';
-import { CANCELLED, DELETED, FAILED, Ledger } from './ledger-under-test.ts';
+import { CANCELLED, FAILED, Ledger } from './ledger-under-test.ts';
 
 const SEAL = Buffer.from([1, 2, 0, 255]);
 const DAY_MS = 86_400_000;
@@ -49,7 +49,7 @@ describe('the seal', () => {
     const { id } = await created();
     await beginCompensation(ledger.db, id, { ...FAILED, closesAs }, CANCELLED, {});
     expect(await sealOf(id)).toBeNull();
-    expect((await close(ledger.db, id, DELETED)).status).toBe(closesAs);
+    expect((await ledger.close(id)).status).toBe(closesAs);
   });
 
   test.each(['accepted', 'running', 'roles_pending'] as const)('waits in %s', async (status) => {

@@ -1,16 +1,16 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Registration } from '../../src/domain/registration.ts';
 import { STATUSES } from '../../src/domain/status.ts';
 import {
-  begin,
-  noteCreateAttempt,
-  noteCreated,
-  noteCreateOutcome,
-  noteRoleRemoved,
-  noteRolesAssigned,
-} from '../../src/ledger/run.ts';
+  recordGroups,
+  recordRemovalAttempt,
+  recordRoleRemoved,
+  recordRolesAssigned,
+} from '../../src/ledger/roles.ts';
+import { begin, complete } from '../../src/ledger/run.ts';
 import { isLeftover, noteSwept, openRows } from '../../src/ledger/sweep.ts';
-import { wishCancel } from '../../src/ledger/wishes.ts';
+import { wishRoles } from '../../src/ledger/wishes.ts';
 import { ALICE, Ledger, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
@@ -19,69 +19,75 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 
-const USER = { username: 'u', sub: 's' };
-
-describe('what became of the create', () => {
-  test.each(STATUSES)('an attempt is noted while the row goes forward: %s', async (status) => {
-    const { id } = await ledger.at(status);
-    const attempted = await noteCreateAttempt(ledger.db, id);
-    const forward = ['accepted', 'running', 'roles_pending'].includes(status);
-    expect(attempted !== null).toBe(forward);
-  });
-
-  test('and while nobody wants it cancelled', async () => {
-    const { id } = await ledger.at('running');
-    await wishCancel(ledger.db, id, ALICE);
-    expect(await noteCreateAttempt(ledger.db, id)).toBeNull();
-  });
-
-  test('an attempt without a reply is remembered through later ones, until there is a user', async () => {
-    const { id } = await ledger.accepted();
-    await begin(ledger.db, id);
-    const first = await noteCreateAttempt(ledger.db, id);
-    expect(first).toMatchObject({ createOutcome: null, createUnansweredAt: null });
-    const second = await noteCreateAttempt(ledger.db, id);
-    expect(second?.createUnansweredAt).toEqual(first?.createAttemptedAt);
-    const refused = await noteCreateOutcome(ledger.db, id, 'refused');
-    expect(refused).toMatchObject({ createOutcome: 'refused' });
-    const third = await noteCreateAttempt(ledger.db, id);
-    // The second was answered: what is still open is the first.
-    expect(third?.createUnansweredAt).toEqual(first?.createAttemptedAt);
-    const created = await noteCreated(ledger.db, id, USER, 3);
-    expect(created).toMatchObject({
-      createOutcome: 'created',
-      createUnansweredAt: null,
-      cognitoUsername: 'u',
-      userId: 's',
-      steps: { createUser: { status: 'done', attempts: 3 } },
-    });
-  });
-
-  test('created stands, whatever is noted later, and the grace counts from the first note', async () => {
-    const { id, userCreatedAt } = await ledger.at('compensating');
-    expect(await noteCreateOutcome(ledger.db, id, 'refused')).toBeNull();
-    const again = await noteCreated(ledger.db, id, USER, 1);
-    expect(again).toMatchObject({ createOutcome: 'created', status: 'compensating' });
-    expect(again.userCreatedAt).toEqual(userCreatedAt);
-  });
-});
-
 describe('roles', () => {
   test('noted at once by many, each once', async () => {
     const roles = ['a', 'b,c', '"', '\\', '{}', 'NULL'];
     const { id } = await ledger.created({ roles });
-    await times(30, (index) => noteRolesAssigned(ledger.db, id, [roles[index % 6] ?? ''], {}));
+    await times(30, (index) => recordRolesAssigned(ledger.db, id, [roles[index % 6] ?? ''], {}));
     expect((await ledger.row(id)).rolesAssigned.toSorted()).toEqual(roles.toSorted());
-    await noteRolesAssigned(ledger.db, id, [], {});
-    await Promise.all(roles.map((role) => noteRoleRemoved(ledger.db, id, role, {})));
-    expect(await ledger.row(id)).toMatchObject({ rolesAssigned: [], rolesTouched: [], roles });
+    await recordRolesAssigned(ledger.db, id, [], {});
+    await ledger.parked(id);
+    await wishRoles(ledger.db, id, { ...ALICE, roles: [] });
+    await Promise.all(
+      roles.map(async (role) => {
+        await recordRemovalAttempt(ledger.db, id, role);
+        await recordRoleRemoved(ledger.db, id, role, {});
+      }),
+    );
+    const row = await ledger.row(id);
+    expect(row).toMatchObject({ rolesAssigned: [], roles: [] });
+    expect(row.rolesRemoved.toSorted()).toEqual(roles.toSorted());
+  });
+
+  test('a role whose removal was sent, and that is wanted again, counts as neither assigned nor removed', async () => {
+    const { id } = await ledger.created({ roles: ['a', 'b'] });
+    await recordRolesAssigned(ledger.db, id, ['a', 'b'], {});
+    await ledger.parked(id);
+    await wishRoles(ledger.db, id, { ...ALICE, roles: ['a'] });
+    await recordRemovalAttempt(ledger.db, id, 'b');
+    await ledger.db.execute(
+      sql`UPDATE registrations SET status = 'roles_pending' WHERE id = ${id}::uuid`,
+    );
+    await wishRoles(ledger.db, id, { ...ALICE, roles: ['a', 'b'] });
+    // The reply to the removal comes only now.
+    await recordRoleRemoved(ledger.db, id, 'b', {});
+    expect(await ledger.row(id)).toMatchObject({ rolesAssigned: ['a'], rolesRemoved: [] });
+  });
+
+  test('after a replacement a row completes only once its groups were read and agree', async () => {
+    const { id } = await ledger.created({ roles: ['a'] });
+    await ledger.parked(id);
+    await wishRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
+    await recordRemovalAttempt(ledger.db, id, 'a');
+    await recordRoleRemoved(ledger.db, id, 'a', {});
+    expect((await complete(ledger.db, id, ['b'], {})).kind).toBe('steps_left');
+    const differ = await recordGroups(ledger.db, await ledger.row(id), ['a']);
+    expect(differ).toMatchObject({ rolesAssigned: [], rolesRemoved: [], rolesConfirmedAt: null });
+    expect((await complete(ledger.db, id, ['b'], {})).kind).toBe('steps_left');
+    await recordRoleRemoved(ledger.db, id, 'a', {});
+    await recordGroups(ledger.db, await ledger.row(id), ['b', 'given by others']);
+    expect((await complete(ledger.db, id, ['b'], {})).kind).toBe('completed');
+  });
+
+  test('groups that were read before another replacement confirm nothing', async () => {
+    const { id } = await ledger.created({ roles: ['a'] });
+    await ledger.parked(id);
+    await wishRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
+    const read = await ledger.row(id);
+    await ledger.parked(id);
+    await ledger.db.execute(
+      sql`UPDATE registrations SET status = 'roles_pending' WHERE id = ${id}::uuid`,
+    );
+    await wishRoles(ledger.db, id, { ...ALICE, roles: ['a'] });
+    await recordGroups(ledger.db, read, ['b']);
+    expect((await ledger.row(id)).rolesConfirmedAt).toBeNull();
   });
 
   test('steps of many at once are all there', async () => {
     const { id } = await ledger.created();
     const done = { status: 'done', attempts: 1, lastError: null } as const;
     await times(20, (n) =>
-      noteRolesAssigned(ledger.db, id, [`r${n}`], { [`assignRole:r${n}`]: done }),
+      recordRolesAssigned(ledger.db, id, [`r${n}`], { [`assignRole:r${n}`]: done }),
     );
     expect(Object.keys((await ledger.row(id)).steps)).toHaveLength(21);
   });

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Registration } from '../../src/domain/registration.ts';
 import { STATUSES, type RegistrationStatus } from '../../src/domain/status.ts';
-import { beginCompensation, close, requireCleanup } from '../../src/ledger/compensation.ts';
+import { beginCompensation, requireCleanup } from '../../src/ledger/compensation.ts';
 import { begin, complete } from '../../src/ledger/run.ts';
 import { takeWish } from '../../src/ledger/park.ts';
 import { wishCancel, wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
-import { ALICE, CANCELLED, DELETED, FAILED, Ledger, PARKED } from './ledger-under-test.ts';
+import { ALICE, CANCELLED, FAILED, Ledger, PARKED } from './ledger-under-test.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -32,7 +32,7 @@ const RUN: Record<Transition, (row: Registration) => Promise<unknown>> = {
   beginCompensation: ({ id }) => beginCompensation(ledger.db, id, FAILED, CANCELLED, {}),
   requireCleanup: ({ id }) =>
     requireCleanup(ledger.db, id, [{ step: 'deleteUser', ...PARKED }], {}),
-  close: ({ id }) => close(ledger.db, id, DELETED),
+  close: ({ id }) => ledger.close(id),
   takeWish: ({ id }) => takeWish(ledger.db, id),
   wishRetry: ({ id }) => wishRetry(ledger.db, id, ALICE),
   wishRoles: ({ id }) => wishRoles(ledger.db, id, { ...ALICE, roles: ['admin'] }),
@@ -107,14 +107,14 @@ describe('a row that carries the wish to cancel ends cancelled', () => {
     const begun = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     expect(begun).toMatchObject({ closesAs: 'cancelled', failure: CANCELLED });
     expect(begun.wish?.takenAt).not.toBeNull();
-    expect(await close(ledger.db, id, DELETED)).toMatchObject({ status: 'cancelled' });
+    expect(await ledger.close(id)).toMatchObject({ status: 'cancelled' });
     expect(await ledger.events(id)).toContain('registration.cancelled');
   });
 
   test('but a wish that comes while it compensates changes no end', async () => {
     const { id } = await ledger.at('compensating');
     expect(await wishCancel(ledger.db, id, ALICE)).toMatchObject({ kind: 'compensating' });
-    expect(await close(ledger.db, id, DELETED)).toMatchObject({ status: 'failed', wish: null });
+    expect(await ledger.close(id)).toMatchObject({ status: 'failed', wish: null });
     expect(await ledger.events(id)).toContain('registration.cancel_requested');
   });
 });

@@ -38,7 +38,12 @@ test('endings by door, time to usable, compensations by cause', async () => {
   const metrics = metricsOf();
   metrics.tally.moved(row({}));
   metrics.tally.moved(row({ status: 'cancelled', door: 'users' }));
-  metrics.tally.moved(row({ status: 'compensating', failure: { code: 'terminated', detail: '' } }));
+  metrics.tally.moved(
+    row({
+      status: 'compensating',
+      failure: { code: 'terminated', cause: 'terminated', detail: '' },
+    }),
+  );
   metrics.tally.moved(row({ status: 'running' }));
   metrics.tally.compensationFailed('identity_provider_unavailable');
   const shown = await scrape(metrics);

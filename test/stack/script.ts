@@ -64,6 +64,7 @@ export function createScript(path: Path = 'fast'): Script {
       setPassword: (ref) => scripted('setPassword', () => real.setPassword(ref)),
       assignRole: (ref) => scripted('assignRole', () => real.assignRole(ref)),
       removeRole: (ref) => scripted('removeRole', () => real.removeRole(ref)),
+      confirmRoles: (ref) => scripted('confirmRoles', () => real.confirmRoles(ref)),
       complete: (ref) => scripted('complete', () => real.complete(ref)),
       park: (ref) => scripted('park', () => real.park(ref)),
       takeWish: (ref) => scripted('takeWish', () => real.takeWish(ref)),

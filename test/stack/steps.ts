@@ -43,6 +43,7 @@ export class Steps {
       provider: this.provider(),
       sealing: SEALING,
       graceMs: 0,
+      budgetMs: 0,
       turn: async () => undefined,
       signal: AbortSignal.timeout(4000),
       attempt: 1,

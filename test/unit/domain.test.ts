@@ -150,7 +150,10 @@ describe('runView', () => {
     createOutcome: 'created',
     roles: ['a', 'b'],
     rolesAssigned: ['a', 'c'],
-    rolesTouched: ['a', 'b', 'c'],
+    rolesTouched: ['a', 'b', 'c', 'd'],
+    rolesRemoved: ['d'],
+    rolesReplacedAt: null,
+    rolesConfirmedAt: null,
     sealedAt: null,
     passwordSetAt: null,
     wish: null,
@@ -168,10 +171,19 @@ describe('runView', () => {
       roles: ['a', 'b'],
       rolesToAssign: ['b'],
       rolesToRemove: ['c'],
+      rolesToConfirm: false,
       wish: 'none',
       failure: null,
       retry,
     });
+  });
+
+  test('groups are to be confirmed after each replacement of the roles', () => {
+    const replaced = { ...row, rolesReplacedAt: new Date(2) };
+    expect(runView(replaced, retry).rolesToConfirm).toBe(true);
+    const confirmed = (ms: number) =>
+      runView({ ...replaced, rolesConfirmedAt: new Date(ms) }, retry).rolesToConfirm;
+    expect([confirmed(1), confirmed(2), confirmed(3)]).toEqual([true, false, false]);
   });
 
   test('a wish to cancel stands, taken or not; others are taken or not', () => {

@@ -44,6 +44,7 @@ const REFUSED = [
   'PreconditionNotMetException',
   'OperationNotEnabledException',
   'InvalidLambdaResponseException',
+  'UnexpectedLambdaException',
 ];
 const POOL_GONE = { names: ['ResourceNotFoundException'], aboutPool: true };
 

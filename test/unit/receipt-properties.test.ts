@@ -23,7 +23,11 @@ const code = fc.oneof(
   fc.constantFrom(...Object.values(FAILURES).map((failure): string => failure.code)),
   fc.constant('of_another_version'),
 );
-const failure = fc.record({ code, detail: text });
+const cause = fc.oneof(
+  fc.constantFrom(...Object.keys(FAILURES)),
+  fc.constant('of_another_version'),
+);
+const failure = fc.record({ code, cause, detail: text });
 const attempts = fc.nat(1000);
 const step = fc.oneof(
   fc.constantFrom('createUser', 'setPassword', 'complete', 'deleteUser'),
@@ -50,6 +54,9 @@ const row: fc.Arbitrary<Registration> = fc.record({
   roles,
   rolesAssigned: roles,
   rolesTouched: roles,
+  rolesRemoved: roles,
+  rolesReplacedAt: maybeAt,
+  rolesConfirmedAt: maybeAt,
   requestedBy: text,
   door: fc.constantFrom(...DOORS),
   idempotencyKey: fc.option(text),
@@ -62,11 +69,23 @@ const row: fc.Arbitrary<Registration> = fc.record({
       takenAt: maybeAt,
     }),
   ),
+  createAttempt: attempts,
   createAttemptedAt: maybeAt,
   createOutcome: fc.option(
-    fc.constantFrom('created' as const, 'taken' as const, 'refused' as const, 'errored' as const),
+    fc.constantFrom(
+      'created' as const,
+      'taken' as const,
+      'refused' as const,
+      'errored' as const,
+      'exists' as const,
+    ),
   ),
   createUnansweredAt: maybeAt,
+  existsSince: maybeAt,
+  credentialsRefusedSince: maybeAt,
+  absenceConfirmedAt: maybeAt,
+  strayUsernames: fc.array(text, { maxLength: 2 }),
+  readAt: fc.record({ database: at, monotonicMs: fc.double({ noNaN: true }) }),
   userCreatedAt: maybeAt,
   sealedAt: maybeAt,
   passwordSetAt: maybeAt,

@@ -2,7 +2,13 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Registration } from '../../src/domain/registration.ts';
 import { wishRetry } from '../../src/ledger/wishes.ts';
 import { ENDINGS } from '../replay/endings.ts';
-import { everything, reset, resetPoints, untilItWaits } from '../stack/resets.ts';
+import {
+  everything,
+  everythingButTheRun,
+  reset,
+  resetPoints,
+  untilItWaits,
+} from '../stack/resets.ts';
 import { Saga } from '../stack/saga.ts';
 import { createScript, type Path } from '../stack/script.ts';
 
@@ -70,11 +76,11 @@ test.each(PATHS)('reset of a parked run to every task, %s path', async (path) =>
   const registration = await saga.register({ roles: ['viewer', 'researcher'] });
   const { id } = registration;
   await untilItWaits(saga, id, 'roles_pending');
-  const before = await everything(saga, registration);
+  const before = await everythingButTheRun(saga, registration);
   for (const point of await resetPoints(saga, id)) {
     const runId = await reset(saga, id, point);
     await untilItWaits(saga, id, 'roles_pending', runId);
-    expect(await everything(saga, registration)).toEqual(before);
+    expect(await everythingButTheRun(saga, registration)).toEqual(before);
   }
   await saga.pool.clearFaults();
   expect(await retried(saga, registration)).toBe('completed');
@@ -108,11 +114,12 @@ test('reset of a run whose cleanup is stuck to every task', async () => {
   const registration = await saga.register();
   const { id } = registration;
   await untilItWaits(saga, id, 'cleanup_required');
-  const before = await everything(saga, registration);
+  const before = await everythingButTheRun(saga, registration);
   for (const point of await resetPoints(saga, id)) {
     const runId = await reset(saga, id, point);
     await untilItWaits(saga, id, 'cleanup_required', runId);
-    expect(await everything(saga, registration)).toEqual(before);
+    expect(await everythingButTheRun(saga, registration)).toEqual(before);
+    expect((await saga.row(id)).runId).toBe(runId);
   }
   await saga.pool.clearFaults();
   expect(await retried(saga, registration)).toBe('registration_failed');

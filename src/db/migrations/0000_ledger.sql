@@ -72,6 +72,9 @@ CREATE TABLE "registrations" (
 	"roles" text[] NOT NULL,
 	"roles_assigned" text[] DEFAULT '{}' NOT NULL,
 	"roles_touched" text[] DEFAULT '{}' NOT NULL,
+	"roles_removed" text[] DEFAULT '{}' NOT NULL,
+	"roles_replaced_at" timestamp (3) with time zone,
+	"roles_confirmed_at" timestamp (3) with time zone,
 	"requested_by" text NOT NULL,
 	"door" text NOT NULL,
 	"key_scope" text NOT NULL,
@@ -82,15 +85,20 @@ CREATE TABLE "registrations" (
 	"wish_reason" text,
 	"wish_at" timestamp (3) with time zone,
 	"wish_taken_at" timestamp (3) with time zone,
+	"create_attempt" integer DEFAULT 0 NOT NULL,
 	"create_attempted_at" timestamp (3) with time zone,
 	"create_outcome" text,
 	"create_unanswered_at" timestamp (3) with time zone,
+	"exists_since" timestamp (3) with time zone,
+	"credentials_refused_since" timestamp (3) with time zone,
 	"user_created_at" timestamp (3) with time zone,
 	"cognito_username" text,
 	"user_id" text,
 	"sealed_at" timestamp (3) with time zone,
 	"sealed_password" "bytea",
 	"password_set_at" timestamp (3) with time zone,
+	"absence_confirmed_at" timestamp (3) with time zone,
+	"stray_usernames" text[] DEFAULT '{}' NOT NULL,
 	"failure" jsonb,
 	"closes_as" text,
 	"compensation_failures" jsonb DEFAULT '[]'::jsonb NOT NULL,
@@ -104,6 +112,8 @@ CREATE TABLE "registrations" (
 	"resume_attempts" integer DEFAULT 0 NOT NULL,
 	"next_resume_at" timestamp (3) with time zone,
 	"run_id" text,
+	"ended_run_id" text,
+	"ended_run_seen_at" timestamp (3) with time zone,
 	"swept_at" timestamp (3) with time zone,
 	"user_deleted_at" timestamp (3) with time zone,
 	"released_at" timestamp (3) with time zone,
@@ -135,6 +145,7 @@ CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles");--> st
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE status = 'roles_pending';--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
+CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_sealed" ON "registrations" USING btree ("sealed_at") WHERE sealed_password IS NOT NULL;--> statement-breakpoint
 ALTER TABLE "quota_slots" SET UNLOGGED;
 --> statement-breakpoint
