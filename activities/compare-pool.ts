@@ -11,6 +11,7 @@ import {
 import { REQUEST_TIMEOUT_MS, type IdentityProvider, type ListedUser } from './cognito.ts';
 import type { Comparison, PoolFinding, PoolFindingKind, PoolReport } from './contract.ts';
 import { ProviderError } from './provider-error.ts';
+import { databaseNow } from '../src/ledger/row.ts';
 import type { Sightings } from './sightings.ts';
 import type { StepLog } from './step-context.ts';
 
@@ -24,6 +25,11 @@ const NAMED = 100;
 /** AdminGetUser counts as activity for billing. More rows without a user than this are one mistake,
  * not many: another pool, or a ledger from elsewhere. */
 const ASKED = 1000;
+/** Users of a sample whose groups are read: at five calls a second about three minutes. */
+const ROLES_READ = 1000;
+/** Each user is in the sample of every so many comparisons, which run daily. */
+const SAMPLES = 64;
+const DAY_MS = 86_400_000;
 
 export interface Clock {
   now(): number;
@@ -32,7 +38,7 @@ export interface Clock {
 
 export interface ComparePoolDeps {
   readonly db: Database;
-  readonly provider: Pick<IdentityProvider, 'listUsers' | 'readUser'>;
+  readonly provider: Pick<IdentityProvider, 'listUsers' | 'readUser' | 'rolesOf'>;
   readonly log: StepLog;
   readonly propagationGraceSeconds: number;
   readonly sightings: Sightings;
@@ -59,7 +65,7 @@ export async function comparePool(
   const over = () => clock.now() > until || deps.stopping?.aborted === true;
   const provider = paced(deps.provider, clock);
   const round = { ...deps, provider, clock, over };
-  let at = from ?? begun(clock.now());
+  let at = from ?? begun((await databaseNow(deps.db)).getTime());
   let resumed = at.page !== null;
   while (at.stage === 'users' && !over()) {
     try {
@@ -137,10 +143,10 @@ async function compareRows(round: Round, from: Comparison): Promise<Comparison> 
   );
   let at = from;
   for (const row of rows) {
-    if (!met.has(row.id)) {
-      if (round.over()) return at;
-      at = { ...at, report: await look(round, at.report, row) };
-    }
+    const readsRoles = met.has(row.id) && isSampled(row, from.startedAt);
+    if ((!met.has(row.id) || readsRoles) && round.over()) return at;
+    if (!met.has(row.id)) at = { ...at, report: await look(round, at.report, row) };
+    if (readsRoles) at = { ...at, report: await compareRoles(round, at.report, row) };
     at = { ...at, afterRow: row.id };
     round.heartbeat?.(at);
   }
@@ -155,6 +161,43 @@ async function look(round: Round, report: PoolReport, row: ExpectedUser): Promis
   if (user?.mark === row.id) return asked;
   const kind = user ? 'unmarked' : 'vanished';
   return found(round, asked, { kind, registrationId: row.id, userId: row.userId });
+}
+
+function isSampled(row: ExpectedUser, startedAt: number): boolean {
+  const sample = Math.floor(startedAt / DAY_MS) % SAMPLES;
+  return row.rolesReplaced || Number.parseInt(row.id.slice(-2), 16) % SAMPLES === sample;
+}
+
+/** Whether the user has the roles of its row, and none that the row wanted once and no longer does. */
+async function compareRoles(
+  round: Round,
+  report: PoolReport,
+  row: ExpectedUser,
+): Promise<PoolReport> {
+  if (!row.rolesReplaced && report.rolesRead >= ROLES_READ) return report;
+  const groups = await rolesOrNull(round, row.cognitoUsername);
+  const read = { ...report, rolesRead: report.rolesRead + 1 };
+  // Deleted since it was listed: the next comparison finds it vanished.
+  if (!groups) return read;
+  const missing = row.roles.filter((role) => !groups.includes(role));
+  const left = row.rolesTouched.filter(
+    (role) => !row.roles.includes(role) && groups.includes(role),
+  );
+  if (missing.length === 0 && left.length === 0) return read;
+  const differs = { ...read, rolesDiffer: read.rolesDiffer + 1 };
+  if (report.advice.length >= NAMED) return differs;
+  const advice = { kind: 'roles_differ', registrationId: row.id, userId: row.userId } as const;
+  round.log.info({ ...advice, missing, left }, 'roles of ledger and pool differ');
+  return { ...differs, advice: [...report.advice, { ...advice, missing, left }] };
+}
+
+async function rolesOrNull(round: Round, username: string): Promise<string[] | null> {
+  try {
+    return await round.provider.rolesOf(username, requestSignal());
+  } catch (error) {
+    if (error instanceof ProviderError && error.name === 'UserNotFoundException') return null;
+    throw error;
+  }
 }
 
 function found(round: Round, report: PoolReport, finding: PoolFinding): PoolReport {
@@ -175,18 +218,16 @@ function idIn(mark: string | null): string | null {
 function begun(startedAt: number): Comparison {
   const met = { users: 0, agreeing: 0, underWay: 0, young: 0, foreign: 0, asked: 0, unasked: 0 };
   const different = { orphan: 0, leftover: 0, twin: 0, vanished: 0, unmarked: 0, findings: [] };
-  const report = { ...met, ...different };
+  const roles = { rolesRead: 0, rolesDiffer: 0, advice: [] };
+  const report = { ...met, ...different, ...roles };
   return { startedAt, stage: 'users', page: null, afterRow: null, report };
 }
 
-function counts({ findings: _named, ...numbers }: PoolReport): object {
+function counts({ findings: _named, advice: _advice, ...numbers }: PoolReport): object {
   return numbers;
 }
 
-function paced(
-  provider: ComparePoolDeps['provider'],
-  clock: Clock,
-): Pick<IdentityProvider, 'listUsers' | 'readUser'> {
+function paced(provider: ComparePoolDeps['provider'], clock: Clock): ComparePoolDeps['provider'] {
   let next = 0;
   async function turn(): Promise<void> {
     const waitMs = next - clock.now();
@@ -201,6 +242,10 @@ function paced(
     async readUser(username, signal) {
       await turn();
       return await provider.readUser(username, signal);
+    },
+    async rolesOf(username, signal) {
+      await turn();
+      return await provider.rolesOf(username, signal);
     },
   };
 }

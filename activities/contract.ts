@@ -143,6 +143,17 @@ export interface PoolFinding {
   readonly userId: string | null;
 }
 
+/** A user whose groups are not the roles of its row. Others may change groups: it is advice. */
+export interface RolesDiffer {
+  readonly kind: 'roles_differ';
+  readonly registrationId: string;
+  readonly userId: string | null;
+  /** Roles of the row that the user does not have. */
+  readonly missing: readonly string[];
+  /** Groups that the row once wanted and no longer does. */
+  readonly left: readonly string[];
+}
+
 /** Counts of a comparison, and the first findings; ids only. */
 export interface PoolReport extends Readonly<Record<PoolFindingKind, number>> {
   /** All that the pool listed. */
@@ -160,6 +171,10 @@ export interface PoolReport extends Readonly<Record<PoolFindingKind, number>> {
   /** More such rows, for which it was not: the bound was reached. */
   readonly unasked: number;
   readonly findings: readonly PoolFinding[];
+  /** Users whose groups were read: those of rows whose roles were replaced, and a rotating sample. */
+  readonly rolesRead: number;
+  readonly rolesDiffer: number;
+  readonly advice: readonly RolesDiffer[];
 }
 
 /** How far a comparison has come: first through the pool's pages, then through the rows. */

@@ -19,6 +19,10 @@ export interface ExpectedUser {
   readonly id: string;
   readonly cognitoUsername: string;
   readonly userId: string | null;
+  readonly roles: readonly string[];
+  readonly rolesTouched: readonly string[];
+  /** They were replaced while the user existed: a late write may have changed the groups. */
+  readonly rolesReplaced: boolean;
 }
 
 /** The rows that marks name, by id. @param ids UUIDs */
@@ -57,6 +61,9 @@ export async function expectedUsers(
         id: registrations.id,
         cognitoUsername: sql<string>`cognito_username`,
         userId: registrations.userId,
+        roles: registrations.roles,
+        rolesTouched: registrations.rolesTouched,
+        rolesReplaced: sql<boolean>`roles_replaced_at IS NOT NULL`,
       })
       .from(registrations)
       .where(

@@ -15,7 +15,7 @@ import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import { release } from '../../src/ledger/accept.ts';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
-import { addUser, removeUser } from '../stack/pool-user.ts';
+import { addRole, addUser, removeRole, removeUser } from '../stack/pool-user.ts';
 import { closeProved } from '../stack/close-proved.ts';
 import { Steps } from '../stack/steps.ts';
 
@@ -69,6 +69,7 @@ function watched(called: () => void): ComparePoolDeps['provider'] {
   return {
     listUsers: (...args) => (called(), provider.listUsers(...args)),
     readUser: (...args) => (called(), provider.readUser(...args)),
+    rolesOf: (...args) => (called(), provider.rolesOf(...args)),
   };
 }
 
@@ -127,6 +128,9 @@ test('a pool that agrees: nothing found, nobody asked for, foreign users counted
     vanished: 0,
     unmarked: 0,
     findings: [],
+    rolesRead: expect.any(Number),
+    rolesDiffer: 0,
+    advice: [],
   });
   expect(isClean(report)).toBe(true);
   // AdminGetUser is billed: who is listed is not asked for.
@@ -174,6 +178,47 @@ test('everything that can differ is named, and nothing of it is changed', async 
   expect((await steps.pool.calls())['AdminGetUser']?.calls).toBe(3);
   expect((await steps.row(vanished.id)).releasedAt).toBeNull();
   expect(await subOf(released.email)).toBe(released.userId);
+});
+
+test('roles that differ are advice: of rows whose roles were replaced always, of others in turn', async () => {
+  const replaced = await completed();
+  const other = await completed();
+  await steps.db.execute(sql`UPDATE registrations SET roles_replaced_at = clock_timestamp(),
+    roles_touched = '{viewer,manager}' WHERE id = ${replaced.id}::uuid`);
+  await removeRole(steps.pool, replaced.email, 'viewer');
+  await addRole(steps.pool, replaced.email, 'manager');
+  await addRole(steps.pool, replaced.email, 'researcher');
+  await removeRole(steps.pool, other.email, 'viewer');
+  const differs = { kind: 'roles_differ', registrationId: replaced.id, userId: replaced.userId };
+  const DAY = 86_400_000;
+  const { clock, called } = ownClock();
+  const seen = new Set<string>();
+  let always = 0;
+  for (let day = 0; day < 64; day += 1) {
+    const from: Comparison = {
+      ...(await comparePool(comparison({ provider: watched(called), clock }), null)),
+      startedAt: Math.floor(Date.now() / DAY) * DAY + day * DAY,
+      stage: 'rows',
+      afterRow: null,
+    };
+    const sightings = sightingsInMemory();
+    await sightings.note([replaced.id, other.id], new Date());
+    const empty = { ...from.report, rolesRead: 0, rolesDiffer: 0, advice: [] };
+    const at = await comparePool(comparison({ provider: watched(called), clock, sightings }), {
+      ...from,
+      report: empty,
+    });
+    for (const advice of at.report.advice) {
+      if (advice.registrationId === replaced.id) {
+        always += 1;
+        expect(advice).toEqual({ ...differs, missing: ['viewer'], left: ['manager'] });
+      }
+      seen.add(advice.registrationId);
+    }
+    if (seen.has(other.id)) break;
+  }
+  expect(always).toBeGreaterThan(0);
+  expect(seen).toContain(other.id);
 });
 
 test('young users and rows that have just finished prove nothing: lists lag', async () => {

@@ -37,6 +37,16 @@ export async function removeUser(pool: TestPool, email: string): Promise<void> {
   );
 }
 
+export async function addRole(pool: TestPool, email: string, role: string): Promise<void> {
+  await pool.client.send(
+    new AdminAddUserToGroupCommand({
+      UserPoolId: pool.userPoolId,
+      Username: email,
+      GroupName: role,
+    }),
+  );
+}
+
 export async function removeRole(pool: TestPool, email: string, role: string): Promise<void> {
   await pool.client.send(
     new AdminRemoveUserFromGroupCommand({

@@ -119,7 +119,6 @@ test('reset of a run whose cleanup is stuck to every task', async () => {
     const runId = await reset(saga, id, point);
     await untilItWaits(saga, id, 'cleanup_required', runId);
     expect(await everythingButTheRun(saga, registration)).toEqual(before);
-    expect((await saga.row(id)).runId).toBe(runId);
   }
   await saga.pool.clearFaults();
   expect(await retried(saga, registration)).toBe('registration_failed');
