@@ -164,7 +164,7 @@ export interface SweepReport {
   /** Runs that a reset let wait for a registration that is closed; they end. */
   readonly waitersEnded: number;
   readonly eventsAppended: number;
-  readonly eventsSealed: number;
+  readonly eventsCheckpointed: number;
   readonly sealsWiped: number;
   readonly failed: number;
 }

@@ -7,7 +7,7 @@ import type { Tally } from '../src/domain/tally.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
 import { notePasswordSet, wipeOldSeals } from '../src/ledger/password.ts';
 import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
-import { sealAuditEvents } from '../src/ledger/seal.ts';
+import { makeCheckpoint } from '../src/ledger/checkpoint.ts';
 import { closedAmong, noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
 import type { IdentityProvider } from './cognito.ts';
@@ -30,8 +30,8 @@ const WAITERS = 1000;
 const ACCEPTED_AGE_MS = 5000;
 /** For all that one row needs of Cognito: half of the round's heartbeat time-out. */
 const ROW_MS = 10_000;
-/** Events under one seal: read and hashed well within a statement's time. */
-const SEAL_BATCH = 1000;
+/** Events of one checkpoint: read and hashed well within a statement's time. */
+const CHECKPOINT_EVENTS = 1000;
 /** A password that could not be set for so long is wiped, and its registration taken back. */
 const SEALED_AGE_MS = 24 * 3_600_000;
 
@@ -54,7 +54,7 @@ export interface SweepDeps {
 
 type Deed = Exclude<
   keyof SweepReport,
-  'wishesDelivered' | 'waitersEnded' | 'eventsAppended' | 'eventsSealed' | 'sealsWiped'
+  'wishesDelivered' | 'waitersEnded' | 'eventsAppended' | 'eventsCheckpointed' | 'sealsWiped'
 >;
 
 /** Goes through the open rows and mends what no run takes care of. */
@@ -93,7 +93,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     wishesDelivered: await deliverWishes(deps),
     waitersEnded: await endWaiters(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
-    eventsSealed: deps.dryRun ? 0 : await sealTrail(deps, over),
+    eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps, over),
     sealsWiped,
   };
 }
@@ -109,15 +109,15 @@ async function wipeSeals(deps: SweepDeps, over: () => boolean | undefined): Prom
   return wiped;
 }
 
-async function sealTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
-  let sealed = 0;
+async function checkpointTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
+  let covered = 0;
   while (!over()) {
     deps.heartbeat?.();
-    const count = await sealAuditEvents(deps.db, SEAL_BATCH);
-    sealed += count;
-    if (count < SEAL_BATCH) break;
+    const count = await makeCheckpoint(deps.db, CHECKPOINT_EVENTS);
+    covered += count;
+    if (count < CHECKPOINT_EVENTS) break;
   }
-  return sealed;
+  return covered;
 }
 
 async function tend(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {

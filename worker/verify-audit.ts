@@ -20,10 +20,10 @@ try {
     });
     if (summary.breaks > 0) process.exitCode = 1;
     else {
-      const { batches, sealed, unsealed, head } = summary;
+      const { batches, covered, uncovered, head } = summary;
       const kept = head ? ` Head: ${head.batch}:${head.digest}` : '';
       process.stdout.write(
-        `The audit trail is whole: batches ${batches}, sealed events ${sealed}, not sealed yet ${unsealed}.${kept}\n`,
+        `The audit trail is whole: batches ${batches}, covered events ${covered}, not covered yet ${uncovered}.${kept}\n`,
       );
     }
   } finally {

@@ -166,7 +166,7 @@ export const auditEvents = pgTable(
  * Append-only, and gap-free. A batch covers every event whose (`tx_id`, `seq`) lies behind `after` and
  * not behind `through`; the first has no `after`. By its horizon nothing can come to lie there later.
  */
-export const auditSeals = pgTable('audit_seals', {
+export const auditCheckpoints = pgTable('audit_checkpoints', {
   batch: integer('batch').primaryKey(),
   count: integer('count').notNull(),
   afterTx: xid8('after_tx'),
@@ -175,14 +175,14 @@ export const auditSeals = pgTable('audit_seals', {
   throughSeq: bigint('through_seq', { mode: 'bigint' }).notNull(),
   /** Of each event, in order: 16 bytes of its id, 32 of its digest. They name what broke. */
   entries: bytea('entries').notNull(),
-  sealedAt: at('sealed_at').notNull(),
+  madeAt: at('made_at').notNull(),
   /** SHA-256, hex. */
   previousDigest: text('previous_digest').notNull(),
   digest: text('digest').notNull(),
 });
 
-/** The last batch that was committed, beside the table: seals removed from its end are missed. */
-export const auditSealsMade = pgSequence('audit_seals_made');
+/** The last batch that was committed, beside the table: shows when checkpoints were removed from its end. */
+export const auditCheckpointsMade = pgSequence('audit_checkpoints_made');
 
 /** Which comparison last met a registration's user in the pool; beside the rows, so that meeting
  * everybody every day does not rewrite them. */

@@ -3,25 +3,25 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { digestOfSeal } from '../../src/ledger/sealed-event.ts';
-import { auditSeals } from '../../src/db/schema.ts';
+import { digestOfCheckpoint } from '../../src/ledger/checkpoint-digest.ts';
+import { auditCheckpoints } from '../../src/db/schema.ts';
 import { Ledger } from './ledger-under-test.ts';
-import { afterTampering, sealAll, verify, write, writeMany } from './trail-under-test.ts';
+import { afterTampering, checkpointAll, verify, write, writeMany } from './trail-under-test.ts';
 
-interface Sealed extends Record<string, unknown> {
+interface TrailEvent extends Record<string, unknown> {
   readonly id: string;
   readonly tx: string;
   readonly seq: string;
 }
 
 let ledger: Ledger;
-/** In the order of the seals: batches of 4, 4 and 2; each transaction wrote two. */
-let events: Sealed[];
+/** In the order of the checkpoints: batches of 4, 4 and 2; each transaction wrote two. */
+let events: TrailEvent[];
 beforeAll(async () => {
   ledger = await Ledger.start();
   await writeMany(ledger.db, 10, 2);
-  await sealAll(ledger.db, 4);
-  events = await ledger.db.execute<Sealed>(
+  await checkpointAll(ledger.db, 4);
+  events = await ledger.db.execute<TrailEvent>(
     sql`SELECT id::text, tx_id::text AS tx, seq::text FROM audit_events
       ORDER BY audit_events.tx_id, audit_events.seq`,
   );
@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 
-const event = (index: number): Sealed => {
+const event = (index: number): TrailEvent => {
   const found = events[index];
   if (!found) throw new Error(`no event ${index}`);
   return found;
@@ -129,44 +129,47 @@ describe('an event', () => {
   });
 });
 
-describe('a seal', () => {
+describe('a checkpoint', () => {
   test.each([
     `count = 3`,
     `after_seq = 0`,
     `through_seq = through_seq + 1`,
     `through_tx = '900000000'`,
-    `sealed_at = sealed_at - interval '1 day'`,
+    `made_at = made_at - interval '1 day'`,
     `entries = substring(entries FROM 1 FOR 96)`,
     `entries = ''`,
   ])('changed: %s', async (change) => {
     const { found } = await afterTampering(
       ledger.db,
-      `UPDATE audit_seals SET ${change} WHERE batch = 2`,
+      `UPDATE audit_checkpoints SET ${change} WHERE batch = 2`,
     );
-    expect(found).toContainEqual(broken(2, 'the seal itself was changed'));
+    expect(found).toContainEqual(broken(2, 'the checkpoint itself was changed'));
     expect(found.every(({ kind }) => kind === 'broken_chain')).toBe(true);
   });
 
   test('its digest changed: it, and the one that continues it', async () => {
     const { found } = await afterTampering(
       ledger.db,
-      `UPDATE audit_seals SET digest = repeat('a', 64) WHERE batch = 2`,
+      `UPDATE audit_checkpoints SET digest = repeat('a', 64) WHERE batch = 2`,
     );
     expect(found).toEqual([
-      broken(2, 'the seal itself was changed'),
+      broken(2, 'the checkpoint itself was changed'),
       broken(3, 'it does not continue batch 2'),
     ]);
   });
 
   test('made anew around a deleted event: the next one does not continue it', async () => {
-    const [, second] = await ledger.db.select().from(auditSeals).orderBy(auditSeals.batch);
-    if (!second) throw new Error('no second seal');
+    const [, second] = await ledger.db
+      .select()
+      .from(auditCheckpoints)
+      .orderBy(auditCheckpoints.batch);
+    if (!second) throw new Error('no second checkpoint');
     const entries = second.entries.slice(48);
-    const forged = digestOfSeal({ ...second, count: 3, entries });
+    const forged = digestOfCheckpoint({ ...second, count: 3, entries });
     const { found } = await afterTampering(
       ledger.db,
       `DELETE FROM audit_events WHERE id = '${event(4).id}'`,
-      `UPDATE audit_seals SET count = 3, digest = '${forged}',
+      `UPDATE audit_checkpoints SET count = 3, digest = '${forged}',
         entries = '\\x${Buffer.from(entries).toString('hex')}' WHERE batch = 2`,
     );
     expect(found).toEqual([broken(3, 'it does not continue batch 2')]);
@@ -176,31 +179,34 @@ describe('a seal', () => {
     const { found } = await afterTampering(
       ledger.db,
       `UPDATE audit_events SET actor = 'mallory' WHERE id = '${event(4).id}'`,
-      `UPDATE audit_seals SET sealed_at = now() WHERE batch = 2`,
+      `UPDATE audit_checkpoints SET made_at = now() WHERE batch = 2`,
     );
     expect(found).toEqual([
-      broken(2, 'the seal itself was changed'),
+      broken(2, 'the checkpoint itself was changed'),
       { kind: 'changed', batch: 2, eventId: event(4).id },
     ]);
   });
 
   test.each([
-    ['batch = 1', broken(2, 'seal 1 is missing')],
-    ['batch = 2', broken(3, 'seal 2 is missing')],
-    ['batch < 3', broken(3, 'seals 1 to 2 are missing')],
-    ['batch = 3', broken(3, 'seal 3 is missing')],
-    ['batch > 1', broken(2, 'seals 2 to 3 are missing')],
-    ['true', broken(1, 'seals 1 to 3 are missing')],
+    ['batch = 1', broken(2, 'checkpoint 1 is missing')],
+    ['batch = 2', broken(3, 'checkpoint 2 is missing')],
+    ['batch < 3', broken(3, 'checkpoints 1 to 2 are missing')],
+    ['batch = 3', broken(3, 'checkpoint 3 is missing')],
+    ['batch > 1', broken(2, 'checkpoints 2 to 3 are missing')],
+    ['true', broken(1, 'checkpoints 1 to 3 are missing')],
   ])('removed: %s', async (which, said) => {
-    const { found } = await afterTampering(ledger.db, `DELETE FROM audit_seals WHERE ${which}`);
+    const { found } = await afterTampering(
+      ledger.db,
+      `DELETE FROM audit_checkpoints WHERE ${which}`,
+    );
     expect(found).toEqual([said]);
   });
 
   test.each([0, -7])('inserted as number %i', async (number) => {
     const { found } = await afterTampering(
       ledger.db,
-      `INSERT INTO audit_seals SELECT ${number}, count, after_tx, after_seq, through_tx, through_seq,
-        entries, sealed_at, previous_digest, digest FROM audit_seals WHERE batch = 2`,
+      `INSERT INTO audit_checkpoints SELECT ${number}, count, after_tx, after_seq, through_tx, through_seq,
+        entries, made_at, previous_digest, digest FROM audit_checkpoints WHERE batch = 2`,
     );
     expect(found).toContainEqual(broken(number, 'its number is none of ours'));
   });
@@ -222,27 +228,27 @@ describe('npm run verify-audit', () => {
     const own = await Ledger.start(2);
     try {
       await writeMany(own.db, 5, 1);
-      await sealAll(own.db, 2);
+      await checkpointAll(own.db, 2);
       await write(own.db);
       const { head } = await verify(own.db);
       expect(await run(own.url)).toEqual({
         code: 0,
-        stdout: `The audit trail is whole: batches 3, sealed events 5, not sealed yet 1. Head: 3:${head?.digest}\n`,
+        stdout: `The audit trail is whole: batches 3, covered events 5, not covered yet 1. Head: 3:${head?.digest}\n`,
         stderr: '',
       });
       await own.db.execute(sql`ALTER TABLE audit_events DISABLE TRIGGER USER`);
-      await own.db.execute(sql`ALTER TABLE audit_seals DISABLE TRIGGER USER`);
+      await own.db.execute(sql`ALTER TABLE audit_checkpoints DISABLE TRIGGER USER`);
       await own.db.execute(sql`UPDATE audit_events SET actor = 'mallory' WHERE seq = 1`);
-      await own.db.execute(sql`DELETE FROM audit_seals WHERE batch = 3`);
+      await own.db.execute(sql`DELETE FROM audit_checkpoints WHERE batch = 3`);
       const [first] = await own.db.execute(sql`SELECT id FROM audit_events WHERE seq = 1`);
       const lines = [
         `batch 1: event ${String(first?.['id'])} was changed`,
-        'batch 3: the chain is broken: seal 3 is missing',
+        'batch 3: the chain is broken: checkpoint 3 is missing',
       ];
       expect(await run(own.url)).toMatchObject({ code: 1, stdout: `${lines.join('\n')}\n` });
-      // The next sealing does not close the gap.
-      await sealAll(own.db, 10);
-      expect((await verify(own.db)).found).toContainEqual(broken(4, 'seal 3 is missing'));
+      // The next making checkpoints does not close the gap.
+      await checkpointAll(own.db, 10);
+      expect((await verify(own.db)).found).toContainEqual(broken(4, 'checkpoint 3 is missing'));
     } finally {
       await own.stop();
     }

@@ -225,25 +225,25 @@ describe('a run that completed over an open row', () => {
   });
 });
 
-test('the trail is sealed, but not by a dry run', async () => {
+test('the sweep makes checkpoints of the trail, but not in a dry run', async () => {
   const { id } = await saga.accept();
-  const sealed = async () => {
-    const [seals] = await saga.db.execute<{ count: number }>(
-      sql`SELECT coalesce(sum(count), 0)::int AS count FROM audit_seals`,
+  const covered = async () => {
+    const [checkpoints] = await saga.db.execute<{ count: number }>(
+      sql`SELECT coalesce(sum(count), 0)::int AS count FROM audit_checkpoints`,
     );
-    return seals?.count ?? 0;
+    return checkpoints?.count ?? 0;
   };
-  const before = await sealed();
-  expect((await saga.sweep({ dryRun: true })).eventsSealed).toBe(0);
-  expect(await sealed()).toBe(before);
+  const before = await covered();
+  expect((await saga.sweep({ dryRun: true })).eventsCheckpointed).toBe(0);
+  expect(await covered()).toBe(before);
   let reported = 0;
   const broken: unknown[] = [];
   await saga.eventually(async () => {
-    reported += (await saga.sweep()).eventsSealed;
-    return (await verifyAuditTrail(saga.db, (found) => broken.push(found))).unsealed === 0;
+    reported += (await saga.sweep()).eventsCheckpointed;
+    return (await verifyAuditTrail(saga.db, (found) => broken.push(found))).uncovered === 0;
   });
   expect(reported).toBeGreaterThan(0);
-  expect(await sealed()).toBe(before + reported);
+  expect(await covered()).toBe(before + reported);
   expect(broken).toEqual([]);
   await wishCancel(saga.db, id, OPERATOR);
   await older(id, 'accepted_at');

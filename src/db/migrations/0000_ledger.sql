@@ -1,4 +1,17 @@
-CREATE SEQUENCE "public"."audit_seals_made" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE SEQUENCE "public"."audit_checkpoints_made" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE TABLE "audit_checkpoints" (
+	"batch" integer PRIMARY KEY NOT NULL,
+	"count" integer NOT NULL,
+	"after_tx" "xid8",
+	"after_seq" bigint,
+	"through_tx" "xid8" NOT NULL,
+	"through_seq" bigint NOT NULL,
+	"entries" "bytea" NOT NULL,
+	"made_at" timestamp (3) with time zone NOT NULL,
+	"previous_digest" text NOT NULL,
+	"digest" text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "audit_events" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"seq" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
@@ -10,19 +23,6 @@ CREATE TABLE "audit_events" (
 	"key" text DEFAULT '' NOT NULL,
 	"details" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"tx_id" "xid8" DEFAULT pg_current_xact_id() NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "audit_seals" (
-	"batch" integer PRIMARY KEY NOT NULL,
-	"count" integer NOT NULL,
-	"after_tx" "xid8",
-	"after_seq" bigint,
-	"through_tx" "xid8" NOT NULL,
-	"through_seq" bigint NOT NULL,
-	"entries" "bytea" NOT NULL,
-	"sealed_at" timestamp (3) with time zone NOT NULL,
-	"previous_digest" text NOT NULL,
-	"digest" text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "limit_counts" (
@@ -149,8 +149,8 @@ CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE ON audit_events
 CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
-CREATE TRIGGER audit_seals_append_only BEFORE UPDATE OR DELETE ON audit_seals
+CREATE TRIGGER audit_checkpoints_append_only BEFORE UPDATE OR DELETE ON audit_checkpoints
   FOR EACH ROW EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
-CREATE TRIGGER audit_seals_no_truncate BEFORE TRUNCATE ON audit_seals
+CREATE TRIGGER audit_checkpoints_no_truncate BEFORE TRUNCATE ON audit_checkpoints
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
