@@ -35,7 +35,7 @@ const LIVING =
   sql.raw(`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)`);
 const HOLDS_KEY = sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`);
-const IS_OPEN = sql.raw(
+export const IS_OPEN = sql.raw(
   `status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
 );
 // Whatever a version of Registrar forgets: no seal outlives its use, and nobody who chose a password is
@@ -46,6 +46,14 @@ const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
 );
 const IS_PARKED = sql.raw(`status = 'roles_pending'`);
+/** A parked row's code of FAILURES; '' for the others. */
+export const WAITS_FOR = sql.raw(
+  `(CASE status WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END)`,
+);
+/** Since when a row has been parked or, where it is not parked, accepted. */
+export const WAITS_SINCE = sql.raw(
+  `(CASE status WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)`,
+);
 
 /** One row per accepted registration: the truth about it, and the receipt that outlives Temporal's retention. */
 export const registrations = pgTable(
@@ -105,7 +113,8 @@ export const registrations = pgTable(
     nextResumeAt: at('next_resume_at'),
     /** Temporal's run that looked at the row last. */
     runId: text('run_id'),
-    sweptAt: at('swept_at'),
+    /** Starts as `accepted_at`, so that the sweep's order needs one index. */
+    sweptAt: at('swept_at').notNull().defaultNow(),
     userDeletedAt: at('user_deleted_at'),
     releasedAt: at('released_at'),
     /** Audit events that the trail refused; the sweep appends them. */
@@ -126,6 +135,7 @@ export const registrations = pgTable(
     index('registrations_requested_by').on(t.requestedBy, t.acceptedAt.desc(), t.id.desc()),
     index('registrations_roles').using('gin', t.roles),
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
+    index('registrations_waiting').on(t.status, WAITS_FOR, WAITS_SINCE).where(IS_OPEN),
     index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
     index('registrations_sealed').on(t.sealedAt).where(sql.raw('sealed_password IS NOT NULL')),

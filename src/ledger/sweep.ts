@@ -1,6 +1,6 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
-import { registrations } from '../db/schema.ts';
+import { IS_OPEN, registrations } from '../db/schema.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
 
@@ -10,8 +10,8 @@ export interface OpenRow {
   readonly acceptedAt: Date;
 }
 
-/** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first; a new
- * one counts from when it was accepted, so that a flood of them keeps nobody waiting. */
+/** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first. A new
+ * row counts from when it was accepted, so that a flood of new rows delays no other. */
 export async function openRows(db: Database, limit: number, sweptBefore: Date): Promise<OpenRow[]> {
   return await atEdge(() =>
     db
@@ -21,11 +21,8 @@ export async function openRows(db: Database, limit: number, sweptBefore: Date): 
         acceptedAt: registrations.acceptedAt,
       })
       .from(registrations)
-      .where(
-        sql`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
-          AND coalesce(swept_at, accepted_at) < ${sweptBefore.toISOString()}::timestamptz`,
-      )
-      .orderBy(sql`coalesce(swept_at, accepted_at)`)
+      .where(and(IS_OPEN, lt(registrations.sweptAt, sweptBefore)))
+      .orderBy(registrations.sweptAt)
       .limit(limit),
   );
 }

@@ -104,7 +104,7 @@ CREATE TABLE "registrations" (
 	"resume_attempts" integer DEFAULT 0 NOT NULL,
 	"next_resume_at" timestamp (3) with time zone,
 	"run_id" text,
-	"swept_at" timestamp (3) with time zone,
+	"swept_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"user_deleted_at" timestamp (3) with time zone,
 	"released_at" timestamp (3) with time zone,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
@@ -133,6 +133,7 @@ CREATE INDEX "registrations_email" ON "registrations" USING btree ("email");--> 
 CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles");--> statement-breakpoint
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
+CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("status",(CASE status WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE status WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE status = 'roles_pending';--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_sealed" ON "registrations" USING btree ("sealed_at") WHERE sealed_password IS NOT NULL;--> statement-breakpoint
