@@ -16,18 +16,20 @@ import {
  * Adds a checkpoint that covers the next batch of the audit trail: events of transactions older than
  * every one that still runs, so that nobody can honestly add an event to the batch later.
  * @param limit of events in the batch
- * @returns how many events it covers: fewer than `limit` when none is left, 0 also while another
- * process makes a checkpoint
+ * @returns null when no event is left, or while another process makes a checkpoint
  * @throws DatabaseError
  */
-export async function makeCheckpoint(db: Database, limit: number): Promise<number> {
+export async function makeCheckpoint(
+  db: Database,
+  limit: number,
+): Promise<Pick<Checkpoint, 'batch' | 'count' | 'digest'> | null> {
   return await atEdge(async () => {
     const checkpoint = await db.transaction((tx) => insertNext(tx, limit));
-    if (!checkpoint) return 0;
+    if (!checkpoint) return null;
     // A sequence ignores rollbacks: only after the commit does it never say more than the table.
     await db.execute(sql`SELECT setval('audit_checkpoints_made', greatest(last_value, ${checkpoint.batch}::int))
       FROM audit_checkpoints_made`);
-    return checkpoint.count;
+    return checkpoint;
   });
 }
 

@@ -29,8 +29,9 @@ export interface TrailSummary {
   readonly covered: number;
   readonly uncovered: number;
   readonly breaks: number;
-  /** Kept elsewhere, it shows a chain that was rewritten as a whole. */
   readonly head: { readonly batch: number; readonly digest: string } | null;
+  /** The batch whose checkpoint has the digest that was asked for; null where no checkpoint has it. */
+  readonly known: number | null;
 }
 
 /** Behind which events a range begins. */
@@ -46,17 +47,21 @@ const EVENTS_AT_ONCE = 1000;
  * Compares the audit trail with its checkpoints, batch by batch, holding a few batches in memory.
  * Events and checkpoints may be added meanwhile.
  * @param found is told of each break, in the order of the batches
+ * @param digest of a checkpoint, kept where nobody can change it: a chain that was rewritten or cut off
+ * below this checkpoint does not hold it
  * @throws DatabaseError
  */
 export async function verifyAuditTrail(
   db: Database | Transaction,
   found: (broken: TrailBreak) => void,
+  digest: string | null = null,
 ): Promise<TrailSummary> {
   return await atEdge(async () => {
     let breaks = 0;
     let batches = 0;
     let covered = 0;
     let before: Checkpoint | null = null;
+    let known: number | null = null;
     const report = (broken: TrailBreak) => {
       breaks += 1;
       found(broken);
@@ -73,6 +78,7 @@ export async function verifyAuditTrail(
       await compare(db, checkpoint, flaws.altered === null, report);
       batches += 1;
       covered += checkpoint.count;
+      if (flaws.altered === null && checkpoint.digest === digest) known = checkpoint.batch;
       before = checkpoint;
     }
     const lastBatch = before?.batch ?? 0;
@@ -81,7 +87,7 @@ export async function verifyAuditTrail(
     }
     const uncovered = await checkTail(db, before, report);
     const head = before && { batch: before.batch, digest: before.digest };
-    return { batches, covered, uncovered, breaks, head };
+    return { batches, covered, uncovered, breaks, head, known };
   });
 }
 

@@ -2,10 +2,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LOCKS, tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
-import { makeCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { eventually } from '../stack/eventually.ts';
 import { Ledger } from './ledger-under-test.ts';
-import { write } from './trail-under-test.ts';
+import { checkpoint, write } from './trail-under-test.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -18,7 +17,7 @@ test('a checkpoint is made while a relay works', async () => {
   expect(relay).not.toBeNull();
   await write(ledger.db);
   // Transactions of other tests on this server may delay it.
-  await eventually(async () => (await makeCheckpoint(ledger.db, 10)) === 1);
+  await eventually(async () => (await checkpoint(ledger.db, 10)) === 1);
   await relay?.release();
 });
 

@@ -1,9 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { atEdge } from '../../src/ledger/database-error.ts';
-import { makeCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { Ledger, times } from './ledger-under-test.ts';
-import { checkpointAll, verify, write, writeMany } from './trail-under-test.ts';
+import { checkpoint, checkpointAll, verify, write, writeMany } from './trail-under-test.ts';
 
 let ledger: Ledger;
 beforeEach(async () => {
@@ -33,13 +32,14 @@ async function batches(): Promise<{ batch: number; count: number }[]> {
 
 describe('making checkpoints', () => {
   test('an empty trail has no checkpoint and is whole', async () => {
-    expect(await makeCheckpoint(ledger.db, 10)).toBe(0);
+    expect(await checkpoint(ledger.db, 10)).toBe(0);
     expect(await verify(ledger.db)).toEqual({
       batches: 0,
       covered: 0,
       uncovered: 0,
       breaks: 0,
       head: null,
+      known: null,
       found: [],
     });
   });
@@ -52,7 +52,7 @@ describe('making checkpoints', () => {
     expect(await checkpointAll(ledger.db, 100)).toBe(uncovered);
     const before = await verify(ledger.db);
     expect(before).toMatchObject({ covered: uncovered, uncovered: 0, found: [] });
-    expect(await makeCheckpoint(ledger.db, 100)).toBe(0);
+    expect(await checkpoint(ledger.db, 100)).toBe(0);
     expect(await verify(ledger.db)).toEqual(before);
   });
 
@@ -76,7 +76,7 @@ describe('making checkpoints', () => {
   test('ten processes make checkpoints at once: one chain without a gap', async () => {
     await writeMany(ledger.db, 60, 5);
     for (let round = 0; round < 10; round += 1) {
-      await times(10, () => makeCheckpoint(ledger.db, 3));
+      await times(10, () => checkpoint(ledger.db, 3));
     }
     await checkpointAll(ledger.db, 3);
     const made = await batches();
@@ -101,7 +101,7 @@ describe('writers', () => {
     await checkpointAll(ledger.db, 10);
     await whileOpen('commit', async () => {
       await write(ledger.db);
-      expect(await makeCheckpoint(ledger.db, 10)).toBe(0);
+      expect(await checkpoint(ledger.db, 10)).toBe(0);
       expect((await verify(ledger.db)).uncovered).toBe(1);
     });
     expect(await checkpointAll(ledger.db, 10)).toBe(2);
@@ -111,7 +111,7 @@ describe('writers', () => {
   test('that roll back hold back as long, and leave nothing', async () => {
     await whileOpen('roll back', async () => {
       await write(ledger.db);
-      expect(await makeCheckpoint(ledger.db, 10)).toBe(0);
+      expect(await checkpoint(ledger.db, 10)).toBe(0);
     });
     expect(await checkpointAll(ledger.db, 10)).toBe(1);
     expect((await verify(ledger.db)).found).toEqual([]);
@@ -121,7 +121,7 @@ describe('writers', () => {
     await ledger.db.transaction(async (tx) => {
       await tx.execute(sql`SELECT pg_current_xact_id()`);
       await writeMany(ledger.db, 5, 1);
-      expect(await makeCheckpoint(ledger.db, 10)).toBe(0);
+      expect(await checkpoint(ledger.db, 10)).toBe(0);
       await write(tx);
     });
     expect(await checkpointAll(ledger.db, 2)).toBe(6);
@@ -154,7 +154,7 @@ describe('writers', () => {
     };
     let coveredMeanwhile = 0;
     const checkpointer = async () => {
-      while (writing) coveredMeanwhile += await makeCheckpoint(ledger.db, 7);
+      while (writing) coveredMeanwhile += await checkpoint(ledger.db, 7);
     };
     const verifier = async () => {
       while (writing) expect((await verify(ledger.db)).found).toEqual([]);

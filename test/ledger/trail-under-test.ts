@@ -24,11 +24,16 @@ export async function writeMany(db: Database, count: number, perTransaction = co
   }
 }
 
+/** Makes one checkpoint. @returns how many events it covers */
+export async function checkpoint(db: Database, limit: number): Promise<number> {
+  return (await makeCheckpoint(db, limit))?.count ?? 0;
+}
+
 /** Other test files keep transactions open on the same server, which delays checkpoints as well. */
 export async function checkpointAll(db: Database, limit: number): Promise<number> {
   await settled(db);
   for (let covered = 0; ;) {
-    const count = await makeCheckpoint(db, limit);
+    const count = await checkpoint(db, limit);
     covered += count;
     if (count < limit) return covered;
   }

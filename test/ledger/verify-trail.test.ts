@@ -213,9 +213,9 @@ describe('a checkpoint', () => {
 });
 
 describe('npm run verify-audit', () => {
-  const run = async (databaseUrl?: string) => {
+  const run = async (databaseUrl?: string, ...args: string[]) => {
     const env = { PATH: process.env['PATH'], ...(databaseUrl && { DATABASE_URL: databaseUrl }) };
-    const script = ['run.mjs', 'worker/verify-audit.ts'];
+    const script = ['run.mjs', 'worker/verify-audit.ts', ...args];
     try {
       const { stdout, stderr } = await promisify(execFile)(process.execPath, script, { env });
       return { code: 0, stdout, stderr };
@@ -233,7 +233,7 @@ describe('npm run verify-audit', () => {
       const { head } = await verify(own.db);
       expect(await run(own.url)).toEqual({
         code: 0,
-        stdout: `The audit trail is whole: batches 3, covered events 5, not covered yet 1. Head: 3:${head?.digest}\n`,
+        stdout: `The audit trail is intact. Checkpoints: 3, events covered: 5, not covered yet: 1. Head: ${head?.digest} (batch 3).\n`,
         stderr: '',
       });
       await own.db.execute(sql`ALTER TABLE audit_events DISABLE TRIGGER USER`);
@@ -252,6 +252,90 @@ describe('npm run verify-audit', () => {
     } finally {
       await own.stop();
     }
+  });
+
+  /** What the owner of the tables can do: no trigger, no privilege stops it. */
+  const asOwner = async (own: Ledger, ...statements: string[]): Promise<void> => {
+    for (const table of ['audit_events', 'audit_checkpoints']) {
+      await own.db.execute(sql.raw(`ALTER TABLE ${table} DISABLE TRIGGER USER`));
+    }
+    for (const statement of statements) await own.db.execute(sql.raw(statement));
+  };
+
+  test('--head names a checkpoint of the chain: 0, also when newer ones follow it', async () => {
+    const own = await Ledger.start(2);
+    try {
+      await writeMany(own.db, 4, 1);
+      await checkpointAll(own.db, 2);
+      const digest = (await verify(own.db)).head?.digest ?? '';
+      await write(own.db);
+      await checkpointAll(own.db, 2);
+      const said = `The checkpoint with the digest of --head is in the chain as batch 2. Everything after it is intact as well.\n`;
+      for (const head of [digest, digest.toUpperCase()]) {
+        const { code, stdout } = await run(own.url, '--head', head);
+        expect([code, stdout.slice(stdout.indexOf('\n') + 1)]).toEqual([0, said]);
+      }
+      await asOwner(own, `UPDATE audit_events SET actor = 'mallory' WHERE seq = 5`);
+      const broken = await run(own.url, '--head', digest);
+      expect(broken).toMatchObject({ code: 1, stdout: expect.stringMatching(/as batch 2\.\n$/) });
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test.each([
+    [
+      'rewritten',
+      `UPDATE audit_events SET actor = 'mallory' WHERE seq = 1`,
+      'DELETE FROM audit_checkpoints',
+      `SELECT setval('audit_checkpoints_made', 1, false)`,
+    ],
+    [
+      'cut off',
+      'DELETE FROM audit_events WHERE seq > 2',
+      'DELETE FROM audit_checkpoints WHERE batch > 1',
+      `SELECT setval('audit_checkpoints_made', 1)`,
+    ],
+  ])(
+    'a chain that its owner has %s looks intact, but --head is not found: 2',
+    async (_, ...how) => {
+      const own = await Ledger.start(2);
+      try {
+        await writeMany(own.db, 4, 1);
+        await checkpointAll(own.db, 2);
+        const digest = (await verify(own.db)).head?.digest ?? '';
+        await asOwner(own, ...how);
+        await write(own.db);
+        await checkpointAll(own.db, 2);
+        expect((await run(own.url)).code).toBe(0);
+        const { code, stdout } = await run(own.url, '--head', digest);
+        expect(code).toBe(2);
+        expect(stdout).toContain(`No checkpoint has the digest ${digest}`);
+      } finally {
+        await own.stop();
+      }
+    },
+  );
+
+  test('the digest of --head written into a checkpoint of the owner’s does not count as found', async () => {
+    const forged = 'a'.repeat(64);
+    const own = await Ledger.start(2);
+    try {
+      await write(own.db);
+      await checkpointAll(own.db, 2);
+      await asOwner(own, `UPDATE audit_checkpoints SET digest = '${forged}'`);
+      expect((await run(own.url, '--head', forged)).code).toBe(2);
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test('--head that is no digest: one line and 1', async () => {
+    expect(await run(ledger.url, '--head', '3:abc')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: 'verify-audit failed: --head is not a digest of 64 hexadecimal digits\n',
+    });
   });
 
   test('without a database: one line and 1', async () => {

@@ -12,7 +12,7 @@ import { createCognito } from '../../activities/cognito.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
 import { createQuotas, type QuotaRates } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
-import { sweep } from '../../activities/sweep.ts';
+import { sweep, type SweepDeps } from '../../activities/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
@@ -189,7 +189,7 @@ export class Saga {
   }
 
   /** One sweep, for which a run that has ended has ended for good. */
-  async sweep(options: { dryRun?: boolean; afterEndMs?: number } = {}): Promise<SweepReport> {
+  async sweep(options: Partial<SweepDeps> = {}): Promise<SweepReport> {
     return await sweep({ ...this.#deps(), afterEndMs: 0, ...options });
   }
 
