@@ -5,7 +5,7 @@ import type { Runs } from '../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../src/domain/status.ts';
 import type { Tally } from '../src/domain/tally.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
-import { notePasswordSet, wipeOldSeals } from '../src/ledger/password.ts';
+import { notePasswordSet, wipeExpiredSeals } from '../src/ledger/password.ts';
 import { complete, done, noteCreated, readRow } from '../src/ledger/run.ts';
 import { makeCheckpoint } from '../src/ledger/checkpoint.ts';
 import { closedAmong, noteSwept, openRows, type OpenRow } from '../src/ledger/sweep.ts';
@@ -32,8 +32,6 @@ const ACCEPTED_AGE_MS = 5000;
 const ROW_MS = 10_000;
 /** Events of one checkpoint: read and hashed well within a statement's time. */
 const CHECKPOINT_EVENTS = 1000;
-/** A password that could not be set for so long is wiped, and its registration taken back. */
-const SEALED_AGE_MS = 24 * 3_600_000;
 
 export interface SweepDeps {
   readonly db: Database;
@@ -69,7 +67,11 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const roundStart = new Date();
   const over = () => Date.now() - roundStart.getTime() > ROUND_MS || deps.stopping?.aborted;
   // First: nothing that fails below keeps a password.
-  const sealsWiped = deps.dryRun ? 0 : await wipeSeals(deps, over);
+  const goesOn = () => {
+    deps.heartbeat?.();
+    return !over();
+  };
+  const sealsWiped = deps.dryRun ? 0 : await wipeExpiredSeals(deps.db, goesOn);
   while (!over()) {
     const rows = await openRows(deps.db, BATCH, roundStart);
     if (rows.length === 0) break;
@@ -96,17 +98,6 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps, over),
     sealsWiped,
   };
-}
-
-async function wipeSeals(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
-  let wiped = 0;
-  while (!over()) {
-    deps.heartbeat?.();
-    const count = await wipeOldSeals(deps.db, SEALED_AGE_MS, BATCH);
-    wiped += count;
-    if (count < BATCH) break;
-  }
-  return wiped;
 }
 
 async function checkpointTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {

@@ -276,8 +276,8 @@ describe('npm run verify-audit', () => {
         expect([code, stdout.slice(stdout.indexOf('\n') + 1)]).toEqual([0, said]);
       }
       await asOwner(own, `UPDATE audit_events SET actor = 'mallory' WHERE seq = 5`);
-      const broken = await run(own.url, '--head', digest);
-      expect(broken).toMatchObject({ code: 1, stdout: expect.stringMatching(/as batch 2\.\n$/) });
+      const after = await run(own.url, '--head', digest);
+      expect(after).toMatchObject({ code: 1, stdout: expect.stringMatching(/as batch 2\.\n$/) });
     } finally {
       await own.stop();
     }
