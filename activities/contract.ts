@@ -199,7 +199,7 @@ export interface SweepReport {
   /** Runs that a reset let wait for a registration that is closed; they end. */
   readonly waitersEnded: number;
   readonly eventsAppended: number;
-  readonly eventsSealed: number;
+  readonly eventsCheckpointed: number;
   readonly sealsWiped: number;
   /** Users with our mark that landed late, or twice, and were deleted. */
   readonly straysDeleted: number;

@@ -5,11 +5,9 @@ import type { Runs } from '../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../src/domain/status.ts';
 import type { Tally } from '../src/domain/tally.ts';
 import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
-import { notePasswordSet, wipeOldSeals } from '../src/ledger/password.ts';
 import { recordCreated } from '../src/ledger/create-attempt.ts';
 import { databaseNow } from '../src/ledger/row.ts';
 import { complete, readRow } from '../src/ledger/run.ts';
-import { sealAuditEvents } from '../src/ledger/seal.ts';
 import {
   closedAmong,
   endedRunSeenForMs,
@@ -18,6 +16,8 @@ import {
   rowsWithStrays,
   type OpenRow,
 } from '../src/ledger/sweep.ts';
+import { notePasswordSet, wipeExpiredSeals } from '../src/ledger/password.ts';
+import { makeCheckpoint } from '../src/ledger/checkpoint.ts';
 import { undeliveredWishes } from '../src/ledger/wishes.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
@@ -40,10 +40,8 @@ const WAITERS = 1000;
 const ACCEPTED_AGE_MS = 5000;
 /** For all that one row needs of Cognito: half of the round's heartbeat time-out. */
 const ROW_MS = 10_000;
-/** Events under one seal: read and hashed well within a statement's time. */
-const SEAL_BATCH = 1000;
-/** A password that could not be set for so long is wiped, and its registration taken back. */
-const SEALED_AGE_MS = 24 * 3_600_000;
+/** Events of one checkpoint: read and hashed well within a statement's time. */
+const CHECKPOINT_EVENTS = 1000;
 
 export interface SweepDeps {
   readonly db: Database;
@@ -67,7 +65,7 @@ type Deed = Exclude<
   | 'wishesDelivered'
   | 'waitersEnded'
   | 'eventsAppended'
-  | 'eventsSealed'
+  | 'eventsCheckpointed'
   | 'sealsWiped'
   | 'straysDeleted'
 >;
@@ -85,7 +83,11 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const until = performance.now() + ROUND_MS;
   const over = () => performance.now() > until || deps.stopping?.aborted;
   // First: nothing that fails below keeps a password.
-  const sealsWiped = deps.dryRun ? 0 : await wipeSeals(deps, over);
+  const goesOn = () => {
+    deps.heartbeat?.();
+    return !over();
+  };
+  const sealsWiped = deps.dryRun ? 0 : await wipeExpiredSeals(deps.db, goesOn);
   while (!over()) {
     const rows = await openRows(deps.db, BATCH, roundStart);
     if (rows.length === 0) break;
@@ -109,7 +111,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     wishesDelivered: await deliverWishes(deps),
     waitersEnded: await endWaiters(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
-    eventsSealed: deps.dryRun ? 0 : await sealTrail(deps, over),
+    eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps, over),
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
   };
@@ -128,26 +130,19 @@ async function deleteAllStrays(deps: SweepDeps): Promise<number> {
   return deleted;
 }
 
-async function wipeSeals(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
-  let wiped = 0;
+async function checkpointTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
+  let covered = 0;
   while (!over()) {
     deps.heartbeat?.();
-    const count = await wipeOldSeals(deps.db, SEALED_AGE_MS, BATCH);
-    wiped += count;
-    if (count < BATCH) break;
+    const checkpoint = await makeCheckpoint(deps.db, CHECKPOINT_EVENTS);
+    if (!checkpoint) break;
+    const { batch, digest, count } = checkpoint;
+    // In the log the chain's head is out of reach for those who can rewrite the database.
+    deps.log.info({ batch, digest, events: count }, 'audit checkpoint');
+    covered += count;
+    if (count < CHECKPOINT_EVENTS) break;
   }
-  return wiped;
-}
-
-async function sealTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
-  let sealed = 0;
-  while (!over()) {
-    deps.heartbeat?.();
-    const count = await sealAuditEvents(deps.db, SEAL_BATCH);
-    sealed += count;
-    if (count < SEAL_BATCH) break;
-  }
-  return sealed;
+  return covered;
 }
 
 async function tend(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { type Config, parseConfig } from '../src/config.ts';
+import { type Config, parseConfig, parseMigrationUrl } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { migrationState } from '../src/db/migrate.ts';
 import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
@@ -59,7 +59,9 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   const home = resolve(homeOf(env));
   const choosesPort = !env['PORT'];
   // Before anything starts: what is wrong already will not get right.
-  const { http } = parseConfig({ ...placeholders(env), ...withoutEmpty(env) });
+  const wanted = { ...placeholders(env), ...withoutEmpty(env) };
+  const { http } = parseConfig(wanted);
+  parseMigrationUrl(wanted);
   await expectFree(choosesPort ? 0 : http.port, http.host);
 
   const stack = await startStack({ home, env, log, faults: rules });
@@ -75,10 +77,10 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   const bringUp = async (): Promise<string> => {
     replaceEnvironment(env, stack.env);
     env['PASSWORD_SEALING_KEYS'] ||= await sealingKeyOf(home);
-    const databaseUrl = parseConfig(env).database.url;
-    await consent(stack, databaseUrl, options.yes);
+    const migrationUrl = parseMigrationUrl(env);
+    await consent(stack, migrationUrl, options.yes);
     log('Migrating the database');
-    await registrar.migrate(databaseUrl);
+    await registrar.migrate(migrationUrl);
     // The server first: it installs Temporal's runtime, which the set-up would make otherwise.
     const serve = async (): Promise<Config> => {
       const config = parseConfig(env);
@@ -163,9 +165,9 @@ async function sealingKeyOf(home: string): Promise<string> {
 }
 
 /** A database that we did not make is changed only by consent. */
-async function consent(stack: Stack, databaseUrl: string, yes: boolean): Promise<void> {
+async function consent(stack: Stack, migrationUrl: string, yes: boolean): Promise<void> {
   const part = stack.parts.find(({ name }) => name === 'postgres');
-  if (part?.kind !== 'yours' || yes || (await isCurrent(databaseUrl))) return;
+  if (part?.kind !== 'yours' || yes || (await isCurrent(migrationUrl))) return;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new Error(
       `DATABASE_URL names a database of yours (${part.url}): say --yes to migrate it`,

@@ -74,12 +74,14 @@ export async function postgresPart(options: PartOptions): Promise<Part> {
     startPostgres({ home, port, ephemeral }),
   );
   const url = withoutPassword(running.url);
+  // A role of theirs is for another server.
+  const { DATABASE_MIGRATION_URL: _theirs, ...rest } = env;
   return {
     name: 'postgres',
     kind: 'embedded',
     url,
     running,
-    env: { ...env, DATABASE_URL: running.url },
+    env: { ...rest, DATABASE_URL: running.url },
   };
 }
 

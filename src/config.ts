@@ -142,10 +142,19 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
   return config;
 }
 
-/** All that `npm run migrate` needs. Throws `ConfigError`. */
+/** The database, for commands that need nothing else. Throws `ConfigError`. */
 export function parseDatabaseUrl(env: RawEnvironment): string {
   const read = new EnvironmentReader(env, DEFAULTS);
   const url = databaseUrl(read);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return url;
+}
+
+/** The database as the role that owns the schema, for `migrate`. Throws `ConfigError`. */
+export function parseMigrationUrl(env: RawEnvironment): string {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const own = read.optional('DATABASE_MIGRATION_URL') !== null;
+  const url = databaseUrl(read, own ? 'DATABASE_MIGRATION_URL' : 'DATABASE_URL');
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return url;
 }
@@ -158,8 +167,7 @@ export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
   return temporal;
 }
 
-function databaseUrl(read: EnvironmentReader): string {
-  const name = 'DATABASE_URL';
+function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {
   read.required(name);
   const url = read.url(name, ['postgres:', 'postgresql:']) ?? '';
   const { host = '', username = '', password = '' } = URL.parse(url) ?? {};

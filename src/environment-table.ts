@@ -42,6 +42,11 @@ export const VARIABLES: readonly Variable[] = [
   plain('TEMPORAL_TASK_QUEUE', 'registrar', 'prefix of task queues and schedule ids'),
   told('TEMPORAL_UI_URL', '–', 'base of links into the UI'),
   told('DATABASE_URL', 'embedded', 'PostgreSQL 14 or newer'),
+  told(
+    'DATABASE_MIGRATION_URL',
+    'DATABASE_URL',
+    "the role that owns the schema, for `migrate`; the processes' own role needs the grants of docs/production.md and cannot change the audit trail",
+  ),
   told('AWS_REGION', 'embedded', 'region of the pool'),
   told('COGNITO_USER_POOL_ID', 'embedded', 'the pool'),
   told('COGNITO_CLIENT_ID', 'embedded', 'our app client'),

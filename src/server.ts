@@ -11,15 +11,14 @@ import { createTokenVerifier } from './access/tokens.ts';
 import { createApp } from './app.ts';
 import { RowChanges } from './changes.ts';
 import type { Config } from './config.ts';
-import { forgetOldCounts } from './db/limit-counts.ts';
 import { limitCounts } from './db/schema.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { createHttpServer } from './http-server.ts';
 import { cannotListen } from './port-taken.ts';
 import { Secret } from './secrets/secret.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
 const REQUESTS_GRACE_MS = 5000;
-const FORGET_COUNTS_MS = 5 * 60_000;
 
 export interface RunningServer {
   /** `http://host:port` */
@@ -73,10 +72,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     metrics: parts.metrics,
     closing: closing.signal,
   });
-  const forgetting = setInterval(() => {
-    // What is left is removed the next time, or by another process.
-    forgetOldCounts(parts.pool.db).catch(() => log.debug({}, 'old counts of limits are kept'));
-  }, FORGET_COUNTS_MS);
+  const housekeeping = startHousekeeping(parts.pool.db, log);
   try {
     const { server, url } = await listen(createHttpServer(app.fetch, log), config.http);
     log.info({ url }, 'API listens');
@@ -84,14 +80,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       url,
       parts,
       async close() {
-        clearInterval(forgetting);
+        housekeeping.stop();
         closing.abort();
         await drain(server);
         await parts.close();
       },
     };
   } catch (error) {
-    clearInterval(forgetting);
+    housekeeping.stop();
     await parts.close();
     throw error;
   }

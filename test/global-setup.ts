@@ -1,9 +1,11 @@
 import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { holderOf } from '../dev/lock.ts';
 import { startStack } from '../dev/stack.ts';
+import { documentedRoles } from './stack/documented-roles.ts';
 import { missingPrograms } from './stack/programs.ts';
 
 declare module 'vitest' {
@@ -40,6 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const stack = await startStack({ home, env, log, ephemeral: true });
     const admin = new URL(stack.env['DATABASE_URL'] ?? '');
     admin.pathname = '/postgres';
+    await makeRoles(admin.href);
     project.provide('adminDatabaseUrl', admin.href);
     project.provide('temporalAddress', stack.env['TEMPORAL_ADDRESS'] ?? '');
     project.provide('cognitoEndpoint', stack.env['COGNITO_ENDPOINT'] ?? '');
@@ -53,6 +56,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   } catch (error) {
     await rm(home, { recursive: true, force: true });
     throw error;
+  }
+}
+
+async function makeRoles(adminUrl: string): Promise<void> {
+  const sql = postgres(adminUrl, { max: 1 });
+  try {
+    await sql.unsafe((await documentedRoles()).roles);
+  } finally {
+    await sql.end({ timeout: 1 });
   }
 }
 

@@ -1,8 +1,8 @@
-import { ConfigError, parseDatabaseUrl } from '../config.ts';
+import { ConfigError, parseMigrationUrl } from '../config.ts';
 import { migrate } from './migrate.ts';
 
 try {
-  await migrate(parseDatabaseUrl(process.env));
+  await migrate(parseMigrationUrl(process.env));
   process.stdout.write('The database is migrated.\n');
 } catch (error) {
   const reason = error instanceof Error ? error.message : 'unknown';

@@ -35,7 +35,7 @@ const LIVING =
   sql.raw(`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)`);
 const HOLDS_KEY = sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`);
-const IS_OPEN = sql.raw(
+export const IS_OPEN = sql.raw(
   `status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
 );
 // Whatever a version of Registrar forgets: no seal outlives its use, and nobody who chose a password is
@@ -46,6 +46,14 @@ const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
 );
 const IS_PARKED = sql.raw(`status = 'roles_pending'`);
+/** A parked row's code of FAILURES; '' for the others. */
+export const WAITS_FOR = sql.raw(
+  `(CASE status WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END)`,
+);
+/** Since when a row has been parked or, where it is not parked, accepted. */
+export const WAITS_SINCE = sql.raw(
+  `(CASE status WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)`,
+);
 
 /** One row per accepted registration: the truth about it, and the receipt that outlives Temporal's retention. */
 export const registrations = pgTable(
@@ -115,7 +123,8 @@ export const registrations = pgTable(
     runId: text('run_id'),
     endedRunId: text('ended_run_id'),
     endedRunSeenAt: at('ended_run_seen_at'),
-    sweptAt: at('swept_at'),
+    /** Starts as `accepted_at`, so that the sweep's order needs one index. */
+    sweptAt: at('swept_at').notNull().defaultNow(),
     userDeletedAt: at('user_deleted_at'),
     releasedAt: at('released_at'),
     /** Audit events that the trail refused; the sweep appends them. */
@@ -136,6 +145,7 @@ export const registrations = pgTable(
     index('registrations_requested_by').on(t.requestedBy, t.acceptedAt.desc(), t.id.desc()),
     index('registrations_roles').using('gin', t.roles),
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
+    index('registrations_waiting').on(t.status, WAITS_FOR, WAITS_SINCE).where(IS_OPEN),
     index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
     index('registrations_stray_users').on(t.id).where(sql.raw(`stray_usernames <> '{}'`)),
@@ -177,7 +187,7 @@ export const auditEvents = pgTable(
  * Append-only, and gap-free. A batch covers every event whose (`tx_id`, `seq`) lies behind `after` and
  * not behind `through`; the first has no `after`. By its horizon nothing can come to lie there later.
  */
-export const auditSeals = pgTable('audit_seals', {
+export const auditCheckpoints = pgTable('audit_checkpoints', {
   batch: integer('batch').primaryKey(),
   count: integer('count').notNull(),
   afterTx: xid8('after_tx'),
@@ -186,14 +196,14 @@ export const auditSeals = pgTable('audit_seals', {
   throughSeq: bigint('through_seq', { mode: 'bigint' }).notNull(),
   /** Of each event, in order: 16 bytes of its id, 32 of its digest. They name what broke. */
   entries: bytea('entries').notNull(),
-  sealedAt: at('sealed_at').notNull(),
+  madeAt: at('made_at').notNull(),
   /** SHA-256, hex. */
   previousDigest: text('previous_digest').notNull(),
   digest: text('digest').notNull(),
 });
 
-/** The last batch that was committed, beside the table: seals removed from its end are missed. */
-export const auditSealsMade = pgSequence('audit_seals_made');
+/** The last batch that was committed, beside the table: shows when checkpoints were removed from its end. */
+export const auditCheckpointsMade = pgSequence('audit_checkpoints_made');
 
 /** Which comparison last met a registration's user in the pool; beside the rows, so that meeting
  * everybody every day does not rewrite them. */

@@ -119,6 +119,7 @@ export function acceptedRow(input: AcceptInput, acceptedAt: Date) {
     roles: [...input.roles],
     status: 'accepted' as const,
     acceptedAt,
+    sweptAt: acceptedAt,
     sealedAt: input.sealedPassword && acceptedAt,
     steps: input.sealedPassword ? { setPassword: WAITING } : {},
   };

@@ -31,6 +31,24 @@ export async function notePasswordSet(
   return row ?? (await readRow(db, id));
 }
 
+/** A password that could not be set for so long is wiped, and its registration taken back. */
+export const SEAL_EXPIRES_MS = 24 * 3_600_000;
+const BATCH = 500;
+
+/**
+ * Wipes every expired seal, some at a time. Workers and API processes do it at once: each skips the
+ * rows that another one is wiping. @returns how many
+ */
+export async function wipeExpiredSeals(db: Database, goesOn: () => boolean): Promise<number> {
+  let wiped = 0;
+  while (goesOn()) {
+    const count = await wipeOldSeals(db, SEAL_EXPIRES_MS, BATCH);
+    wiped += count;
+    if (count < BATCH) break;
+  }
+  return wiped;
+}
+
 /**
  * Wipes seals older than that: their registrations end `seal_lost` when they next try to set the
  * password, and those that are parked try at once. @returns how many

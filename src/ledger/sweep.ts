@@ -1,7 +1,7 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
-import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
+import { IS_OPEN, registrations } from '../db/schema.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
 import { ROW, toRegistration } from './row.ts';
@@ -13,8 +13,8 @@ export interface OpenRow {
   readonly ageMs: number;
 }
 
-/** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first; a new
- * one counts from when it was accepted, so that a flood of them keeps nobody waiting. */
+/** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first. A new
+ * row counts from when it was accepted, so that a flood of new rows delays no other. */
 export async function openRows(db: Database, limit: number, sweptBefore: Date): Promise<OpenRow[]> {
   return await atEdge(() =>
     db
@@ -24,11 +24,8 @@ export async function openRows(db: Database, limit: number, sweptBefore: Date): 
         ageMs: sql<number>`(extract(epoch FROM clock_timestamp() - accepted_at) * 1000)::float8`,
       })
       .from(registrations)
-      .where(
-        sql`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
-          AND coalesce(swept_at, accepted_at) < ${sweptBefore.toISOString()}::timestamptz`,
-      )
-      .orderBy(sql`coalesce(swept_at, accepted_at)`)
+      .where(and(IS_OPEN, lt(registrations.sweptAt, sweptBefore)))
+      .orderBy(registrations.sweptAt)
       .limit(limit),
   );
 }

@@ -1,20 +1,20 @@
 import { asc, gt, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
-import { auditSeals } from '../db/schema.ts';
+import { auditCheckpoints } from '../db/schema.ts';
 import { atEdge } from './database-error.ts';
-import { lastBatchMade } from './seal.ts';
+import { lastBatchMade } from './checkpoint.ts';
 import {
   digestOfEvent,
-  digestOfSeal,
+  digestOfCheckpoint,
   NOTHING_BEFORE,
-  SEALABLE,
+  EVENT_COLUMNS,
   unpackEntries,
-  type Seal,
-  type SealableEvent,
-  type SealEntry,
-} from './sealed-event.ts';
+  type Checkpoint,
+  type CheckedEvent,
+  type CheckpointEntry,
+} from './checkpoint-digest.ts';
 
-/** Where the trail is not what was sealed. */
+/** Where the trail differs from its checkpoints. */
 export type TrailBreak =
   | {
       readonly kind: 'changed' | 'missing' | 'inserted';
@@ -26,11 +26,12 @@ export type TrailBreak =
 
 export interface TrailSummary {
   readonly batches: number;
-  readonly sealed: number;
-  readonly unsealed: number;
+  readonly covered: number;
+  readonly uncovered: number;
   readonly breaks: number;
-  /** Kept elsewhere, it shows a chain that was rewritten as a whole. */
   readonly head: { readonly batch: number; readonly digest: string } | null;
+  /** The batch whose checkpoint has the digest that was asked for; null where no checkpoint has it. */
+  readonly known: number | null;
 }
 
 /** Behind which events a range begins. */
@@ -39,99 +40,108 @@ interface Position {
   readonly seq: string;
 }
 
-const SEALS_AT_ONCE = 20;
+const CHECKPOINTS_AT_ONCE = 20;
 const EVENTS_AT_ONCE = 1000;
 
 /**
- * Compares the audit trail with its seals, batch by batch, holding a few batches in memory. Writers
- * and sealers may go on meanwhile.
+ * Compares the audit trail with its checkpoints, batch by batch, holding a few batches in memory.
+ * Events and checkpoints may be added meanwhile.
  * @param found is told of each break, in the order of the batches
+ * @param digest of a checkpoint, kept where nobody can change it: a chain that was rewritten or cut off
+ * below this checkpoint does not hold it
  * @throws DatabaseError
  */
 export async function verifyAuditTrail(
   db: Database | Transaction,
   found: (broken: TrailBreak) => void,
+  digest: string | null = null,
 ): Promise<TrailSummary> {
   return await atEdge(async () => {
     let breaks = 0;
     let batches = 0;
-    let sealed = 0;
-    let before: Seal | null = null;
+    let covered = 0;
+    let before: Checkpoint | null = null;
+    let known: number | null = null;
     const report = (broken: TrailBreak) => {
       breaks += 1;
       found(broken);
     };
-    // Before the seals are read: what is made meanwhile must not look removed.
+    // Before the checkpoints are read: one made meanwhile must not look removed.
     const made = await lastBatchMade(db);
-    for await (const seal of seals(db)) {
-      const flaws = chainFlaws(seal, before);
+    for await (const checkpoint of checkpoints(db)) {
+      const flaws = chainFlaws(checkpoint, before);
       for (const reason of flaws.chain) {
-        report({ kind: 'broken_chain', batch: seal.batch, reason });
+        report({ kind: 'broken_chain', batch: checkpoint.batch, reason });
       }
-      if (flaws.altered) report({ kind: 'broken_chain', batch: seal.batch, reason: flaws.altered });
-      await compare(db, seal, flaws.altered === null, report);
+      if (flaws.altered)
+        report({ kind: 'broken_chain', batch: checkpoint.batch, reason: flaws.altered });
+      await compare(db, checkpoint, flaws.altered === null, report);
       batches += 1;
-      sealed += seal.count;
-      before = seal;
+      covered += checkpoint.count;
+      if (flaws.altered === null && checkpoint.digest === digest) known = checkpoint.batch;
+      before = checkpoint;
     }
     const lastBatch = before?.batch ?? 0;
     if (made > lastBatch) {
       report({ kind: 'broken_chain', batch: lastBatch + 1, reason: missing(lastBatch + 1, made) });
     }
-    const unsealed = await checkTail(db, before, report);
+    const uncovered = await checkTail(db, before, report);
     const head = before && { batch: before.batch, digest: before.digest };
-    return { batches, sealed, unsealed, breaks, head };
+    return { batches, covered, uncovered, breaks, head, known };
   });
 }
 
 function chainFlaws(
-  seal: Seal,
-  before: Seal | null,
+  checkpoint: Checkpoint,
+  before: Checkpoint | null,
 ): { readonly chain: readonly string[]; readonly altered: string | null } {
   const expected = (before?.batch ?? 0) + 1;
   const chain: string[] = [];
-  if (seal.batch > expected) chain.push(missing(expected, seal.batch - 1));
-  else if (seal.batch < expected) chain.push('its number is none of ours');
-  else if (seal.previousDigest !== (before?.digest ?? NOTHING_BEFORE)) {
+  if (checkpoint.batch > expected) chain.push(missing(expected, checkpoint.batch - 1));
+  else if (checkpoint.batch < expected) chain.push('its number is none of ours');
+  else if (checkpoint.previousDigest !== (before?.digest ?? NOTHING_BEFORE)) {
     chain.push(before ? `it does not continue batch ${before.batch}` : 'it is not the first');
   } else if (
-    seal.afterTx !== (before?.throughTx ?? null) ||
-    seal.afterSeq !== (before?.throughSeq ?? null)
+    checkpoint.afterTx !== (before?.throughTx ?? null) ||
+    checkpoint.afterSeq !== (before?.throughSeq ?? null)
   ) {
     chain.push(`it does not begin where the batch before it ends`);
   }
-  const altered = seal.digest === digestOfSeal(seal) ? null : 'the seal itself was changed';
+  const altered =
+    checkpoint.digest === digestOfCheckpoint(checkpoint)
+      ? null
+      : 'the checkpoint itself was changed';
   return { chain, altered };
 }
 
 function missing(from: number, to: number): string {
-  return from === to ? `seal ${from} is missing` : `seals ${from} to ${to} are missing`;
+  return from === to ? `checkpoint ${from} is missing` : `checkpoints ${from} to ${to} are missing`;
 }
 
-async function* seals(db: Database | Transaction): AsyncGenerator<Seal> {
+async function* checkpoints(db: Database | Transaction): AsyncGenerator<Checkpoint> {
   let last: number | undefined;
   for (;;) {
     const page = await db
       .select()
-      .from(auditSeals)
-      .where(last === undefined ? undefined : gt(auditSeals.batch, last))
-      .orderBy(asc(auditSeals.batch))
-      .limit(SEALS_AT_ONCE);
+      .from(auditCheckpoints)
+      .where(last === undefined ? undefined : gt(auditCheckpoints.batch, last))
+      .orderBy(asc(auditCheckpoints.batch))
+      .limit(CHECKPOINTS_AT_ONCE);
     yield* page;
     last = page.at(-1)?.batch;
     if (last === undefined) return;
   }
 }
 
-/** @param sound the range that the seal names can be believed */
+/** @param sound whether the range that the checkpoint names can be trusted */
 async function compare(
   db: Database | Transaction,
-  seal: Seal,
+  checkpoint: Checkpoint,
   sound: boolean,
   report: (broken: TrailBreak) => void,
 ): Promise<void> {
-  const { batch } = seal;
-  const entries = unpackEntries(seal.entries);
+  const { batch } = checkpoint;
+  const entries = unpackEntries(checkpoint.entries);
   for (let at = 0; at < entries.length; at += EVENTS_AT_ONCE) {
     const part = entries.slice(at, at + EVENTS_AT_ONCE);
     const digests = await digestsOf(db, part);
@@ -142,24 +152,24 @@ async function compare(
     }
   }
   if (!sound) return;
-  const sealed = new Set(entries.map(({ id }) => id));
-  const through = sql`(tx_id, seq) <= (${seal.throughTx}::xid8, ${seal.throughSeq.toString()}::bigint)`;
-  for await (const id of eventIds(db, startOf(seal), through)) {
-    if (!sealed.has(id)) report({ kind: 'inserted', batch, eventId: id });
+  const covered = new Set(entries.map(({ id }) => id));
+  const through = sql`(tx_id, seq) <= (${checkpoint.throughTx}::xid8, ${checkpoint.throughSeq.toString()}::bigint)`;
+  for await (const id of eventIds(db, startOf(checkpoint), through)) {
+    if (!covered.has(id)) report({ kind: 'inserted', batch, eventId: id });
   }
 }
 
-function startOf({ afterTx, afterSeq }: Seal): Position | null {
+function startOf({ afterTx, afterSeq }: Checkpoint): Position | null {
   return afterTx === null || afterSeq === null ? null : { tx: afterTx, seq: afterSeq.toString() };
 }
 
 async function digestsOf(
   db: Database | Transaction,
-  entries: readonly SealEntry[],
+  entries: readonly CheckpointEntry[],
 ): Promise<Map<string, string>> {
   const ids = sql.param(entries.map(({ id }) => id));
-  const events = await db.execute<SealableEvent>(
-    sql`SELECT ${SEALABLE} FROM audit_events WHERE id = ANY(${ids}::text[]::uuid[])`,
+  const events = await db.execute<CheckedEvent>(
+    sql`SELECT ${EVENT_COLUMNS} FROM audit_events WHERE id = ANY(${ids}::text[]::uuid[])`,
   );
   return new Map(events.map((event) => [event.id, digestOfEvent(event)]));
 }
@@ -187,10 +197,10 @@ function isBehind(position: Position | null): ReturnType<typeof sql> {
   return position ? sql`(tx_id, seq) > (${position.tx}::xid8, ${position.seq}::bigint)` : sql`true`;
 }
 
-/** What no seal covers yet. @returns how many events */
+/** What no checkpoint covers yet. @returns how many events */
 async function checkTail(
   db: Database | Transaction,
-  last: Seal | null,
+  last: Checkpoint | null,
   report: (broken: TrailBreak) => void,
 ): Promise<number> {
   const end = last && { tx: last.throughTx, seq: last.throughSeq.toString() };
@@ -200,7 +210,7 @@ async function checkTail(
       sql`SELECT ${last.throughTx}::xid8 > pg_snapshot_xmax(pg_current_snapshot()) AS ahead`,
     );
     const reason =
-      'it seals transactions that this cluster has not reached: was it restored from a dump?';
+      'it covers transactions that this cluster has not reached: was it restored from a dump?';
     if (seen?.ahead) report({ kind: 'broken_chain', batch: last.batch, reason });
   }
   // No transaction has that number yet: somebody wrote it by hand.

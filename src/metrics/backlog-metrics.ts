@@ -51,13 +51,13 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
   const registers = [registry];
   const open = new Gauge({
     name: 'registrar_open_registrations',
-    help: 'Open registrations, up to 10,000.',
+    help: 'Open registrations, counted up to 10,000 for each status and code.',
     labelNames: ['status'],
     registers,
   });
   const parked = new Gauge({
     name: 'registrar_parked_registrations',
-    help: 'Parked registrations, by what they wait for.',
+    help: 'Parked registrations, by what they wait for, counted up to 10,000 for each code.',
     labelNames: ['code'],
     registers,
   });

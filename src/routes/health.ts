@@ -19,6 +19,7 @@ const TAGS = { tags: ['Health'] };
 const NOT_READY: Record<Exclude<DatabaseState, 'current'>, string> = {
   away: 'PostgreSQL does not answer.',
   behind: 'The database lacks migrations of this version: run `npm run migrate`.',
+  forbidden: 'The role of DATABASE_URL lacks the grants of docs/production.md.',
   empty: 'The database is not migrated: run `npm run migrate`.',
 };
 

@@ -12,8 +12,8 @@ let database: TestDatabase;
 let pool: DatabasePool;
 beforeAll(async () => {
   database = await createTestDatabase();
-  await migrate(database.url);
-  pool = openDatabase(database.url, 5);
+  await migrate(database.ownerUrl);
+  pool = openDatabase(database.appUrl, 5);
 });
 afterAll(async () => {
   await pool.close();

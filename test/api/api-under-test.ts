@@ -78,8 +78,8 @@ export interface CallOptions {
  * directory are scripted, at their interfaces. */
 export async function startApi(): Promise<ApiUnderTest> {
   const database = await createTestDatabase();
-  await migrate(database.url);
-  const pool = openDatabase(database.url, 20);
+  await migrate(database.ownerUrl);
+  const pool = openDatabase(database.appUrl, 20);
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   const issuer = await startIssuer();
   const listeners = new Map<string, Set<() => void>>();

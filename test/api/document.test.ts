@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FAILURES } from '../../src/domain/failure.ts';
 import { openDatabase } from '../../src/db/client.ts';
@@ -291,6 +292,16 @@ test('not ready without PostgreSQL, and before it is migrated', async () => {
   const behind = await api.call('/health/ready', { app: api.app({ db: unmigrated.db }) });
   expect(behind.body.detail).toBe('The database is not migrated: run `npm run migrate`.');
   await unmigrated.close();
+  const owner = openDatabase(empty.ownerUrl);
+  await owner.db.execute(sql`REVOKE USAGE ON SCHEMA drizzle FROM registrar_app`);
+  await owner.close();
+  const processes = openDatabase(empty.appUrl);
+  const forbidden = await api.call('/health/ready', { app: api.app({ db: processes.db }) });
+  expect(forbidden.status).toBe(503);
+  expect(forbidden.body.detail).toBe(
+    'The role of DATABASE_URL lacks the grants of docs/production.md.',
+  );
+  await processes.close();
   await empty.drop();
 });
 

@@ -134,6 +134,7 @@ const TABLE: readonly Row[] = [
   { from: 'src/problem-details.ts', may: ['src/domain/'] },
   { from: 'src/http-server.ts', may: ['src/problem-details.ts', '@hono/node-server', 'node:'] },
   { from: 'src/changes.ts', may: ['node:'] },
+  { from: 'src/housekeeping.ts', may: ['src/db/', 'src/ledger/'] },
   {
     from: 'src/server.ts',
     may: ['src/', 'activities/', 'worker/', 'pino', 'node:'],

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -79,4 +79,28 @@ export function mounted(path: string, { volumes }: Service): string {
     }
   }
   return path;
+}
+
+/** The scripts by which the image makes its database, in their order, with what psql takes from the
+ * environment by `\\getenv` filled in. */
+export async function readInitScripts(
+  root: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const folder = join(root, 'deploy/postgres');
+  const names = (await readdir(folder)).toSorted();
+  return await Promise.all(
+    names.map(async (name) => {
+      const values = new Map<string, string>();
+      const text = await readFile(join(folder, name), 'utf8');
+      const statements = text.replaceAll(
+        /^\\getenv (\w+) (\w+)\n/gm,
+        (_, key: string, from: string) => {
+          values.set(key, environment[from] ?? '');
+          return '';
+        },
+      );
+      return statements.replaceAll(/:'(\w+)'/g, (_, key: string) => `'${values.get(key)}'`);
+    }),
+  );
 }

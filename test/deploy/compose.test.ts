@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { parseConfig, parseDatabaseUrl } from '../../src/config.ts';
+import { parseConfig, parseMigrationUrl } from '../../src/config.ts';
 import { VARIABLES } from '../../src/environment-table.ts';
 import { STATUS_ATTRIBUTE_COMMANDS } from '../../src/temporal/search-attribute.ts';
+import { documentedRoles } from '../stack/documented-roles.ts';
 import { REPOSITORY } from '../stack/program.ts';
 import {
   commandOf,
   mounted,
+  readInitScripts,
   readComposeText,
   type Service,
   type Services,
@@ -127,7 +129,33 @@ describe('docker-compose.yml', () => {
     expect(api.worker.inProcess).toBe(false);
     expect(parseConfig(named('worker').environment, 'worker').tokens).toEqual(api.tokens);
     expect(parseConfig(named('setup').environment, 'setup').cognito).toEqual(api.cognito);
-    expect(parseDatabaseUrl(named('migrate').environment)).toBe(api.database.url);
+  });
+
+  test('connects as the owner of the tables to migrate, and as nobody but their user otherwise', () => {
+    const userOf = (url: string) => new URL(url).username;
+    expect(userOf(parseMigrationUrl(named('migrate').environment))).toBe('registrar_owner');
+    const ours = Object.entries(services).filter(
+      ([, { environment }]) => environment['DATABASE_URL'],
+    );
+    expect(ours.map(([name]) => name)).toEqual(['migrate', 'setup', 'api', 'worker']);
+    for (const [, { environment }] of ours) {
+      expect(userOf(environment['DATABASE_URL'] ?? '')).toBe('registrar_app');
+    }
+    const mayMigrate = Object.entries(services).filter(
+      ([, { environment }]) => 'DATABASE_MIGRATION_URL' in environment,
+    );
+    expect(mayMigrate.map(([name]) => name)).toEqual(['migrate']);
+  });
+
+  test('gives a new database the roles and grants of docs/production.md', async () => {
+    const { environment } = named('postgres');
+    const path = '/docker-entrypoint-initdb.d/2-grants.sql';
+    expect(mounted(path, named('postgres'))).toBe('deploy/postgres/2-grants.sql');
+    const { roles, grants } = await documentedRoles();
+    const [makesRoles, gives] = await readInitScripts(REPOSITORY, environment);
+    expect(gives).toBe(grants);
+    const made = roles.replaceAll(/PASSWORD '[^']+'/g, `PASSWORD 'registrar'`).trim();
+    expect(makesRoles).toContain(`${made}\nALTER DATABASE registrar OWNER TO registrar_owner;`);
   });
 
   test('names one pool everywhere', () => {

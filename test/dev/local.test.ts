@@ -24,6 +24,8 @@ interface Started {
   readonly config: Config;
   readonly running: Running;
   readonly summary: string;
+  /** The URLs by which it migrated. */
+  readonly migrated: readonly string[];
 }
 
 async function start(
@@ -33,8 +35,9 @@ async function start(
 ): Promise<Started> {
   let config: Config | undefined;
   let running: Running | undefined;
+  const migrated: string[] = [];
   const registrar: Registrar = {
-    migrate: async () => {},
+    migrate: async (url) => void migrated.push(url),
     setUp: async () => {},
     serve: async (given) => {
       config = given;
@@ -59,7 +62,7 @@ async function start(
     registrar,
   );
   if (config === undefined || running === undefined) throw new Error('not started');
-  return { config, running, summary };
+  return { config, running, summary, migrated };
 }
 
 const script = (name: string) => new URL(`../../dev/${name}.ts`, import.meta.url).pathname;
@@ -94,11 +97,16 @@ test('a port of yours that is taken is said, and everything is stopped', async (
 });
 
 test('all parts embedded: state survives, a token is to be had, reset removes it', async () => {
-  const named = { TEMPORAL_ADDRESS: inject('temporalAddress') };
+  const named = {
+    TEMPORAL_ADDRESS: inject('temporalAddress'),
+    // Of another server: what is embedded is migrated by its own role.
+    DATABASE_MIGRATION_URL: 'postgres://owner@192.0.2.1/theirs',
+  };
   const first = await start(named);
   const sql = postgres(first.config.database.url, { max: 1, onnotice: () => {} });
   await sql`create table kept as select 1 as one`;
   await sql.end();
+  expect(first.migrated).toEqual([first.config.database.url]);
   expect(first.config).toMatchObject({
     environment: 'local',
     http: { doors: new Set(['users', 'step', 'signup', 'session', 'seeding']) },
@@ -141,16 +149,22 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
 
 test('a database of theirs is migrated only by consent', async () => {
   const database = await createTestDatabase();
-  const named = { TEMPORAL_ADDRESS: inject('temporalAddress'), DATABASE_URL: database.url };
+  const named = {
+    TEMPORAL_ADDRESS: inject('temporalAddress'),
+    DATABASE_URL: database.appUrl,
+    DATABASE_MIGRATION_URL: database.ownerUrl,
+  };
   await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
   expect(await holderOf(home)).toBeUndefined();
-  const { running, summary } = await start(named, true);
+  const { running, summary, config, migrated } = await start(named, true);
+  expect(migrated).toEqual([database.ownerUrl]);
+  expect(config.database.url).toBe(database.appUrl);
   expect(summary).toMatch(/PostgreSQL +yours/);
-  expect(summary).not.toContain(new URL(database.url).password);
+  expect(summary).not.toContain(new URL(database.appUrl).password);
   await running.stop();
 
   // Migrated by us before: nothing to ask while nothing would change.
-  await migrate(database.url);
+  await migrate(database.ownerUrl);
   await (await start(named)).running.stop();
   const sql = postgres(database.url, { max: 1 });
   await sql`delete from drizzle.__drizzle_migrations where id = (
@@ -168,6 +182,9 @@ test('a wrong environment is told before anything starts', async () => {
       COGNITO_CLIENT_ID: 'x',
     }),
   ).rejects.toThrow('COGNITO_ENDPOINT: missing');
+  await expect(start({ DATABASE_MIGRATION_URL: 'mysql://x' })).rejects.toThrow(
+    'DATABASE_MIGRATION_URL: a URL',
+  );
   // Of nobody: it is set aside for documents.
   await expect(start({ HOST: '192.0.2.1' })).rejects.toThrow(/^HOST: .* 192\.0\.2\.1:0 .*EADDRNOT/);
   expect(await readdir(home)).toEqual([]);

@@ -70,7 +70,7 @@ beforeAll(async () => {
     RETRY_BUDGET_SECONDS: '1',
     PASSWORD_SEALING_KEYS: `canary:${randomBytes(32).toString('base64')}`,
   };
-  deployment = await Deployment.make({ databaseUrl: database.url, env });
+  deployment = await Deployment.make({ database, env });
   await deployment.pool.setFaults([
     {
       operation: 'AdminSetUserPassword',

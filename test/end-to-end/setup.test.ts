@@ -24,12 +24,12 @@ beforeAll(async () => {
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'sandbox');
   pool = await createTestPool();
   database = await createTestDatabase();
-  await migrate(database.url);
+  await migrate(database.ownerUrl);
   ledger = openDatabase(database.url, 2);
   env = {
     TEMPORAL_ADDRESS: temporalAddress(),
     TEMPORAL_TASK_QUEUE: uniqueTaskQueue('setup'),
-    DATABASE_URL: database.url,
+    DATABASE_URL: database.appUrl,
     AWS_REGION: pool.region,
     COGNITO_USER_POOL_ID: pool.userPoolId,
     COGNITO_ENDPOINT: pool.endpoint,

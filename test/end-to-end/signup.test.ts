@@ -17,14 +17,14 @@ const PASSWORD = 'Analytical1';
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  await migrate(database.url);
+  await migrate(database.ownerUrl);
   sql = postgres(database.url, { max: 2 });
   const env = {
     DOORS: 'signup,session',
     PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
     REGISTER_LIMIT_PER_MINUTE: '1000',
   };
-  deployment = await Deployment.make({ databaseUrl: database.url, env });
+  deployment = await Deployment.make({ database, env });
   await deployment.setUp();
   api = await deployment.api();
 });

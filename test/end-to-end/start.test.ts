@@ -12,7 +12,7 @@ import { call, Newcomer } from './newcomer.ts';
 
 const OPERATORS = [
   ['compare-pool', '"orphan":0'],
-  ['verify-audit', 'The audit trail is whole'],
+  ['verify-audit', 'The audit trail is intact'],
   ['verify-replay', 'This code fits every run'],
 ] as const;
 

@@ -10,7 +10,7 @@ let deployment: Deployment;
 beforeAll(async () => {
   ledger = await Ledger.start();
   deployment = await Deployment.make({
-    databaseUrl: ledger.url,
+    database: ledger.database,
     env: {
       EVENTS_WEBHOOK_URL: 'https://hooks.example.com/',
       EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,

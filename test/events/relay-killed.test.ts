@@ -28,11 +28,11 @@ describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () =
     stops.push(() => broker.remove());
     const database = await createTestDatabase();
     stops.push(() => database.drop());
-    await migrate(database.url);
+    await migrate(database.ownerUrl);
     sql = postgres(database.url, { max: 2, onnotice: () => undefined });
     stops.push(() => sql.end({ timeout: 1 }));
     deployment = await Deployment.make({
-      databaseUrl: database.url,
+      database,
       env: { EVENTS_AMQP_URL: broker.url, EVENTS_AMQP_EXCHANGE: EXCHANGE },
     });
     stops.push(() => deployment.stop());

@@ -22,7 +22,9 @@ beforeAll(async () => {
   await chmod(home, 0o755);
   port = await anyFreePort();
   postgres = await start();
-  deployment = await Deployment.make({ databaseUrl: postgres.url });
+  deployment = await Deployment.make({
+    database: { ownerUrl: postgres.url, appUrl: postgres.url },
+  });
 });
 afterAll(async () => {
   await deployment.stop();

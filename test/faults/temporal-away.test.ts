@@ -1,10 +1,13 @@
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestDatabase } from '../stack/database.ts';
 import { type Api, type Answer, Deployment } from '../stack/deployment.ts';
 import { type OwnTemporal, ownTemporal } from './own-temporal.ts';
 
 // The sweep, every second here, starts what is 5 s old.
 const BACK_MS = 45_000;
 const roles = ['viewer'];
+const PASSWORD = 'Correct-Horse-9-Battery';
 
 let temporal: OwnTemporal | undefined;
 let deployment: Deployment;
@@ -67,4 +70,35 @@ test('a Temporal that is away: 202, accepted; back, it completes by itself', asy
     { email: 'before@example.com', mark: before, roles },
     { email: 'between@example.com', mark: direct.body['id'], roles },
   ]);
+});
+
+test('expired passwords are wiped by the API while no Temporal was ever there', async () => {
+  const database = await createTestDatabase();
+  const without = await Deployment.make({
+    database,
+    temporalAddress: '127.0.0.1:1',
+    env: { PASSWORD_SEALING_KEYS: `k1:${Buffer.alloc(32).toString('base64')}` },
+  });
+  const admin = postgres(database.url, { max: 1 });
+  const sealOf = async (id: unknown) => {
+    const [row] = await admin`SELECT sealed_password FROM registrations WHERE id = ${String(id)}`;
+    return row?.['sealed_password'] as Uint8Array | null | undefined;
+  };
+  try {
+    const first = await without.api();
+    const body = { email: 'sealed@example.com', roles, password: PASSWORD };
+    const { status, body: receipt } = await without.call(first, 'POST', '/registrations', body);
+    expect(status).toBe(202);
+    expect(await sealOf(receipt['id'])).toBeInstanceOf(Uint8Array);
+    await first.kill();
+    await admin`UPDATE registrations SET sealed_at = now() - interval '25 hours'`;
+    // It does so at once, and then every minute.
+    const next = await without.api();
+    await next.says(/"seals":1,.*"expired seals wiped"/);
+    expect(await sealOf(receipt['id'])).toBeNull();
+  } finally {
+    await admin.end();
+    await without.stop();
+    await database.drop();
+  }
 });

@@ -14,7 +14,7 @@ import { recordCreateAttempt, recordCreated } from '../../src/ledger/create-atte
 import { begin, complete, readRow } from '../../src/ledger/run.ts';
 import { acceptInput } from '../stack/accept-input.ts';
 import { closeProved } from '../stack/close-proved.ts';
-import { createTestDatabase } from '../stack/database.ts';
+import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
 
 export const CANCELLED = publicFailure('registration_cancelled');
 export const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
@@ -26,21 +26,23 @@ export const ALICE = { actor: 'alice', reason: 'because' };
 export class Ledger {
   readonly db: Database;
   readonly url: string;
+  readonly database: TestDatabase;
   readonly #stop: () => Promise<void>;
 
-  private constructor(db: Database, url: string, stop: () => Promise<void>) {
+  private constructor(db: Database, database: TestDatabase, stop: () => Promise<void>) {
     this.db = db;
-    this.url = url;
+    this.url = database.url;
+    this.database = database;
     this.#stop = stop;
   }
 
   /** @param maxConnections as many transactions as really run at once */
   static async start(maxConnections = 20): Promise<Ledger> {
     const database = await createTestDatabase();
-    await migrate(database.url);
+    await migrate(database.ownerUrl);
     const pool = openDatabase(database.url, maxConnections);
     await connectAll(pool.db, maxConnections);
-    return new Ledger(pool.db, database.url, async () => {
+    return new Ledger(pool.db, database, async () => {
       await pool.close(1);
       await database.drop();
     });

@@ -1,13 +1,18 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
-import { notePasswordSet, readSealed, wipeOldSeals } from '../../src/ledger/password.ts';
+import {
+  notePasswordSet,
+  readSealed,
+  wipeExpiredSeals,
+  wipeOldSeals,
+} from '../../src/ledger/password.ts';
 import { complete } from '../../src/ledger/run.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { readSource } from '../architecture/source.ts';
-import { CANCELLED, FAILED, Ledger } from './ledger-under-test.ts';
+import { CANCELLED, FAILED, Ledger, times } from './ledger-under-test.ts';
 
 const SEAL = Buffer.from([1, 2, 0, 255]);
 const DAY_MS = 86_400_000;
@@ -60,7 +65,7 @@ describe('the seal', () => {
 
 test('the query of docs/production.md counts the seals of one key', async () => {
   const { text } = await readSource('docs/production.md');
-  const [, query = ''] = /```sql\n([\s\S]*?)```/.exec(text) ?? [];
+  const [, query = ''] = /```sql\n(SELECT count[\s\S]*?)```/.exec(text) ?? [];
   const seal = (key: string) =>
     createSealing([{ id: key, key: Buffer.alloc(32) }]).seal(new Secret('x'), key);
   for (const key of ['k1', 'k1', 'k11', 'k2']) {
@@ -124,6 +129,12 @@ describe('old seals', () => {
     for (let count = 0; count < 3; count += 1) await aged((await created()).id, DAY_MS + 1000);
     const wipe = () => wipeOldSeals(ledger.db, DAY_MS, 2);
     expect([await wipe(), await wipe(), await wipe()]).toEqual([2, 1, 0]);
+  });
+
+  test('are wiped once when many processes do it at once', async () => {
+    for (let count = 0; count < 5; count += 1) await aged((await created()).id, DAY_MS + 1000);
+    const wiped = await times(8, () => wipeExpiredSeals(ledger.db, () => true));
+    expect(wiped.reduce((sum, count) => sum + count, 0)).toBe(5);
   });
 
   test('of parked rows bring the scheduled resume forward', async () => {

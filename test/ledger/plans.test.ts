@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requestHashOf } from '../../src/ledger/accept.ts';
 import { acceptQuietly } from '../../src/ledger/accept-quietly.ts';
+import { BACKLOG_BOUND, readBacklog } from '../../src/ledger/backlog.ts';
 import { requestInvitation } from '../../src/ledger/outbox.ts';
+import { openRows } from '../../src/ledger/sweep.ts';
 import { Ledger } from './ledger-under-test.ts';
 
-/** What anybody may ask for again and again must not cost more with every registration of the past. */
+/** What is asked for again and again must not cost more with every registration of the past, nor with
+ * every one that waits. */
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -26,18 +29,26 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 
-/** How often a whole table was read meanwhile. */
-async function wholeReads(work: () => Promise<unknown>): Promise<number> {
-  const count = async (): Promise<number> => {
+type Reads = Record<'scans' | 'rows', number>;
+
+/** How often a whole table was read meanwhile, and how many rows were read in all. */
+async function readsOf(work: () => Promise<unknown>): Promise<Reads> {
+  const count = async (): Promise<Reads> => {
     await ledger.db.execute(sql`SELECT pg_stat_force_next_flush()`);
-    const [read] = await ledger.db.execute<{ scans: number }>(sql`SELECT sum(seq_scan)::int AS scans
+    const [read] = await ledger.db.execute<Reads>(sql`SELECT sum(seq_scan)::int AS scans,
+        sum(seq_tup_read + idx_tup_fetch)::int AS rows
       FROM pg_stat_user_tables
       WHERE relname IN ('registrations', 'outbox', 'outbox_deliveries', 'audit_events')`);
-    return read?.scans ?? 0;
+    return read ?? { scans: 0, rows: 0 };
   };
   const before = await count();
   await work();
-  return (await count()) - before;
+  const after = await count();
+  return { scans: after.scans - before.scans, rows: after.rows - before.rows };
+}
+
+async function wholeReads(work: () => Promise<unknown>): Promise<number> {
+  return (await readsOf(work)).scans;
 }
 
 test('a quiet sign-up with a key', async () => {
@@ -67,6 +78,32 @@ test('a quiet sign-up with a key', async () => {
 test('an invitation wished again', async () => {
   const { id } = await ledger.at('completed');
   expect(await wholeReads(() => requestInvitation(ledger.db, id, { actor: 'alice' }))).toBe(0);
+});
+
+describe('with 30,000 open registrations', () => {
+  beforeAll(async () => {
+    await ledger.db.execute(sql`INSERT INTO registrations
+        (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash,
+         accepted_at, swept_at, parked_at, failure)
+      SELECT gen_random_uuid(), CASE n % 2 WHEN 0 THEN 'roles_pending' ELSE 'accepted' END,
+        n || '@open.example', true, true, '{}', 'tester', 'canonical', 'tester', '',
+        now() - n * interval '1 second', now() - n * interval '1 second',
+        now() - n * interval '1 second', '{"code": "identity_provider_unavailable"}'
+      FROM generate_series(1, 30000) n`);
+    await ledger.db.execute(sql`ANALYZE`);
+  });
+
+  test('the sweep reads no more rows than it takes', async () => {
+    const reads = await readsOf(() => openRows(ledger.db, 100, new Date()));
+    expect(reads.scans).toBe(0);
+    expect(reads.rows).toBeLessThan(200);
+  });
+
+  test('the backlog reads no more rows of a status than it counts', async () => {
+    const reads = await readsOf(() => readBacklog(ledger.db));
+    expect(reads.scans).toBe(0);
+    expect(reads.rows).toBeLessThan(2 * BACKLOG_BOUND + 1000);
+  });
 });
 
 test('the count sees a table that is read as a whole', async () => {

@@ -14,8 +14,8 @@ let database: TestDatabase;
 let processes: DatabasePool[];
 beforeAll(async () => {
   database = await createTestDatabase();
-  await migrate(database.url);
-  processes = [openDatabase(database.url, 5), openDatabase(database.url, 5)];
+  await migrate(database.ownerUrl);
+  processes = [openDatabase(database.appUrl, 5), openDatabase(database.appUrl, 5)];
 });
 beforeEach(async () => {
   await db().execute(sql`DELETE FROM quota_slots`);

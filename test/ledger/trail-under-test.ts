@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../src/db/client.ts';
 import { append } from '../../src/ledger/audit-trail.ts';
-import { sealAuditEvents } from '../../src/ledger/seal.ts';
+import { makeCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { verifyAuditTrail, type TrailBreak } from '../../src/ledger/verify-trail.ts';
 
 /** One event, written by a transaction of its own or by the given one. */
@@ -24,13 +24,18 @@ export async function writeMany(db: Database, count: number, perTransaction = co
   }
 }
 
-/** Other test files keep transactions open on the same server, and sealing waits for those as well. */
-export async function sealAll(db: Database, limit: number): Promise<number> {
+/** Makes one checkpoint. @returns how many events it covers */
+export async function checkpoint(db: Database, limit: number): Promise<number> {
+  return (await makeCheckpoint(db, limit))?.count ?? 0;
+}
+
+/** Other test files keep transactions open on the same server, which delays checkpoints as well. */
+export async function checkpointAll(db: Database, limit: number): Promise<number> {
   await settled(db);
-  for (let sealed = 0; ;) {
-    const count = await sealAuditEvents(db, limit);
-    sealed += count;
-    if (count < limit) return sealed;
+  for (let covered = 0; ;) {
+    const count = await checkpoint(db, limit);
+    covered += count;
+    if (count < limit) return covered;
   }
 }
 

@@ -6,6 +6,7 @@ import { anyFreePort, freePortFrom } from '../../dev/ports.ts';
 import { type RunningPart, startPostgres } from '../../dev/postgres.ts';
 import type { Progress } from '../../dev/progress.ts';
 import { findTemporal, sourcesOf } from '../../dev/temporal-search.ts';
+import { readInitScripts } from '../deploy/compose-file.ts';
 import type { Host } from './host.ts';
 import { findTemporalServer, type TemporalServer } from './temporal-server.ts';
 
@@ -27,8 +28,9 @@ export async function findPrograms(
   return programs;
 }
 
-/** PostgreSQL with the users and passwords that the file gives its two servers. */
-export async function startDatabase(home: string, host: Host): Promise<RunningPart> {
+/** PostgreSQL with the users and passwords that the file gives its two servers, and what its scripts
+ * make in a new database. */
+export async function startDatabase(home: string, host: Host, clone: string): Promise<RunningPart> {
   const port = await anyFreePort();
   const running = await startPostgres({ home, port, ephemeral: true });
   const sql = postgres(running.url, { max: 1, onnotice: () => {} });
@@ -39,6 +41,9 @@ export async function startDatabase(home: string, host: Host): Promise<RunningPa
         exception when duplicate_object then null; end $$;
         alter role ${POSTGRES_USER} password '${POSTGRES_PASSWORD}'`);
       host.stands(`${name}:5432`, `127.0.0.1:${port}`);
+    }
+    for (const script of await readInitScripts(clone, host.service('postgres').environment)) {
+      await sql.unsafe(script);
     }
   } finally {
     await sql.end({ timeout: 1 });

@@ -58,7 +58,7 @@ async function prepare(): Promise<Stage> {
   const version = host.service('temporal').image.split(':')[1] ?? '';
   const programs = await findPrograms(version, at('temporal'), printLine);
   printLine(`Starting PostgreSQL, Temporal ${version} and the sandbox`);
-  const database = await startDatabase(at('parts'), host);
+  const database = await startDatabase(at('parts'), host, clone);
   undo.push(() => database.stop());
   undo.push(() => host.stop());
   await startTemporal(host, programs, new URL(database.url).port, clone);
@@ -133,8 +133,10 @@ async function rehearse(): Promise<void> {
   const kills = await killing;
   await untilClosed(api, CLOSED_MS);
   const tookMs = performance.now() - from;
-  const command = ['node', 'run.mjs', 'worker/verify-replay.ts', '--last', '100'];
-  printLine(await host.run('worker', { ...production, command }));
+  for (const words of [['verify-replay.ts', '--last', '100'], ['verify-audit.ts']]) {
+    const command = ['node', 'run.mjs', ...words.with(0, `worker/${words[0]}`)];
+    printLine(await host.run('worker', { ...production, command }));
+  }
 
   const client = sandboxClient(`http://${stage.cognito}`);
   const poolId = host.service('cognito').environment['COGNITO_USER_POOL_ID'] ?? '';

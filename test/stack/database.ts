@@ -1,28 +1,45 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
+import { documentedRoles, type Role } from './documented-roles.ts';
 
 export interface TestDatabase {
-  /** Connection URL of an empty database: `migrate` comes next. */
+  /** Connection URL of an empty database, as a superuser: for what no role of a deployment may do. */
   readonly url: string;
+  /** As the role that owns the schema: `migrate` comes next. */
+  readonly ownerUrl: string;
+  /** As the role of the processes: it may use what `ownerUrl` migrated. */
+  readonly appUrl: string;
   /** Drops it, cutting connections that are still open. */
   drop(): Promise<void>;
 }
 
-/** Makes a new, empty database; call it in `beforeAll` and `drop` in `afterAll`. */
+/** Makes a new, empty database with the roles and grants of docs/production.md; call it in `beforeAll`
+ * and `drop` in `afterAll`. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const admin = inject('adminDatabaseUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const run = async (statement: string): Promise<void> => {
-    const sql = postgres(admin, { max: 1, onnotice: () => {} });
+  const run = async (statement: string, database = admin): Promise<void> => {
+    const sql = postgres(database, { max: 1, onnotice: () => {} });
     try {
       await sql.unsafe(statement);
     } finally {
       await sql.end({ timeout: 1 });
     }
   };
-  await run(`create database ${name}`);
-  const url = new URL(admin);
-  url.pathname = `/${name}`;
-  return { url: url.href, drop: () => run(`drop database if exists ${name} with (force)`) };
+  const { database, grants, passwords } = await documentedRoles();
+  await run(database.replace('registrar', name));
+  const as = (role?: Role): string => {
+    const url = new URL(admin);
+    url.pathname = `/${name}`;
+    if (role) [url.username, url.password] = [role, passwords[role]];
+    return url.href;
+  };
+  await run(grants, as());
+  return {
+    url: as(),
+    ownerUrl: as('registrar_owner'),
+    appUrl: as('registrar_app'),
+    drop: () => run(`drop database if exists ${name} with (force)`),
+  };
 }

@@ -11,14 +11,14 @@ import { inject } from 'vitest';
 import { SANDBOX_CREDENTIALS } from '../../dev/cognito/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
-import { createTestDatabase } from './database.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
 import { EventReader } from './event-reader.ts';
 import { type Program, startEntry, startScript } from './program.ts';
 import { uniqueTaskQueue } from './temporal.ts';
 
 export interface DeploymentOptions {
   /** Of the test's own; by default a new database of the shared server. */
-  readonly databaseUrl?: string;
+  readonly database?: Pick<TestDatabase, 'ownerUrl' | 'appUrl'>;
   readonly temporalAddress?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -34,7 +34,8 @@ export interface Api extends Program {
   readonly url: string;
 }
 
-/** API and worker processes over real HTTP, with a pool, a database and a queue of their own. */
+/** API and worker processes over real HTTP, with a pool, a database and a queue of their own. They
+ * connect as the role of the processes, which may change no table and no event of the audit trail. */
 export class Deployment {
   readonly pool: TestPool;
   readonly folder: string;
@@ -64,14 +65,14 @@ export class Deployment {
     const temporalConfig = join(folder, 'temporal.toml');
     await writeFile(temporalConfig, '[profile.default]\n');
     const pool = await createTestPool();
-    const database = options.databaseUrl === undefined ? await createTestDatabase() : undefined;
-    const databaseUrl = options.databaseUrl ?? database?.url ?? '';
-    await migrate(databaseUrl);
+    const made = options.database ? undefined : await createTestDatabase();
+    const { ownerUrl = '', appUrl = '' } = options.database ?? made ?? {};
+    await migrate(ownerUrl);
     const env = {
       HOME: folder,
       PORT: '0',
       DOORS: 'users,step',
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: appUrl,
       TEMPORAL_ADDRESS: options.temporalAddress ?? inject('temporalAddress'),
       TEMPORAL_NAMESPACE: 'default',
       TEMPORAL_CONFIG_FILE: temporalConfig,
@@ -87,7 +88,7 @@ export class Deployment {
     const sub = randomUUID();
     const claims = { sub, username: sub, 'cognito:groups': ['admin'] };
     const token = await pool.token(claims);
-    return new Deployment(pool, folder, env, token, async () => database?.drop());
+    return new Deployment(pool, folder, env, token, async () => made?.drop());
   }
 
   /** The API process, when it listens, and has Temporal where that is the shared one: what is

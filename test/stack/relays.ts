@@ -3,6 +3,7 @@ import type { Destination } from '../../activities/relay/destination.ts';
 import { relay } from '../../activities/relay/shift.ts';
 import { createCognito } from '../../activities/cognito.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
+import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { Ledger } from '../ledger/ledger-under-test.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 
@@ -31,7 +32,10 @@ export class Relays {
   readonly warnings: object[] = [];
   readonly #shifts: Shift[] = [];
 
+  readonly #processes: DatabasePool;
+
   private constructor(ledger: Ledger, pool: TestPool) {
+    this.#processes = openDatabase(ledger.database.appUrl);
     this.ledger = ledger;
     this.pool = pool;
   }
@@ -50,12 +54,12 @@ export class Relays {
     const stopping = new AbortController();
     const ended = relay(
       {
-        db: this.ledger.db,
+        db: this.#processes.db,
         provider: createCognito(this.pool.client, this.pool.userPoolId),
         log: this.log,
         changed: () => undefined,
         propagationGraceSeconds: 0,
-        lock: () => tryAdvisoryLock(this.ledger.url, LOCK),
+        lock: () => tryAdvisoryLock(this.ledger.database.appUrl, LOCK),
         destinations: () => destinations,
         stopping: stopping.signal,
       },
@@ -126,6 +130,7 @@ export class Relays {
 
   async stop(): Promise<void> {
     await this.stopShifts();
+    await this.#processes.close();
     await this.ledger.stop();
     await this.pool.remove();
   }

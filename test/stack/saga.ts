@@ -12,7 +12,7 @@ import { createCognito } from '../../activities/cognito.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
 import { createQuotas, type QuotaRates } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration-activities.ts';
-import { sweep } from '../../activities/sweep.ts';
+import { sweep, type SweepDeps } from '../../activities/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
@@ -59,7 +59,10 @@ export interface World {
 /** The saga on real parts: Temporal, PostgreSQL, the Cognito sandbox, one worker. */
 export class Saga {
   readonly started = new Set<string>();
+  /** As the role of the processes. */
   readonly db: DatabasePool['db'];
+  /** As the role that owns the tables: for what the processes may not do. */
+  readonly ownerDb: DatabasePool['db'];
   readonly pool: TestPool;
   readonly client: Client;
   readonly runs: Runs;
@@ -67,6 +70,7 @@ export class Saga {
   readonly #connection: NativeConnection;
   readonly #database: TestDatabase;
   readonly #ledger: DatabasePool;
+  readonly #owner: DatabasePool;
   readonly #options: SagaOptions;
   readonly #stopping = new AbortController();
   #worker: { worker: Worker; running: Promise<void> } | undefined;
@@ -80,8 +84,10 @@ export class Saga {
     this.#connection = connection;
     this.#database = database;
     this.#options = options;
-    this.#ledger = openDatabase(database.url, 20);
+    this.#ledger = openDatabase(database.appUrl, 20);
+    this.#owner = openDatabase(database.ownerUrl, 1);
     this.db = this.#ledger.db;
+    this.ownerDb = this.#owner.db;
     this.pool = pool;
     this.taskQueue = uniqueTaskQueue('saga');
     this.client = new Client({ connection, namespace: TEST_NAMESPACE });
@@ -102,7 +108,7 @@ export class Saga {
 
   static async start(options: SagaOptions = {}): Promise<Saga> {
     const database = await createTestDatabase();
-    await migrate(database.url);
+    await migrate(database.ownerUrl);
     const pool = await createTestPool();
     const saga = new Saga(
       await connectToTemporal(options.temporalAddress),
@@ -126,7 +132,7 @@ export class Saga {
       tally: this.#options.tally ?? NO_TALLY,
       changed: () => undefined,
       stopping: this.#stopping.signal,
-      lock: () => tryAdvisoryLock(this.#database.url, 1),
+      lock: () => tryAdvisoryLock(this.#database.appUrl, 1),
       destinations: () => [],
       retryBudgetSeconds: this.#options.retryBudgetSeconds ?? 1,
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
@@ -189,7 +195,7 @@ export class Saga {
   }
 
   /** One sweep, for which a run that has ended has ended for good. */
-  async sweep(options: { dryRun?: boolean; afterEndMs?: number } = {}): Promise<SweepReport> {
+  async sweep(options: Partial<SweepDeps> = {}): Promise<SweepReport> {
     return await sweep({ ...this.#deps(), afterEndMs: 0, ...options });
   }
 
@@ -298,20 +304,20 @@ export class Saga {
         ? `RAISE EXCEPTION 'refused' USING ERRCODE = 'P0001';`
         : `IF nextval('refusals') <= ${how.transientTimes} THEN
              RAISE EXCEPTION 'busy' USING ERRCODE = '40001'; END IF; RETURN NEW;`;
-    await this.db.execute(sql.raw(`CREATE SEQUENCE IF NOT EXISTS refusals`));
-    await this.db.execute(
+    await this.ownerDb.execute(sql.raw(`CREATE SEQUENCE IF NOT EXISTS refusals`));
+    await this.ownerDb.execute(
       sql.raw(`CREATE OR REPLACE FUNCTION refuse_event() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN ${body} END $$`),
     );
-    await this.db.execute(
+    await this.ownerDb.execute(
       sql.raw(`CREATE TRIGGER refuse_event BEFORE INSERT ON audit_events FOR EACH ROW
         WHEN (NEW.event = '${event}') EXECUTE FUNCTION refuse_event()`),
     );
   }
 
   async allowAudit(): Promise<void> {
-    await this.db.execute(sql.raw('DROP TRIGGER IF EXISTS refuse_event ON audit_events'));
-    await this.db.execute(sql.raw('DROP SEQUENCE IF EXISTS refusals'));
+    await this.ownerDb.execute(sql.raw('DROP TRIGGER IF EXISTS refuse_event ON audit_events'));
+    await this.ownerDb.execute(sql.raw('DROP SEQUENCE IF EXISTS refusals'));
   }
 
   /** Replays every history this saga made, then takes everything down. */
@@ -323,6 +329,7 @@ export class Saga {
       this.#stopping.abort();
       await this.#connection.close();
       await this.#ledger.close();
+      await this.#owner.close();
       await this.pool.remove();
       await this.#database.drop();
     }

@@ -22,13 +22,13 @@ export class Steps {
   private constructor(pool: TestPool, database: TestDatabase) {
     this.pool = pool;
     this.#database = database;
-    this.#ledger = openDatabase(database.url, 5);
+    this.#ledger = openDatabase(database.appUrl, 5);
     this.db = this.#ledger.db;
   }
 
   static async start(): Promise<Steps> {
     const database = await createTestDatabase();
-    await migrate(database.url);
+    await migrate(database.ownerUrl);
     return new Steps(await createTestPool(), database);
   }
 
@@ -72,23 +72,29 @@ export class Steps {
 
   /** Cuts every connection of the ledger, as a restart of PostgreSQL does. */
   async cutConnections(): Promise<void> {
-    await this.#besides(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+    await this.#besides(
+      this.#database.url,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
   }
 
   /** The next transactions lose their connection at the moment they append to the trail. */
   async cutWhileAppending(times: number): Promise<void> {
     // A sequence, because what it counts outlives the transaction that is cut.
-    await this.#besides(`CREATE SEQUENCE cuts;
+    await this.#besides(
+      this.#database.ownerUrl,
+      `CREATE SEQUENCE cuts;
       CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF nextval('cuts') <= ${times} THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
         RETURN NEW; END $$;
-      CREATE TRIGGER cut BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION cut()`);
+      CREATE TRIGGER cut BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION cut()`,
+    );
   }
 
   /** On a connection of its own, which nothing here cuts. */
-  async #besides(statements: string): Promise<void> {
-    const sql = postgres(this.#database.url, { max: 1, onnotice: () => undefined });
+  async #besides(url: string, statements: string): Promise<void> {
+    const sql = postgres(url, { max: 1, onnotice: () => undefined });
     try {
       await sql.unsafe(statements);
     } finally {

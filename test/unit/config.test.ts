@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { ConfigError, parseConfig, parseDatabaseUrl } from '../../src/config.ts';
+import { ConfigError, parseConfig, parseDatabaseUrl, parseMigrationUrl } from '../../src/config.ts';
 import { VARIABLES } from '../../src/environment-table.ts';
 
 const PRODUCTION = {
@@ -76,6 +76,18 @@ test('every missing variable has its line', () => {
   expect(
     parseConfig({ ...PRODUCTION, COGNITO_CLIENT_ID: '' }, 'setup').cognito.clientId,
   ).toBeNull();
+});
+
+test('migrate connects by DATABASE_MIGRATION_URL, and by DATABASE_URL where that is not set', () => {
+  const owner = 'postgres://owner:secret@db.example.com/registrar';
+  const { DATABASE_URL } = PRODUCTION;
+  expect(parseMigrationUrl({ DATABASE_URL })).toBe(DATABASE_URL);
+  expect(parseMigrationUrl({ DATABASE_URL, DATABASE_MIGRATION_URL: owner })).toBe(owner);
+  expect(parseMigrationUrl({ DATABASE_MIGRATION_URL: owner })).toBe(owner);
+  expect(() => parseMigrationUrl({})).toThrow('DATABASE_URL: missing');
+  expect(() => parseMigrationUrl({ DATABASE_URL, DATABASE_MIGRATION_URL: 'mysql://x' })).toThrow(
+    'DATABASE_MIGRATION_URL: a URL',
+  );
 });
 
 const BAD: readonly (readonly [string, string, string])[] = [

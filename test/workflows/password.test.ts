@@ -202,9 +202,9 @@ test('a sweep that fails has wiped old seals all the same', async () => {
   const registration = await parked(ILL_AT_PASSWORD);
   await saga.db.execute(sql`UPDATE registrations
     SET sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
-  await saga.db.execute(sql`ALTER TABLE audit_seals RENAME TO audit_seals_away`);
+  await saga.ownerDb.execute(sql`ALTER TABLE audit_checkpoints RENAME TO audit_checkpoints_away`);
   await expect(saga.sweep()).rejects.toMatchObject({ name: 'DatabaseError' });
-  await saga.db.execute(sql`ALTER TABLE audit_seals_away RENAME TO audit_seals`);
+  await saga.ownerDb.execute(sql`ALTER TABLE audit_checkpoints_away RENAME TO audit_checkpoints`);
   expect(await sealOf(registration.id)).toBeNull();
   expect(await retried(registration)).toBe('seal_lost');
 });

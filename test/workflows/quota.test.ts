@@ -160,7 +160,7 @@ test('attempts between waits are still attempts: the budget is spent once', asyn
 test('0 is unpaced, and costs no statement', async () => {
   const saga = await started({ createRps: 0, updateRps: 0 });
   try {
-    await saga.db.execute(sql`DROP TABLE quota_slots`);
+    await saga.ownerDb.execute(sql`DROP TABLE quota_slots`);
     const registration = await saga.register();
     expect(await saga.ending(registration.id)).toBe('completed');
   } finally {

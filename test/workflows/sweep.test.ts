@@ -225,25 +225,34 @@ describe('a run that completed over an open row', () => {
   });
 });
 
-test('the trail is sealed, but not by a dry run', async () => {
+test('the sweep makes checkpoints and logs the digest of each, but not in a dry run', async () => {
   const { id } = await saga.accept();
-  const sealed = async () => {
-    const [seals] = await saga.db.execute<{ count: number }>(
-      sql`SELECT coalesce(sum(count), 0)::int AS count FROM audit_seals`,
+  const checkpoints = async () =>
+    await saga.db.execute<{ batch: number; digest: string; events: number }>(
+      sql`SELECT batch, digest, count AS events FROM audit_checkpoints ORDER BY batch`,
     );
-    return seals?.count ?? 0;
+  const logged: object[] = [];
+  const ignore = () => undefined;
+  const log = {
+    info: (fields: object, message: string) => {
+      if (message === 'audit checkpoint') logged.push(fields);
+    },
+    warn: ignore,
+    error: ignore,
   };
-  const before = await sealed();
-  expect((await saga.sweep({ dryRun: true })).eventsSealed).toBe(0);
-  expect(await sealed()).toBe(before);
+  const before = await checkpoints();
+  expect((await saga.sweep({ dryRun: true, log })).eventsCheckpointed).toBe(0);
+  expect(await checkpoints()).toEqual(before);
   let reported = 0;
   const broken: unknown[] = [];
   await saga.eventually(async () => {
-    reported += (await saga.sweep()).eventsSealed;
-    return (await verifyAuditTrail(saga.db, (found) => broken.push(found))).unsealed === 0;
+    reported += (await saga.sweep({ log })).eventsCheckpointed;
+    return (await verifyAuditTrail(saga.db, (found) => broken.push(found))).uncovered === 0;
   });
+  const made = (await checkpoints()).slice(before.length);
+  expect(logged).toEqual(made);
+  expect(made.reduce((sum, { events }) => sum + events, 0)).toBe(reported);
   expect(reported).toBeGreaterThan(0);
-  expect(await sealed()).toBe(before + reported);
   expect(broken).toEqual([]);
   await wishCancel(saga.db, id, OPERATOR);
   await older(id, 'accepted_at');

@@ -1,4 +1,17 @@
-CREATE SEQUENCE "public"."audit_seals_made" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE SEQUENCE "public"."audit_checkpoints_made" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE TABLE "audit_checkpoints" (
+	"batch" integer PRIMARY KEY NOT NULL,
+	"count" integer NOT NULL,
+	"after_tx" "xid8",
+	"after_seq" bigint,
+	"through_tx" "xid8" NOT NULL,
+	"through_seq" bigint NOT NULL,
+	"entries" "bytea" NOT NULL,
+	"made_at" timestamp (3) with time zone NOT NULL,
+	"previous_digest" text NOT NULL,
+	"digest" text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "audit_events" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"seq" bigint GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
@@ -10,19 +23,6 @@ CREATE TABLE "audit_events" (
 	"key" text DEFAULT '' NOT NULL,
 	"details" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"tx_id" "xid8" DEFAULT pg_current_xact_id() NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE "audit_seals" (
-	"batch" integer PRIMARY KEY NOT NULL,
-	"count" integer NOT NULL,
-	"after_tx" "xid8",
-	"after_seq" bigint,
-	"through_tx" "xid8" NOT NULL,
-	"through_seq" bigint NOT NULL,
-	"entries" "bytea" NOT NULL,
-	"sealed_at" timestamp (3) with time zone NOT NULL,
-	"previous_digest" text NOT NULL,
-	"digest" text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "limit_counts" (
@@ -114,7 +114,7 @@ CREATE TABLE "registrations" (
 	"run_id" text,
 	"ended_run_id" text,
 	"ended_run_seen_at" timestamp (3) with time zone,
-	"swept_at" timestamp (3) with time zone,
+	"swept_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"user_deleted_at" timestamp (3) with time zone,
 	"released_at" timestamp (3) with time zone,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
@@ -143,6 +143,7 @@ CREATE INDEX "registrations_email" ON "registrations" USING btree ("email");--> 
 CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles");--> statement-breakpoint
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
+CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("status",(CASE status WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE status WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE status = 'roles_pending';--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
@@ -160,8 +161,24 @@ CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE ON audit_events
 CREATE TRIGGER audit_events_no_truncate BEFORE TRUNCATE ON audit_events
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
-CREATE TRIGGER audit_seals_append_only BEFORE UPDATE OR DELETE ON audit_seals
+CREATE TRIGGER audit_checkpoints_append_only BEFORE UPDATE OR DELETE ON audit_checkpoints
   FOR EACH ROW EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
-CREATE TRIGGER audit_seals_no_truncate BEFORE TRUNCATE ON audit_seals
+CREATE TRIGGER audit_checkpoints_no_truncate BEFORE TRUNCATE ON audit_checkpoints
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+-- Default privileges let the processes' role change every table: of these two it may only add rows.
+DO $$
+DECLARE grantee text;
+BEGIN
+  FOR grantee IN
+    SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END
+    FROM pg_class, aclexplode(relacl) AS acl
+    WHERE pg_class.oid IN ('audit_events'::regclass, 'audit_checkpoints'::regclass)
+      AND acl.grantee <> relowner
+  LOOP
+    EXECUTE 'REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER
+      ON audit_events, audit_checkpoints FROM ' || grantee;
+    EXECUTE 'REVOKE ALL ON SEQUENCE audit_events_seq_seq FROM ' || grantee;
+  END LOOP;
+END $$;

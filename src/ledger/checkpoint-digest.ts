@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import type { auditSeals } from '../db/schema.ts';
+import type { auditCheckpoints } from '../db/schema.ts';
 
-export type Seal = typeof auditSeals.$inferSelect;
+export type Checkpoint = typeof auditCheckpoints.$inferSelect;
 
-/** An event as it is sealed: every column, as PostgreSQL writes it. */
-export type SealableEvent = Record<
+/** An event as its digest is computed: every column, as PostgreSQL writes it. */
+export type CheckedEvent = Record<
   | 'id'
   | 'seq'
   | 'tx_id'
@@ -20,23 +20,23 @@ export type SealableEvent = Record<
 > & { readonly id: string; readonly seq: string; readonly tx_id: string };
 
 /** Texts, so that no time zone, no JavaScript number and no driver changes what is hashed. */
-export const SEALABLE = sql`id::text, seq::text, tx_id::text, event, registration_id::text, user_id,
+export const EVENT_COLUMNS = sql`id::text, seq::text, tx_id::text, event, registration_id::text, user_id,
   actor, extract(epoch FROM at)::text AS at, key, details::text`;
 
-/** The digest that the first seal continues. */
+/** The digest that the first checkpoint continues. */
 export const NOTHING_BEFORE = '0'.repeat(64);
 
-const FORMAT = 'registrar-audit-seal/1';
+const FORMAT = 'registrar-audit-checkpoint/1';
 const ID_BYTES = 16;
 const ENTRY_BYTES = ID_BYTES + 32;
 
-export interface SealEntry {
+export interface CheckpointEntry {
   readonly id: string;
   /** SHA-256, hex. */
   readonly digest: string;
 }
 
-export function digestOfEvent(event: SealableEvent): string {
+export function digestOfEvent(event: CheckedEvent): string {
   const columns = [
     event.id,
     event.seq,
@@ -52,30 +52,30 @@ export function digestOfEvent(event: SealableEvent): string {
   return createHash('sha256').update(JSON.stringify(columns)).digest('hex');
 }
 
-/** Over everything else that the seal says, the digest of the seal before included. */
-export function digestOfSeal(seal: Omit<Seal, 'digest'>): string {
+/** Covers every other column, and so the digest of the checkpoint before. */
+export function digestOfCheckpoint(checkpoint: Omit<Checkpoint, 'digest'>): string {
   const head = [
     FORMAT,
-    seal.batch,
-    seal.count,
-    seal.afterTx,
-    seal.afterSeq?.toString() ?? null,
-    seal.throughTx,
-    seal.throughSeq.toString(),
-    seal.sealedAt.getTime(),
-    seal.previousDigest,
+    checkpoint.batch,
+    checkpoint.count,
+    checkpoint.afterTx,
+    checkpoint.afterSeq?.toString() ?? null,
+    checkpoint.throughTx,
+    checkpoint.throughSeq.toString(),
+    checkpoint.madeAt.getTime(),
+    checkpoint.previousDigest,
   ];
   const hash = createHash('sha256').update(JSON.stringify(head));
-  return hash.update('\n').update(seal.entries).digest('hex');
+  return hash.update('\n').update(checkpoint.entries).digest('hex');
 }
 
-export function packEntries(events: readonly SealableEvent[]): Uint8Array {
+export function packEntries(events: readonly CheckedEvent[]): Uint8Array {
   const hex = events.map((event) => event.id.replaceAll('-', '') + digestOfEvent(event));
   return Buffer.from(hex.join(''), 'hex');
 }
 
-/** An incomplete last entry is left out: the digest of such a seal does not fit anyway. */
-export function unpackEntries(entries: Uint8Array): SealEntry[] {
+/** An incomplete last entry is left out: the digest of such a checkpoint does not match anyway. */
+export function unpackEntries(entries: Uint8Array): CheckpointEntry[] {
   const bytes = Buffer.from(entries);
   return Array.from({ length: Math.floor(bytes.length / ENTRY_BYTES) }, (_, index) => {
     const at = index * ENTRY_BYTES;
