@@ -19,7 +19,8 @@ import { Secret } from './secrets/secret.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
 const REQUESTS_GRACE_MS = 5000;
-const FORGET_COUNTS_MS = 5 * 60_000;
+/** Rows of an attack from many addresses are kept for a few minutes at most. */
+const FORGET_COUNTS_MS = 60_000;
 
 export interface RunningServer {
   /** `http://host:port` */

@@ -379,7 +379,10 @@ test('a key names the same sign-up; tokens only for the right password, tried on
   expect(detailOf(wrong)).toEqual([400, { detail: 'Email already exists' }]);
   expect(asked).toBe(1);
 
-  const limits = { ...api.deps.limits, signIn: () => Promise.reject(new RateLimited(7)) };
+  const limits = {
+    ...api.deps.limits,
+    passwordCheck: () => Promise.reject(new RateLimited(7)),
+  };
   const limited = await register(other, { headers, deps: { limits, sessions: counted } });
   expect([limited.status, limited.headers.get('retry-after'), asked]).toEqual([429, '7', 1]);
 
