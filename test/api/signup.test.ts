@@ -405,6 +405,27 @@ test('a key names the same sign-up; tokens only for the right password, tried on
   expect([bad.status, bad.body.detail[0].type]).toEqual([422, 'string_pattern_mismatch']);
 });
 
+test('a replay counts as a password check, and the right password gives the count back', async () => {
+  const body = newBody();
+  const headers = { 'idempotency-key': 'counted' };
+  const checked: string[] = [];
+  let given = 0;
+  const limits = {
+    ...api.deps.limits,
+    passwordCheck: async (from: string, account: string) => {
+      checked.push(`${from} ${account}`);
+      return async () => void (given += 1);
+    },
+  };
+  const options = { headers, deps: { limits } };
+  expect((await register(body, options)).status).toBe(201);
+  expect([checked, given]).toEqual([[], 0]);
+  expect((await register(body, options)).status).toBe(201);
+  expect([checked, given]).toEqual([[`192.0.2.1 ${body.email}`], 1]);
+  expect((await register({ ...body, ...both('Difference2') }, options)).status).toBe(400);
+  expect([checked.length, given]).toEqual([2, 1]);
+});
+
 test('only what fits counts against the limit', async () => {
   const asked: string[] = [];
   const limits = {
