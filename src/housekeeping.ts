@@ -2,7 +2,8 @@ import type { Database } from './db/client.ts';
 import { forgetOldCounts } from './db/limit-counts.ts';
 import { wipeExpiredSeals } from './ledger/password.ts';
 
-const FORGET_COUNTS_MS = 5 * 60_000;
+/** Rows of an attack from many addresses are kept for a few minutes at most. */
+const FORGET_COUNTS_MS = 60_000;
 const WIPE_SEALS_MS = 60_000;
 
 interface HousekeepingLog {

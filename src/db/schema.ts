@@ -256,11 +256,12 @@ export const outboxDeliveries = pgTable(
   ],
 );
 
-/** Limits of public doors, shared by all API processes; shaped as rate-limiter-flexible wants it. */
+/** Limits of public doors, shared by all API processes; shaped as rate-limiter-flexible wants it.
+ * UNLOGGED: a sign-in writes several counts, and a crash loses those of one minute only. */
 export const limitCounts = pgTable(
   'limit_counts',
   {
-    /** `<limit>:<address, or digest of the account>` */
+    /** `<limit>:<address or network, digest of the account, or both>` */
     key: text('key').primaryKey(),
     points: integer('points').notNull(),
     /** When the window ends. */

@@ -52,6 +52,8 @@ export interface StreamLimits {
   readonly commentMs: number;
   /** Of this process, at one time. */
   readonly atOnce: number;
+  /** Of one caller, of those. */
+  readonly perCaller: number;
 }
 
 /** Everything the API needs; it opens nothing by itself. */

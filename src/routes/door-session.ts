@@ -65,8 +65,12 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       const body = await readDoorBody(c, credentials);
       const name = nameOf(body.username);
       c.set('emailHash', emailHash(name));
-      await deps.limits.signIn(deps.clientAddress(c), name);
-      const signIn = await sessions.signIn(await poolNameOf(deps, name), body.password);
+      const address = deps.clientAddress(c);
+      await deps.limits.sessionCall(address);
+      const account = await accountOf(deps, name);
+      const giveBack = await deps.limits.passwordCheck(address, account.countedAs);
+      const signIn = await sessions.signIn(account.poolName, body.password);
+      if (signIn.kind !== 'refused') await giveBack();
       if (signIn.kind === 'challenge') throw new Problem('challenge_required');
       if (signIn.kind === 'refused') throw new DoorError(401, WRONG_PAIR);
       const person = await sessions.personOf(signIn.tokens.accessToken);
@@ -93,7 +97,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
     },
     async (c) => {
       const body = await readDoorBody(c, refreshToken);
-      await deps.limits.refresh(deps.clientAddress(c));
+      await deps.limits.sessionCall(deps.clientAddress(c));
       const tokens = await sessions.refresh(body.refresh_token);
       if (!tokens) throw new DoorError(401, DEAD_TOKEN);
       return c.json(showTokens(tokens), 200);
@@ -155,10 +159,17 @@ function nameOf(sentName: string): string {
   return normaliseEmail(sentName) ?? normaliseUsername(sentName);
 }
 
-/** What to ask Cognito for. A name that the ledger does not know is asked for like any other: Cognito
- * takes its time over a user who cannot exist, too. */
-async function poolNameOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<string> {
-  if (normaliseEmail(name) !== null) return name;
+interface SignInAccount {
+  /** The e-mail address for both names of an account, so that they share their count. */
+  readonly countedAs: string;
+  /** What to ask Cognito for. */
+  readonly poolName: string;
+}
+
+/** An unknown username is counted, and asked for at Cognito, like any other: neither the answers nor
+ * their time tell who exists. */
+async function accountOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<SignInAccount> {
+  if (normaliseEmail(name) !== null) return { countedAs: name, poolName: name };
   const row = await findLiving(deps.db, hasUsername(name));
-  return row?.cognitoUsername ?? randomUUID();
+  return { countedAs: row?.email ?? name, poolName: row?.cognitoUsername ?? randomUUID() };
 }

@@ -128,14 +128,19 @@ async function answerSignedIn(
   c.set('registrationId', registration.id);
   if (replayed) {
     // Tokens for the right password only: that is a sign-in, and limited as one.
-    await deps.limits.signIn(deps.clientAddress(c), input.email);
+    await deps.limits.sessionCall(deps.clientAddress(c));
     c.header('Idempotent-Replayed', 'true');
   }
   const row = await waitUntilSettled(deps, registration, DOOR_WAIT_SECONDS, c.req.raw.signal);
   refuseFailed(row);
+  const checksPassword = replayed && row.status === 'completed';
+  const giveBack = checksPassword
+    ? await deps.limits.passwordCheck(deps.clientAddress(c), row.email)
+    : null;
   const found = await firstTokens(deps, row, { password, until, replayed });
   if (found === 'wrong_password') throw new DoorError(400, EMAIL_EXISTS);
   if (found !== null) {
+    await giveBack?.();
     const person = { ...row, userId: row.userId ?? '' };
     return c.json({ ...showTokens(found), ...showPerson(person) }, 201);
   }

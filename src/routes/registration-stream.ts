@@ -2,7 +2,6 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
 import { isClosed } from '../domain/status.ts';
-import { Problem } from '../problem-details.ts';
 import { problems } from './answers.ts';
 import type { AppDeps, AppEnv, StreamLimits } from './app-deps.ts';
 import { follow, type Followed } from './follow.ts';
@@ -15,11 +14,12 @@ import {
   type ReceiptVersion,
 } from './receipt-version.ts';
 import { findVisible } from './show.ts';
+import { StreamPlaces } from './stream-places.ts';
 
 /** Two reads a second and stream, on the pool that also accepts registrations: 100 streams take
- * about a tenth of it. Whoever finds no place polls, or waits with `Prefer`. */
-const USUAL: StreamLimits = { pollMs: 1000, commentMs: 15_000, atOnce: 100 };
-const FULL = 'This process has as many streams as it serves at once. Try again, or poll instead.';
+ * about a tenth of it. One caller may hold a tenth of them: a person's tabs, or a backend's few.
+ * A client that finds no place polls, or waits with `Prefer`. */
+const USUAL: StreamLimits = { pollMs: 1000, commentMs: 15_000, atOnce: 100, perCaller: 10 };
 /** The most that a timer takes: about 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -46,7 +46,8 @@ const operation = {
   operationId: 'streamRegistration',
   summary: 'Follow a receipt',
   description: `Server-sent events \`receipt\`, each with the whole receipt: at once, and at each change that the ledger notes; a comment every 15 s.
-Ends after the closed receipt, when the token expires, when the registration is out of your sight, and when the process drains: come back with \`Last-Event-ID\`.`,
+Ends after the closed receipt, when the token expires, when the registration is out of your sight, and when the process drains: come back with \`Last-Event-ID\`.
+A caller may hold ${USUAL.perCaller} streams at once of each process; one more is answered with 429.`,
   tags: ['Registrations'],
   security: BEARER,
   request: {
@@ -72,13 +73,13 @@ Ends after the closed receipt, when the token expires, when the registration is 
     204: {
       description: 'Closed, and `Last-Event-ID` names the closed receipt: nothing will come.',
     },
-    ...problems({}, 'registration_not_found'),
+    ...problems({}, 'registration_not_found', 'rate_limited'),
   },
 };
 
 export function mountRegistrationStream(api: Api, deps: AppDeps): void {
   const limits = { ...USUAL, ...deps.streams };
-  let open = 0;
+  const places = new StreamPlaces(limits);
 
   mount(api, deps, operation, async (c) => {
     const found = await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
@@ -89,13 +90,13 @@ export function mountRegistrationStream(api: Api, deps: AppDeps): void {
     c.header('X-Accel-Buffering', 'no');
     // The framework drops the body of a HEAD: its stream would have no reader and no end.
     if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
-    if (open >= limits.atOnce) throw new Problem('unavailable', { detail: FULL });
-    open += 1;
+    const callerId = c.var.caller.id;
+    places.take(callerId);
     const answer = streamSSE(c, async (stream) => {
       try {
         await serve(deps, c, stream, limits, { first, seen });
       } finally {
-        open -= 1;
+        places.free(callerId);
       }
     });
     // A kept connection would hold up the drain that ends the stream.

@@ -101,7 +101,11 @@ export async function startApi(): Promise<ApiUnderTest> {
     },
     sessions: NO_SESSIONS,
     clientAddress: () => '192.0.2.1',
-    limits: { signUp: unlimited, signIn: unlimited, refresh: unlimited },
+    limits: {
+      signUp: unlimited,
+      sessionCall: unlimited,
+      passwordCheck: async () => unlimited,
+    },
     changes: {
       onChange: (id, listener) => {
         const all = listeners.get(id) ?? new Set();

@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import {
-  AdminCreateUserCommand,
   AdminDisableUserCommand,
-  AdminSetUserPasswordCommand,
   CreateUserPoolClientCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSessions } from '../../activities/sessions.ts';
 import { createTokenVerifier } from '../../src/access/tokens.ts';
 import { createTestPool, type TestPool } from '../stack/cognito.ts';
-import { type Answer, type ApiUnderTest, newBody, startApi } from './api-under-test.ts';
+import { type Answer, type ApiUnderTest, startApi } from './api-under-test.ts';
+import { createSignedUp } from './signed-up.ts';
 
 /** The session door over a real ledger and the sandbox's own tokens. */
 
@@ -37,46 +35,7 @@ function appOf(clientId: string, clientSecret: string | null) {
   });
 }
 
-interface Somebody {
-  readonly email: string;
-  readonly username: string;
-  readonly sub: string;
-}
-
-/** A user of the pool with a completed row in the ledger; `permanent` false: owes a new password. */
-async function somebody(permanent = true): Promise<Somebody> {
-  const name = randomUUID().slice(0, 8);
-  const email = `${name}@example.com`;
-  const username = `Ada-${name}`;
-  const at = { UserPoolId: pool.userPoolId, Username: email };
-  const { User } = await pool.client.send(
-    new AdminCreateUserCommand({
-      ...at,
-      MessageAction: 'SUPPRESS',
-      UserAttributes: Object.entries({
-        email,
-        email_verified: 'true',
-        preferred_username: username,
-        given_name: 'Ada',
-        family_name: 'Lovelace',
-      }).map(([Name, Value]) => ({ Name, Value })),
-    }),
-  );
-  await pool.client.send(
-    new AdminSetUserPasswordCommand({ ...at, Password: PASSWORD, Permanent: permanent }),
-  );
-  const sub = User?.Username ?? '';
-  const { id } = (
-    await api.call('/registrations', { method: 'POST', json: newBody({ email, username }) })
-  ).body;
-  await api.row(id, {
-    status: 'completed',
-    cognito_username: sub,
-    user_id: sub,
-    finished_at: new Date(),
-  });
-  return { email, username, sub };
-}
+const somebody = (permanent = true) => createSignedUp(api, pool, PASSWORD, permanent);
 
 const post = (path: string, json: unknown, token: string | null = null): Promise<Answer> =>
   api.call(path, { method: 'POST', json, token, app });

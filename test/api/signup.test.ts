@@ -379,7 +379,10 @@ test('a key names the same sign-up; tokens only for the right password, tried on
   expect(detailOf(wrong)).toEqual([400, { detail: 'Email already exists' }]);
   expect(asked).toBe(1);
 
-  const limits = { ...api.deps.limits, signIn: () => Promise.reject(new RateLimited(7)) };
+  const limits = {
+    ...api.deps.limits,
+    passwordCheck: () => Promise.reject(new RateLimited(7)),
+  };
   const limited = await register(other, { headers, deps: { limits, sessions: counted } });
   expect([limited.status, limited.headers.get('retry-after'), asked]).toEqual([429, '7', 1]);
 
@@ -400,6 +403,27 @@ test('a key names the same sign-up; tokens only for the right password, tried on
   expect((await register(newBody(), { headers })).status).toBe(201);
   const bad = await register(newBody(), { headers: { 'idempotency-key': 'with blank' } });
   expect([bad.status, bad.body.detail[0].type]).toEqual([422, 'string_pattern_mismatch']);
+});
+
+test('a replay counts as a password check, and the right password gives the count back', async () => {
+  const body = newBody();
+  const headers = { 'idempotency-key': 'counted' };
+  const checked: string[] = [];
+  let given = 0;
+  const limits = {
+    ...api.deps.limits,
+    passwordCheck: async (from: string, account: string) => {
+      checked.push(`${from} ${account}`);
+      return async () => void (given += 1);
+    },
+  };
+  const options = { headers, deps: { limits } };
+  expect((await register(body, options)).status).toBe(201);
+  expect([checked, given]).toEqual([[], 0]);
+  expect((await register(body, options)).status).toBe(201);
+  expect([checked, given]).toEqual([[`192.0.2.1 ${body.email}`], 1]);
+  expect((await register({ ...body, ...both('Difference2') }, options)).status).toBe(400);
+  expect([checked.length, given]).toEqual([2, 1]);
 });
 
 test('only what fits counts against the limit', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -312,6 +313,30 @@ test('a full process says 503, and has a place again when one leaves', async () 
   expect(warned).not.toHaveBeenCalled();
 });
 
+test('a caller with ten streams gets 429 for one more, another caller gets theirs', async () => {
+  const { app, seen } = watched(HINTED);
+  const id = await registration();
+  const path = `/registrations/${id}/stream`;
+  // Counted by the person, not by the token.
+  const mine = () => api.issuer.token({ sub: 'greedy', jti: randomUUID() });
+  const streams = await Promise.all(
+    Array.from({ length: 10 }, () => open(app, id, bearer(mine()))),
+  );
+  const refused = await api.call(path, { app, token: mine() });
+  expect(refused.body).toEqual(problem(refused, 'rate_limited', 429, 'Rate limited'));
+  expect(refused.headers.get('retry-after')).toBe('5');
+  expect(refused.body.detail).toMatch(/^You have as many open streams/);
+
+  const theirs = await open(app, id, bearer(api.issuer.token({ sub: 'modest' })));
+  expect((await theirs.event())?.data.id).toBe(id);
+  await streams.pop()?.cancel();
+  await vi.waitFor(async () => {
+    streams.push(await open(app, id, bearer(mine())));
+  });
+  for (const stream of [...streams, theirs]) await stream.cancel();
+  await vi.waitFor(() => expect(seen.listeners).toBe(0));
+});
+
 test('a database that is cut in the middle: a comment, and on it goes', async () => {
   const { app } = watched(POLLED);
   const id = await registration();
@@ -379,7 +404,15 @@ test('the document has a receipt that fits its schema', async () => {
   expect(ReceiptSchema.strict().parse(EXAMPLE_RECEIPT)).toEqual(EXAMPLE_RECEIPT);
   const { body } = await api.call('/openapi.json');
   const { responses } = body.paths['/registrations/{id}/stream'].get;
-  expect(Object.keys(responses).toSorted()).toEqual(['200', '204', '401', '404', '500', '503']);
+  expect(Object.keys(responses).toSorted()).toEqual([
+    '200',
+    '204',
+    '401',
+    '404',
+    '429',
+    '500',
+    '503',
+  ]);
   const { value } = responses['200'].content['text/event-stream'].examples.completed;
   const stream = new EventReader(new Response(value).body);
   expect(await stream.next()).toMatchObject({ event: 'receipt', data: EXAMPLE_RECEIPT });

@@ -36,16 +36,21 @@ const statuses = async (answers: Promise<Response>[]) =>
 test('two processes share the counts of each client behind the proxy', async () => {
   const behind = { TRUSTED_PROXIES: '1' };
   const apis = [await deployment.api(behind), await deployment.api(behind)] as const;
-  for (const client of ['203.0.113.1', '2001:db8::1']) {
+  for (const client of ['::ffff:203.0.113.1', '2001:db8::1']) {
     const all = [...apis, ...apis, ...apis].map((api, n) =>
       register(api, `10.0.0.${n}, ${client}`),
     );
     expect(await statuses(all)).toEqual([202, 202, 202, 429, 429, 429]);
   }
+  expect((await register(apis[0], '203.0.113.1')).status).toBe(429);
   const limited = await register(apis[0], '2001:db8::ffff');
   expect(limited.status).toBe(429);
   expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
-  expect((await register(apis[1], '2001:db8:0:1::1')).status).toBe(202);
+  // Another /64 of the same /56, which has twice the limit, and another /56.
+  const neighbours = [1, 2, 3].map((n) => register(apis[n % 2] ?? apis[0], `2001:db8:0:1::${n}`));
+  expect(await statuses(neighbours)).toEqual([202, 202, 202]);
+  expect((await register(apis[1], '2001:db8:0:2::1')).status).toBe(429);
+  expect((await register(apis[1], '2001:db8:0:100::1')).status).toBe(202);
 });
 
 test('without trusted proxies the header is not believed, and said once to be there', async () => {

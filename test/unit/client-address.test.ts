@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import { createClientAddress } from '../../src/access/client-address.ts';
+import { createClientAddress, networksOf } from '../../src/access/client-address.ts';
 
 /** What the reader makes of a peer and a header; and how often it warned. */
 async function addressOf(peer: string | undefined, forwarded: string | null, proxies: number) {
@@ -30,9 +30,16 @@ test.each<[string, string | undefined, string | null, number, string]>([
   ['a port', PEER, '203.0.113.9:4711', 1, '203.0.113.9'],
   ['IPv6', PEER, '2001:db8:1:2:aaaa::1', 1, '2001:db8:1:2::/64'],
   ['IPv6 in brackets, with a port', PEER, '[2001:DB8:1:2::9]:443', 1, '2001:db8:1:2::/64'],
-  ['IPv6 with a zone', 'fe80::1%eth0', null, 0, 'fe80:0:0:0::/64'],
+  ['IPv6 with a zone', 'fe80::1%eth0', null, 0, 'fe80::/64'],
   ['IPv4 in IPv6', '::ffff:198.51.100.7', null, 0, PEER],
   ['IPv4 in IPv6 by a proxy', PEER, '::ffff:203.0.113.9', 1, '203.0.113.9'],
+  ['IPv4 in IPv6, in hex digits', '0:0:0:0:0:FFFF:c633:6407', null, 0, PEER],
+  ['IPv4 in IPv6, in brackets, with a port', PEER, '[::ffff:203.0.113.9]:443', 1, '203.0.113.9'],
+  ['IPv4 translated (RFC 7915)', '::ffff:0:198.51.100.7', null, 0, PEER],
+  ['IPv4 behind NAT64', '64:ff9b::198.51.100.7', null, 0, PEER],
+  ['any address of a 6to4 network', '2002:c633:6407:1234:5678::9', null, 0, PEER],
+  ['Teredo, whatever server it names', '2001:0:102:304:8000:1234:39cc:9bf8', null, 0, PEER],
+  ['an address beside these networks', '64:ff9b:0:0:1::1', null, 0, '64:ff9b::/64'],
   ['a name', PEER, 'evil.example', 1, PEER],
   ['unknown', PEER, 'unknown', 1, PEER],
   ['an octal address', PEER, '0177.0.0.1', 1, PEER],
@@ -55,4 +62,16 @@ test('two hosts of one /64 are one, of two are two', async () => {
   );
   expect(same?.address).toBe(one?.address);
   expect(other?.address).not.toBe(one?.address);
+});
+
+test('an IPv6 client is in the /64, /56 and /48 of its address, an IPv4 client in none', async () => {
+  const lengths = [64, 56, 48];
+  const { address = '' } = await addressOf('2001:db8:a:bcde:f::1', null, 0);
+  expect(networksOf(address, lengths)).toEqual([
+    '2001:db8:a:bcde::/64',
+    '2001:db8:a:bc00::/56',
+    '2001:db8:a::/48',
+  ]);
+  expect(networksOf('::/64', lengths)).toEqual(['::/64', '::/56', '::/48']);
+  for (const other of [PEER, 'unknown']) expect(networksOf(other, lengths)).toEqual([other]);
 });

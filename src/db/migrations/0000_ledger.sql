@@ -150,6 +150,8 @@ CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") W
 CREATE INDEX "registrations_sealed" ON "registrations" USING btree ("sealed_at") WHERE sealed_password IS NOT NULL;--> statement-breakpoint
 ALTER TABLE "quota_slots" SET UNLOGGED;
 --> statement-breakpoint
+ALTER TABLE "limit_counts" SET UNLOGGED;
+--> statement-breakpoint
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'P0001';

@@ -1,0 +1,139 @@
+import { RateLimiterDrizzle, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+
+export interface LimitStore {
+  /** A drizzle database, and its table of `key`, `points` and `expire`. */
+  readonly db: object;
+  readonly table: object;
+}
+
+export interface LimitOptions {
+  /** Prefix of the keys in the store. */
+  readonly name: string;
+  readonly perMinute: number;
+  /** Whether `giveBack` is used: then a key over the limit is asked for in the store each time. */
+  readonly givesBack?: boolean;
+}
+
+/** What one request has found out about the store: it waits for a store that is away only once. */
+export interface StoreState {
+  isAway: boolean;
+}
+
+/** A limit per key and minute, counted in PostgreSQL for all API processes together. While the store
+ * is away, or does not answer in time, this process counts in memory. */
+export interface SharedLimit {
+  /** How long this process knows, without a statement, that the key is over the limit; 0: it does not. */
+  msKnownOver(key: string): number;
+  /** Counts one more. @returns 0, or over the limit the ms until the window ends */
+  consume(key: string, store: StoreState): Promise<number>;
+  giveBack(key: string): Promise<void>;
+}
+
+const WINDOW_SECONDS = 60;
+/** As long as a statement may wait for a lock. */
+const STORE_MS = 3000;
+
+/** The library's own method, which its types leave out. */
+interface WithBlockedKeys {
+  getInMemoryBlockMsBeforeExpire(storeKey: string): number;
+}
+
+/** A request that waits for its count. */
+interface Waiting {
+  readonly store: StoreState;
+  /** @param msOver what `consume` returns */
+  done(msOver: number): void;
+}
+
+export function createSharedLimit(
+  { db, table }: LimitStore,
+  { name, perMinute, givesBack = false }: LimitOptions,
+): SharedLimit {
+  const options = { keyPrefix: name, points: perMinute, duration: WINDOW_SECONDS };
+  const memory = new RateLimiterMemory(options);
+  const shared = new RateLimiterDrizzle({
+    ...options,
+    storeClient: db,
+    schema: table,
+    clearExpiredByTimeout: false,
+    // A key over the limit costs no statement. Not where counts are given back: the library would
+    // go on refusing a key that is below its limit again.
+    ...(givesBack ? {} : { inMemoryBlockOnConsumed: perMinute }),
+  }) as RateLimiterDrizzle & WithBlockedKeys;
+  /** Requests by key that came while a statement for that key was under way; the next one counts them
+   * all. Otherwise a thousand parallel guesses would keep the store from answering in time. */
+  const queues = new Map<string, Waiting[]>();
+
+  const countInMemory = async (key: string, batch: readonly Waiting[]) => {
+    for (const { store } of batch) store.isAway = true;
+    answer(batch, perMinute, await verdict(memory.consume(key, batch.length)));
+  };
+  const countQueued = async (key: string, queue: Waiting[]) => {
+    while (queue.length > 0) {
+      const batch = queue.splice(0);
+      try {
+        const asked = verdict(shared.consume(key, batch.length));
+        answer(batch, perMinute, await inTime(asked));
+      } catch {
+        // Those that came meanwhile have waited as well.
+        await countInMemory(key, [...batch, ...queue.splice(0)]);
+      }
+    }
+    queues.delete(key);
+  };
+  return {
+    msKnownOver: (key) => shared.getInMemoryBlockMsBeforeExpire(shared.getKey(key)),
+    consume: async (key, store) => {
+      const { promise, resolve: done } = Promise.withResolvers<number>();
+      const waiting = { store, done };
+      const queue = queues.get(key);
+      if (store.isAway) await countInMemory(key, [waiting]);
+      else if (queue) queue.push(waiting);
+      else {
+        const own = [waiting];
+        queues.set(key, own);
+        // Not awaited: this request need not wait for those that come after it.
+        void countQueued(key, own);
+      }
+      return await promise;
+    },
+    giveBack: async (key) => {
+      await inTime(shared.reward(key)).catch(async () => await memory.reward(key));
+    },
+  };
+}
+
+interface Verdict {
+  readonly isOver: boolean;
+  readonly result: RateLimiterRes;
+}
+
+/** The library rejects with its result where a key is over the limit. */
+async function verdict(consuming: Promise<RateLimiterRes>): Promise<Verdict> {
+  try {
+    return { isOver: false, result: await consuming };
+  } catch (error) {
+    if (error instanceof RateLimiterRes) return { isOver: true, result: error };
+    throw error;
+  }
+}
+
+/** The first of a batch pass, as many as the limit had left. */
+function answer(batch: readonly Waiting[], limit: number, { isOver, result }: Verdict): void {
+  // A key that is refused without a statement has consumed nothing.
+  const wasAsked = result.consumedPoints > limit;
+  const refused = isOver ? (wasAsked ? result.consumedPoints - limit : batch.length) : 0;
+  const msOver = Math.max(1, result.msBeforeNext);
+  for (const [index, waiting] of batch.entries()) {
+    waiting.done(index < batch.length - refused ? 0 : msOver);
+  }
+}
+
+/** @throws where the store does not answer in time */
+async function inTime<T>(asked: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const giveUp = () => late.reject(new Error('the store did not answer in time'));
+  // After a busy event loop, the answer may be there to be read: that comes before an immediate.
+  const timer = setTimeout(() => setImmediate(giveUp), STORE_MS);
+  return await Promise.race([asked, late.promise]).finally(() => clearTimeout(timer));
+}
