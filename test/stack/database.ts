@@ -9,8 +9,9 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Makes a new, empty database; call it in `beforeAll` and `drop` in `afterAll`. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+/** Makes a new, empty database; call it in `beforeAll` and `drop` in `afterAll`.
+ * @param options of CREATE DATABASE */
+export async function createTestDatabase(options = ''): Promise<TestDatabase> {
   const admin = inject('adminDatabaseUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const run = async (statement: string): Promise<void> => {
@@ -21,7 +22,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       await sql.end({ timeout: 1 });
     }
   };
-  await run(`create database ${name}`);
+  await run(`create database ${name} ${options}`);
   const url = new URL(admin);
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => run(`drop database if exists ${name} with (force)`) };
