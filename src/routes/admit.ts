@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { emailHash } from '../email-hash.ts';
-import { notGrantable, maySee, type Caller } from '../domain/grants.ts';
+import { grantsNothing, maySee, notGrantable, type Caller } from '../domain/grants.ts';
 import type { Registration } from '../domain/registration.ts';
 import { findByKey, type AcceptInput } from '../ledger/accept.ts';
 import { acceptInputOf, acceptOrRelease, type Wanted } from './accept-wanted.ts';
@@ -35,7 +35,7 @@ async function admitFor(
   idempotencyKey: string | null,
   wanted: Wanted,
 ): Promise<Admitted> {
-  if (caller.grants !== '*' && caller.grants.size === 0) throw new Problem('forbidden');
+  if (grantsNothing(caller.grants)) throw new Problem('forbidden');
   refuseUngrantable(caller, wanted.rolesSent);
   const keyed = { requestedBy: caller.id, keyScope: caller.id, idempotencyKey };
   const input = acceptInputOf(deps, wanted, keyed);

@@ -7,6 +7,7 @@ import { problems } from './answers.ts';
 import type { AppDeps, AppEnv, StreamLimits } from './app-deps.ts';
 import { follow, type Followed } from './follow.ts';
 import { BEARER, mount, type Api } from './mount.ts';
+import { WRONG_PARAMETER } from './problem-examples.ts';
 import { EXAMPLE_RECEIPT } from './receipt-example.ts';
 import {
   readVersion,
@@ -72,7 +73,7 @@ Ends after the closed receipt, when the token expires, when the registration is 
     204: {
       description: 'Closed, and `Last-Event-ID` names the closed receipt: nothing will come.',
     },
-    ...problems({}, 'registration_not_found'),
+    ...problems({ wrong: WRONG_PARAMETER }, 'invalid_request', 'registration_not_found'),
   },
 };
 

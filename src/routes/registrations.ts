@@ -10,7 +10,7 @@ import { cursor, fromCursor, pageOf } from './cursor.ts';
 import { email, instant, limit, text } from './fields.ts';
 import { idempotencyKey, idempotencyKeyOf } from './idempotency-key.ts';
 import { BEARER, mount, type Api } from './mount.ts';
-import { WRONG_LIMIT } from './problem-examples.ts';
+import { WRONG_LIMIT, WRONG_PARAMETER } from './problem-examples.ts';
 import { problemOf } from './outcome.ts';
 import { waitSecondsOf } from './prefer.ts';
 import { newRegistration, toWanted } from './registration-body.ts';
@@ -108,7 +108,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       request: { params: pathId, headers: z.object({ Prefer: prefer }) },
       responses: {
         200: json(ReceiptSchema, 'The receipt.', waited),
-        ...problems({}, 'registration_not_found'),
+        ...problems({ wrong: WRONG_PARAMETER }, 'invalid_request', 'registration_not_found'),
       },
     },
     async (c) => {

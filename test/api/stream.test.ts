@@ -379,7 +379,15 @@ test('the document has a receipt that fits its schema', async () => {
   expect(ReceiptSchema.strict().parse(EXAMPLE_RECEIPT)).toEqual(EXAMPLE_RECEIPT);
   const { body } = await api.call('/openapi.json');
   const { responses } = body.paths['/registrations/{id}/stream'].get;
-  expect(Object.keys(responses).toSorted()).toEqual(['200', '204', '401', '404', '500', '503']);
+  expect(Object.keys(responses).toSorted()).toEqual([
+    '200',
+    '204',
+    '401',
+    '404',
+    '422',
+    '500',
+    '503',
+  ]);
   const { value } = responses['200'].content['text/event-stream'].examples.completed;
   const stream = new EventReader(new Response(value).body);
   expect(await stream.next()).toMatchObject({ event: 'receipt', data: EXAMPLE_RECEIPT });
