@@ -35,6 +35,13 @@ function refusedKey(why: Omit<FieldError, 'loc'>): DoorError {
   return new DoorError(422, [{ ...why, loc: ['header', 'idempotency-key'] }]);
 }
 
+/** The pool rejects a value, and does not say to us whose place in the body it is. */
+export function rejectedValue(): DoorError {
+  const error = FAILURES.registration_rejected.publicText;
+  const msg = `Value error, ${error}`;
+  return new DoorError(422, [{ type: 'value_error', loc: ['body'], msg, ctx: { error } }]);
+}
+
 /** Accepts and starts. @param takenStatus how the door answers for what somebody holds
  * @throws DoorError, ProviderUnavailable, DatabaseError */
 export async function acceptAnybody(

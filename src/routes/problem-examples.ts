@@ -52,6 +52,7 @@ const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
   identity_provider_refused: about,
   password_rejected: about,
   registration_failed: about,
+  registration_rejected: about,
   registration_cancelled: about,
   seal_lost: about,
   user_vanished: about,

@@ -71,6 +71,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
           'username_taken',
           'idempotency_key_reused',
           'registration_failed',
+          'registration_rejected',
           'registration_cancelled',
           'manual_cleanup_required',
           'identity_provider_refused',
