@@ -37,6 +37,7 @@ async function admitFor(
 ): Promise<Admitted> {
   if (grantsNothing(caller.grants)) throw new Problem('forbidden');
   refuseUngrantable(caller, wanted.rolesSent);
+  refuseVouching(caller, wanted);
   const keyed = { requestedBy: caller.id, keyScope: caller.id, idempotencyKey };
   const input = acceptInputOf(deps, wanted, keyed);
   if (idempotencyKey !== null) {
@@ -54,6 +55,15 @@ export function refuseUngrantable(caller: Caller, roles: readonly string[]): voi
   throw new Problem('role_not_grantable', {
     errors: placesOf(roles, refused, 'role_not_grantable', 'You may not hand out this role.'),
   });
+}
+
+// Whoever knows the password and says that the address is proved can take the account of anybody.
+function refuseVouching(caller: Caller, { emailVerified, password }: Wanted): void {
+  if (caller.grants === '*' || !emailVerified || password === null) return;
+  const detail =
+    'With a password only a caller whose grants are `*` may say that an address is proved.';
+  const place = { pointer: pointerTo('emailVerified'), code: 'forbidden', detail };
+  throw new Problem('forbidden', { detail, errors: [place] });
 }
 
 /** @throws ProviderUnavailable when the pool must be asked and does not answer */
