@@ -100,7 +100,7 @@ export const FAILURES = {
     'not_parked',
     409,
     'Not parked',
-    'The registration is not waiting for anything.',
+    'The registration is not parked; `detail` says what holds and what to do.',
   ),
   already_closed: request(
     'already_closed',
