@@ -111,9 +111,10 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
     return { kind: 'read' };
   }
   if (PASSWORD.has(name)) return rejected(step, 'password_rejected');
+  if (name === 'InvalidParameterException' && isRoleStep(step)) return fail('rejected');
   // Of what setPassword sends, only the password is the caller's.
   if (REJECTED.has(name)) {
-    return rejected(step, step === 'setPassword' ? 'password_rejected' : 'rejected');
+    return rejected(step, step === 'setPassword' ? 'password_rejected' : 'registration_rejected');
   }
   if (isRefusal(name)) return refused(step);
   if (error.httpStatus !== null && error.httpStatus >= 500) return fail('server_error');
@@ -148,6 +149,10 @@ function roleMissing(step: ProviderStep): Verdict {
   return refused(step);
 }
 
+function isRoleStep(step: ProviderStep): boolean {
+  return step === 'assignRole' || step === 'removeRole';
+}
+
 function isRefusal(name: string): boolean {
   return REFUSED.has(name) || REFUSED_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
@@ -162,7 +167,7 @@ function refused(step: ProviderStep): Verdict {
   return fail(step === 'createUser' ? 'provider_refused' : 'refused_parked');
 }
 
-// A value that Cognito rejects is the caller's at create and at setPassword; no other step sends one.
+// A value that Cognito rejects is the caller's at create and at setPassword; other steps send none.
 function rejected(step: ProviderStep, failure: FailureName): Verdict {
   return fail(step === 'createUser' || step === 'setPassword' ? failure : 'unknown_error');
 }

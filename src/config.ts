@@ -24,6 +24,8 @@ export interface Config {
     readonly corsOrigins: readonly string[];
     readonly trustedProxies: number;
     readonly registerLimitPerMinute: number;
+    /** Where the API serves `/metrics`; null: on its own port when local, otherwise nowhere. */
+    readonly metricsPort: number | null;
     readonly signupMode: 'sync' | 'async';
   };
   readonly temporal: {
@@ -115,6 +117,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       corsOrigins: parseOrigins(read),
       trustedProxies: read.integer('TRUSTED_PROXIES', 0, 32),
       registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
+      metricsPort: parseMetricsPort(read),
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
     },
     temporal: parseTemporal(read, env),
@@ -124,7 +127,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
     grants: parseGrants(read),
     worker: {
       inProcess: read.choice('IN_PROCESS_WORKER', ['true', 'false']) === 'true',
-      port: read.optional('WORKER_PORT') === null ? null : read.integer('WORKER_PORT', 0, 65_535),
+      port: optionalPort(read, 'WORKER_PORT'),
     },
     sealingKeys: parseSealingKeys(read, doors),
     retry: {
@@ -178,6 +181,19 @@ function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {
     read.refuse(name, 'a % in its user or password is to be written %25');
   }
   return url;
+}
+
+function optionalPort(read: EnvironmentReader, name: string): number | null {
+  return read.optional(name) === null ? null : read.integer(name, 0, 65_535);
+}
+
+function parseMetricsPort(read: EnvironmentReader): number | null {
+  const port = optionalPort(read, 'METRICS_PORT');
+  // 0 is any free port.
+  if (port !== null && port !== 0 && port === read.integer('PORT', 0, 65_535)) {
+    read.refuse('METRICS_PORT', 'the same as PORT: another one is wanted');
+  }
+  return port;
 }
 
 function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<OpenDoor> {

@@ -5,6 +5,7 @@ import { createDirectory } from '../activities/directory.ts';
 import { createRoleCatalogue } from '../activities/role-catalogue.ts';
 import { createSessions } from '../activities/sessions.ts';
 import { composeParts, type Parts } from '../worker/compose.ts';
+import { listen as listenApart, metricsAnswers, type Listener } from '../worker/listener.ts';
 import { createClientAddress } from './access/client-address.ts';
 import { createLimits } from './access/limits.ts';
 import { createTokenVerifier } from './access/tokens.ts';
@@ -29,7 +30,7 @@ export interface RunningServer {
 }
 
 /** The API process. Listens at once; Temporal and PostgreSQL may come later.
- * @throws when the port is taken */
+ * @throws when a port is taken */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const changes = new RowChanges();
   const closing = new AbortController();
@@ -70,12 +71,19 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     corsOrigins: config.http.corsOrigins,
     logger: log,
     metrics: parts.metrics,
+    servesMetrics: config.environment === 'local' && config.http.metricsPort === null,
     closing: closing.signal,
   });
   const housekeeping = startHousekeeping(parts.pool.db, log);
+  let apart: Listener | null = null;
   try {
+    const { host, metricsPort: port } = config.http;
+    if (port !== null) {
+      apart = await listenApart('METRICS_PORT', { host, port });
+      apart.answerBy(metricsAnswers(parts.metrics));
+    }
     const { server, url } = await listen(createHttpServer(app.fetch, log), config.http);
-    log.info({ url }, 'API listens');
+    log.info({ url, ...(apart && { metricsUrl: apart.url }) }, 'API listens');
     return {
       url,
       parts,
@@ -84,11 +92,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         closing.abort();
         await drain(server);
         await parts.close();
+        apart?.close();
       },
     };
   } catch (error) {
     housekeeping.stop();
     await parts.close();
+    apart?.close();
     throw error;
   }
 }

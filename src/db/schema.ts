@@ -137,7 +137,7 @@ export const registrations = pgTable(
   (t) => [
     uniqueIndex('registrations_living_email').on(t.email).where(LIVING),
     uniqueIndex('registrations_living_username')
-      .on(sql`lower(${t.username})`)
+      .on(sql`lower(${t.username} COLLATE "C")`)
       .where(LIVING),
     uniqueIndex('registrations_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_KEY),
     index('registrations_newest').on(t.acceptedAt.desc(), t.id.desc()),

@@ -100,7 +100,7 @@ export const FAILURES = {
     'not_parked',
     409,
     'Not parked',
-    'The registration is not waiting for anything.',
+    'The registration is not parked; `detail` says what holds and what to do.',
   ),
   already_closed: request(
     'already_closed',
@@ -248,12 +248,20 @@ export const FAILURES = {
     UNDONE,
     'The group was deleted while the run went on: create it again or take other roles.',
   ),
+  registration_rejected: definitive(
+    'registration_rejected',
+    422,
+    'Registration rejected',
+    'The user pool rejected a value; sending the same again does not help. Nothing was created.',
+    'Cognito, or a Lambda trigger of the pool, rejects a value: look the registration id up in the log.',
+  ),
+  // Of a step with a role, which cannot work at the next attempt either.
   rejected: definitive(
     'registration_failed',
     500,
     'Registration failed',
     UNDONE,
-    'Cognito rejects a value, or a Lambda trigger does: look the registration id up in the log.',
+    'Cognito rejects the call for a role: look the registration id up in the log.',
   ),
   password_rejected: definitive(
     'password_rejected',

@@ -18,6 +18,11 @@ export interface Caller {
   readonly grants: Grants;
 }
 
+/** Whether the caller may register nobody, not even a person without roles. */
+export function grantsNothing(grants: Grants): boolean {
+  return grants !== '*' && grants.size === 0;
+}
+
 /** The roles of `wanted` that the caller may not hand out. */
 export function notGrantable(grants: Grants, wanted: readonly string[]): string[] {
   return grants === '*' ? [] : wanted.filter((role) => !grants.has(role));

@@ -1,11 +1,10 @@
-/** The one form of a username that the ledger and Cognito ever see: without blanks around it, in one
- * Unicode form. Case stays as it was sent, and does not count. */
-export function normaliseUsername(text: string): string {
-  return text.normalize('NFC').trim();
-}
+export const MIN_USERNAME = 3;
+export const MAX_USERNAME = 50;
+/** No `@`, so that a username is never somebody's e-mail address, and ASCII alone, so that no two of
+ * them look the same. */
+export const USERNAME_CHARACTERS = /^[A-Za-z0-9._-]+$/;
 
-/** The same for all names that the ledger could take for one: to some databases İ is i, or the sigma at
- * the end of a word another one. Counts and turns go by it; who holds a name is the ledger's to say. */
+/** The same for all spellings of one username: the ledger, locks and counts compare this. */
 export function caseless(username: string): string {
-  return username.toLowerCase().toUpperCase().normalize('NFD').replaceAll(/\p{M}/gu, '');
+  return username.toLowerCase();
 }

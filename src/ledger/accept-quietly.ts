@@ -5,7 +5,7 @@ import { publicFailure } from '../domain/failure.ts';
 import { caseless } from '../domain/username.ts';
 import { acceptedRow, requestedEvent, type AcceptInput } from './accept.ts';
 import { append } from './audit-trail.ts';
-import { atEdge, violates } from './database-error.ts';
+import { atEdge } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
 
 /** What a caller who must not learn who exists gets: an id, whatever became of it. */
@@ -23,18 +23,14 @@ export type QuietAcceptance =
  */
 export async function acceptQuietly(db: Database, input: AcceptInput): Promise<QuietAcceptance> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    try {
-      return await atEdge(() => db.transaction((tx) => acceptOnce(tx, input)));
-    } catch (error) {
-      // Another door, which takes no turns, was quicker.
-      const conflicts = ['living_email', 'living_username', 'idempotency_key'];
-      if (!conflicts.some((name) => violates(error, `registrations_${name}`))) throw error;
-    }
+    const accepted = await atEdge(() => db.transaction((tx) => acceptOnce(tx, input)));
+    if (accepted) return accepted;
   }
   throw new Error('accept: a conflicting row came and went five times');
 }
 
-async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcceptance> {
+/** null where another door, which takes no turns, was quicker: nothing is written then. */
+async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcceptance | null> {
   await takeTurns(tx, input);
   if (input.idempotencyKey !== null) {
     const held = await findQuietly(tx, input, input.idempotencyKey);
@@ -57,7 +53,13 @@ async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcc
     // The sweep appends it: one more statement here would take its time.
     unrecordedEvents: ['registration.failed' as const],
   };
-  await tx.insert(registrations).values({ ...row, ...failed });
+  // A conflict is no error: PostgreSQL would log its values.
+  const inserted = await tx
+    .insert(registrations)
+    .values({ ...row, ...failed })
+    .onConflictDoNothing()
+    .returning({ id: registrations.id });
+  if (inserted.length === 0) return null;
   await append(tx, requestedEvent(input));
   return { kind: 'accepted', id: input.id, starts: failure === null };
 }

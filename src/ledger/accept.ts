@@ -6,7 +6,7 @@ import type { Registration } from '../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import { WAITING } from '../domain/step.ts';
 import { append, type NewAuditEvent } from './audit-trail.ts';
-import { atEdge, violates } from './database-error.ts';
+import { atEdge } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
 import { ROW, toRegistration } from './row.ts';
 import { wishRetry } from './wishes.ts';
@@ -134,30 +134,22 @@ export function requestedEvent(input: AcceptInput): NewAuditEvent {
   };
 }
 
+/** null where another row holds the address, the username or the key: also the row of this id, when
+ * the reply to its COMMIT was lost. A conflict is no error: PostgreSQL would log its values. */
 async function insert(db: Database, input: AcceptInput): Promise<Registration | null> {
   const acceptedAt = new Date();
-  try {
-    return await atEdge(() =>
-      db.transaction(async (tx) => {
-        const [row] = await tx
-          .insert(registrations)
-          .values(acceptedRow(input, acceptedAt))
-          .returning(ROW);
-        if (!row) return null;
-        await append(tx, requestedEvent(input));
-        return toRegistration(row);
-      }),
-    );
-  } catch (error) {
-    const conflicts = [
-      'registrations_idempotency_key',
-      'registrations_living_email',
-      'registrations_living_username',
-    ];
-    // A lost COMMIT reply leads here too: the same id is there already, and is found below.
-    if ([...conflicts, 'registrations_pkey'].some((name) => violates(error, name))) return null;
-    throw error;
-  }
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .insert(registrations)
+        .values(acceptedRow(input, acceptedAt))
+        .onConflictDoNothing()
+        .returning(ROW);
+      if (!row) return null;
+      await append(tx, requestedEvent(input));
+      return toRegistration(row);
+    }),
+  );
 }
 
 async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResult | null> {

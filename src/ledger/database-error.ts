@@ -40,11 +40,6 @@ export async function atEdge<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-export function violates(error: unknown, constraint: string): boolean {
-  const found = toDatabaseError(error);
-  return found?.sqlstate === UNIQUE_VIOLATION && found.constraint === constraint;
-}
-
 function toDatabaseError(error: unknown): DatabaseError | undefined {
   if (error instanceof DatabaseError) return error;
   const cause = error instanceof DrizzleQueryError ? error.cause : error;

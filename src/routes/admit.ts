@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { emailHash } from '../email-hash.ts';
-import { notGrantable, maySee, type Caller } from '../domain/grants.ts';
+import { grantsNothing, maySee, notGrantable, type Caller } from '../domain/grants.ts';
 import type { Registration } from '../domain/registration.ts';
 import { findByKey, type AcceptInput } from '../ledger/accept.ts';
 import { acceptInputOf, acceptOrRelease, type Wanted } from './accept-wanted.ts';
@@ -35,8 +35,9 @@ async function admitFor(
   idempotencyKey: string | null,
   wanted: Wanted,
 ): Promise<Admitted> {
-  if (caller.grants !== '*' && caller.grants.size === 0) throw new Problem('forbidden');
+  if (grantsNothing(caller.grants)) throw new Problem('forbidden');
   refuseUngrantable(caller, wanted.rolesSent);
+  refuseVouching(caller, wanted);
   const keyed = { requestedBy: caller.id, keyScope: caller.id, idempotencyKey };
   const input = acceptInputOf(deps, wanted, keyed);
   if (idempotencyKey !== null) {
@@ -54,6 +55,15 @@ export function refuseUngrantable(caller: Caller, roles: readonly string[]): voi
   throw new Problem('role_not_grantable', {
     errors: placesOf(roles, refused, 'role_not_grantable', 'You may not hand out this role.'),
   });
+}
+
+// Whoever knows the password and says that the address is proved can take the account of anybody.
+function refuseVouching(caller: Caller, { emailVerified, password }: Wanted): void {
+  if (caller.grants === '*' || !emailVerified || password === null) return;
+  const detail =
+    'With a password only a caller whose grants are `*` may say that an address is proved.';
+  const place = { pointer: pointerTo('emailVerified'), code: 'forbidden', detail };
+  throw new Problem('forbidden', { detail, errors: [place] });
 }
 
 /** @throws ProviderUnavailable when the pool must be asked and does not answer */

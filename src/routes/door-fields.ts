@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import { MAX_EMAIL_OCTETS, normaliseEmail } from '../domain/email.ts';
-import { normaliseUsername } from '../domain/username.ts';
+import { MAX_USERNAME, MIN_USERNAME, USERNAME_CHARACTERS } from '../domain/username.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { CONTROLS, isPlain, MAX_PASSWORD } from './fields.ts';
+import { CONTROLS, isPlain, MAX_PASSWORD, USERNAME_PATTERN, usernameFault } from './fields.ts';
 
 /** Fields of the doors that answer as FastAPI does. An issue's `params` are what pydantic calls it. */
 
@@ -33,13 +33,27 @@ export function trimmed(min: number, max: number) {
   return z
     .string()
     .transform((value, context) => {
-      const text = normaliseUsername(value);
+      const text = value.normalize('NFC').trim();
       refuseLength(context, text, min, max);
       if (!isPlain(value)) context.addIssue({ code: 'custom', ...NOT_PLAIN });
       return text;
     })
     .openapi({ type: 'string', pattern: patternOf(min, max) });
 }
+
+export const doorUsername = z
+  .string()
+  .transform((value, context) => {
+    const name = value.trim();
+    const fault = usernameFault(value);
+    if (fault === 'invalid_username') {
+      const pattern = USERNAME_CHARACTERS.source;
+      const message = `String should match pattern '${pattern}'`;
+      refuse(context, 'string_pattern_mismatch', message, { pattern });
+    } else refuseLength(context, name, MIN_USERNAME, MAX_USERNAME);
+    return name;
+  })
+  .openapi({ type: 'string', pattern: USERNAME_PATTERN, description: 'Case does not count.' });
 
 export const doorEmail = z
   .string()

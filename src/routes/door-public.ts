@@ -35,6 +35,12 @@ function refusedKey(why: Omit<FieldError, 'loc'>): DoorError {
   return new DoorError(422, [{ ...why, loc: ['header', 'idempotency-key'] }]);
 }
 
+/** The pool rejected a value, and does not tell which. */
+export function rejectedValue(): DoorError {
+  const { code, publicText } = FAILURES.registration_rejected;
+  return new DoorError(422, [{ type: code, loc: ['body'], msg: publicText }]);
+}
+
 /** Accepts and starts. @param takenStatus how the door answers for what somebody holds
  * @throws DoorError, ProviderUnavailable, DatabaseError */
 export async function acceptAnybody(

@@ -8,7 +8,13 @@ import { doorErrors } from './door-answers.ts';
 import { readDoorBody } from './door-body.ts';
 import { DoorError, plainErrors } from './door-error.ts';
 import { doorEmail, password, trimmed } from './door-fields.ts';
-import { acceptAnybody, EMAIL_EXISTS, publicHeaders, publicScope } from './door-public.ts';
+import {
+  acceptAnybody,
+  EMAIL_EXISTS,
+  publicHeaders,
+  publicScope,
+  rejectedValue,
+} from './door-public.ts';
 import { DOOR_WAIT_SECONDS } from './door.ts';
 import { mountPlain, type Api } from './mount.ts';
 import { problemOf } from './outcome.ts';
@@ -131,5 +137,6 @@ function refuseFailed(row: Registration): void {
     const place = { loc: ['body', 'password'], msg: `Value error, ${error}`, ctx: { error } };
     throw new DoorError(422, [{ type: 'value_error', ...place }]);
   }
+  if (problem?.code === 'registration_rejected') throw rejectedValue();
   if (problem) throw problem;
 }

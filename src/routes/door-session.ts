@@ -3,7 +3,6 @@ import { z } from '@hono/zod-openapi';
 import { TokenRejected } from '../access/tokens.ts';
 import { emailHash } from '../email-hash.ts';
 import { normaliseEmail } from '../domain/email.ts';
-import { normaliseUsername } from '../domain/username.ts';
 import type { FailureCode } from '../domain/failure.ts';
 import { findLiving, hasUsername } from '../ledger/living.ts';
 import { Problem } from '../problem-details.ts';
@@ -13,7 +12,7 @@ import { doorErrors } from './door-answers.ts';
 import { readDoorBody } from './door-body.ts';
 import { DoorError } from './door-error.ts';
 import { password, sent } from './door-fields.ts';
-import { isPlain } from './fields.ts';
+import { usernameFault } from './fields.ts';
 import { BEARER, mountPlain, type Api } from './mount.ts';
 import { PersonSchema, showPerson, showTokens, SignedInSchema, TokensSchema } from './signed-in.ts';
 
@@ -155,8 +154,8 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
 
 /** One form of what somebody signs in by; empty where it can be nobody's. */
 function nameOf(sentName: string): string {
-  if (!isPlain(sentName)) return '';
-  return normaliseEmail(sentName) ?? normaliseUsername(sentName);
+  const username = usernameFault(sentName) === null ? sentName.trim() : '';
+  return normaliseEmail(sentName) ?? username;
 }
 
 interface SignInAccount {

@@ -18,6 +18,7 @@ import {
   EMAIL_EXISTS,
   publicHeaders,
   publicScope,
+  rejectedValue,
   reusedKey,
   USERNAME_EXISTS,
 } from './door-public.ts';
@@ -173,6 +174,7 @@ function refuseFailed({ status, failure }: Registration): void {
   if (status === 'failed' && failure?.code === 'password_rejected') {
     throw new DoorError(400, failure.detail);
   }
+  if (status === 'failed' && failure?.code === 'registration_rejected') throw rejectedValue();
   if (status === 'failed' || status === 'cancelled' || status === 'cleanup_required') {
     throw new DoorError(500, FAILED);
   }

@@ -9,7 +9,7 @@ import { readJson } from './body.ts';
 import { DOOR_WAIT_SECONDS, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
 import { email, roles } from './fields.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
-import { BEARER, mount, type Api } from './mount.ts';
+import { BEARER, mountLenient, type Api } from './mount.ts';
 import { problemOf } from './outcome.ts';
 import { RegistrationStatusSchema } from './schemas.ts';
 import { parse } from './validate.ts';
@@ -27,7 +27,7 @@ const user = z
 
 /** The `step` door: user and roles in one go, or neither. */
 export function mountStepDoor(api: Api, deps: AppDeps): void {
-  mount(
+  mountLenient(
     api,
     deps,
     {

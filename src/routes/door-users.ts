@@ -6,7 +6,7 @@ import { readJson } from './body.ts';
 import { DOOR_WAIT_SECONDS, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
 import { email, roles } from './fields.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
-import { BEARER, mount, type Api } from './mount.ts';
+import { BEARER, mountLenient, type Api } from './mount.ts';
 import { problemOf } from './outcome.ts';
 import { parse } from './validate.ts';
 import { waitUntilSettled } from './wait.ts';
@@ -25,7 +25,7 @@ const user = z
 
 /** The `users` door: a user and an audit row; roles are checked and left to a later step. */
 export function mountUsersDoor(api: Api, deps: AppDeps): void {
-  mount(
+  mountLenient(
     api,
     deps,
     {

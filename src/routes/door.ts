@@ -18,6 +18,7 @@ export const doorProblems: readonly FailureCode[] = [
   'email_taken',
   'idempotency_key_reused',
   'registration_failed',
+  'registration_rejected',
   'registration_cancelled',
   'manual_cleanup_required',
   'identity_provider_refused',

@@ -1,13 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { MAX_EMAIL_OCTETS, normaliseEmail } from '../domain/email.ts';
 import { MAX_ROLES, ROLE_NAME } from '../domain/role.ts';
-import { normaliseUsername } from '../domain/username.ts';
+import { MAX_USERNAME, MIN_USERNAME, USERNAME_CHARACTERS } from '../domain/username.ts';
 import type { Secret } from '../secrets/secret.ts';
 
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
 const MAX_ROLES_SENT = 200;
-export const MIN_USERNAME = 3;
-export const MAX_USERNAME = 50;
 export const MAX_NAME = 50;
 /** Cognito's own bound; the pool's policy says more. */
 export const MAX_PASSWORD = 256;
@@ -51,16 +49,36 @@ export function text(min: number, max: number) {
     });
 }
 
-/** In the one form that counts; blanks around it do not. */
-export const username = text(MIN_USERNAME, MAX_USERNAME)
-  .transform(normaliseUsername)
-  .refine((value) => Array.from(value).length >= MIN_USERNAME, {
-    error: `At least ${MIN_USERNAME} here.`,
-    params: { code: 'too_small' },
+/** Blanks around it do not count. For the document; `usernameFault` checks it. */
+export const USERNAME_PATTERN = `^[^\\S${CONTROLS}]*[A-Za-z0-9._-]{${MIN_USERNAME},${MAX_USERNAME}}[^\\S${CONTROLS}]*$`;
+
+/** Why a text is not a username; null where it is one as soon as the blanks around it are gone. */
+export function usernameFault(sent: string): 'too_small' | 'too_big' | 'invalid_username' | null {
+  const name = sent.trim();
+  if (name.length < MIN_USERNAME) return 'too_small';
+  if (name.length > MAX_USERNAME) return 'too_big';
+  return USERNAME_CHARACTERS.test(name) && isPlain(sent) ? null : 'invalid_username';
+}
+
+const USERNAME_FAULTS = {
+  too_small: `At least ${MIN_USERNAME} here.`,
+  too_big: `At most ${MAX_USERNAME} here.`,
+  invalid_username: 'Only the letters A–Z and a–z, digits, `.`, `_` and `-` are accepted.',
+};
+
+export const username = z
+  .string()
+  .transform((value, context) => {
+    const code = usernameFault(value);
+    if (code === null) return value.trim();
+    context.addIssue({ code: 'custom', message: USERNAME_FAULTS[code], params: { code } });
+    return z.NEVER;
   })
   .openapi({
     type: 'string',
-    pattern: `^${PLAIN}${NOT_BLANK}[^${CONTROLS}]{${MIN_USERNAME - 2},}${NOT_BLANK}${PLAIN}$`,
+    pattern: USERNAME_PATTERN,
+    description: 'Case does not count.',
+    example: 'ada.lovelace',
   });
 
 /** As it is sent, never trimmed, and a Secret from here on. */

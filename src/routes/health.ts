@@ -3,7 +3,7 @@ import type { DatabaseState } from '../db/database-state.ts';
 import { Problem } from '../problem-details.ts';
 import { json, problems } from './answers.ts';
 import type { AppDeps } from './app-deps.ts';
-import { mount, type Api } from './mount.ts';
+import { mountLenient, type Api } from './mount.ts';
 
 const Live = z.object({ status: z.literal('ok') }).openapi('Live');
 const Ready = z
@@ -25,7 +25,7 @@ const NOT_READY: Record<Exclude<DatabaseState, 'current'>, string> = {
 
 /** @param database asks PostgreSQL, in bounded time; never throws */
 export function mountHealth(api: Api, deps: AppDeps, database: () => Promise<DatabaseState>): void {
-  mount(
+  mountLenient(
     api,
     deps,
     {
@@ -39,7 +39,7 @@ export function mountHealth(api: Api, deps: AppDeps, database: () => Promise<Dat
     (c) => c.json({ status: 'ok' }, 200),
   );
 
-  mount(
+  mountLenient(
     api,
     deps,
     {
@@ -58,8 +58,11 @@ export function mountHealth(api: Api, deps: AppDeps, database: () => Promise<Dat
       return c.json({ status: 'ok', postgres: 'ok', temporal, worker }, 200);
     },
   );
+}
 
-  mount(
+/** For a local stack: elsewhere metrics have a port of their own, since they tell who exists. */
+export function mountMetrics(api: Api, deps: AppDeps): void {
+  mountLenient(
     api,
     deps,
     {

@@ -1,6 +1,7 @@
 import type { FailureCode } from '../domain/failure.ts';
 import { FAILURES } from '../domain/failure.ts';
 import {
+  pointerTo,
   Problem,
   type ProblemBody,
   type ProblemExtras,
@@ -24,6 +25,16 @@ export const WRONG_LIMIT: ProblemPlace = {
   detail: 'At most 200 here.',
 };
 
+/** A query parameter that the operation does not have. */
+export const unknownParameter = (name: string): ProblemPlace => ({
+  pointer: pointerTo('query', name),
+  code: 'unknown_parameter',
+  detail: 'Unknown query parameter.',
+});
+
+/** What can be wrong with the query of an operation that has none. */
+export const WRONG_PARAMETER = unknownParameter('verbose');
+
 const about = { registrationId: EXAMPLE_RECEIPT.id };
 const inRoles = (code: FailureCode, detail: string): ProblemExtras => ({
   errors: [{ pointer: '#/roles/0', code, detail }],
@@ -41,6 +52,7 @@ const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
   identity_provider_refused: about,
   password_rejected: about,
   registration_failed: about,
+  registration_rejected: about,
   registration_cancelled: about,
   seal_lost: about,
   user_vanished: about,

@@ -8,6 +8,7 @@ export const EXAMPLE_RECEIPT: Receipt = {
   id: ID,
   status: 'completed',
   email: 'ada@example.com',
+  emailVerified: true,
   username: null,
   firstName: 'Ada',
   lastName: null,

@@ -29,6 +29,7 @@ export function toReceipt(
     id: row.id,
     status: row.status,
     email: row.email,
+    emailVerified: row.emailVerified,
     username: row.username,
     firstName: row.firstName,
     lastName: row.lastName,

@@ -17,7 +17,10 @@ export function newRegistration({
       firstName: text(1, MAX_NAME).nullish(),
       lastName: text(1, MAX_NAME).nullish(),
       attributes: attributesOf(attributes),
-      emailVerified: z.boolean().default(true),
+      emailVerified: z.boolean().optional().openapi({
+        description:
+          'Whether the address counts as proved: by default where no password is sent. `true` with a password needs the grant `*`.',
+      }),
       password: password(secret)
         .nullish()
         .refine((chosen) => sealing || chosen == null, {
@@ -56,7 +59,7 @@ export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Wan
         (entry): entry is [string, string] => entry[1] !== undefined,
       ),
     ),
-    emailVerified: body.emailVerified,
+    emailVerified: body.emailVerified ?? body.password == null,
     invite: body.invite ?? body.password == null,
     password: body.password ?? null,
     roles: [...new Set(body.roles)],

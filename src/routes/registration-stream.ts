@@ -6,6 +6,7 @@ import { problems } from './answers.ts';
 import type { AppDeps, AppEnv, StreamLimits } from './app-deps.ts';
 import { follow, type Followed } from './follow.ts';
 import { BEARER, mount, type Api } from './mount.ts';
+import { WRONG_PARAMETER } from './problem-examples.ts';
 import { EXAMPLE_RECEIPT } from './receipt-example.ts';
 import {
   readVersion,
@@ -73,7 +74,12 @@ A caller may hold ${USUAL.perCaller} streams at once of each process; one more i
     204: {
       description: 'Closed, and `Last-Event-ID` names the closed receipt: nothing will come.',
     },
-    ...problems({}, 'registration_not_found', 'rate_limited'),
+    ...problems(
+      { wrong: WRONG_PARAMETER },
+      'invalid_request',
+      'registration_not_found',
+      'rate_limited',
+    ),
   },
 };
 

@@ -11,6 +11,7 @@ import type { AppDeps, AppEnv } from './app-deps.ts';
 import { readJson, readOptionalJson } from './body.ts';
 import { reason, roles } from './fields.ts';
 import { BEARER, mount, type Api } from './mount.ts';
+import { notParked } from './not-parked.ts';
 import { ReceiptSchema } from './schemas.ts';
 import { findVisible, receiptOf } from './show.ts';
 import { parse } from './validate.ts';
@@ -35,7 +36,7 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
     const { id } = await visible(deps, c);
     const wished = await wishRetry(deps.db, id, { actor: c.var.caller.id, reason: why });
-    if (wished.kind === 'not_parked') throw new Problem('not_parked', { registrationId: id });
+    if (wished.kind === 'not_parked') throw notParked(await visible(deps, c), 'retry');
     inBackground(deps, id, deps.runs.resume(id, 'operator'));
     return c.json(await receiptOf(deps, wished.registration), 202);
   });
@@ -72,7 +73,7 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
       reason: body.reason ?? null,
       roles: [...new Set(body.roles)],
     });
-    if (wished.kind === 'not_parked') throw new Problem('not_parked', { registrationId: id });
+    if (wished.kind === 'not_parked') throw notParked(await visible(deps, c), 'roles');
     inBackground(deps, id, deps.runs.resume(id, 'operator'));
     return c.json(await receiptOf(deps, wished.registration), 202);
   });

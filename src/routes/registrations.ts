@@ -10,7 +10,7 @@ import { cursor, fromCursor, pageOf } from './cursor.ts';
 import { email, instant, limit, text } from './fields.ts';
 import { idempotencyKey, idempotencyKeyOf } from './idempotency-key.ts';
 import { BEARER, mount, type Api } from './mount.ts';
-import { WRONG_LIMIT } from './problem-examples.ts';
+import { WRONG_LIMIT, WRONG_PARAMETER } from './problem-examples.ts';
 import { problemOf } from './outcome.ts';
 import { waitSecondsOf } from './prefer.ts';
 import { newRegistration, toWanted } from './registration-body.ts';
@@ -71,6 +71,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
           'username_taken',
           'idempotency_key_reused',
           'registration_failed',
+          'registration_rejected',
           'registration_cancelled',
           'manual_cleanup_required',
           'identity_provider_refused',
@@ -108,7 +109,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       request: { params: pathId, headers: z.object({ Prefer: prefer }) },
       responses: {
         200: json(ReceiptSchema, 'The receipt.', waited),
-        ...problems({}, 'registration_not_found'),
+        ...problems({ wrong: WRONG_PARAMETER }, 'invalid_request', 'registration_not_found'),
       },
     },
     async (c) => {

@@ -1,6 +1,9 @@
+import { grantsNothing, notGrantable } from '../domain/grants.ts';
+import { Problem } from '../problem-details.ts';
 import { json, problems } from './answers.ts';
 import type { AppDeps } from './app-deps.ts';
 import { BEARER, mount, type Api } from './mount.ts';
+import { WRONG_PARAMETER } from './problem-examples.ts';
 import { RoleList } from './schemas.ts';
 
 export function mountRoles(api: Api, deps: AppDeps): void {
@@ -11,14 +14,20 @@ export function mountRoles(api: Api, deps: AppDeps): void {
       method: 'get',
       path: '/roles',
       operationId: 'listRoles',
-      summary: 'The roles of the pool, by name',
+      summary: 'The roles that you may hand out, by name',
       tags: ['Roles'],
       security: BEARER,
-      responses: { 200: json(RoleList, 'The roles.'), ...problems({}) },
+      responses: {
+        200: json(RoleList, 'The roles.'),
+        ...problems({ wrong: WRONG_PARAMETER }, 'forbidden', 'invalid_request'),
+      },
     },
     async (c) => {
+      const { grants } = c.var.caller;
+      if (grantsNothing(grants)) throw new Problem('forbidden');
       const found = await deps.roles.list();
       const items = found
+        .filter(({ name }) => notGrantable(grants, [name]).length === 0)
         .map(({ name, description }) => ({ name, description }))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1));
       return c.json({ items }, 200);

@@ -75,6 +75,7 @@ export const ReceiptSchema = z
     id,
     status: RegistrationStatusSchema,
     email: z.string(),
+    emailVerified: z.boolean().openapi({ description: 'Whether the address counts as proved.' }),
     username: z.string().nullable(),
     firstName: z.string().nullable(),
     lastName: z.string().nullable(),

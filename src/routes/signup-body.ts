@@ -1,10 +1,9 @@
 import { z } from '@hono/zod-openapi';
 import { passwordFault } from '../domain/password-policy.ts';
 import type { AppDeps } from './app-deps.ts';
-import { doorEmail, passwordText, trimmed } from './door-fields.ts';
-import { MAX_NAME, MAX_USERNAME, MIN_USERNAME } from './fields.ts';
+import { doorEmail, doorUsername, passwordText, trimmed } from './door-fields.ts';
+import { MAX_NAME } from './fields.ts';
 
-const username = trimmed(MIN_USERNAME, MAX_USERNAME);
 const name = trimmed(1, MAX_NAME);
 const text = passwordText().openapi({
   description: 'From 8 characters, with an uppercase letter, a lowercase letter and a digit.',
@@ -26,7 +25,7 @@ export function newSignup({ secret }: Pick<AppDeps, 'secret'>, named: boolean) {
   return z
     .object({
       email: doorEmail,
-      username: named ? username : username.nullish(),
+      username: named ? doorUsername : doorUsername.nullish(),
       first_name: named ? name : name.nullish(),
       last_name: named ? name : name.nullish(),
       password: text,

@@ -33,6 +33,7 @@ test('a registration is accepted, started and shown as a receipt', async () => {
     id,
     status: 'accepted',
     email: 'ada.lovelace@example.com',
+    emailVerified: true,
     username: 'ada',
     firstName: 'Ada',
     lastName: null,

@@ -118,6 +118,24 @@ const PLACES: [string, unknown, object[]][] = [
     newBody({ username: 'ab' }),
     [at('#/username', 'too_small', 'At least 3 here.')],
   ],
+  ...['ada@example.com', 'ada lovelace', 'ada\u200b', 'ａｄａ', 'İda', 'a\0da', 'ada\n'].map(
+    (username): [string, object, object[]] => [
+      `a username ${JSON.stringify(username)}`,
+      newBody({ username }),
+      [
+        at(
+          '#/username',
+          'invalid_username',
+          'Only the letters A–Z and a–z, digits, `.`, `_` and `-` are accepted.',
+        ),
+      ],
+    ],
+  ),
+  [
+    'a long username',
+    newBody({ username: 'x'.repeat(51) }),
+    [at('#/username', 'too_big', 'At most 50 here.')],
+  ],
   [
     'a long name',
     newBody({ lastName: 'x'.repeat(51) }),

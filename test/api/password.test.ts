@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { publicFailure } from '../../src/domain/failure.ts';
-import { type ApiUnderTest, freshScripts, newBody, startApi } from './api-under-test.ts';
+import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from './api-under-test.ts';
 
 const PASSWORD = 'Tr0ub4dor & 3';
 
@@ -52,6 +52,54 @@ test.each([{ invite: true }, {}])('without a password somebody is invited: %j', 
 test.each([{ password: null }, { password: null, invite: true }])('%j is none', async (more) => {
   const { body } = await post(newBody(more));
   expect(await rowOf(body.id)).toMatchObject({ invite: true, sealed_at: null });
+});
+
+test.each([
+  [{}, true],
+  [{ emailVerified: false }, false],
+  [{ emailVerified: true }, true],
+  [{ password: PASSWORD }, false],
+  [{ password: PASSWORD, emailVerified: false }, false],
+  [{ password: PASSWORD, emailVerified: true }, true],
+  [{ password: null }, true],
+])('of an administrator, %j has emailVerified %j', async (more, verified) => {
+  const { status, body } = await post(newBody(more));
+  expect([status, body.emailVerified]).toEqual([202, verified]);
+  expect(await rowOf(body.id)).toMatchObject({ email_verified: verified });
+  expect((await api.call(`/registrations/${body.id}`)).body.emailVerified).toBe(verified);
+});
+
+test('a caller without * may not call an address proved whose password it chose', async () => {
+  const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
+  const json = newBody({ password: PASSWORD, emailVerified: true });
+  const answer = await post(json, {}, manager);
+  const detail =
+    'With a password only a caller whose grants are `*` may say that an address is proved.';
+  expect([answer.status, answer.body]).toEqual([
+    403,
+    {
+      ...problem(answer, 'forbidden', 403, 'Forbidden'),
+      detail,
+      errors: [{ pointer: '#/emailVerified', code: 'forbidden', detail }],
+    },
+  ]);
+  expect(await api.sql`SELECT 1 FROM registrations WHERE email = ${json.email}`).toEqual([]);
+  for (const more of [{ password: PASSWORD }, { emailVerified: true }]) {
+    const accepted = await post(newBody(more), {}, manager);
+    expect([accepted.status, accepted.body.emailVerified]).toEqual([202, !('password' in more)]);
+  }
+});
+
+test('whether an address is proved is decided with the grants: before the key and the roles', async () => {
+  const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
+  const key = { 'idempotency-key': 'proved' };
+  const json = newBody({ password: PASSWORD });
+  await post(json, key, manager);
+  const proved = { ...json, emailVerified: true };
+  expect((await post(proved, key, manager)).body.code).toBe('forbidden');
+  const ungrantable = { ...proved, roles: ['admin'] };
+  expect((await post(ungrantable, key, manager)).body.code).toBe('role_not_grantable');
+  expect((await post(json, key, manager)).headers.get('idempotent-replayed')).toBe('true');
 });
 
 test('no invitation for whoever chose a password', async () => {

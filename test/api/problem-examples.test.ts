@@ -13,6 +13,10 @@ interface Operation {
   readonly requestBody?: { content: Record<string, { schema: { $ref?: string } }> };
   readonly responses: Record<string, { description: string; content?: Record<string, Media> }>;
 }
+interface Place {
+  readonly pointer: string;
+  readonly code: string;
+}
 type Body = Record<string, unknown>;
 type Document = Body & {
   readonly paths: Record<string, Record<string, Operation>>;
@@ -65,9 +69,11 @@ function examples() {
   );
 }
 
-/** Whether a pointer leads into what an operation is sent. */
-function leadsIntoRequest(operation: Operation, pointer: string): boolean {
+/** Whether a pointer leads into what an operation is sent; to a parameter that the operation does not
+ * have, where the error says so. */
+function leadsIntoRequest(operation: Operation, { pointer, code }: Place): boolean {
   const [, first = '', second = ''] = pointer.split('/');
+  if (code === 'unknown_parameter') return !has(operation, 'query', second);
   if (first === 'query') return has(operation, 'query', second);
   if (first === 'headers') return has(operation, 'header', second);
   const name = operation.requestBody?.content['application/json']?.schema.$ref?.split('/').at(-1);
@@ -120,9 +126,9 @@ describe('examples of errors', () => {
 
   test('where one says which part of a request is wrong, the operation has that part', () => {
     const placed = examples().flatMap(({ operation, value }) =>
-      ((value['errors'] ?? []) as { pointer: string }[]).map(({ pointer }) => ({
-        at: `${operation.operationId} ${pointer}`,
-        leads: leadsIntoRequest(operation, pointer),
+      ((value['errors'] ?? []) as Place[]).map((place) => ({
+        at: `${operation.operationId} ${place.pointer}`,
+        leads: leadsIntoRequest(operation, place),
       })),
     );
     expect(placed.length).toBeGreaterThan(5);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RateLimited } from '../../src/access/limits.ts';
 import type { AppDeps } from '../../src/app.ts';
 import { openDatabase } from '../../src/db/client.ts';
@@ -204,11 +204,11 @@ const SHAPES: [string, Record<string, unknown>, object[]][] = [
   ],
   [
     'a control character',
-    { username: 'a\u0000da' },
+    { first_name: 'a\u0000da' },
     [
       {
         type: 'value_error',
-        loc: ['body', 'username'],
+        loc: ['body', 'first_name'],
         msg: 'Value error, control characters and broken Unicode are not accepted',
         ctx: { error: 'control characters and broken Unicode are not accepted' },
       },
@@ -229,6 +229,47 @@ const SHAPES: [string, Record<string, unknown>, object[]][] = [
     [short('username', 3)],
   ],
 ];
+
+const NOT_USERNAMES = [
+  ['an e-mail address', 'ada@example.com'],
+  ['a blank inside', 'ada lovelace'],
+  ['a zero-width space', 'ada\u200b'],
+  ['a zero-width joiner inside', 'a\u200dda'],
+  ['full-width letters', 'ａｄａ'],
+  ['a Cyrillic letter', 'аda'],
+  ['a letter with a dot above', 'İda'],
+  ['a control character', 'a\u0000da'],
+  ['a tab around', 'ada\t'],
+  ['an emoji', 'ada😀'],
+] as const;
+
+describe.each([
+  ['synchronous', {}],
+  ['asynchronous', { prefer: 'respond-async' }],
+])(
+  '%s sign-up accepts a username of 3 to 50 ASCII letters, digits and . _ - only',
+  (_form, headers) => {
+    test.each(NOT_USERNAMES)('not %s', async (_what, username) => {
+      const pattern = '^[A-Za-z0-9._-]+$';
+      const answer = await register(newBody({ username }), { headers });
+      const detail = {
+        type: 'string_pattern_mismatch',
+        loc: ['body', 'username'],
+        msg: `String should match pattern '${pattern}'`,
+        ctx: { pattern },
+      };
+      expect(detailOf(answer)).toEqual([422, { detail: [detail] }]);
+    });
+  },
+);
+
+test('a username may have ASCII letters, digits and . _ -', async () => {
+  const username = `A.z_0-${randomUUID()}`;
+  const answer = await register(newBody({ username }), { headers: { prefer: 'respond-async' } });
+  expect(answer.status).toBe(202);
+  const rows = await api.sql`SELECT username FROM registrations WHERE username = ${username}`;
+  expect(rows).toHaveLength(1);
+});
 
 test.each(SHAPES)('422: %s', async (_what, more, detail) => {
   const answer = await register(newBody(more));

@@ -409,6 +409,7 @@ test('the document has a receipt that fits its schema', async () => {
     '204',
     '401',
     '404',
+    '422',
     '429',
     '500',
     '503',

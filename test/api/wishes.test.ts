@@ -50,21 +50,38 @@ test('retry of a stuck cleanup leaves its status', async () => {
   expect(api.scripts.resumed).toEqual([{ id, by: 'operator' }]);
 });
 
-test.each(['accepted', 'running', 'compensating', 'completed', 'failed', 'cancelled'])(
-  'nothing to retry or change while %s: 409',
-  async (status) => {
-    const id = await registration({ status });
-    for (const [method, name] of [
-      ['POST', 'retry'],
-      ['PUT', 'roles'],
-    ] as const) {
-      const json = name === 'roles' ? { roles: ['viewer'] } : {};
-      const answer = await wish(id, name, { method, json });
+const CANCELLING = { wish: 'cancel', wish_actor: 'operator', wish_at: new Date() };
+const AGAIN = 'Register the person again';
+/** What holds, and what to do: for a retry, and for other roles. */
+const NOT_PARKED: [string, Record<string, unknown>, string[] | null, string[]][] = [
+  ['accepted', {}, ['still running', 'Wait'], ['still running', 'only while it is parked', 'Wait']],
+  ['running', {}, ['still running', 'Wait'], ['still running', 'only while it is parked', 'Wait']],
+  ['running', CANCELLING, ['being cancelled', AGAIN], ['being cancelled', AGAIN]],
+  ['roles_pending', CANCELLING, ['being cancelled', AGAIN], ['being cancelled', AGAIN]],
+  ['compensating', {}, ['being undone', AGAIN], ['being undone', AGAIN]],
+  ['cleanup_required', {}, null, ['being undone', 'keeps failing', '/retry`']],
+  ['completed', {}, ['is completed', 'nothing to retry'], ['is completed', 'in the user pool']],
+  ['failed', {}, ['ended as `failed`', AGAIN], ['ended as `failed`', AGAIN]],
+  ['cancelled', {}, ['ended as `cancelled`', AGAIN], ['ended as `cancelled`', AGAIN]],
+];
+
+test.each(NOT_PARKED)(
+  'not_parked while %s %o says what holds and what to do',
+  async (status, columns, retry, roles) => {
+    const id = await registration({ status, ...columns });
+    const answers = [
+      ...(retry ? [{ words: retry, answer: await wish(id, 'retry') }] : []),
+      {
+        words: roles,
+        answer: await wish(id, 'roles', { method: 'PUT', json: { roles: ['viewer'] } }),
+      },
+    ];
+    for (const { words, answer } of answers) {
       expect(answer.body).toEqual({
         ...problem(answer, 'not_parked', 409, 'Not parked'),
-        detail: 'The registration is not waiting for anything.',
         registrationId: id,
       });
+      for (const word of words) expect(answer.body.detail).toContain(word);
     }
     expect(api.scripts.resumed).toEqual([]);
   },

@@ -200,6 +200,17 @@ describe('docker-compose.yml', () => {
     expect(named('api').environment['PASSWORD_SEALING_KEYS']).toBe('');
   });
 
+  test('keeps values out of the log of PostgreSQL, as docs/production.md says', async () => {
+    const document = await readFile(`${REPOSITORY}docs/production.md`, 'utf8');
+    for (const [setting, value] of [
+      ['log_error_verbosity', 'terse'],
+      ['log_parameter_max_length', '0'],
+    ]) {
+      expect(commandOf(named('postgres'))).toContain(`${setting}=${value}`);
+      expect(document).toContain(`${setting} = ${value}`);
+    }
+  });
+
   test('keeps containers read-only, and gives them longer than their own drain', async () => {
     expect(all(services, softContainers)).toEqual([]);
     const worker = await readFile(`${REPOSITORY}worker/worker.ts`, 'utf8');

@@ -3,11 +3,12 @@ import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { foundIn, newCanary, piecesOf } from '../stack/canary.ts';
+import { foundIn, newCanary, piecesOf, randomPartOf } from '../stack/canary.ts';
 import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
 import { Deployment, type Answer, type Api } from '../stack/deployment.ts';
 import { PASSWORD_DOORS } from '../stack/password-doors.ts';
 import { signsIn } from '../stack/passwords.ts';
+import { readPostgresLog } from '../stack/postgres-log.ts';
 import { RABBITMQ } from '../stack/programs.ts';
 import { Queue } from '../stack/queue.ts';
 import { Broker } from '../stack/rabbitmq.ts';
@@ -20,6 +21,8 @@ const HOSTS = ['api', 'worker'] as const;
 type Host = (typeof HOSTS)[number];
 
 const canary = newCanary();
+/** Part of every address of this test, and of nothing else. */
+const tag = randomBytes(6).toString('hex');
 const answers: Buffer[] = [];
 const outputs: Record<Host, (() => string)[]> = { api: [], worker: [] };
 /** Where they listen. */
@@ -115,6 +118,10 @@ async function ask(
   return answer;
 }
 
+function addressOf(...parts: (string | undefined)[]): string {
+  return `${parts.join('-')}-${tag}@example.com`;
+}
+
 async function idOf(email: string): Promise<string> {
   const [row] = await sql<{ id: string }[]>`SELECT id FROM registrations WHERE email = ${email}
     ORDER BY accepted_at LIMIT 1`;
@@ -128,7 +135,7 @@ describe.each(PASSWORD_DOORS)('a password through the $name door', (door) => {
   const { path, headers, statuses } = door;
   const send = (email: string, host: Host) =>
     ask('POST', path, door.body(email, canary), { headers, host });
-  const address = (...kind: string[]) => `${[...kind, door.name].join('-')}@example.com`;
+  const address = (...kind: string[]) => addressOf(...kind, door.name);
   const park = async (email: string, host: Host): Promise<string> => {
     expect((await send(email, host)).status).toBe(statuses.parked);
     const id = await idOf(email);
@@ -210,6 +217,7 @@ const PLACES: Readonly<Record<string, Place>> = {
     return await historiesOf(temporal, Object.values(taskQueues), runs.length);
   },
   'the database': () => rowsOf(sql),
+  'the log of PostgreSQL': async () => [await readPostgresLog()],
   'HTTP answers': async () => answers,
   ...EVENTS,
   ...ofProcesses('api'),
@@ -228,20 +236,25 @@ describe('the password is in none of', () => {
   });
 
   test('which hold what they should: registrations, steps, and seals that wait', async () => {
-    const id = await idOf(`parked-${PASSWORD_DOORS[0]?.name}@example.com`);
+    const id = await idOf(addressOf('parked', PASSWORD_DOORS[0]?.name));
     for (const place of ['Temporal histories', 'the database', 'HTTP answers']) {
       expect(await found(place, id)).toContain('clear');
     }
     expect(await found('logs of the worker', id)).toContain('clear');
     expect(await found('Temporal histories', 'setPassword')).toContain('clear');
     for (const host of HOSTS) {
-      const rejected = await idOf(`rejected-${host}-${PASSWORD_DOORS[0]?.name}@example.com`);
+      const rejected = await idOf(addressOf('rejected', host, PASSWORD_DOORS[0]?.name));
       expect(await found(`logs of the ${host}`, rejected)).toContain('clear');
       expect(await found(`/metrics of the ${host}`, 'AdminSetUserPassword')).toContain('clear');
     }
     const sealed = await sql`SELECT id FROM registrations WHERE sealed_password IS NOT NULL`;
     expect(sealed).toHaveLength(PASSWORD_DOORS.length);
   });
+});
+
+test('no address is in the log of PostgreSQL, although requests met conflicts', async () => {
+  expect(await found('the log of PostgreSQL', tag)).toEqual([]);
+  expect(await found('the database', tag)).toContain('clear');
 });
 
 describe('it is found where it is put into', () => {
@@ -267,12 +280,22 @@ describe('it is found where it is put into', () => {
     expect(await found('the database')).toEqual([]);
   });
 
+  test('the log of PostgreSQL, by a unique violation', async () => {
+    await sql`CREATE TABLE planted (it text UNIQUE)`;
+    const insert = () => sql`INSERT INTO planted VALUES (${canary})`;
+    await insert();
+    await expect(insert()).rejects.toMatchObject({ code: '23505' });
+    expect(await found('the log of PostgreSQL')).toContain('clear');
+    await sql`DROP TABLE planted`;
+  });
+
   test('an answer, and what others are told', async () => {
     const email = 'planted@example.com';
-    await ask('POST', '/registrations', { email, roles: [], username: canary });
+    const username = randomPartOf(canary);
+    await ask('POST', '/registrations', { email, roles: [], username, firstName: canary });
     expect(await found('HTTP answers')).toContain('clear');
     for (const place of Object.keys(EVENTS)) {
-      await expect.poll(() => found(place), { timeout: 20_000 }).toContain('JSON');
+      await expect.poll(() => found(place), { timeout: 20_000 }).toContain('random part');
     }
   });
 

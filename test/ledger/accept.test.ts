@@ -46,6 +46,17 @@ describe('races', () => {
     expect(tally(results.map(({ kind }) => kind))).toEqual({ accepted: 1, username_taken: 49 });
   });
 
+  test('one username in two cases is one, also where the collation lowers I to a dotless ı', async () => {
+    const turkish = await Ledger.start(
+      2,
+      "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' TEMPLATE template0",
+    );
+    await turkish.accepted({ username: 'IDA' });
+    const again = await accept(turkish.db, turkish.input({ username: 'ida' }));
+    await turkish.stop();
+    expect(again.kind).toBe('username_taken');
+  });
+
   test('an address that closes and is taken again all the time is never taken twice', async () => {
     const email = `${randomUUID()}@example.com`;
     const accepted = await times(20, async () => {

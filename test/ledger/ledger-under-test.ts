@@ -36,9 +36,10 @@ export class Ledger {
     this.#stop = stop;
   }
 
-  /** @param maxConnections as many transactions as really run at once */
-  static async start(maxConnections = 20): Promise<Ledger> {
-    const database = await createTestDatabase();
+  /** @param maxConnections as many transactions as really run at once
+   * @param options of CREATE DATABASE */
+  static async start(maxConnections = 20, options = ''): Promise<Ledger> {
+    const database = await createTestDatabase(options);
     await migrate(database.ownerUrl);
     const pool = openDatabase(database.url, maxConnections);
     await connectAll(pool.db, maxConnections);

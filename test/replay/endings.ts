@@ -72,6 +72,16 @@ export const ENDINGS: readonly Ending[] = [
     },
   },
   {
+    name: 'registration-rejected',
+    path: 'fast',
+    ending: 'registration_rejected',
+    run: async (saga) => {
+      const fault = { kind: 'error', error: 'InvalidParameterException' } as const;
+      await saga.pool.setFaults([{ operation: 'AdminCreateUser', fault }]);
+      return await saga.register();
+    },
+  },
+  {
     name: 'completed-with-a-password',
     path: 'ordinary',
     ending: 'completed',

@@ -7,6 +7,11 @@ export function newCanary(): string {
   return `Kän"a\\r/y %+&<${randomBytes(12).toString('hex')}>ø`;
 }
 
+/** The part of a canary that is random; of another text the whole. */
+export function randomPartOf(text: string): string {
+  return RANDOM_PART.exec(text)?.[0] ?? text;
+}
+
 /** The forms in which a text may have been written down, by name. */
 export function formsOf(text: string): ReadonlyMap<string, Buffer> {
   const utf8 = Buffer.from(text);
@@ -14,7 +19,7 @@ export function formsOf(text: string): ReadonlyMap<string, Buffer> {
   const inUrl = encodeURIComponent(text);
   const written: [string, Buffer | string][] = [
     // In clear wherever only part of it is written another way.
-    ['random part', RANDOM_PART.exec(text)?.[0] ?? text],
+    ['random part', randomPartOf(text)],
     ['clear', utf8],
     ['Latin-1', Buffer.from(text, 'latin1')],
     ['JSON', inJson],

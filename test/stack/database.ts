@@ -15,8 +15,9 @@ export interface TestDatabase {
 }
 
 /** Makes a new, empty database with the roles and grants of docs/production.md; call it in `beforeAll`
- * and `drop` in `afterAll`. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+ * and `drop` in `afterAll`.
+ * @param options of CREATE DATABASE */
+export async function createTestDatabase(options = ''): Promise<TestDatabase> {
   const admin = inject('adminDatabaseUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const run = async (statement: string, database = admin): Promise<void> => {
@@ -28,7 +29,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     }
   };
   const { database, grants, passwords } = await documentedRoles();
-  await run(database.replace('registrar', name));
+  await run(`${database.replace('registrar', name).replace(/;\s*$/, '')} ${options}`);
   const as = (role?: Role): string => {
     const url = new URL(admin);
     url.pathname = `/${name}`;

@@ -37,6 +37,7 @@ const CONTRACT: Readonly<Record<string, number>> = {
   terminated: 500,
   idempotency_key_reused: 422,
   registration_failed: 500,
+  registration_rejected: 422,
   registration_cancelled: 409,
   manual_cleanup_required: 500,
   identity_provider_refused: 502,

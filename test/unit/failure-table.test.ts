@@ -115,7 +115,25 @@ const TABLE: readonly Row[] = [
     class: 'caller',
     names: ['InvalidParameterException', 'UserLambdaValidationException'],
     steps: ['createUser'],
+    meant: 'registration_rejected',
+  },
+  {
+    class: 'caller, of a role',
+    names: ['InvalidParameterException'],
+    steps: ROLES,
     meant: 'rejected',
+  },
+  {
+    class: 'caller, where nothing is sent',
+    names: ['UserLambdaValidationException'],
+    steps: [...ROLES, 'invitation', 'deleteUser', 'comparePool'],
+    meant: 'unknown_error',
+  },
+  {
+    class: 'caller, where nothing is sent',
+    names: ['InvalidParameterException'],
+    steps: ['invitation', 'deleteUser', 'comparePool'],
+    meant: 'unknown_error',
   },
   {
     class: 'caller',
@@ -213,6 +231,8 @@ describe('classification, row by row', () => {
     );
     expect(definitive.map(({ name, step }) => `${name} in ${step}`)).toEqual([
       'ResourceNotFoundException in assignRole',
+      'InvalidParameterException in assignRole',
+      'InvalidParameterException in removeRole',
       'InvalidPasswordException in setPassword',
       'InvalidParameterException in setPassword',
       'UserLambdaValidationException in setPassword',

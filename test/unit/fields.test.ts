@@ -1,7 +1,8 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { email, text } from '../../src/routes/fields.ts';
+import { doorUsername } from '../../src/routes/door-fields.ts';
+import { email, text, username } from '../../src/routes/fields.ts';
 
 /** A field as the document describes it. */
 function documented(field: z.ZodType) {
@@ -44,6 +45,25 @@ describe('text', () => {
   test('a broken half of a character is refused: no document could send it', () => {
     expect(text(1, 50).safeParse('a\ud83d').success).toBe(false);
   });
+});
+
+test.each([
+  ['canonical', username],
+  ['sign-up', doorUsername],
+])('a username, %s: the document and the check say the same', (_door, field) => {
+  const form = new RegExp(documented(field).pattern, 'u');
+  const letters = ['a', 'Z', '0', '.', '_', '-', '@', 'é', 'ａ', '\u200b'];
+  const blanks = [' ', '\t', '\u00a0', '\ufeff', '\u0085'];
+  const unit = fc.constantFrom(...letters, ...blanks);
+  const fitting = fc.stringMatching(/^ ?[A-Za-z0-9._-]{1,55} ?$/);
+  const sent = fc.oneof(fitting, fc.string({ unit, maxLength: 6 }), fc.string({ unit: 'binary' }));
+  fc.assert(
+    fc.property(sent, (value) => {
+      const { success, data } = field.safeParse(value);
+      expect(success).toBe(form.test(value));
+      expect(success).toBe(/^[A-Za-z0-9._-]{3,50}$/.test(data ?? ''));
+    }),
+  );
 });
 
 test('an e-mail is as long as a username of Cognito may be, in the document too', () => {

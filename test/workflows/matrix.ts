@@ -85,6 +85,8 @@ const NO_ROLE: Rule = {
   fault: { kind: 'error', error: 'ResourceNotFoundException', status: 400 },
 };
 
+const REJECTED = { kind: 'error', error: 'InvalidParameterException', status: 400 } as const;
+
 const plan =
   (...rules: Rule[]) =>
   ({ saga }: Stage): Promise<void> =>
@@ -155,6 +157,12 @@ export const MATRIX: readonly Row[] = [
   },
   {
     step: 'createUser',
+    fault: 'a value is rejected',
+    arrange: plan({ operation: 'AdminCreateUser', fault: REJECTED }),
+    outcome: failed('registration_rejected'),
+  },
+  {
+    step: 'createUser',
     fault: 'transient, then fine',
     arrange: plan({ operation: 'AdminCreateUser', times: 3, fault: SERVER }),
     outcome: COMPLETED,
@@ -220,6 +228,16 @@ export const MATRIX: readonly Row[] = [
     step: 'assignRole',
     fault: 'definitive',
     arrange: plan({ ...NO_ROLE, match: { group: 'viewer' } }),
+    outcome: failed('registration_failed'),
+  },
+  {
+    step: 'assignRole',
+    fault: 'the call is rejected',
+    arrange: plan({
+      operation: 'AdminAddUserToGroup',
+      match: { group: 'viewer' },
+      fault: REJECTED,
+    }),
     outcome: failed('registration_failed'),
   },
   {
