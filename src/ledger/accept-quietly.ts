@@ -3,7 +3,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import { publicFailure } from '../domain/failure.ts';
 import { caseless } from '../domain/username.ts';
-import { acceptedRow, requestedEvent, type AcceptInput } from './accept.ts';
+import { acceptedRow, NOW, requestedEvent, type AcceptInput } from './accept.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
@@ -39,14 +39,13 @@ async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcc
   }
   const byEmail = await findLiving(tx, hasEmail(input.email));
   const byUsername = await findLiving(tx, hasUsername(input.username ?? ''));
-  const at = new Date();
-  const row = acceptedRow(input, at);
+  const row = acceptedRow(input);
   const failure = byEmail ? 'email_taken' : byUsername ? 'username_taken' : null;
   const failed = failure && {
     status: 'failed' as const,
     closesAs: 'failed' as const,
     failure: publicFailure(failure),
-    finishedAt: at,
+    finishedAt: NOW,
     sealedAt: null,
     sealedPassword: null,
     steps: {},

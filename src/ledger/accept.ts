@@ -92,7 +92,7 @@ export async function release(db: Database, id: string): Promise<void> {
     db.transaction(async (tx) => {
       const [row] = await tx
         .update(registrations)
-        .set({ releasedAt: new Date() })
+        .set({ releasedAt: NOW })
         .where(
           and(
             eq(registrations.id, id),
@@ -112,15 +112,18 @@ export async function release(db: Database, id: string): Promise<void> {
   );
 }
 
-export function acceptedRow(input: AcceptInput, acceptedAt: Date) {
+/** All processes share PostgreSQL's clock. */
+export const NOW = sql`clock_timestamp()`;
+
+export function acceptedRow(input: AcceptInput) {
   return {
     ...input,
     attributes: { ...input.attributes },
     roles: [...input.roles],
     status: 'accepted' as const,
-    acceptedAt,
-    sweptAt: acceptedAt,
-    sealedAt: input.sealedPassword && acceptedAt,
+    acceptedAt: NOW,
+    sweptAt: NOW,
+    sealedAt: input.sealedPassword && NOW,
     steps: input.sealedPassword ? { setPassword: WAITING } : {},
   };
 }
@@ -137,12 +140,11 @@ export function requestedEvent(input: AcceptInput): NewAuditEvent {
 /** null where another row holds the address, the username or the key: also the row of this id, when
  * the reply to its COMMIT was lost. A conflict is no error: PostgreSQL would log its values. */
 async function insert(db: Database, input: AcceptInput): Promise<Registration | null> {
-  const acceptedAt = new Date();
   return await atEdge(() =>
     db.transaction(async (tx) => {
       const [row] = await tx
         .insert(registrations)
-        .values(acceptedRow(input, acceptedAt))
+        .values(acceptedRow(input))
         .onConflictDoNothing()
         .returning(ROW);
       if (!row) return null;
