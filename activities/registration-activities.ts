@@ -13,7 +13,7 @@ import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
 import type { QuotaWait, RegistrationActivities, StepFailureReport, StepRef } from './contract.ts';
 import { createUser } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
-import { QuotaSpent, type Quotas, type TurnOptions } from './quota.ts';
+import { QuotaSpent, type QuotaOptions, type Quotas } from './quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
 import { assignRole, removeRole } from './roles.ts';
 import { attemptsWithin, runView } from './run-view.ts';
@@ -61,7 +61,7 @@ export function createRegistrationActivities(
   };
   const context = (
     withinMs: number,
-    turns: Pick<TurnOptions, 'queues' | 'place'>,
+    quota: Pick<QuotaOptions, 'registrationId' | 'queuesAs' | 'place'>,
     ...ends: readonly AbortSignal[]
   ): PasswordContext => {
     const signal = AbortSignal.any([AbortSignal.timeout(withinMs), ...ends]);
@@ -69,7 +69,7 @@ export function createRegistrationActivities(
       db,
       provider: deps.provider,
       sealing: deps.sealing,
-      turn: deps.quotas.turns({ ...turns, withinMs, signal }),
+      turn: deps.quotas.acquirer({ ...quota, withinMs, signal }),
       graceMs: deps.propagationGraceSeconds * 1000,
       signal,
       attempt: Context.current().info.attempt,
@@ -109,11 +109,15 @@ export function createRegistrationActivities(
     work: (ctx: StepContext) => Promise<unknown>,
   ): Promise<QuotaWait | null> {
     const { attempt, activityId } = Context.current().info;
-    const turns = { queues: !isSlow(), place: attempt === 1 ? place : undefined };
+    const quota = {
+      registrationId: id,
+      queuesAs: isSlow() ? null : activityId,
+      place: attempt === 1 ? place : undefined,
+    };
     return await step(name, id, async () => {
       if (earlier && attempt === 1) await addAttempts(id, activityId, earlier);
       try {
-        await work(context(REQUEST_TIMEOUT_MS, turns));
+        await work(context(REQUEST_TIMEOUT_MS, quota));
         return null;
       } catch (error) {
         if (!(error instanceof QuotaSpent)) throw error;
@@ -128,7 +132,8 @@ export function createRegistrationActivities(
       step('registerAtOnce', id, async () => {
         const { cancellationSignal } = Context.current();
         const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
-        const ctx = context(withinMs, { queues: false }, cancellationSignal);
+        const quota = { registrationId: id, queuesAs: null };
+        const ctx = context(withinMs, quota, cancellationSignal);
         const { row, stopped } = await registerAtOnce(ctx, id, runIdOf());
         return { run: view(row), stopped };
       }),
@@ -142,7 +147,8 @@ export function createRegistrationActivities(
     // Not in turn: its calls have a quota of their own, for which there is no setting.
     setPassword: ({ registrationId: id }) =>
       step('setPassword', id, async () => {
-        await setPassword(context(REQUEST_TIMEOUT_MS, { queues: false }), id);
+        const quota = { registrationId: id, queuesAs: null };
+        await setPassword(context(REQUEST_TIMEOUT_MS, quota), id);
       }),
     assignRole: ({ role, ...ref }) =>
       inTurn('assignRole', ref, (ctx) => assignRole(ctx, ref.registrationId, role)),

@@ -7,6 +7,7 @@ import { COMPENSATING, OPEN_FORWARD } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
 import { append } from './audit-trail.ts';
 import { atEdge, DatabaseError } from './database-error.ts';
+import { leaveQuotaQueues } from './quota.ts';
 import { toRegistration, type RegistrationRow } from './row.ts';
 import { mergeSteps, type OnMoved, type StepUpdates } from './run.ts';
 
@@ -55,6 +56,7 @@ export async function beginCompensation(
         code: failure.code,
         closesAs,
       });
+      await leaveQuotaQueues(tx, id);
       return moved;
     }),
   );
