@@ -8,7 +8,7 @@ import { classify } from './classify.ts';
 import { comparePool } from './compare-pool.ts';
 import type { BackgroundActivities, Comparison } from './contract.ts';
 import { ProviderError } from './provider-error.ts';
-import { invitationsInTurn, type Quotas } from './quota.ts';
+import { withInvitationQuota, type Quotas } from './quota.ts';
 import { relay, type RelayDeps } from './relay/shift.ts';
 import { resumeDue } from './resume-due.ts';
 import { ledgerSightings } from './sightings.ts';
@@ -44,7 +44,7 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
     // invitation replaces the first.
     relay: () =>
       named('relay', (heartbeat) => {
-        const provider = invitationsInTurn(deps.provider, deps.quotas);
+        const provider = withInvitationQuota(deps.provider, deps.quotas);
         const over = AbortSignal.any([deps.stopping, Context.current().cancellationSignal]);
         return relay({ ...deps, provider, stopping: over }, heartbeat);
       }),

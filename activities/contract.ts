@@ -34,10 +34,11 @@ export interface RunView {
   readonly retry: RetryNumbers;
 }
 
-/** A place in the queue of a quota. */
+/** A place in the queue of a quota, which the row `quota_places` of the step holds. */
 export interface Place {
   readonly quota: 'create' | 'update' | 'compensation';
-  /** When its turn comes; milliseconds since the epoch, by PostgreSQL's clock. */
+  /** Since when the step waits, milliseconds since the epoch by PostgreSQL's clock: it keeps its
+   * order even when its row was removed as overdue. */
   readonly at: number;
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../src/db/client.ts';
-import { queue, takeCall, type Quota } from '../src/ledger/quota.ts';
+import { joinQuotaQueue, takeQuotaCall, type Quota } from '../src/ledger/quota.ts';
 import type { Place } from './contract.ts';
 import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
 import { ProviderError } from './provider-error.ts';
@@ -30,21 +30,23 @@ export class QuotaSpent extends Error {
   }
 }
 
-export interface TurnOptions {
+export interface QuotaOptions {
   /** How long the attempt has from now on. */
   readonly withinMs: number;
-  /** Whether a call whose turn is further away takes a place in the queue. */
-  readonly queues: boolean;
-  /** The place that was taken before. */
+  /** Whose run it is; null: of no registration. */
+  readonly registrationId: string | null;
+  /** The step that takes a place in the queue when its call is further away; null: it takes none. */
+  readonly queuesAs: string | null;
+  /** The place that it took before. */
   readonly place?: Place | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Waits for a call's turn. @throws QuotaSpent, DatabaseError */
-export type Turn = (quota: Quota) => Promise<void>;
+/** Waits until a call may be made. @throws QuotaSpent, DatabaseError */
+export type AcquireQuota = (quota: Quota) => Promise<void>;
 
 export interface Quotas {
-  turns(options: TurnOptions): Turn;
+  acquirer(options: QuotaOptions): AcquireQuota;
 }
 
 /** Queues and rates lie in PostgreSQL: the fast path, ordinary activities and the background work of
@@ -54,43 +56,43 @@ export function createQuotas(db: Database, { createRps, updateRps }: QuotaRates)
   const perSecond = { create: createRps, update: updateRps - deletions, compensation: deletions };
 
   return {
-    turns(options) {
-      const { place } = options;
-      const until = Date.now() + options.withinMs;
+    acquirer({ registrationId, queuesAs, place, signal, withinMs }) {
+      const until = Date.now() + withinMs;
       const insideMs = (): number =>
         Math.max(0, Math.min(INSIDE_MS, until - Date.now() - FOR_THE_CALL_MS));
+      const callerOf = (quota: Quota) => ({
+        quota,
+        perSecond: perSecond[quota],
+        registrationId,
+        step: queuesAs,
+        since: place?.quota === quota ? place.at : null,
+      });
 
-      async function call(quota: Quota): Promise<number | null> {
-        const turnAt = place?.quota === quota ? place.at : null;
-        return await takeCall(db, {
-          quota,
-          perSecond: perSecond[quota],
-          turnAt,
-          withinMs: insideMs(),
-        });
-      }
-
-      return async (quota) => {
+      return async function acquireQuota(quota) {
         if (perSecond[quota] === 0) return;
         // A deletion goes with the updates while that is quick.
-        const among = quota === 'compensation' ? await call('update') : null;
-        const waitMs = among ?? (await call(quota));
-        if (waitMs !== null) return await pause(waitMs, options.signal);
-        if (!options.queues) throw new QuotaSpent(null);
-        throw new QuotaSpent({ quota, ...(await queue(db, quota, perSecond[quota])) });
+        const among =
+          quota === 'compensation' ? await takeQuotaCall(db, callerOf('update'), insideMs()) : null;
+        const waitMs = among ?? (await takeQuotaCall(db, callerOf(quota), insideMs()));
+        if (waitMs !== null) return await pause(waitMs, signal);
+        if (registrationId === null || queuesAs === null) throw new QuotaSpent(null);
+        const caller = { ...callerOf(quota), registrationId, step: queuesAs };
+        const joined = await joinQuotaQueue(db, caller);
+        throw new QuotaSpent({ quota, at: joined.since, waitMs: joined.waitMs });
       };
     },
   };
 }
 
-/** Invitations count as creations. Where there is no turn soon, it is what Cognito itself would say:
+/** Invitations count as creations. Where no call is free soon, it is what Cognito itself would say:
  * the outbox sends it later, and never gives up. */
-export function invitationsInTurn(provider: IdentityProvider, quotas: Quotas): IdentityProvider {
+export function withInvitationQuota(provider: IdentityProvider, quotas: Quotas): IdentityProvider {
   return {
     ...provider,
     async sendInvitation(username, signal) {
       try {
-        await quotas.turns({ withinMs: REQUEST_TIMEOUT_MS, queues: false, signal })('create');
+        const none = { registrationId: null, queuesAs: null };
+        await quotas.acquirer({ ...none, withinMs: REQUEST_TIMEOUT_MS, signal })('create');
       } catch (error) {
         if (error instanceof QuotaSpent) throw new ProviderError('TooManyRequestsException', 400);
         throw error;

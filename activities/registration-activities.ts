@@ -20,7 +20,7 @@ import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
 import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from './contract.ts';
 import { createUser, TooEarly } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
-import { QuotaSpent, type Quotas, type TurnOptions } from './quota.ts';
+import { QuotaSpent, type QuotaOptions, type Quotas } from './quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
 import { assignRole, confirmRoles, removeRole } from './roles.ts';
 import { attemptsWithin, runView } from './run-view.ts';
@@ -68,7 +68,7 @@ export function createRegistrationActivities(
   };
   const context = (
     withinMs: number,
-    turns: Pick<TurnOptions, 'queues' | 'place'>,
+    quota: Pick<QuotaOptions, 'registrationId' | 'queuesAs' | 'place'>,
     ...ends: readonly AbortSignal[]
   ): PasswordContext => {
     const signal = AbortSignal.any([AbortSignal.timeout(withinMs), ...ends]);
@@ -76,7 +76,7 @@ export function createRegistrationActivities(
       db,
       provider: deps.provider,
       sealing: deps.sealing,
-      turn: deps.quotas.turns({ ...turns, withinMs, signal }),
+      turn: deps.quotas.acquirer({ ...quota, withinMs, signal }),
       graceMs: deps.propagationGraceSeconds * 1000,
       budgetMs: deps.retryBudgetSeconds * 1000,
       signal,
@@ -124,11 +124,15 @@ export function createRegistrationActivities(
     work: (ctx: StepContext) => Promise<T>,
   ): Promise<StepWait | T> {
     const { attempt, activityId } = Context.current().info;
-    const turns = { queues: !isSlow(), place: attempt === 1 ? place : undefined };
+    const quota = {
+      registrationId: id,
+      queuesAs: isSlow() ? null : activityId,
+      place: attempt === 1 ? place : undefined,
+    };
     return await step(name, id, async () => {
       if (earlier && attempt === 1) await addAttempts(id, activityId, earlier);
       try {
-        return await work(context(REQUEST_TIMEOUT_MS, turns));
+        return await work(context(REQUEST_TIMEOUT_MS, quota));
       } catch (error) {
         if (error instanceof TooEarly) return { waitMs: error.waitMs, attempts: attempt - 1 };
         if (!(error instanceof QuotaSpent)) throw error;
@@ -143,7 +147,8 @@ export function createRegistrationActivities(
       step('registerAtOnce', id, async () => {
         const { cancellationSignal } = Context.current();
         const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
-        const ctx = context(withinMs, { queues: false }, cancellationSignal);
+        const quota = { registrationId: id, queuesAs: null };
+        const ctx = context(withinMs, quota, cancellationSignal);
         const { row, stopped } = await registerAtOnce(ctx, id, runIdOf());
         return { run: view(row), stopped };
       }),
@@ -158,7 +163,8 @@ export function createRegistrationActivities(
     // Not in turn: its calls have a quota of their own, for which there is no setting.
     setPassword: ({ registrationId: id }) =>
       step('setPassword', id, async () => {
-        await setPassword(context(REQUEST_TIMEOUT_MS, { queues: false }), id);
+        const quota = { registrationId: id, queuesAs: null };
+        await setPassword(context(REQUEST_TIMEOUT_MS, quota), id);
       }),
     assignRole: ({ role, ...ref }) =>
       inTurn('assignRole', ref, async (ctx) => {
@@ -173,7 +179,7 @@ export function createRegistrationActivities(
     // Its reads have a quota of their own, far above what this deployment needs.
     confirmRoles: ({ registrationId: id }) =>
       step('confirmRoles', id, () =>
-        confirmRoles(context(REQUEST_TIMEOUT_MS, { queues: false }), id),
+        confirmRoles(context(REQUEST_TIMEOUT_MS, { registrationId: id, queuesAs: null }), id),
       ),
     // Repeatable: only an open row moves, and a completed one is done.
     complete: ({ registrationId: id, roles }) =>

@@ -8,7 +8,7 @@ import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
 import type { IdentityProvider } from './cognito.ts';
 import { toProviderError, ProviderError } from './provider-error.ts';
-import type { Turn } from './quota.ts';
+import type { AcquireQuota } from './quota.ts';
 import { StepFailure } from './step-failure.ts';
 
 /** What the steps log through; pino fits. */
@@ -25,8 +25,8 @@ export interface StepContext {
   readonly graceMs: number;
   /** How long a transient failure is retried before the run parks. */
   readonly budgetMs: number;
-  /** Called before each write to Cognito: waits for this deployment's turn. */
-  readonly turn: Turn;
+  /** Called before each write to Cognito: waits until this deployment's quota allows it. */
+  readonly turn: AcquireQuota;
   /** Aborts when the attempt's time is up: no call outlives its activity. */
   readonly signal: AbortSignal;
   /** From 1. */

@@ -186,7 +186,7 @@ async function takeBack(deps: SweepDeps, row: OpenRow): Promise<void> {
 async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed | null> {
   const row = await readRow(deps.db, open.id);
   if (isClosed(row.status)) return null;
-  const ctx = contextOf(deps);
+  const ctx = contextOf(deps, row.id);
   const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, ctx.signal);
   const whole = user?.mark === row.id && isOpenForward(row.status) && row.wish?.kind !== 'cancel';
   if (deps.dryRun) return whole ? 'completed' : 'compensated';
@@ -225,13 +225,13 @@ async function compensateHere(
   return closed;
 }
 
-function contextOf(deps: SweepDeps): StepContext {
+function contextOf(deps: SweepDeps, id: string): StepContext {
   const signal = AbortSignal.timeout(ROW_MS);
   return {
     db: deps.db,
     provider: deps.provider,
-    // Where the turn does not come soon, the next sweep does.
-    turn: deps.quotas.turns({ withinMs: ROW_MS, queues: false, signal }),
+    // Where no call is free soon, the next sweep tries again.
+    turn: deps.quotas.acquirer({ registrationId: id, queuesAs: null, withinMs: ROW_MS, signal }),
     log: deps.log,
     tally: deps.tally,
     attempt: 1,

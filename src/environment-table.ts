@@ -55,7 +55,11 @@ export const VARIABLES: readonly Variable[] = [
   told('COGNITO_ISSUER', "AWS's for the pool; `<endpoint>/<pool>`", 'what tokens must name'),
   told('COGNITO_JWKS_URL', "the pool's `/.well-known/jwks.json`", 'where its keys are'),
   told('COGNITO_ALLOWED_CLIENT_IDS', 'our client', 'whose tokens count'),
-  plain('COGNITO_CREATE_RPS', '40', "creations a second of the account's 50; 0 is unpaced"),
+  plain(
+    'COGNITO_CREATE_RPS',
+    '40',
+    "creations a second of the account's 50; 0 is unpaced. Public sign-up takes at most half of them while others wait",
+  ),
   plain('COGNITO_UPDATE_RPS', '20', "updates a second of the account's 25; 0 is unpaced"),
   told('COGNITO_ATTRIBUTES', '–', 'names of pool attributes that a caller may set'),
   plain('IN_PROCESS_WORKER', 'true', 'the API process also hosts a worker'),

@@ -2,7 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 
 /** All advisory locks of a deployment: two of one number would keep each other out for ever. */
-export const LOCKS = { migration: 7_267_472, checkpoint: 7_267_473, relay: 7_267_474 } as const;
+export const LOCKS = {
+  migration: 7_267_472,
+  checkpoint: 7_267_473,
+  relay: 7_267_474,
+  quotaQueue: 7_267_475,
+} as const;
 
 /** A lock that is held by one session of PostgreSQL, and gone with it. */
 export interface HeldLock {

@@ -9,6 +9,7 @@ import {
   jsonb,
   pgSequence,
   pgTable,
+  primaryKey,
   text,
   timestamp,
   uniqueIndex,
@@ -213,13 +214,34 @@ export const poolSightings = pgTable('pool_sightings', {
   comparedAt: at('compared_at').notNull(),
 });
 
-/** Where the queue of each quota ends, and when its next call may be made. UNLOGGED: written without
- * waiting for the disk, and what a crash forgets of it is nothing. */
+/** When the next call of each quota may be made, by public sign-up and by all others. UNLOGGED, as
+ * `quota_places` is: written without waiting for the disk, and a crash may forget it. */
 export const quotaSlots = pgTable('quota_slots', {
   quota: text('quota').primaryKey(),
-  queueEndsAt: timestamp('queue_ends_at', { withTimezone: true }).notNull(),
   nextCallAt: timestamp('next_call_at', { withTimezone: true }).notNull(),
+  nextSignupCallAt: timestamp('next_signup_call_at', { withTimezone: true }).notNull(),
 });
+
+/** One row per step that waits for a quota. */
+export const quotaPlaces = pgTable(
+  'quota_places',
+  {
+    registrationId: uuid('registration_id').notNull(),
+    /** As Temporal's activity id names it. */
+    step: text('step').notNull(),
+    quota: text('quota').notNull(),
+    /** Whether the registration is a public sign-up. */
+    signup: boolean('signup').notNull(),
+    /** Since when it waits: the order among equals. */
+    since: timestamp('since', { withTimezone: true }).notNull(),
+    /** When it is expected to ask for its call. */
+    turnAt: timestamp('turn_at', { withTimezone: true }).notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.registrationId, t.step, t.quota] }),
+    index('quota_places_turn').on(t.quota, t.signup, t.turnAt),
+  ],
+);
 
 /** What to tell somebody, once the registration is complete. `id` deduplicates. */
 export const outbox = pgTable(

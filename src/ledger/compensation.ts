@@ -9,6 +9,7 @@ import { append } from './audit-trail.ts';
 import { atEdge, DatabaseError } from './database-error.ts';
 import { ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 import { mergeSteps, readRow, updateRow, type OnMoved, type StepUpdates } from './run.ts';
+import { leaveQuotaQueues } from './quota.ts';
 
 /**
  * Moves an open row to `compensating`; from here only `failed` or `cancelled` can follow. A row that
@@ -51,6 +52,7 @@ export async function beginCompensation(
         cause: failure.cause,
         closesAs,
       });
+      await leaveQuotaQueues(tx, id);
       return moved;
     }),
   );

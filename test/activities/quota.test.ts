@@ -22,9 +22,10 @@ afterAll(async () => {
 
 test('deletions and other updates together stay within the rate', async () => {
   const quotas = createQuotas(pool.db, { createRps: 0, updateRps: UPDATES });
-  const turn = quotas.turns({
+  const acquireQuota = quotas.acquirer({
+    registrationId: null,
+    queuesAs: null,
     withinMs: 0,
-    queues: false,
     signal: new AbortController().signal,
   });
   let granted = 0;
@@ -33,7 +34,7 @@ test('deletions and other updates together stay within the rate', async () => {
     await Promise.all(
       Array.from({ length: CALLS }, async () => {
         try {
-          await turn(quota);
+          await acquireQuota(quota);
           granted += 1;
         } catch (error) {
           if (!(error instanceof QuotaSpent)) throw error;

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createQuotas, invitationsInTurn, QuotaSpent } from '../../activities/quota.ts';
+import { createQuotas, QuotaSpent, withInvitationQuota } from '../../activities/quota.ts';
 import { createCognito } from '../../activities/cognito.ts';
-import { queue, type Quota } from '../../src/ledger/quota.ts';
+import { takeQuotaCall, type Quota } from '../../src/ledger/quota.ts';
 import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
 import { addUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
@@ -16,9 +17,17 @@ async function started(rates: { createRps: number; updateRps: number }): Promise
   return await Saga.start({ rates });
 }
 
-/** Others, who came before. */
+/** Others have taken the calls of so many seconds already. */
 async function others(saga: Saga, quota: Quota, seconds: number): Promise<void> {
-  for (let index = 0; index < 10; index += 1) await queue(saga.db, quota, 10 / seconds);
+  const nobody = { registrationId: null, step: null, since: null };
+  await takeQuotaCall(saga.db, { ...nobody, quota, perSecond: 1 / seconds }, LONG * 1000);
+}
+
+async function placesOf(saga: Saga, quota: Quota): Promise<number> {
+  const [row] = await saga.db.execute<{ places: number }>(
+    sql`SELECT count(*)::int AS places FROM quota_places WHERE quota = ${quota}`,
+  );
+  return row?.places ?? 0;
 }
 
 async function timersOf(saga: Saga, id: string): Promise<number> {
@@ -41,6 +50,7 @@ describe('at one call a second', () => {
   });
   beforeEach(async () => {
     await saga.db.execute(sql`DELETE FROM quota_slots`);
+    await saga.db.execute(sql`DELETE FROM quota_places`);
     await saga.pool.clearCalls();
   });
   afterEach(async () => {
@@ -80,6 +90,30 @@ describe('at one call a second', () => {
     expect((await saga.pool.calls())['AdminAddUserToGroup']).toBeUndefined();
   });
 
+  test('registrations that are cancelled while they wait leave no place in the queue', async () => {
+    const registrations = await Promise.all(Array.from({ length: 8 }, () => saga.register()));
+    await saga.eventually(async () => (await placesOf(saga, 'create')) >= 5);
+    for (const { id } of registrations) await cancel(saga, id);
+    for (const { id } of registrations) await saga.ending(id);
+    expect(await placesOf(saga, 'create')).toBe(0);
+  });
+
+  test('an administrator waits for two of ten public sign-ups at most', async () => {
+    const signup = { door: 'signup', roles: [], invite: false } as const;
+    const signups = await Promise.all(Array.from({ length: 12 }, () => saga.register(signup)));
+    await saga.eventually(async () => (await placesOf(saga, 'create')) >= 10);
+    // Calls that are taken already, at most a second ahead, come before.
+    const before = 12 - (await placesOf(saga, 'create'));
+    const administrator = await saga.register({ roles: [] });
+    expect(await saga.ending(administrator.id)).toBe('completed');
+    const { userCreatedAt: at } = await saga.row(administrator.id);
+    const rows = await Promise.all(signups.map(({ id }) => saga.row(id)));
+    const earlier = rows.filter(({ userCreatedAt }) => userCreatedAt && at && userCreatedAt < at);
+    expect(earlier.length - before).toBeLessThanOrEqual(2);
+    for (const { id } of signups) await cancel(saga, id);
+    for (const { id } of signups) await saga.ending(id);
+  });
+
   test('deletions wait among themselves, and end', async () => {
     await others(saga, 'update', LONG);
     const registrations = await Promise.all([saga.register(), saga.register()]);
@@ -117,7 +151,7 @@ describe('at one call a second', () => {
     const email = 'invited@example.com';
     await addUser(saga.pool, email);
     const cognito = createCognito(saga.pool.client, saga.pool.userPoolId);
-    const provider = invitationsInTurn(
+    const provider = withInvitationQuota(
       cognito,
       createQuotas(saga.db, { createRps: 1, updateRps: 1 }),
     );
@@ -132,9 +166,14 @@ describe('at one call a second', () => {
   test('a turn that does not come before the attempt is cut off was none', async () => {
     const quotas = createQuotas(saga.db, { createRps: 2, updateRps: 2 });
     const ended = new AbortController();
-    const turn = quotas.turns({ withinMs: 4000, queues: true, signal: ended.signal });
-    await turn('create');
-    const waiting = turn('create');
+    const acquireQuota = quotas.acquirer({
+      registrationId: randomUUID(),
+      queuesAs: 'createUser',
+      withinMs: 4000,
+      signal: ended.signal,
+    });
+    await acquireQuota('create');
+    const waiting = acquireQuota('create');
     ended.abort();
     await expect(waiting).rejects.toThrow(QuotaSpent);
   });
@@ -160,7 +199,7 @@ test('attempts between waits are still attempts: the budget is spent once', asyn
 test('0 is unpaced, and costs no statement', async () => {
   const saga = await started({ createRps: 0, updateRps: 0 });
   try {
-    await saga.ownerDb.execute(sql`DROP TABLE quota_slots`);
+    await saga.ownerDb.execute(sql`DROP TABLE quota_slots, quota_places`);
     const registration = await saga.register();
     expect(await saga.ending(registration.id)).toBe('completed');
   } finally {

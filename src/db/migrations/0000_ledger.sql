@@ -53,10 +53,20 @@ CREATE TABLE "pool_sightings" (
 	"compared_at" timestamp (3) with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "quota_places" (
+	"registration_id" uuid NOT NULL,
+	"step" text NOT NULL,
+	"quota" text NOT NULL,
+	"signup" boolean NOT NULL,
+	"since" timestamp with time zone NOT NULL,
+	"turn_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "quota_places_registration_id_step_quota_pk" PRIMARY KEY("registration_id","step","quota")
+);
+--> statement-breakpoint
 CREATE TABLE "quota_slots" (
 	"quota" text PRIMARY KEY NOT NULL,
-	"queue_ends_at" timestamp with time zone NOT NULL,
-	"next_call_at" timestamp with time zone NOT NULL
+	"next_call_at" timestamp with time zone NOT NULL,
+	"next_signup_call_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "registrations" (
@@ -133,6 +143,7 @@ CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE 
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_given_up" ON "outbox_deliveries" USING btree ("destination") WHERE given_up_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "quota_places_turn" ON "quota_places" USING btree ("quota","signup","turn_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL);--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
@@ -151,6 +162,8 @@ CREATE INDEX "registrations_sealed" ON "registrations" USING btree ("sealed_at")
 ALTER TABLE "quota_slots" SET UNLOGGED;
 --> statement-breakpoint
 ALTER TABLE "limit_counts" SET UNLOGGED;
+--> statement-breakpoint
+ALTER TABLE "quota_places" SET UNLOGGED;
 --> statement-breakpoint
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
