@@ -17,7 +17,7 @@ export interface ControlAnswer {
 
 /**
  * What only the sandbox has, below `/_sandbox`; `?pool=` narrows each to one pool:
- * `GET|DELETE mail`, `GET|DELETE calls`, `GET call-times`, `GET|PUT|DELETE faults`, `POST tokens` (claims).
+ * `GET|DELETE mail`, `GET|DELETE calls`, `GET call-times`, `GET late`, `GET|PUT|DELETE faults`, `POST tokens` (claims).
  */
 export function answerControl(
   { method, url, body }: ControlRequest,
@@ -46,6 +46,8 @@ export function answerControl(
     }
     case 'GET /_sandbox/call-times':
       return { status: 200, json: { items: records.flatMap(({ callTimes }) => callTimes) } };
+    case 'GET /_sandbox/late':
+      return { status: 200, json: { pending: records.reduce((sum, { late }) => sum + late, 0) } };
     case 'DELETE /_sandbox/calls':
       for (const record of records) {
         record.calls.clear();

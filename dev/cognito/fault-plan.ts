@@ -5,8 +5,16 @@ export type Fault =
   | { readonly kind: 'latency'; readonly ms: number }
   | { readonly kind: 'server'; readonly status?: 500 | 503 }
   | { readonly kind: 'throttle' }
-  /** The connection is cut. `after`: the call took effect; `lateMs`: it does so that much later. */
-  | { readonly kind: 'replyLost'; readonly effect: 'before' | 'after'; readonly lateMs?: number }
+  /**
+   * The connection is cut without a reply: at once, or `cutAfterMs` after the call came. With
+   * `effect: 'after'` the call takes effect first, or `lateMs` later, whatever has happened since.
+   */
+  | {
+      readonly kind: 'replyLost';
+      readonly effect: 'before' | 'after';
+      readonly lateMs?: number;
+      readonly cutAfterMs?: number;
+    }
   /** A user made by this call stays invisible to the operations named, by default to all. */
   | { readonly kind: 'lag'; readonly ms: number; readonly hides?: readonly string[] }
   | { readonly kind: 'deliveryFailure' }
@@ -51,6 +59,7 @@ const FAULTS: Readonly<Record<Fault['kind'], readonly Check[]>> = {
   replyLost: [
     ['effect', true, (value) => value === 'before' || value === 'after'],
     ['lateMs', false, isCount],
+    ['cutAfterMs', false, isCount],
   ],
   lag: [
     ['ms', true, isCount],
@@ -78,6 +87,9 @@ function parseRule(rule: unknown, where: string): Rule {
     throw new FaultPlanError(`${where}: fault.kind is one of ${Object.keys(FAULTS).join(', ')}`);
   }
   check(fault, [['kind', true, () => true], ...FAULTS[kind as Fault['kind']]], `${where}: fault.`);
+  if (fault['effect'] === 'before' && fault['lateMs'] !== undefined) {
+    throw new FaultPlanError(`${where}: fault.lateMs needs effect "after"`);
+  }
   const match = rule['match'];
   if (match !== undefined) {
     const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';

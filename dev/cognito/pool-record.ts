@@ -31,6 +31,8 @@ export interface PoolRecord {
   mail: Mail[];
   faults: ReturnType<typeof createFaultState>;
   rules: readonly Rule[];
+  /** Requests whose reply was lost and whose effect is still to come. */
+  late: number;
   /** Username → until when (ms since the epoch) these operations do not see the user. */
   readonly hidden: Map<string, { until: number; from: readonly string[] | undefined }>;
 }
@@ -45,6 +47,7 @@ export function createPoolRecord(): PoolRecord {
     mail: [],
     faults: createFaultState([]),
     rules: [],
+    late: 0,
     hidden: new Map(),
   };
 }

@@ -61,6 +61,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   );
   const inTurn = createTurns();
   const late = new Set<NodeJS.Timeout>();
+  const closing = new AbortController();
 
   /** Runs the operation alone in its pool: cognito-local's updates read, wait and write. */
   const effect = async (
@@ -91,6 +92,17 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     return withoutHidden(record, operation, answer);
   };
 
+  const landLater = (record: PoolRecord, lateMs: number, run: () => Promise<unknown>): void => {
+    record.late += 1;
+    const timer = setTimeout(() => {
+      late.delete(timer);
+      void run().finally(() => {
+        record.late -= 1;
+      });
+    }, lateMs);
+    late.add(timer);
+  };
+
   return {
     engine,
     recordOf,
@@ -109,16 +121,13 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       }
       const first = faults.find(endsCall);
       if (first?.kind === 'replyLost') {
-        if (first.effect === 'before') return CUT;
-        const run = () => effect(request, faults, count).catch(() => undefined);
-        if (first.lateMs === undefined) await run();
-        else {
-          const timer = setTimeout(() => {
-            late.delete(timer);
-            void run();
-          }, first.lateMs);
-          late.add(timer);
+        const cut = delay(first.cutAfterMs ?? 0, closing.signal);
+        if (first.effect === 'after') {
+          const run = () => effect(request, faults, count).catch(() => undefined);
+          if (first.lateMs === undefined) await run();
+          else landLater(record, first.lateMs, run);
         }
+        await cut;
         return CUT;
       }
       if (first !== undefined && first.kind !== 'deliveryFailure') throw refusalOf(first);
@@ -127,6 +136,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       return answer;
     },
     async close() {
+      closing.abort();
       for (const timer of late) clearTimeout(timer);
       await engine.flushed();
     },
@@ -198,6 +208,11 @@ async function describe(engine: Engine, request: Request): Promise<Call> {
     email: user ? emailOf(user) : asked,
     group: typeof body['GroupName'] === 'string' ? body['GroupName'] : '',
   };
+}
+
+/** Ends early, without an error, when the sandbox closes. */
+async function delay(ms: number, closing: AbortSignal): Promise<void> {
+  if (ms > 0) await sleep(ms, undefined, { signal: closing }).catch(() => undefined);
 }
 
 /** One after the other per key. */

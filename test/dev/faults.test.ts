@@ -1,7 +1,11 @@
 import {
   AdminAddUserToGroupCommand,
   AdminCreateUserCommand,
+  AdminDeleteUserCommand,
   AdminGetUserCommand,
+  AdminListGroupsForUserCommand,
+  AdminRemoveUserFromGroupCommand,
+  AdminSetUserPasswordCommand,
   ListUsersCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -118,6 +122,133 @@ test('a lost reply cuts the connection: before, after, or long before its effect
   await vi.waitFor(async () => expect(await exists(late)).toBe(true), { timeout: 5_000 });
 });
 
+const rolesOf = async (Username: string): Promise<string[]> => {
+  const command = new AdminListGroupsForUserCommand({ UserPoolId, Username });
+  const { Groups = [] } = await pool.client.send(command);
+  return Groups.map(({ GroupName = '' }) => GroupName);
+};
+
+const removeFrom = (Username: string, GroupName: string) =>
+  pool.client.send(new AdminRemoveUserFromGroupCommand({ UserPoolId, Username, GroupName }));
+
+const PASSWORD = 'Chosen-Passw0rd';
+
+interface LateCall {
+  readonly operation: string;
+  readonly prepare: (address: string) => Promise<unknown>;
+  readonly call: (address: string) => Promise<unknown>;
+  readonly landed: (address: string) => Promise<boolean>;
+}
+
+const LATE_CALLS: readonly LateCall[] = [
+  {
+    operation: 'AdminCreateUser',
+    prepare: async () => undefined,
+    call: (address) => create(address),
+    landed: exists,
+  },
+  {
+    operation: 'AdminDeleteUser',
+    prepare: (address) => create(address),
+    call: (Username) => pool.client.send(new AdminDeleteUserCommand({ UserPoolId, Username })),
+    landed: async (address) => !(await exists(address)),
+  },
+  {
+    operation: 'AdminAddUserToGroup',
+    prepare: (address) => create(address),
+    call: (address) => addTo(address, 'viewer'),
+    landed: async (address) => (await rolesOf(address)).includes('viewer'),
+  },
+  {
+    operation: 'AdminRemoveUserFromGroup',
+    prepare: async (address) => {
+      await create(address);
+      await addTo(address, 'viewer');
+    },
+    call: (address) => removeFrom(address, 'viewer'),
+    landed: async (address) => !(await rolesOf(address)).includes('viewer'),
+  },
+  {
+    operation: 'AdminSetUserPassword',
+    prepare: (address) => create(address),
+    call: (Username) =>
+      pool.client.send(
+        new AdminSetUserPasswordCommand({
+          UserPoolId,
+          Username,
+          Password: PASSWORD,
+          Permanent: true,
+        }),
+      ),
+    landed: async (Username) => {
+      const user = await pool.client.send(new AdminGetUserCommand({ UserPoolId, Username }));
+      return user.UserStatus === 'CONFIRMED';
+    },
+  },
+];
+
+test.each(LATE_CALLS)(
+  '$operation without a reply takes effect later',
+  async ({ operation, prepare, call, landed }) => {
+    const address = freshAddress();
+    await prepare(address);
+    await pool.setFaults([
+      { operation, times: 1, fault: { kind: 'replyLost', effect: 'after', lateMs: 1000 } },
+    ]);
+    await expect(call(address)).rejects.toEqual(expect.objectContaining({ code: 'ECONNRESET' }));
+    expect([await landed(address), await pool.late()]).toEqual([false, 1]);
+    await vi.waitFor(async () => expect(await pool.late()).toBe(0), { timeout: 5_000 });
+    expect(await landed(address)).toBe(true);
+  },
+);
+
+test('a late request takes effect on what is there by then', async () => {
+  const address = freshAddress();
+  await create(address);
+  await addTo(address, 'viewer');
+  await pool.setFaults([
+    {
+      operation: 'AdminRemoveUserFromGroup',
+      fault: { kind: 'replyLost', effect: 'after', lateMs: 300 },
+    },
+  ]);
+  await expect(removeFrom(address, 'viewer')).rejects.toThrow();
+  await addTo(address, 'viewer');
+  await vi.waitFor(async () => expect(await rolesOf(address)).toEqual([]), { timeout: 5_000 });
+});
+
+test('a connection that is cut after a time may be cut after the effect has landed', async () => {
+  const address = freshAddress();
+  await pool.setFaults([
+    {
+      operation: 'AdminCreateUser',
+      fault: { kind: 'replyLost', effect: 'after', lateMs: 50, cutAfterMs: 400 },
+    },
+  ]);
+  const began = performance.now();
+  await expect(create(address)).rejects.toEqual(expect.objectContaining({ code: 'ECONNRESET' }));
+  expect(performance.now() - began).toBeGreaterThanOrEqual(395);
+  expect(await exists(address)).toBe(true);
+});
+
+test('a caller that gives up first does not stop the effect from landing', async () => {
+  const address = freshAddress();
+  await pool.setFaults([
+    {
+      operation: 'AdminCreateUser',
+      fault: { kind: 'replyLost', effect: 'after', lateMs: 300, cutAfterMs: 60_000 },
+    },
+  ]);
+  const command = new AdminCreateUserCommand({
+    UserPoolId,
+    Username: address,
+    MessageAction: 'SUPPRESS',
+  });
+  const impatient = pool.client.send(command, { abortSignal: AbortSignal.timeout(100) });
+  await expect(impatient).rejects.toEqual(expect.objectContaining({ name: 'AbortError' }));
+  await vi.waitFor(async () => expect(await exists(address)).toBe(true), { timeout: 5_000 });
+});
+
 test('latency delays, lag hides a new user for a while', async () => {
   const address = freshAddress();
   await pool.setFaults([
@@ -171,6 +302,24 @@ test.each([
   [
     [{ operation: 'AdminCreateUser', fault: { kind: 'lag', ms: 1, hides: ['GetAdmin'] } }],
     'rule 1: fault.hides is wrong',
+  ],
+  [
+    [
+      {
+        operation: 'AdminCreateUser',
+        fault: { kind: 'replyLost', effect: 'before', lateMs: 1 },
+      },
+    ],
+    'rule 1: fault.lateMs needs effect "after"',
+  ],
+  [
+    [
+      {
+        operation: 'AdminCreateUser',
+        fault: { kind: 'replyLost', effect: 'after', cutAfterMs: '1' },
+      },
+    ],
+    'rule 1: fault.cutAfterMs is wrong',
   ],
   [[{ operation: 'x y', fault: { kind: 'throttle' } }], 'rule 1: operation is wrong'],
   [[{ operation: '*', fault: { kind: 'throttle', ms: 1 } }], 'rule 1: fault.ms is not known'],

@@ -27,6 +27,8 @@ export interface TestPool {
   /** When calls of these operations came, in order; milliseconds since the epoch. */
   callTimes(...operations: string[]): Promise<number[]>;
   clearCalls(): Promise<void>;
+  /** How many requests without a reply are still to take effect. */
+  late(): Promise<number>;
   mail(): Promise<Mail[]>;
   /** An access token signed by this pool; `claims` go over the usual ones (30 minutes, our client). */
   token(claims?: Record<string, unknown>): Promise<string>;
@@ -63,6 +65,7 @@ export async function createTestPool(): Promise<TestPool> {
       const times = items.filter(({ operation }) => operations.includes(operation));
       return times.map(({ at }) => at).toSorted((a, b) => a - b);
     },
+    late: async () => ((await control('GET', 'late')) as { pending: number }).pending,
     clearCalls: async () => void (await control('DELETE', 'calls')),
     mail: async () => ((await control('GET', 'mail')) as { items: Mail[] }).items,
     token: async (claims = {}) => {

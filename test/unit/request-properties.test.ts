@@ -223,9 +223,11 @@ describe('a fault plan', () => {
     }),
     fc.record({
       kind: fc.constant('replyLost' as const),
-      effect: fc.constantFrom('before' as const, 'after' as const),
+      effect: fc.constant('after' as const),
       lateMs: ms,
+      cutAfterMs: ms,
     }),
+    fc.record({ kind: fc.constant('replyLost' as const), effect: fc.constant('before' as const) }),
     fc.record({ kind: fc.constant('lag' as const), ms }),
     fc.record({
       kind: fc.constant('error' as const),
