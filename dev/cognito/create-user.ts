@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Body, Engine, Pool, User } from './engine.ts';
 import { checkPassword, temporaryPassword } from './password-policy.ts';
 import { invalidParameter, ServiceError, userNotFound } from './service-error.ts';
@@ -12,6 +13,7 @@ export async function createUser(
   pool: Pool,
   body: Body,
   invite: Invite,
+  overlooks: (user: User) => boolean,
 ): Promise<Body> {
   const action = body['MessageAction'];
   if (action !== undefined && action !== 'SUPPRESS' && action !== 'RESEND') {
@@ -25,16 +27,24 @@ export async function createUser(
   if (action === 'RESEND') return resend(engine, pool, username, password, invite);
 
   const attributes = checkedAttributes(pool, body);
+  let asked = username;
   if (pool.options.UsernameAttributes?.includes('email')) {
     if (!/^[^@\s]+@[^@\s]+$/.test(username)) {
       throw invalidParameter('Username should be an email.');
     }
     const email = attributes.find(({ Name }) => Name === 'email')?.Value ?? username;
-    if (await findUser(engine, pool, email)) {
+    const known = await findUser(engine, pool, email);
+    if (known && !overlooks(known)) {
       throw new ServiceError(
         'UsernameExistsException',
         'An account with the given email already exists.',
       );
+    }
+    if (known) {
+      // cognito-local would find it too: it is asked for an address that nobody has.
+      if (!attributes.some(({ Name }) => Name === 'email'))
+        attributes.push({ Name: 'email', Value: email });
+      asked = `${randomUUID()}@duplicate.invalid`;
     }
   }
   const mediums = (body['DesiredDeliveryMediums'] ?? ['SMS']) as string[];
@@ -44,7 +54,7 @@ export async function createUser(
   }
   const answer = await engine.invoke('AdminCreateUser', {
     ...body,
-    Username: username,
+    Username: asked,
     UserAttributes: attributes,
     TemporaryPassword: password,
     MessageAction: 'SUPPRESS',

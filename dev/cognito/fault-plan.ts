@@ -3,7 +3,8 @@ import * as cognito from '@aws-sdk/client-cognito-identity-provider';
 /** What a rule of a fault plan does to the calls it meets. Milliseconds throughout. */
 export type Fault =
   | { readonly kind: 'latency'; readonly ms: number }
-  | { readonly kind: 'server'; readonly status?: 500 | 503 }
+  /** An error of the service. With `lateMs` the call takes effect all the same, that much later. */
+  | { readonly kind: 'server'; readonly status?: 500 | 503; readonly lateMs?: number }
   | { readonly kind: 'throttle' }
   /**
    * The connection is cut without a reply: at once, or `cutAfterMs` after the call came. With
@@ -17,6 +18,11 @@ export type Fault =
     }
   /** A user made by this call stays invisible to the operations named, by default to all. */
   | { readonly kind: 'lag'; readonly ms: number; readonly hides?: readonly string[] }
+  /**
+   * AdminCreateUser does not see a user of the same address whose own create came within `ms` of it:
+   * both persist, as near-simultaneous creates may.
+   */
+  | { readonly kind: 'duplicate'; readonly ms: number }
   | { readonly kind: 'deliveryFailure' }
   | { readonly kind: 'refused'; readonly error?: string }
   | { readonly kind: 'error'; readonly error: string; readonly status?: number };
@@ -54,7 +60,10 @@ type Check = readonly [key: string, required: boolean, fits: (value: unknown) =>
 
 const FAULTS: Readonly<Record<Fault['kind'], readonly Check[]>> = {
   latency: [['ms', true, isCount]],
-  server: [['status', false, (value) => value === 500 || value === 503]],
+  server: [
+    ['status', false, (value) => value === 500 || value === 503],
+    ['lateMs', false, isCount],
+  ],
   throttle: [],
   replyLost: [
     ['effect', true, (value) => value === 'before' || value === 'after'],
@@ -65,6 +74,7 @@ const FAULTS: Readonly<Record<Fault['kind'], readonly Check[]>> = {
     ['ms', true, isCount],
     ['hides', false, isOperations],
   ],
+  duplicate: [['ms', true, isCount]],
   deliveryFailure: [],
   refused: [['error', false, isName]],
   error: [

@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly engine: Engine;
   readonly signer: Signer;
   readonly invite: (pool: Pool) => Invite;
+  /** A user that AdminCreateUser does not see, though it has the address. */
+  readonly overlooks: (user: User) => boolean;
 }
 
 /** One API operation, with what cognito-local lacks. Throws `ServiceError`. */
@@ -28,7 +30,7 @@ export async function perform(request: Request, around: Surroundings): Promise<B
   if (pool === undefined)
     return pageOf(operation, request.body, await engine.invoke(operation, request.body));
   if (operation === 'AdminCreateUser') {
-    return createUser(engine, pool, request.body, around.invite(pool));
+    return createUser(engine, pool, request.body, around.invite(pool), around.overlooks);
   }
   const body = await prepared(request, pool, around);
   switch (operation) {

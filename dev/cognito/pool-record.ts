@@ -33,6 +33,8 @@ export interface PoolRecord {
   rules: readonly Rule[];
   /** Requests whose reply was lost and whose effect is still to come. */
   late: number;
+  /** Username → when the create of the user came (ms since the epoch), however late it took effect. */
+  readonly createCame: Map<string, number>;
   /** Username → until when (ms since the epoch) these operations do not see the user. */
   readonly hidden: Map<string, { until: number; from: readonly string[] | undefined }>;
 }
@@ -48,6 +50,7 @@ export function createPoolRecord(): PoolRecord {
     faults: createFaultState([]),
     rules: [],
     late: 0,
+    createCame: new Map(),
     hidden: new Map(),
   };
 }

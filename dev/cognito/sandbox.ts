@@ -67,7 +67,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const effect = async (
     request: Request,
     faults: readonly Fault[],
-    count: CallCount,
+    { count, cameAt }: Came,
   ): Promise<Body> => {
     const { operation, pool } = request;
     const poolId = pool?.options.Id ?? '';
@@ -82,8 +82,15 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
         invite: (at) => (user, code) => {
           if (!undelivered) post(at.options.Id, user, 'AdminCreateUser', code);
         },
+        overlooks: ({ Username }) => {
+          const apart = Math.abs(cameAt - (record.createCame.get(Username) ?? -Infinity));
+          return faults.some((fault) => fault.kind === 'duplicate' && apart < fault.ms);
+        },
       });
-      if (operation === 'AdminCreateUser') hideIfLagging(record, done, faults);
+      if (operation === 'AdminCreateUser') {
+        if (request.body['MessageAction'] !== 'RESEND') noteCame(record, done, cameAt);
+        hideIfLagging(record, done, faults);
+      }
       return done;
     });
     await engine.flushed();
@@ -113,7 +120,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       const pool = await poolOf(engine, body);
       const record = recordOf(pool?.options.Id ?? '');
       const request = { operation, body, pool };
-      const count = noteCall(record, operation);
+      const came = { count: noteCall(record, operation), cameAt: Date.now() };
       const call = await describe(engine, request);
       const faults = [...record.faults.meet(call), ...everywhere.faults.meet(call)];
       for (const fault of faults) {
@@ -123,15 +130,18 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       if (first?.kind === 'replyLost') {
         const cut = delay(first.cutAfterMs ?? 0, closing.signal);
         if (first.effect === 'after') {
-          const run = () => effect(request, faults, count).catch(() => undefined);
+          const run = () => effect(request, faults, came).catch(() => undefined);
           if (first.lateMs === undefined) await run();
           else landLater(record, first.lateMs, run);
         }
         await cut;
         return CUT;
       }
+      if (first?.kind === 'server' && first.lateMs !== undefined) {
+        landLater(record, first.lateMs, () => effect(request, faults, came).catch(() => undefined));
+      }
       if (first !== undefined && first.kind !== 'deliveryFailure') throw refusalOf(first);
-      const answer = await effect(request, faults, count);
+      const answer = await effect(request, faults, came);
       if (first?.kind === 'deliveryFailure') throw refusalOf(first);
       return answer;
     },
@@ -143,11 +153,17 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
 }
 
-type Delay = Extract<Fault, { kind: 'latency' | 'lag' }>;
-type Refusal = Exclude<Fault, Delay | { kind: 'replyLost' }>;
+/** What a call is counted in, and when it came. */
+interface Came {
+  readonly count: CallCount;
+  readonly cameAt: number;
+}
 
-const endsCall = (fault: Fault): fault is Exclude<Fault, Delay> =>
-  fault.kind !== 'latency' && fault.kind !== 'lag';
+type Unanswering = Extract<Fault, { kind: 'latency' | 'lag' | 'duplicate' }>;
+type Refusal = Exclude<Fault, Unanswering | { kind: 'replyLost' }>;
+
+const endsCall = (fault: Fault): fault is Exclude<Fault, Unanswering> =>
+  !['latency', 'lag', 'duplicate'].includes(fault.kind);
 
 function refusalOf(fault: Refusal): ServiceError {
   switch (fault.kind) {
@@ -164,6 +180,10 @@ function refusalOf(fault: Refusal): ServiceError {
     case 'error':
       return new ServiceError(fault.error, `${fault.error} by fault plan`, fault.status);
   }
+}
+
+function noteCame(record: PoolRecord, answer: Body, cameAt: number): void {
+  record.createCame.set((answer['User'] as User).Username, cameAt);
 }
 
 function hideIfLagging(record: PoolRecord, answer: Body, faults: readonly Fault[]): void {

@@ -249,6 +249,61 @@ test('a caller that gives up first does not stop the effect from landing', async
   await vi.waitFor(async () => expect(await exists(address)).toBe(true), { timeout: 5_000 });
 });
 
+/** The subs of everybody who has this address. */
+const subsOf = async (address: string): Promise<string[]> => {
+  const Filter = `email = "${address}"`;
+  const { Users = [] } = await pool.client.send(new ListUsersCommand({ UserPoolId, Filter }));
+  return Users.map(
+    ({ Attributes = [] }) => Attributes.find(({ Name }) => Name === 'sub')?.Value ?? '',
+  );
+};
+
+test('an error of the service may come before its effect', async () => {
+  const address = freshAddress();
+  await pool.setFaults([
+    { operation: 'AdminCreateUser', times: 1, fault: { kind: 'server', lateMs: 300 } },
+  ]);
+  await expect(create(address)).rejects.toEqual(
+    expect.objectContaining({ $metadata: expect.objectContaining({ httpStatusCode: 503 }) }),
+  );
+  expect([await exists(address), await pool.late()]).toEqual([false, 1]);
+  await vi.waitFor(async () => expect(await exists(address)).toBe(true), { timeout: 5_000 });
+});
+
+test('duplicate: two creates that come within the window both persist', async () => {
+  const address = freshAddress();
+  await pool.setFaults([
+    { operation: 'AdminCreateUser', fault: { kind: 'duplicate', ms: 60_000 } },
+  ]);
+  await create(address);
+  await create(address);
+  const subs = await subsOf(address);
+  expect(new Set(subs).size).toBe(2);
+  // Whoever asks by the address meets one of them at a time.
+  await pool.client.send(new AdminDeleteUserCommand({ UserPoolId, Username: address }));
+  expect(await subsOf(address)).toHaveLength(1);
+  await pool.client.send(new AdminDeleteUserCommand({ UserPoolId, Username: address }));
+  expect(await exists(address)).toBe(false);
+});
+
+test('duplicate: a create that came before the window is seen, however late it took effect', async () => {
+  const address = freshAddress();
+  await pool.setFaults([
+    { operation: 'AdminCreateUser', fault: { kind: 'duplicate', ms: 200 } },
+    {
+      operation: 'AdminCreateUser',
+      times: 1,
+      fault: { kind: 'replyLost', effect: 'after', lateMs: 300 },
+    },
+  ]);
+  await expect(create(address)).rejects.toThrow();
+  await vi.waitFor(async () => expect(await pool.late()).toBe(0), { timeout: 5_000 });
+  await expect(create(address)).rejects.toEqual(
+    expect.objectContaining({ name: 'UsernameExistsException' }),
+  );
+  expect(await subsOf(address)).toHaveLength(1);
+});
+
 test('latency delays, lag hides a new user for a while', async () => {
   const address = freshAddress();
   await pool.setFaults([

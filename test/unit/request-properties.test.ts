@@ -229,6 +229,7 @@ describe('a fault plan', () => {
     }),
     fc.record({ kind: fc.constant('replyLost' as const), effect: fc.constant('before' as const) }),
     fc.record({ kind: fc.constant('lag' as const), ms }),
+    fc.record({ kind: fc.constant('duplicate' as const), ms }),
     fc.record({
       kind: fc.constant('error' as const),
       error: fc.constant('InternalErrorException'),
