@@ -40,7 +40,7 @@ export class Api {
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }).then(
-        async (reply) => ({ status: reply.status, body: (await reply.json()) as unknown }),
+        async (reply) => ({ status: reply.status, body: await reply.json() }),
         (error: unknown) => ({ status: 503, body: String(error) }),
       );
       if (answer.status < 500) return answer;

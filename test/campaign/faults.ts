@@ -50,11 +50,11 @@ const CREATE: Weighted<Draw> = [
 ];
 
 const ADD: Weighted<Draw> = [
-  [32, none],
+  [20, none],
   [8, landsLate(1, 3)],
   // Six attempts park a registration, whose operator then goes on at once.
-  [16, landsLate(6, 12)],
-  [20, times(SERVER, 4, 20)],
+  [20, landsLate(6, 12)],
+  [28, times(SERVER, 6, 24)],
   [4, times(THROTTLE, 1, 4)],
   [5, times(LOST_AFTER, 1, 3)],
   [11, times(GROUP_MISSING, 1, 1)],
@@ -86,11 +86,12 @@ const READ: Weighted<Draw> = [
   [17, (chance) => ({ fault: { kind: 'latency', ms: chance.between(200, 900) }, times: 8 })],
 ];
 
-/** Of a registration whose run is reset again and again: its creates fail at first, and are slow. */
-const CREATE_OF_RESET: Weighted<Draw> = [[1, times(SERVER, 2, 3)]];
-const READ_OF_RESET: Weighted<Draw> = [
-  [1, (chance) => ({ fault: { kind: 'latency', ms: chance.between(300, 900) }, times: 20 })],
+// Of a registration whose run is reset again and again: its creates fail at first, and reads and
+// creates are slow, so that the run before the reset is still at the step that the next one begins.
+const SLOWLY: Weighted<Draw> = [
+  [1, (chance) => ({ fault: { kind: 'latency', ms: chance.between(400, 900) }, times: 20 })],
 ];
+const CREATE_OF_RESET: Weighted<Draw> = [[1, times(SERVER, 2, 3)]];
 
 export interface FaultsOf {
   readonly email: string;
@@ -109,12 +110,13 @@ export function faultsFor(chance: Chance, { email, roles, resets }: FaultsOf): R
   const duplicate = { kind: 'duplicate', ms: DUPLICATE_MS } as const;
   return [
     { operation: 'AdminCreateUser', match: { email }, fault: duplicate },
+    ...(resets ? rule('AdminCreateUser', SLOWLY) : []),
     ...rule('AdminCreateUser', resets ? CREATE_OF_RESET : CREATE),
     // Of one role, or of whichever is asked for.
     ...rule('AdminAddUserToGroup', ADD, chance.holds(60) ? roles[0] : undefined),
     ...rule('AdminRemoveUserFromGroup', REMOVE),
     ...rule('AdminDeleteUser', DELETE),
     ...rule('AdminSetUserPassword', SET_PASSWORD),
-    ...rule('AdminGetUser', resets ? READ_OF_RESET : READ),
+    ...rule('AdminGetUser', resets ? SLOWLY : READ),
   ];
 }

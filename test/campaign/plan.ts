@@ -121,9 +121,9 @@ function actions(chance: Chance): Action[] {
       return [reset(chance, delay(chance))];
     // One after the other, so that two runs of one registration are at the same step.
     case 'resets': {
-      const first = chance.between(0, 1500);
+      const first = chance.between(0, 1000);
       return Array.from({ length: chance.between(2, 5) }, (_, turn) =>
-        reset(chance, first + turn * chance.between(100, 400)),
+        reset(chance, first + turn * chance.between(200, 700)),
       );
     }
   }
@@ -147,7 +147,7 @@ const through = (chance: Chance): Through => (chance.holds(15) ? 'withoutTempora
 
 /** Other roles often, and often the first ones again: what was taken away is wanted back. */
 function decisions(chance: Chance, roles: readonly string[]): Decision[] {
-  return Array.from({ length: chance.between(1, 3) }, (_, turn): Decision => {
+  return Array.from({ length: chance.between(2, 4) }, (_, turn): Decision => {
     const kind = chance.weighted([
       [60, 'roles'],
       [18, 'retry'],
@@ -156,8 +156,13 @@ function decisions(chance: Chance, roles: readonly string[]): Decision[] {
     ] as const);
     if (kind === 'leave') return { kind };
     if (kind !== 'roles') return { kind, through: through(chance) };
-    const back = turn > 0 && chance.holds(60);
-    return { kind, roles: back ? roles : chance.some(ROLES), through: through(chance) };
+    const without = ROLES.filter((role) => role !== roles[0]);
+    const wanted = chance.weighted<readonly string[]>([
+      [turn > 0 ? 6 : 0, roles],
+      [3, chance.some(without)],
+      [1, chance.some(ROLES)],
+    ]);
+    return { kind, roles: wanted, through: through(chance) };
   });
 }
 
