@@ -31,7 +31,7 @@ export class Api {
   ): Promise<Answer> {
     const deadline = Date.now() + AWAY_MS;
     for (;;) {
-      const answer = await fetch(`${this.#site.urlOf(through)}${path}`, {
+      const answer = await fetch(`${this.#site.processes.urlOf(through)}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${this.#site.bearer}`,

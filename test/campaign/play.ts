@@ -110,13 +110,13 @@ export async function disturb(
         await site.cutConnections();
         break;
       case 'killWorker':
-        await site.restart('worker', 'kill');
+        await site.processes.restart('worker', 'kill');
         break;
       case 'stopWorker':
-        await site.restart('worker', 'stop');
+        await site.processes.restart('worker', 'stop');
         break;
       case 'killApi':
-        await site.restart('api', 'kill');
+        await site.processes.restart('api', 'kill');
         break;
     }
     happened.add(kind);

@@ -19,6 +19,8 @@ import { readWorld, type World } from './world.ts';
 /** After the last action is done, some of what it began is still under way. */
 const AFTERMATH_MS = 3000;
 const MANY_RUNS = 10_000;
+/** How the SDK says that a run did not go on as its history has it. */
+const NONDETERMINISM = /TMPRL1100|nondeterminism/i;
 /** Lines of the log that only a bug writes. */
 const BUGS = ['internal error', 'unknown error in a step', 'unknown provider error'];
 
@@ -114,11 +116,21 @@ async function aboutRuns(stage: Stage): Promise<Finding[]> {
   await replayLatest(temporal, options, ({ workflowId, reason }) => {
     findings.push(finding('replay', `${workflowId}: ${reason}`, registrationIdOf(workflowId)));
   });
+  for await (const { workflowId, runId } of temporal.workflow.list({
+    query: `WorkflowType = 'registerUser' AND TaskQueue = '${taskQueue}'`,
+  })) {
+    const { events } = await temporal.workflow.getHandle(workflowId, runId).fetchHistory();
+    for (const event of events ?? []) {
+      const message = event.workflowTaskFailedEventAttributes?.failure?.message ?? '';
+      if (!NONDETERMINISM.test(message)) continue;
+      findings.push(finding('replay', `${workflowId}: ${message}`, registrationIdOf(workflowId)));
+    }
+  }
   return findings;
 }
 
 async function aboutLogs(site: Site): Promise<Finding[]> {
-  const complaints = [...(await site.complaints())];
+  const complaints = [...(await site.processes.complaints())];
   return complaints
     .filter(([message]) => BUGS.includes(message))
     .map(([message, count]) => finding('log', `${count} times "${message}"`));
