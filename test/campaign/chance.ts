@@ -12,6 +12,8 @@ export interface Chance {
   weighted<T>(table: Weighted<T>): T;
   /** At least one of the items, in their order. */
   some<T>(items: readonly T[]): T[];
+  /** All of the items, in an order that is drawn. */
+  shuffled<T>(items: readonly T[]): T[];
 }
 
 export function chanceOf(seed: number): Chance {
@@ -34,6 +36,10 @@ export function chanceOf(seed: number): Chance {
     some(items) {
       const mask = between(1, 2 ** items.length - 1);
       return items.filter((_, index) => (mask >> index) % 2 === 1);
+    },
+    shuffled(items) {
+      const left = [...items];
+      return items.flatMap(() => left.splice(between(0, left.length - 1), 1));
     },
   };
 }

@@ -93,6 +93,13 @@ const SLOWLY: Weighted<Draw> = [
 ];
 const CREATE_OF_RESET: Weighted<Draw> = [[1, times(SERVER, 2, 3)]];
 
+/** Two creates of one address that come at once both persist. */
+export const duplicateOf = (email: string): Rule => ({
+  operation: 'AdminCreateUser',
+  match: { email },
+  fault: { kind: 'duplicate', ms: DUPLICATE_MS },
+});
+
 export interface FaultsOf {
   readonly email: string;
   readonly roles: readonly string[];
@@ -107,9 +114,8 @@ export function faultsFor(chance: Chance, { email, roles, resets }: FaultsOf): R
     if (drawn === null) return [];
     return [{ operation, match: { email, ...(group !== undefined && { group }) }, ...drawn }];
   };
-  const duplicate = { kind: 'duplicate', ms: DUPLICATE_MS } as const;
   return [
-    { operation: 'AdminCreateUser', match: { email }, fault: duplicate },
+    duplicateOf(email),
     ...(resets ? rule('AdminCreateUser', SLOWLY) : []),
     ...rule('AdminCreateUser', resets ? CREATE_OF_RESET : CREATE),
     // Of one role, or of whichever is asked for.

@@ -1,6 +1,7 @@
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { type Chance, chanceOf, type Weighted } from './chance.ts';
-import { faultsFor } from './faults.ts';
+import { dangerFor } from './dangers.ts';
+import { duplicateOf, faultsFor } from './faults.ts';
 
 /** Roles of the sandbox's pools that registrations ask for. */
 export const ROLES = ['manager', 'researcher', 'viewer'] as const;
@@ -81,6 +82,14 @@ export function planOf(seed: number, registrations: number): Plan {
 }
 
 function registration(chance: Chance, email: string, spanMs: number): PlannedRegistration {
+  const drawn = drawnRegistration(chance, email, spanMs);
+  const danger = dangerFor(chance, email, chance.shuffled(ROLES));
+  if (danger === null) return drawn;
+  const faults = [duplicateOf(email), ...danger.faults];
+  return { ...drawn, ...danger, faults, through: 'api' };
+}
+
+function drawnRegistration(chance: Chance, email: string, spanMs: number): PlannedRegistration {
   const roles = chance.some(ROLES);
   const password = chance.holds(25);
   const planned = actions(chance);
