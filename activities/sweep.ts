@@ -124,7 +124,7 @@ async function deleteAllStrays(deps: SweepDeps): Promise<number> {
   let deleted = 0;
   for (const row of rows) {
     deps.heartbeat?.();
-    const left = await deleteStrays(contextOf(deps), row).catch(() => null);
+    const left = await deleteStrays(contextOf(deps, row.id), row).catch(() => null);
     if (left?.strayUsernames.length === 0) deleted += 1;
   }
   return deleted;

@@ -18,12 +18,21 @@ const world = {
   })),
   users: [
     ...wanted.map(({ email }) => ({
+      username: `sub of ${email}`,
+      status: 'FORCE_CHANGE_PASSWORD',
       email,
       sub: `sub of ${email}`,
       mark: `id of ${email}`,
       roles: ['manager', 'viewer'],
     })),
-    { email: 'admin@example.com', sub: 'admin', mark: null, roles: ['admin'] },
+    {
+      username: 'admin',
+      status: 'CONFIRMED',
+      email: 'admin@example.com',
+      sub: 'admin',
+      mark: null,
+      roles: ['admin'],
+    },
   ],
   events: wanted.map(({ email }) => ({
     registrationId: `id of ${email}`,
@@ -34,6 +43,14 @@ const world = {
 test('a world as it should be', () => {
   expect(findingsOf(world)).toEqual([]);
 });
+
+const eve = {
+  username: 'eve',
+  status: 'CONFIRMED',
+  email: 'eve@example.com',
+  sub: 'eve',
+  roles: [],
+};
 
 /** The world with something else in place of Ada's. */
 function altered<K extends 'receipts' | 'users' | 'events'>(
@@ -60,7 +77,7 @@ test.each<[string, World, RegExp]>([
     'a user nobody wished',
     {
       ...world,
-      users: [...world.users, { email: 'eve@example.com', sub: 'eve', mark: 'x', roles: [] }],
+      users: [...world.users, { ...eve, mark: 'x' }],
     },
     /3 users for 2 wishes/,
   ],

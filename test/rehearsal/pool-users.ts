@@ -6,10 +6,14 @@ import {
 import { MARK_ATTRIBUTE } from '../../activities/cognito.ts';
 
 export interface PoolUser {
+  /** Cognito's own. */
+  readonly username: string;
   readonly email: string;
   readonly sub: string;
   readonly mark: string | null;
   readonly roles: readonly string[];
+  /** `FORCE_CHANGE_PASSWORD`, `CONFIRMED`, … */
+  readonly status: string;
 }
 
 /** Everybody in the pool, with roles in order. */
@@ -19,16 +23,18 @@ export async function allUsers(
 ): Promise<PoolUser[]> {
   const users: PoolUser[] = [];
   for await (const page of paginateListUsers({ client }, { UserPoolId, Limit: 60 })) {
-    for (const { Username, Attributes = [] } of page.Users ?? []) {
+    for (const { Username = '', Attributes = [], UserStatus = '' } of page.Users ?? []) {
       const of = (name: string) => Attributes.find(({ Name }) => Name === name)?.Value;
       const { Groups = [] } = await client.send(
         new AdminListGroupsForUserCommand({ UserPoolId, Username }),
       );
       users.push({
+        username: Username,
         email: of('email') ?? '',
         sub: of('sub') ?? '',
         mark: of(MARK_ATTRIBUTE) ?? null,
         roles: Groups.map(({ GroupName = '' }) => GroupName).toSorted(),
+        status: UserStatus,
       });
     }
   }

@@ -5,7 +5,6 @@ import { outbox } from '../../src/db/schema.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import type { Saga } from './saga.ts';
-import { TEST_NAMESPACE } from './temporal.ts';
 
 /** Everything there is of a registration: in the pool, the ledger, the trail and the outbox. */
 export async function everything(saga: Saga, registration: Registration) {
@@ -32,7 +31,7 @@ export interface ResetPoint {
 }
 
 /** Every event of the latest run that the server resets to, as the UI offers them, oldest first. */
-export async function resetPoints(saga: Saga, id: string): Promise<ResetPoint[]> {
+export async function resetPoints(saga: Pick<Saga, 'handle'>, id: string): Promise<ResetPoint[]> {
   const { runId } = await saga.handle(id).describe();
   const { events } = await saga.handle(id).fetchHistory();
   return (events ?? []).flatMap((event) => {
@@ -45,9 +44,13 @@ export async function resetPoints(saga: Saga, id: string): Promise<ResetPoint[]>
 }
 
 /** Resets as the UI does. @returns the new run's id */
-export async function reset(saga: Saga, id: string, point: ResetPoint): Promise<string> {
+export async function reset(
+  saga: Pick<Saga, 'client'>,
+  id: string,
+  point: ResetPoint,
+): Promise<string> {
   const { runId } = await saga.client.workflowService.resetWorkflowExecution({
-    namespace: TEST_NAMESPACE,
+    namespace: saga.client.options.namespace,
     workflowExecution: { workflowId: workflowIdOf(id), runId: point.runId },
     workflowTaskFinishEventId: point.eventId,
     requestId: randomUUID(),

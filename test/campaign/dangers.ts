@@ -1,0 +1,93 @@
+import type { Fault, Rule } from '../../dev/cognito/fault-plan.ts';
+import type { Chance, Weighted } from './chance.ts';
+import { GRACE_SECONDS } from './faults.ts';
+import type { Action, Decision } from './plan.ts';
+
+/** What belongs together so that a late request can contradict what was decided meanwhile. Faults and
+ * decisions that are drawn apart meet too seldom. */
+export interface Danger {
+  readonly roles: readonly string[];
+  readonly faults: readonly Rule[];
+  readonly actions: readonly Action[];
+  readonly decisions: readonly Decision[];
+}
+
+type Make = (chance: Chance, email: string, roles: readonly string[]) => Danger;
+
+const LATEST_MS = (GRACE_SECONDS - 2) * 1000;
+const SERVER = { kind: 'server' } as const;
+/** The first attempt and those of the retry budget: so many failures park a registration. */
+const UNTIL_PARKED = 5;
+const AFTER_RESUMED = 4;
+
+const landsLate = (chance: Chance, earliestMs: number): Fault => ({
+  kind: 'replyLost',
+  effect: 'after',
+  lateMs: chance.between(earliestMs, LATEST_MS),
+});
+
+const rule = (
+  operation: string,
+  email: string,
+  times: number,
+  fault: Fault,
+  group?: string,
+): Rule => ({ operation, match: { email, ...(group !== undefined && { group }) }, times, fault });
+
+/** A create without a reply lands after a later one was made and taken back. */
+const createAfterTakenBack: Make = (chance, email, roles) => {
+  const cancelled = chance.holds(40);
+  const missing = { kind: 'error', error: 'ResourceNotFoundException' } as const;
+  return {
+    roles,
+    faults: [
+      rule('AdminCreateUser', email, 1, landsLate(chance, 3500)),
+      // The cancel finds the registration with its user, waiting for a role.
+      rule('AdminAddUserToGroup', email, cancelled ? 99 : 1, cancelled ? SERVER : missing),
+    ],
+    actions: cancelled
+      ? [{ kind: 'cancel', afterMs: chance.between(2300, 3000), through: 'api' }]
+      : [],
+    decisions: [{ kind: 'cancel', through: 'api' }],
+  };
+};
+
+/** An assignment without a reply lands after the role was replaced. */
+const roleAfterReplaced: Make = (chance, email, roles) => {
+  const [lost = '', ...others] = roles;
+  return {
+    roles: [lost],
+    faults: [rule('AdminAddUserToGroup', email, 99, landsLate(chance, 2500), lost)],
+    actions: [],
+    decisions: [{ kind: 'roles', roles: others, through: 'api' }],
+  };
+};
+
+/** A removal without a reply lands after the role was wanted again. */
+const removalAfterWantedAgain: Make = (chance, email, roles) => {
+  const [back = '', stuck = ''] = roles;
+  return {
+    roles: [back, stuck],
+    faults: [
+      rule('AdminAddUserToGroup', email, UNTIL_PARKED + AFTER_RESUMED, SERVER, stuck),
+      rule('AdminRemoveUserFromGroup', email, 1, landsLate(chance, 4500)),
+    ],
+    actions: [],
+    decisions: [
+      { kind: 'roles', roles: [stuck], through: 'api' },
+      { kind: 'roles', roles: [back, stuck], through: 'api' },
+    ],
+  };
+};
+
+const DANGERS: Weighted<Make | null> = [
+  [70, null],
+  [10, createAfterTakenBack],
+  [10, roleAfterReplaced],
+  [10, removalAfterWantedAgain],
+];
+
+/** @param roles all that there are, in an order that the seed has drawn */
+export function dangerFor(chance: Chance, email: string, roles: readonly string[]): Danger | null {
+  return chance.weighted(DANGERS)?.(chance, email, roles) ?? null;
+}

@@ -1,0 +1,107 @@
+import type { PoolUser } from '../rehearsal/pool-users.ts';
+import type { Row, World } from './world.ts';
+
+/** Something that is not as it should be. */
+export interface Finding {
+  readonly kind:
+    | 'still open'
+    | 'no user'
+    | 'two users'
+    | 'user left behind'
+    | 'user without a row'
+    | 'other user than recorded'
+    | 'wrong roles'
+    | 'password not set'
+    | 'wrong event'
+    | 'wrong audit trail'
+    | 'foreign user changed'
+    | 'broken seal'
+    | 'open run'
+    | 'replay'
+    | 'log';
+  readonly text: string;
+  /** The registration that it is about; null: of none. */
+  readonly registrationId: string | null;
+}
+
+const CLOSING = ['user.registered', 'registration.failed', 'registration.cancelled'];
+const CLOSED_BY: Readonly<Record<string, string>> = {
+  completed: 'user.registered',
+  failed: 'registration.failed',
+  cancelled: 'registration.cancelled',
+};
+
+/** Where users, groups, events and audit trail do not agree with the rows. */
+export function findingsOf(world: World): Finding[] {
+  const known = new Set(world.rows.map(({ id }) => id));
+  const strangers = world.users.filter(({ mark }) => mark === null || !known.has(mark));
+  return [
+    ...world.rows.flatMap((row) => [
+      ...aboutUser(row, world),
+      ...aboutEvents(row, world),
+      ...aboutTrail(row, world),
+    ]),
+    ...strangers.map(({ sub, mark }) => ({
+      kind: 'user without a row' as const,
+      text: `user ${sub} with mark ${mark}`,
+      registrationId: null,
+    })),
+  ];
+}
+
+type About = (row: Row, world: World) => Finding[];
+
+const finding = (row: Row, kind: Finding['kind'], text: string): Finding => ({
+  kind,
+  text: `${row.email}, ${row.status}: ${text}`,
+  registrationId: row.id,
+});
+
+const aboutUser: About = (row, world) => {
+  const mine = world.users.filter(({ mark }) => mark === row.id);
+  if (CLOSED_BY[row.status] === undefined) return [finding(row, 'still open', 'not closed')];
+  if (row.status !== 'completed') {
+    return mine.map(({ sub }) => finding(row, 'user left behind', `user ${sub} has its mark`));
+  }
+  const [user, ...more] = mine;
+  if (user === undefined) return [finding(row, 'no user', 'nobody has its mark')];
+  if (more.length > 0) return [finding(row, 'two users', `${mine.length} users have its mark`)];
+  return aboutOnlyUser(row, user);
+};
+
+function aboutOnlyUser(row: Row, user: PoolUser): Finding[] {
+  const findings: Finding[] = [];
+  if (user.sub !== row.userId || user.username !== row.cognitoUsername) {
+    const recorded = `${row.userId} as ${row.cognitoUsername}`;
+    findings.push(
+      finding(row, 'other user than recorded', `${user.sub} as ${user.username}, not ${recorded}`),
+    );
+  }
+  const [has, wants] = [user.roles, row.roles].map((roles) => roles.toSorted().join());
+  if (has !== wants) findings.push(finding(row, 'wrong roles', `has ${has}, not ${wants}`));
+  if (row.sealedAt !== null && user.status !== 'CONFIRMED') {
+    findings.push(finding(row, 'password not set', `the user is ${user.status}`));
+  }
+  return findings;
+}
+
+const aboutEvents: About = (row, world) => {
+  const kinds = world.events.filter((event) => event.registrationId === row.id);
+  const told = kinds.map(({ kind }) => kind).join();
+  const expected = row.status === 'completed' ? 'user.created' : '';
+  return told === expected ? [] : [finding(row, 'wrong event', `the outbox has "${told}"`)];
+};
+
+const aboutTrail: About = (row, world) => {
+  const closing = world.trail.filter(
+    ({ registrationId, event }) => registrationId === row.id && CLOSING.includes(event),
+  );
+  const events = closing.map(({ event }) => event).join();
+  const findings: Finding[] = [];
+  if (events !== (CLOSED_BY[row.status] ?? '')) {
+    findings.push(finding(row, 'wrong audit trail', `it closes with "${events}"`));
+  } else if (row.status === 'completed' && closing[0]?.userId !== row.userId) {
+    findings.push(finding(row, 'wrong audit trail', `it names user ${closing[0]?.userId}`));
+  }
+  return findings;
+};

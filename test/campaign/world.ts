@@ -1,0 +1,63 @@
+import { auditEvents, outbox, registrations } from '../../src/db/schema.ts';
+import { type PoolUser, allUsers } from '../rehearsal/pool-users.ts';
+import type { Site } from './site.ts';
+
+export interface Row {
+  readonly id: string;
+  readonly status: string;
+  readonly email: string;
+  readonly roles: readonly string[];
+  readonly userId: string | null;
+  readonly cognitoUsername: string | null;
+  /** null: no password was chosen */
+  readonly sealedAt: Date | null;
+}
+
+/** Everything that has to agree when the dust has settled. */
+export interface World {
+  readonly rows: readonly Row[];
+  /** Everybody in the pool whom Registrar may have made. */
+  readonly users: readonly PoolUser[];
+  /** Of the outbox, without invitations. */
+  readonly events: readonly { readonly registrationId: string; readonly kind: string }[];
+  readonly trail: readonly {
+    readonly registrationId: string | null;
+    readonly event: string;
+    readonly userId: string | null;
+  }[];
+}
+
+/** @param others subs of users that were there before */
+export async function readWorld(
+  { db, client, userPoolId }: Site,
+  others: ReadonlySet<string>,
+): Promise<World> {
+  const rows = await db
+    .select({
+      id: registrations.id,
+      status: registrations.status,
+      email: registrations.email,
+      roles: registrations.roles,
+      userId: registrations.userId,
+      cognitoUsername: registrations.cognitoUsername,
+      sealedAt: registrations.sealedAt,
+    })
+    .from(registrations);
+  const told = await db
+    .select({ registrationId: outbox.registrationId, kind: outbox.kind })
+    .from(outbox);
+  const trail = await db
+    .select({
+      registrationId: auditEvents.registrationId,
+      event: auditEvents.event,
+      userId: auditEvents.userId,
+    })
+    .from(auditEvents);
+  const users = await allUsers(client, userPoolId);
+  return {
+    rows,
+    trail,
+    users: users.filter(({ sub }) => !others.has(sub)),
+    events: told.filter(({ kind }) => kind !== 'invitation'),
+  };
+}
