@@ -82,6 +82,8 @@ export interface AppDeps {
   readonly sealing: Pick<Sealing, 'seal'> | null;
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
+  /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to. */
+  readonly local: { acceptsHost(hostname: string): boolean } | null;
   readonly logger: Log;
   readonly metrics: MetricsView;
   /** Aborted when the process drains: waits and streams end at once with what is known. */
