@@ -13,7 +13,7 @@ RUN npm ci --include=dev
 COPY . .
 RUN install -d -o node -g node /state
 ENV REGISTRAR_HOME=/state
-USER node
+USER 1000:1000
 CMD ["node", "run.mjs", "dev/cognito/main.ts"]
 
 FROM base AS production
@@ -24,7 +24,8 @@ COPY setup setup
 COPY src src
 COPY worker worker
 COPY workflows workflows
-USER node
+# The image's `node`, as a number: Kubernetes checks `runAsNonRoot` by numbers only.
+USER 1000:1000
 EXPOSE 3000
 # Exec form, and run.mjs imports the process instead of starting one: SIGTERM reaches it.
 CMD ["node", "run.mjs", "src/main.ts"]

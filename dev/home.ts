@@ -27,6 +27,8 @@ export const EmbeddedStack = Sandbox.extend({
   AWS_REGION: text,
   AWS_ACCESS_KEY_ID: text,
   AWS_SECRET_ACCESS_KEY: text,
+  // Empty, so that none of the caller's takes its place.
+  COGNITO_CLIENT_SECRET: z.string().default(''),
 });
 
 /** The file's shape: a part that is yours is not named in it. */

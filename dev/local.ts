@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { type Config, parseConfig, parseMigrationUrl } from '../src/config.ts';
+import { configWarnings } from '../src/config-warnings.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { migrationState } from '../src/db/migrate.ts';
 import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
@@ -60,8 +61,10 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   const choosesPort = !env['PORT'];
   // Before anything starts: what is wrong already will not get right.
   const wanted = { ...placeholders(env), ...withoutEmpty(env) };
-  const { http } = parseConfig(wanted);
+  const early = parseConfig(wanted);
   parseMigrationUrl(wanted);
+  for (const warning of configWarnings(early)) log(`Warning: ${warning}`);
+  const { http } = early;
   await expectFree(choosesPort ? 0 : http.port, http.host);
 
   const stack = await startStack({ home, env, log, faults: rules });

@@ -101,8 +101,9 @@ export async function cognitoPart(options: PartOptions): Promise<Part> {
   );
   try {
     const made = ephemeral ? undefined : await rememberedPool(home, running.url);
-    // The SDK takes a profile or a session of theirs before these credentials.
-    const rest = Object.entries(env).filter(([key]) => !key.startsWith('AWS_'));
+    // The SDK takes a profile or a session of theirs before these credentials, and a client of theirs
+    // is of another pool.
+    const rest = Object.entries(env).filter(([key]) => !/^(AWS_|COGNITO_CLIENT_)/.test(key));
     return {
       name: 'cognito',
       kind: 'embedded',
@@ -116,7 +117,11 @@ export async function cognitoPart(options: PartOptions): Promise<Part> {
         COGNITO_ENDPOINT: running.url,
         ...(made === undefined
           ? {}
-          : { COGNITO_USER_POOL_ID: made.userPoolId, COGNITO_CLIENT_ID: made.clientId }),
+          : {
+              COGNITO_USER_POOL_ID: made.userPoolId,
+              COGNITO_CLIENT_ID: made.clientId,
+              ...(made.clientSecret === null ? {} : { COGNITO_CLIENT_SECRET: made.clientSecret }),
+            }),
       },
     };
   } catch (error) {
@@ -125,7 +130,11 @@ export async function cognitoPart(options: PartOptions): Promise<Part> {
   }
 }
 
-const Made = z.object({ userPoolId: z.string(), clientId: z.string() });
+const Made = z.object({
+  userPoolId: z.string(),
+  clientId: z.string(),
+  clientSecret: z.string().nullable().default(null),
+});
 
 /** The pool of this home, made at the first start. */
 async function rememberedPool(home: string, endpoint: string): Promise<MadePool> {
@@ -139,7 +148,7 @@ async function rememberedPool(home: string, endpoint: string): Promise<MadePool>
       // Another pool in its place would hide its users, and the ledger would think them ours.
       throw damaged(join(home, 'cognito', 'pools'), `pool ${known.userPoolId} is not there`);
     }
-    const made = await makePool(client, 'registrar');
+    const made = await makePool(client, 'registrar', { lasting: true });
     await writeFileSafely(file, JSON.stringify(made));
     return made;
   } finally {

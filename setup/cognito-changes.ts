@@ -16,9 +16,10 @@ import { openDatabase, type Database } from '../src/db/client.ts';
 import { append } from '../src/ledger/audit-trail.ts';
 import { atEdge } from '../src/ledger/database-error.ts';
 import { listAuditEvents } from '../src/ledger/read.ts';
-import { clientsThatMayMark, ownClient, unfitForDoors } from './app-client.ts';
+import { appClients, clientVariables, makeClient, ownClient } from './app-client.ts';
 import type { Change } from './change.ts';
-import { findingsOf, hasMarkAttribute, WrongPool } from './pool.ts';
+import { clientFindings, poolFindings, type Findings } from './findings.ts';
+import { hasMarkAttribute, WrongPool } from './pool.ts';
 
 const ADMINISTRATORS = 'admin';
 
@@ -29,41 +30,34 @@ export interface CognitoWishes {
   readonly print: (line: string) => void;
 }
 
-/** What the pool lacks. Edits no client, policy or group that setup did not make. */
+/** What the pool lacks, and what is to be said about it. Edits no client, policy or group that setup did
+ * not make. */
 export async function cognitoChanges(
   client: CognitoIdentityProviderClient,
   wishes: CognitoWishes,
-): Promise<Change[]> {
-  const UserPoolId = wishes.config.cognito.userPoolId;
-  const { UserPool } = await client.send(new DescribeUserPoolCommand({ UserPoolId }));
-  const { wrong, unsafe } = findingsOf(UserPool ?? {});
+): Promise<{ changes: Change[]; findings: Omit<Findings, 'wrong'> }> {
+  const { config, print } = wishes;
+  const { userPoolId: UserPoolId, clientId } = config.cognito;
+  const { UserPool: pool = {} } = await client.send(new DescribeUserPoolCommand({ UserPoolId }));
+  const { wrong, unsafe, advice } = poolFindings(pool);
   if (wrong.length > 0) throw new WrongPool(wrong.join('\n'));
-  for (const text of unsafe) wishes.print(`Unsafe: ${text}`);
-  for (const name of await clientsThatMayMark(client, UserPoolId)) {
-    wishes.print(
-      `Unsafe: app client ${name} may write ${MARK_ATTRIBUTE}: whoever signs in there could pass for a leftover of ours, and be deleted. Take it from the client's WriteAttributes`,
-    );
+  const clients = await appClients(client, UserPoolId);
+  const own = ownClient(clients, clientId);
+  if (clientId !== null && own === undefined) {
+    throw new WrongPool(`COGNITO_CLIENT_ID: pool ${UserPoolId} has no app client ${clientId}`);
   }
   const changes: Change[] = [];
-  if (!hasMarkAttribute(UserPool ?? {})) changes.push(addMark(client, UserPoolId));
-  const { clientId } = wishes.config.cognito;
+  if (!hasMarkAttribute(pool)) changes.push(addMark(client, UserPoolId));
   if (clientId === null) {
-    changes.push(...(await ownClient(client, UserPoolId, wishes.print)));
-  } else {
-    for (const text of await unfitForDoors(
-      client,
-      UserPoolId,
-      clientId,
-      wishes.config.http.doors,
-    )) {
-      wishes.print(`Unsafe: ${text}`);
-    }
+    if (own === undefined) changes.push(makeClient(client, pool, print));
+    else for (const line of clientVariables(UserPoolId, own)) print(line);
   }
-  changes.push(...(await missingRoles(client, UserPoolId, rolesNamedIn(wishes.config))));
+  changes.push(...(await missingRoles(client, UserPoolId, rolesNamedIn(config))));
   if (wishes.admin !== null) {
-    changes.push(...(await administrator(client, UserPoolId, wishes.admin, wishes.config)));
+    changes.push(...(await administrator(client, UserPoolId, wishes.admin, config)));
   }
-  return changes;
+  const ofClients = clientFindings(pool, clients, own, config);
+  return { changes, findings: { unsafe: [...unsafe, ...ofClients], advice } };
 }
 
 function addMark(client: CognitoIdentityProviderClient, UserPoolId: string): Change {

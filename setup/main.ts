@@ -21,10 +21,11 @@ try {
   }
   const config = parseConfig(process.env, 'setup');
   const skipCognito = values['skip-cognito'];
-  const missing = await runSetup(config, { check: values.check, skipCognito, admin, print });
-  // A check that finds nothing says nothing, as a script expects it.
+  const options = { check: values.check, skipCognito, admin, print };
+  const { missing, unsafe } = await runSetup(config, options);
+  // A check that finds nothing says nothing, as a script expects it. Advice alone is no failure.
   if (!values.check) print(missing === 0 ? 'Nothing was missing.' : 'Done.');
-  else if (missing > 0) process.exitCode = 1;
+  else if (missing + unsafe > 0) process.exitCode = 1;
 } catch (error) {
   const lines =
     error instanceof ConfigError

@@ -3,31 +3,13 @@ import {
   type UserPoolType,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { cognitoClient, MARK_ATTRIBUTE, type CognitoSettings } from '../activities/cognito.ts';
+import { poolFindings } from './findings.ts';
 
 const REQUEST_MS = 4000;
 
 /** The pool is not one that Registrar can work with. The message names why. */
 export class WrongPool extends Error {
   override readonly name = 'WrongPool';
-}
-
-/** What is wrong with a pool: `wrong` ends the process, `unsafe` is warned about. */
-export function findingsOf(pool: UserPoolType): { wrong: string[]; unsafe: string[] } {
-  const wrong: string[] = [];
-  const unsafe: string[] = [];
-  const signsInBy = pool.UsernameAttributes ?? [];
-  if (!signsInBy.includes('email') || signsInBy.length > 1) {
-    const kind = signsInBy.length > 0 ? signsInBy.join(' and ') : 'user name';
-    wrong.push(
-      `COGNITO_USER_POOL_ID: pool ${pool.Id} signs in by ${kind}; a pool that signs in by e-mail alone (UsernameAttributes: [email]) is needed`,
-    );
-  }
-  if (pool.UsernameConfiguration?.CaseSensitive !== false) {
-    unsafe.push(
-      `pool ${pool.Id} is case-sensitive, for ever: Ada@example.com and ada@example.com are two people to it. Registrar writes lower case only; others may not`,
-    );
-  }
-  return { wrong, unsafe };
 }
 
 export function hasMarkAttribute(pool: UserPoolType): boolean {
@@ -46,7 +28,7 @@ export async function checkPool(
       new DescribeUserPoolCommand({ UserPoolId: settings.userPoolId }),
       { abortSignal: AbortSignal.timeout(REQUEST_MS) },
     );
-    const { wrong, unsafe } = findingsOf(UserPool ?? {});
+    const { wrong, unsafe } = poolFindings(UserPool ?? {});
     for (const text of unsafe) log.warn({}, text);
     if (wrong.length > 0) throw new WrongPool(wrong.join('\n'));
   } catch (error) {

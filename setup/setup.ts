@@ -16,22 +16,30 @@ export interface SetupOptions {
 /**
  * Idempotent: brings Temporal and the pool to what Registrar needs, and says each change before it
  * makes it.
- * @returns how many changes were missing
+ * @returns how many changes were missing, and how much of the pool is unsafe
  */
-export async function runSetup(config: Config, options: SetupOptions): Promise<number> {
+export async function runSetup(
+  config: Config,
+  options: SetupOptions,
+): Promise<{ missing: number; unsafe: number }> {
   const connection = await NativeConnection.connect(config.temporal.connection);
   const client = cognitoClient(config.cognito);
   try {
     const changes: Change[] = [];
     changes.push(...(await temporalChanges(connection, config)));
+    let unsafe: readonly string[] = [];
     if (!options.skipCognito) {
-      changes.push(...(await cognitoChanges(client, { config, ...options })));
+      const cognito = await cognitoChanges(client, { config, ...options });
+      changes.push(...cognito.changes);
+      ({ unsafe } = cognito.findings);
+      for (const text of unsafe) options.print(`Unsafe: ${text}`);
+      for (const text of cognito.findings.advice) options.print(`Advice: ${text}`);
     }
     for (const change of changes) {
       options.print(`${options.check ? 'Missing' : 'Making'}: ${change.missing}`);
       if (!options.check) await change.apply();
     }
-    return changes.length;
+    return { missing: changes.length, unsafe: unsafe.length };
   } finally {
     client.destroy();
     await connection.close();

@@ -8,7 +8,13 @@ import { mountSignupDoor } from './routes/door-signup.ts';
 import { mountStepDoor } from './routes/door-step.ts';
 import { mountUsersDoor } from './routes/door-users.ts';
 import { mountHealth, mountMetrics } from './routes/health.ts';
-import { browserAccess, requestIds, requestLog, safeHeaders } from './routes/middleware.ts';
+import {
+  browserAccess,
+  ownHostOnly,
+  requestIds,
+  requestLog,
+  safeHeaders,
+} from './routes/middleware.ts';
 import { refuseOtherMethods } from './routes/mount.ts';
 import { mountDocument } from './routes/openapi.ts';
 import { mountProblemPages } from './routes/problems.ts';
@@ -24,7 +30,9 @@ export type { AppDeps } from './routes/app-deps.ts';
 /** The HTTP API. Opens nothing and listens nowhere: `app.fetch` and `app.request` are its doors. */
 export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   const api = new OpenAPIHono<AppEnv>();
-  api.use(requestIds(), requestLog(deps.logger, deps.metrics), safeHeaders());
+  const { local } = deps;
+  api.use(requestIds(), requestLog(deps.logger, deps.metrics), safeHeaders(local !== null));
+  if (local !== null) api.use(ownHostOnly(local.acceptsHost));
   if (deps.corsOrigins.length > 0) api.use(browserAccess(deps.corsOrigins));
 
   mountRegistrations(api, deps);

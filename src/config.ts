@@ -1,4 +1,5 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { awsDomainOf, isAwsHost } from './aws-hosts.ts';
 import { EnvironmentReader, quoted, type RawEnvironment } from './environment-reader.ts';
 import { DEFAULTS } from './environment-table.ts';
 import type { Grant } from './domain/grants.ts';
@@ -241,8 +242,8 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
 const RESERVED = ['custom:registration_id', 'email', 'email_verified', 'sub', 'preferred_username'];
 const OWN_FIELDS = ['given_name', 'family_name', 'phone_number_verified', 'identities'];
 
-/** Also of China, of dual stack, and of private links. */
-const AWS_HOST = /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)\.?$/;
+/** AWS's own pattern, and its length. */
+const POOL_ID = /^(?=.{1,55}$)[\w-]+_[0-9a-zA-Z]+$/;
 
 function parseCognito(read: EnvironmentReader): Config['cognito'] {
   const attributes = read.list('COGNITO_ATTRIBUTES');
@@ -254,7 +255,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
     }
   }
   const userPoolId = read.required('COGNITO_USER_POOL_ID');
-  if (userPoolId !== '' && !/^[\w-]{1,40}_[0-9a-zA-Z]{1,20}$/.test(userPoolId)) {
+  if (userPoolId !== '' && !POOL_ID.test(userPoolId)) {
     read.refuse('COGNITO_USER_POOL_ID', 'not the id of a user pool');
   }
   return {
@@ -273,7 +274,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
 function refuseAws(read: EnvironmentReader, { userPoolId, endpoint }: Config['cognito']): void {
   const why = 'ENVIRONMENT=local opens doors without a token and must never meet a pool of AWS';
   const host = URL.parse(endpoint ?? '')?.hostname ?? '';
-  if (AWS_HOST.test(host)) read.refuse('COGNITO_ENDPOINT', `a host of AWS: ${why}`);
+  if (isAwsHost(host)) read.refuse('COGNITO_ENDPOINT', `a host of AWS: ${why}`);
   else if (userPoolId !== '' && endpoint === null) {
     read.refuse('COGNITO_ENDPOINT', `missing: ${why}`);
   }
@@ -290,7 +291,7 @@ function parseTokens(
   if (process === 'api' && clientId === null && needsClient) {
     read.refuse('COGNITO_CLIENT_ID', 'missing');
   }
-  const aws = `https://cognito-idp.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+  const aws = `https://cognito-idp.${region}.${awsDomainOf(region)}`;
   const pool = `${endpoint ?? aws}/${userPoolId}`;
   return {
     // Compared letter by letter with what tokens name: a slash at its end belongs to it.

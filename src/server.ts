@@ -8,10 +8,12 @@ import { composeParts, type Parts } from '../worker/compose.ts';
 import { listen as listenApart, metricsAnswers, type Listener } from '../worker/listener.ts';
 import { createClientAddress } from './access/client-address.ts';
 import { createLimits } from './access/limits.ts';
+import { createHostCheck } from './access/local-hosts.ts';
 import { createTokenVerifier } from './access/tokens.ts';
 import { createApp } from './app.ts';
 import { RowChanges } from './changes.ts';
 import type { Config } from './config.ts';
+import { configWarnings } from './config-warnings.ts';
 import { limitCounts } from './db/schema.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { createHttpServer } from './http-server.ts';
@@ -32,6 +34,7 @@ export interface RunningServer {
 /** The API process. Listens at once; Temporal and PostgreSQL may come later.
  * @throws when a port is taken */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  for (const warning of configWarnings(config)) log.warn({}, warning);
   const changes = new RowChanges();
   const closing = new AbortController();
   const parts = composeParts(config, {
@@ -69,6 +72,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
     corsOrigins: config.http.corsOrigins,
+    local:
+      config.environment === 'local' ? { acceptsHost: createHostCheck(config.http.host) } : null,
     logger: log,
     metrics: parts.metrics,
     servesMetrics: config.environment === 'local' && config.http.metricsPort === null,

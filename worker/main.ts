@@ -1,4 +1,5 @@
 import { ConfigError, parseConfig } from '../src/config.ts';
+import { configWarnings } from '../src/config-warnings.ts';
 import { databaseState } from '../src/db/database-state.ts';
 import { openLog } from '../src/log.ts';
 import { composeParts } from './compose.ts';
@@ -7,6 +8,7 @@ import { listen, workerAnswers } from './listener.ts';
 try {
   const config = parseConfig(process.env, 'worker');
   const log = openLog(config.logLevel, 'worker');
+  for (const warning of configWarnings(config)) log.warn({}, warning);
   const { host } = config.http;
   const { port } = config.worker;
   const listener = port === null ? null : await listen('WORKER_PORT', { host, port });

@@ -30,6 +30,7 @@ export interface PasswordPolicy {
 export interface SchemaAttribute {
   Name: string;
   Mutable?: boolean;
+  Required?: boolean;
   StringAttributeConstraints?: { MaxLength?: string };
 }
 
@@ -42,7 +43,11 @@ export interface Pool {
     SchemaAttributes?: SchemaAttribute[];
     Policies?: { PasswordPolicy?: PasswordPolicy };
     UserPoolTags?: Record<string, string>;
+    AdminCreateUserConfig?: { AllowAdminCreateUserOnly?: boolean };
+    DeletionProtection?: string;
+    UserAttributeUpdateSettings?: object;
   };
+  updateOptions(ctx: unknown, options: Pool['options']): Promise<void>;
   getUserByUsername(ctx: unknown, username: string): Promise<User | null>;
   getUserByRefreshToken(ctx: unknown, token: string): Promise<User | null>;
   getGroupByGroupName(ctx: unknown, name: string): Promise<unknown>;
@@ -59,6 +64,7 @@ export interface AppClient {
   EnableTokenRevocation?: boolean;
   ExplicitAuthFlows?: string[];
   PreventUserExistenceErrors?: string;
+  RefreshTokenRotation?: { Feature?: string; RetryGracePeriodSeconds?: number };
   WriteAttributes?: string[];
 }
 

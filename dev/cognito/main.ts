@@ -4,6 +4,7 @@ import {
   DeleteUserPoolCommand,
   DescribeUserPoolClientCommand,
   ResourceNotFoundException,
+  UpdateUserPoolCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { z } from 'zod';
 import { homeOf } from '../home.ts';
@@ -18,6 +19,7 @@ const Environment = z.object({
   COGNITO_ENDPOINT: z.url(),
   COGNITO_USER_POOL_ID: z.string(),
   COGNITO_CLIENT_ID: z.string(),
+  COGNITO_CLIENT_SECRET: z.string().optional(),
 });
 
 async function main(): Promise<void> {
@@ -25,7 +27,11 @@ async function main(): Promise<void> {
   const endpoint = env.COGNITO_ENDPOINT.replace(/\/+$/, '');
   const port = Number(new URL(endpoint).port || '80');
   const home = resolve(homeOf(process.env));
-  const ids = { userPoolId: env.COGNITO_USER_POOL_ID, clientId: env.COGNITO_CLIENT_ID };
+  const ids = {
+    userPoolId: env.COGNITO_USER_POOL_ID,
+    clientId: env.COGNITO_CLIENT_ID,
+    clientSecret: env.COGNITO_CLIENT_SECRET || null,
+  };
   await ensurePool(home, ids);
   const sandbox = await startCognito({ home, port, host: env.HOST, endpoint });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -49,8 +55,10 @@ async function ensurePool(home: string, ids: MadePool): Promise<void> {
     await client.send(new DescribeUserPoolClientCommand({ ...pool, ClientId: ids.clientId }));
   } catch (error) {
     if (!(error instanceof ResourceNotFoundException)) throw error;
+    // Without a word of it the deletion protection is off.
+    await client.send(new UpdateUserPoolCommand(pool)).catch(ignoreMissing);
     await client.send(new DeleteUserPoolCommand(pool)).catch(ignoreMissing);
-    await makePool(client, 'registrar', ids);
+    await makePool(client, 'registrar', { wished: ids, lasting: true });
   } finally {
     client.destroy();
     await sandbox.stop();

@@ -1,9 +1,18 @@
+import { refuseSelfSignUp, refuseUnproved, refuseUnwritable } from './client-rights.ts';
 import { createUser, type Invite } from './create-user.ts';
 import type { Body, Engine, Pool, User } from './engine.ts';
 import { pageOf, readableFilter } from './paging.ts';
 import { checkPassword } from './password-policy.ts';
-import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './service-error.ts';
+import { invalidParameter, ServiceError, userNotFound } from './service-error.ts';
 import { initiate, refresh, refuseRevoked, revoke, signOutEverywhere } from './sessions.ts';
+import {
+  checkClientSettings,
+  keepClientSettings,
+  keepPoolSettings,
+  refuseProtected,
+  withClientSettings,
+  withPoolSettings,
+} from './settings.ts';
 import { claimsOf, type Signer, signAnswer } from './tokens.ts';
 import { checkedAttributes, findUser, normalUsername } from './users.ts';
 import { withWishedClientId } from './wished-id.ts';
@@ -27,8 +36,14 @@ export interface Surroundings {
 export async function perform(request: Request, around: Surroundings): Promise<Body> {
   const { engine, signer } = around;
   const { operation, pool } = request;
-  if (pool === undefined)
-    return pageOf(operation, request.body, await engine.invoke(operation, request.body));
+  if (pool === undefined) {
+    const answer = await engine.invoke(operation, request.body);
+    if (operation === 'CreateUserPool') {
+      const { Id } = answer['UserPool'] as { Id: string };
+      await keepPoolSettings(engine, await engine.pool(Id), request.body);
+    }
+    return pageOf(operation, request.body, answer);
+  }
   if (operation === 'AdminCreateUser') {
     return createUser(engine, pool, request.body, around.invite(pool), around.overlooks);
   }
@@ -44,16 +59,38 @@ export async function perform(request: Request, around: Surroundings): Promise<B
     case 'AdminInitiateAuth':
       return signAnswer(await initiate(engine, pool, body), signer, refreshTokenOf(body));
     case 'GetTokensFromRefreshToken':
-      return signAnswer(await refresh(engine, pool, body), signer, refreshTokenOf(body));
+      return signAnswer(await refresh(engine, pool, signer, body), signer, refreshTokenOf(body));
     case 'AdminDisableUser':
       await signOutEverywhere(engine, pool, body['Username']);
       break;
     case 'CreateGroup':
       await refuseSecondGroup(engine, pool, body['GroupName']);
       break;
+    case 'SignUp':
+      refuseSelfSignUp(pool);
+      break;
+    case 'DeleteUserPool':
+      refuseProtected(pool);
+      break;
+    case 'CreateUserPoolClient':
+    case 'UpdateUserPoolClient':
+      checkClientSettings(body);
+      break;
   }
   const answer = await engine.invoke(operation, body);
-  if (operation === 'CreateUserPoolClient') return withWishedClientId(engine, pool, answer);
+  switch (operation) {
+    case 'CreateUserPoolClient':
+      return keepClientSettings(engine, pool, body, await withWishedClientId(engine, pool, answer));
+    case 'UpdateUserPoolClient':
+      return keepClientSettings(engine, pool, body, answer);
+    case 'DescribeUserPoolClient':
+      return withClientSettings(engine, answer);
+    case 'UpdateUserPool':
+      await keepPoolSettings(engine, pool, body);
+      return answer;
+    case 'DescribeUserPool':
+      return withPoolSettings(pool, answer);
+  }
   return signAnswer(pageOf(operation, body, answer), signer);
 }
 
@@ -62,6 +99,7 @@ async function prepared(request: Request, pool: Pool, around: Surroundings): Pro
   const { engine, signer } = around;
   const { operation } = request;
   const body = { ...request.body };
+  await refuseUnproved(engine, operation, body);
   if (body['AccessToken'] !== undefined) {
     await refuseRevoked(engine, pool, signer.open(body['AccessToken']));
   }
@@ -83,7 +121,14 @@ async function prepared(request: Request, pool: Pool, around: Surroundings): Pro
   }
   if (body['UserAttributes'] !== undefined) {
     body['UserAttributes'] = checkedAttributes(pool, body);
-    if (operation === 'UpdateUserAttributes') await refuseUnwritable(engine, body);
+  }
+  if (operation === 'UpdateUserAttributes' || operation === 'DeleteUserAttributes') {
+    const written = (body['UserAttributes'] ?? []) as { Name: string }[];
+    const names = [
+      ...written.map(({ Name }) => Name),
+      ...((body['UserAttributeNames'] ?? []) as string[]),
+    ];
+    await refuseUnwritable(engine, pool, body['AccessToken'], names);
   }
   return body;
 }
@@ -112,13 +157,3 @@ async function refuseSecondGroup(engine: Engine, pool: Pool, name: unknown): Pro
 
 const refreshTokenOf = (body: Body): unknown =>
   body['RefreshToken'] ?? (body['AuthParameters'] as Body | undefined)?.['REFRESH_TOKEN'];
-
-/** Without a list of its own a client may write the standard attributes, and no custom one. */
-async function refuseUnwritable(engine: Engine, body: Body): Promise<void> {
-  const client = await engine.client(String(claimsOf(String(body['AccessToken']))['client_id']));
-  const writable = client?.WriteAttributes;
-  for (const { Name } of body['UserAttributes'] as { Name: string }[]) {
-    const allowed = writable ? writable.includes(Name) : !Name.startsWith('custom:');
-    if (!allowed) throw notAuthorized('A client attempted to write unauthorized attribute');
-  }
-}

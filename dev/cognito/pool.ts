@@ -3,7 +3,9 @@ import {
   CreateGroupCommand,
   CreateUserPoolClientCommand,
   CreateUserPoolCommand,
+  SetUserPoolMfaConfigCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
+import { clientSettings } from '../../setup/app-client.ts';
 import { clientIdWish, poolIdWish } from './wished-id.ts';
 
 export const ROLES: Readonly<Record<string, string>> = {
@@ -16,16 +18,22 @@ export const ROLES: Readonly<Record<string, string>> = {
 export interface MadePool {
   readonly userPoolId: string;
   readonly clientId: string;
+  /** null: the client has none. */
+  readonly clientSecret: string | null;
 }
 
-/**
- * Makes a pool as Registrar wants it, with its roles and, as the last, its client. The sandbox
- * chooses the ids unless they are wished.
- */
+export interface PoolOptions {
+  /** The ids and the secret to give it; the sandbox chooses them otherwise. */
+  readonly wished?: MadePool;
+  /** It is kept: its client has a secret, and nobody deletes it by mistake. */
+  readonly lasting?: boolean;
+}
+
+/** Makes a pool as Registrar wants it, with its roles and, as the last, its client. */
 export async function makePool(
   client: CognitoIdentityProviderClient,
   name: string,
-  wished?: MadePool,
+  { wished, lasting = false }: PoolOptions = {},
 ): Promise<MadePool> {
   const { UserPool } = await client.send(
     new CreateUserPoolCommand({
@@ -35,6 +43,8 @@ export async function makePool(
       UsernameConfiguration: { CaseSensitive: false },
       AutoVerifiedAttributes: ['email'],
       AdminCreateUserConfig: { AllowAdminCreateUserOnly: true },
+      AccountRecoverySetting: { RecoveryMechanisms: [{ Name: 'verified_email', Priority: 1 }] },
+      DeletionProtection: lasting ? 'ACTIVE' : 'INACTIVE',
       Policies: {
         PasswordPolicy: {
           MinimumLength: 8,
@@ -55,28 +65,28 @@ export async function makePool(
       ],
     }),
   );
-  const userPoolId = UserPool?.Id;
-  if (userPoolId === undefined) throw new Error('the sandbox made no pool');
-  for (const [GroupName, Description] of Object.entries(ROLES)) {
-    await client.send(new CreateGroupCommand({ UserPoolId: userPoolId, GroupName, Description }));
-  }
-  const made = await client.send(
-    new CreateUserPoolClientCommand({
-      UserPoolId: userPoolId,
-      ClientName: wished ? clientIdWish(wished.clientId) : name,
-      ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
-      AccessTokenValidity: 30,
-      IdTokenValidity: 30,
-      RefreshTokenValidity: 7,
-      TokenValidityUnits: { AccessToken: 'minutes', IdToken: 'minutes', RefreshToken: 'days' },
-      EnableTokenRevocation: true,
-      PreventUserExistenceErrors: 'ENABLED',
-      // Everything a person may change of themselves; not the mark, nor the username: it is unique
-      // in the ledger, and the profile shows what the pool has.
-      WriteAttributes: ['email', 'given_name', 'family_name', 'locale'],
+  const UserPoolId = UserPool?.Id;
+  if (UserPoolId === undefined) throw new Error('the sandbox made no pool');
+  await client.send(
+    new SetUserPoolMfaConfigCommand({
+      UserPoolId,
+      MfaConfiguration: 'OPTIONAL',
+      SoftwareTokenMfaConfiguration: { Enabled: true },
     }),
   );
-  const clientId = made.UserPoolClient?.ClientId;
-  if (clientId === undefined) throw new Error('the sandbox made no client');
-  return { userPoolId, clientId };
+  for (const [GroupName, Description] of Object.entries(ROLES)) {
+    await client.send(new CreateGroupCommand({ UserPoolId, GroupName, Description }));
+  }
+  const secret = wished?.clientSecret ? { ClientSecret: wished.clientSecret } : {};
+  const { UserPoolClient } = await client.send(
+    new CreateUserPoolClientCommand({
+      ...clientSettings(UserPool ?? {}),
+      UserPoolId,
+      ClientName: wished ? clientIdWish(wished.clientId) : name,
+      ...(lasting && !wished ? { GenerateSecret: true } : secret),
+    }),
+  );
+  const { ClientId, ClientSecret = null } = UserPoolClient ?? {};
+  if (ClientId === undefined) throw new Error('the sandbox made no client');
+  return { userPoolId: UserPoolId, clientId: ClientId, clientSecret: ClientSecret };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { createHostCheck } from '../../src/access/local-hosts.ts';
 import { PortTaken } from '../../src/port-taken.ts';
 import { makeFolder } from '../files.ts';
 import type { RunningPart } from '../postgres.ts';
@@ -39,10 +40,13 @@ export async function startCognito(options: CognitoOptions): Promise<RunningPart
     signer,
     rules: options.rules ?? [],
   });
+  const isOurs = createHostCheck(host, [new URL(endpoint).hostname]);
   const server = createServer((request, response) => {
-    answer(request, response, sandbox, signer, endpoint).catch((error: unknown) => {
-      refuse(response, error);
-    });
+    // A web page whose name was made to resolve to this machine could sign itself any token here.
+    const answered = isOurs(hostnameOf(request))
+      ? answer(request, response, sandbox, signer, endpoint)
+      : Promise.reject(foreignHost());
+    answered.catch((error: unknown) => refuse(response, error));
   });
   // Longer than any pause of a client that keeps its connection: a reset here would look
   // like a lost reply.
@@ -73,6 +77,18 @@ async function listen(server: Server, port: number, host: string): Promise<void>
       resolve();
     });
   });
+}
+
+function hostnameOf(request: IncomingMessage): string {
+  return URL.parse(`http://${request.headers.host ?? ''}`)?.hostname ?? '';
+}
+
+function foreignHost(): ServiceError {
+  return new ServiceError(
+    'ForbiddenException',
+    'The sandbox answers only to loopback names, its HOST and the host of its endpoint.',
+    403,
+  );
 }
 
 async function answer(

@@ -1,7 +1,8 @@
-import { createHmac } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { refuseWrongHash, refuseWrongSecret } from './client-rights.ts';
 import type { AppClient, Body, Engine, Pool, User } from './engine.ts';
 import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './service-error.ts';
-import { type Claims, claimsOf } from './tokens.ts';
+import { type Claims, claimsOf, type Signer } from './tokens.ts';
 import { findUser } from './users.ts';
 
 /**
@@ -18,7 +19,10 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
   if (flow.startsWith('REFRESH_TOKEN')) {
     const token = String(parameters['REFRESH_TOKEN']);
     const user = await holderOf(engine, pool, token);
-    refuseWrongHash(client, String(user?.Username), parameters);
+    refuseWrongHash(client, String(user?.Username), parameters['SECRET_HASH']);
+    if (rotates(client)) {
+      throw invalidParameter('REFRESH_TOKEN_AUTH is not enabled for a client that rotates');
+    }
     return await refreshed(engine, client, user, token);
   }
   if (flow !== 'USER_PASSWORD_AUTH' && flow !== 'ADMIN_USER_PASSWORD_AUTH') {
@@ -27,7 +31,7 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
   if (!(client.ExplicitAuthFlows ?? []).includes(`ALLOW_${flow}`)) {
     throw invalidParameter(`${flow} flow not enabled for this client`);
   }
-  refuseWrongHash(client, String(parameters['USERNAME']), parameters);
+  refuseWrongHash(client, String(parameters['USERNAME']), parameters['SECRET_HASH']);
   const user = await findUser(engine, pool, parameters['USERNAME']);
   if (user === undefined && client.PreventUserExistenceErrors !== 'ENABLED') throw userNotFound();
   if (user === undefined || user.Password !== parameters['PASSWORD']) {
@@ -43,11 +47,38 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
 }
 
 /** GetTokensFromRefreshToken. It takes the client's secret as it is, and so needs no username. */
-export async function refresh(engine: Engine, pool: Pool, body: Body): Promise<Body> {
+export async function refresh(
+  engine: Engine,
+  pool: Pool,
+  signer: Signer,
+  body: Body,
+): Promise<Body> {
   const client = await clientOf(engine, body);
   refuseWrongSecret(client, body['ClientSecret']);
   const token = String(body['RefreshToken']);
-  return await refreshed(engine, client, await holderOf(engine, pool, token), token);
+  const user = await holderOf(engine, pool, token);
+  if (user === undefined) await refuseReused(engine, pool, token);
+  const answer = await refreshed(engine, client, user, token);
+  if (user === undefined || !rotates(client)) return answer;
+  // The next one of the same session: with its end, and the `jti` by which access tokens name it.
+  const next = signer.sign({ ...claimsOf(token), rotation: randomUUID() });
+  const RefreshToken = `${next}.${client.ClientId}`;
+  const RefreshTokens = user.RefreshTokens.map((one) => (one === token ? RefreshToken : one));
+  await pool.saveUser(engine.ctx, { ...user, RefreshTokens });
+  const result = answer['AuthenticationResult'] as Body;
+  return { ...answer, AuthenticationResult: { ...result, RefreshToken } };
+}
+
+const rotates = ({ RefreshTokenRotation }: AppClient): boolean =>
+  RefreshTokenRotation?.Feature === 'ENABLED';
+
+/** Throws where another token of the same session has taken this one's place. */
+async function refuseReused(engine: Engine, pool: Pool, token: string): Promise<void> {
+  const { jti, 'cognito:username': name } = claimsOf(token);
+  if (jti === undefined || typeof name !== 'string') return;
+  const user = await findUser(engine, pool, name);
+  if (!user?.RefreshTokens.some((one) => claimsOf(one)['jti'] === jti)) return;
+  throw new ServiceError('RefreshTokenReuseException', 'Refresh Token has been rotated');
 }
 
 /** RevokeToken: the refresh token, and every access token that comes of it. Unknown ones are dead. */
@@ -138,24 +169,4 @@ async function keep(
 // Behind the three parts of a JWT; not where a challenge was answered.
 function clientIdOf(refreshToken: string): string | undefined {
   return refreshToken.split('.')[3];
-}
-
-function refuseWrongHash(client: AppClient, username: string, parameters: Body): void {
-  const { ClientId, ClientSecret } = client;
-  if (ClientSecret === undefined) return;
-  const given = parameters['SECRET_HASH'];
-  if (given === undefined) {
-    throw notAuthorized(
-      `Client ${ClientId} is configured with secret but SECRET_HASH was not received`,
-    );
-  }
-  const right = createHmac('sha256', ClientSecret).update(username + ClientId);
-  if (given !== right.digest('base64')) {
-    throw notAuthorized(`SecretHash does not match for the client: ${ClientId}`);
-  }
-}
-
-function refuseWrongSecret({ ClientId, ClientSecret }: AppClient, given: unknown): void {
-  if (ClientSecret === undefined || ClientSecret === given) return;
-  throw notAuthorized(`Unable to verify secret for client ${ClientId}`);
 }

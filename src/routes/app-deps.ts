@@ -84,6 +84,8 @@ export interface AppDeps {
   readonly sealing: Pick<Sealing, 'seal'> | null;
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
+  /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to. */
+  readonly local: { acceptsHost(hostname: string): boolean } | null;
   readonly logger: Log;
   readonly metrics: MetricsView;
   /** Whether `/metrics` is a route of this API, and not on a port of its own. */

@@ -33,6 +33,11 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+/** The sender went away, or was cut off for being slow: no fault of ours. */
+function brokenOff(): never {
+  throw new Problem('invalid_request', { detail: 'The request body broke off.' });
+}
+
 async function readBytes(c: Context): Promise<Uint8Array> {
   if (Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES) {
     throw new Problem('payload_too_large');
@@ -43,7 +48,7 @@ async function readBytes(c: Context): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   while (total <= MAX_DISCARDED_BYTES) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(brokenOff);
     if (done) break;
     total += value.length;
     if (total <= MAX_BODY_BYTES) chunks.push(value);

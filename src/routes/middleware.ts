@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
+import { Problem } from '../problem-details.ts';
 import type { AppEnv, Log, MetricsView } from './app-deps.ts';
 import { isUuid } from './fields.ts';
 
@@ -10,6 +11,10 @@ type Middleware = MiddlewareHandler<AppEnv>;
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 const PROBES = /^\/(?:health\/|metrics$)/;
+const FOREIGN_HOST = {
+  detail:
+    'With ENVIRONMENT=local requests are accepted only for loopback names and the address in HOST.',
+};
 const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
 
 /** Our own id for every request; what a caller sends as one is nobody's proof of anything. */
@@ -55,8 +60,10 @@ function registrationIdOf(c: Context<AppEnv>): string | undefined {
   return c.var.registrationId ?? (named !== undefined && isUuid(named) ? named : undefined);
 }
 
-export function safeHeaders(): Middleware {
-  const secure = secureHeaders({ xFrameOptions: 'DENY' });
+/** @param isLocal over plain HTTP on the developer's machine, where no name is bound to HTTPS */
+export function safeHeaders(isLocal: boolean): Middleware {
+  const strictTransportSecurity = isLocal ? false : 'max-age=31536000; includeSubDomains';
+  const secure = secureHeaders({ xFrameOptions: 'DENY', strictTransportSecurity });
   return async (c, next) => {
     await secure(c, next);
     const { headers } = c.res;
@@ -64,6 +71,15 @@ export function safeHeaders(): Middleware {
     if (!headers.has('Content-Security-Policy')) {
       headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
     }
+  };
+}
+
+/** Refuses requests that were sent to another name: with doors that want no token, a web page whose
+ * name was made to resolve to this machine could use them (DNS rebinding). */
+export function ownHostOnly(acceptsHost: (hostname: string) => boolean): Middleware {
+  return async (c, next) => {
+    if (!acceptsHost(new URL(c.req.url).hostname)) throw new Problem('forbidden', FOREIGN_HOST);
+    await next();
   };
 }
 

@@ -136,6 +136,7 @@ export async function startApi(): Promise<ApiUnderTest> {
     secret: (text) => new Secret(text),
     sealing: createSealing([{ id: 'test', key: randomBytes(32) }]),
     corsOrigins: ['https://admin.example'],
+    local: null,
     logger: recordingLog(scripts),
     metrics: createMetrics({
       readBacklog: () => readBacklog(pool.db),

@@ -4,6 +4,7 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSessions } from '../../activities/sessions.ts';
+import { clientSettings } from '../../setup/app-client.ts';
 import { createTokenVerifier } from '../../src/access/tokens.ts';
 import { createTestPool, type TestPool } from '../stack/cognito.ts';
 import { type Answer, type ApiUnderTest, startApi } from './api-under-test.ts';
@@ -70,7 +71,7 @@ test('login by e-mail or username, in any case and with blanks around', async ()
   }
 });
 
-test('profile shows the person, refresh gives another token for the same', async () => {
+test('profile shows the person; refresh gives other tokens for the same, each refresh token once', async () => {
   const { email, username, sub } = await somebody();
   const { body: session } = await login(email);
   const shown = await profile(session.access_token);
@@ -91,10 +92,15 @@ test('profile shows the person, refresh gives another token for the same', async
   expect(refreshed.status).toBe(200);
   expect(refreshed.body).toEqual({
     access_token: expect.stringMatching(/^ey/),
-    refresh_token,
+    refresh_token: expect.stringMatching(/^ey/),
     token_type: 'bearer',
     expires_at: expect.any(String),
   });
+  expect(refreshed.body.refresh_token).not.toBe(refresh_token);
+  const spent = await post('/auth/refresh', { refresh_token });
+  expect([spent.status, spent.body]).toEqual([401, { detail: 'Invalid or expired refresh token' }]);
+  const { refresh_token: next } = refreshed.body;
+  expect((await post('/auth/refresh', { refresh_token: next })).status).toBe(200);
   expect(refreshed.body.access_token).not.toBe(session.access_token);
   expect((await profile(refreshed.body.access_token)).body.user_id).toBe(sub);
 });
@@ -102,8 +108,8 @@ test('profile shows the person, refresh gives another token for the same', async
 test('after logout the refresh token is dead, and profile refuses every token of the session', async () => {
   const { email } = await somebody();
   const [session, other] = [(await login(email)).body, (await login(email)).body];
-  const { refresh_token } = session;
-  const later = (await post('/auth/refresh', { refresh_token })).body;
+  const later = (await post('/auth/refresh', { refresh_token: session.refresh_token })).body;
+  const { refresh_token } = later;
   const out = await post('/auth/logout', { refresh_token }, later.access_token);
   expect([out.status, out.text]).toEqual([204, '']);
   const dead = await post('/auth/refresh', { refresh_token });
@@ -200,14 +206,13 @@ test('who knows the temporary password learns that a new one is due', async () =
   ]);
 });
 
-test('a client with a secret serves login, refresh and logout alike', async () => {
+test('a client with a secret that rotates, as setup makes it, serves login, refresh and logout alike', async () => {
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId: pool.userPoolId,
       ClientName: 'secretive',
       GenerateSecret: true,
-      PreventUserExistenceErrors: 'ENABLED',
-      ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+      ...clientSettings({}),
     }),
   );
   const { ClientId = '', ClientSecret = '' } = UserPoolClient ?? {};
@@ -217,8 +222,10 @@ test('a client with a secret serves login, refresh and logout alike', async () =
     api.call(path, { method: 'POST', json, token, app: secretive });
   expect((await ask('/auth/login', { username: email, password: 'no' })).status).toBe(401);
   const { body } = await ask('/auth/login', { username, password: PASSWORD });
-  const { refresh_token, access_token } = body;
-  expect((await ask('/auth/refresh', { refresh_token })).status).toBe(200);
+  const refreshed = await ask('/auth/refresh', { refresh_token: body.refresh_token });
+  expect(refreshed.status).toBe(200);
+  const { refresh_token, access_token } = refreshed.body;
+  expect(refresh_token).not.toBe(body.refresh_token);
   expect((await ask('/auth/logout', { refresh_token }, access_token)).status).toBe(204);
   expect((await ask('/auth/refresh', { refresh_token })).status).toBe(401);
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { createHttpServer } from '../../src/http-server.ts';
+import { createHttpServer, RECEIVE_LIMITS } from '../../src/http-server.ts';
 import { type ApiUnderTest, startApi } from './api-under-test.ts';
 
 let api: ApiUnderTest;
@@ -144,3 +144,43 @@ test('whoever keeps its side open is let go of all the same', async () => {
 async function connectionsOf(of: Server): Promise<number> {
   return await new Promise((resolve) => of.getConnections((_error, count) => resolve(count)));
 }
+
+test('a request that is dripped is answered 408 once its time is over, whatever part of it is late', async () => {
+  const limits = { headersMs: 300, requestMs: 600, checkEveryMs: 20 };
+  const hasty = createHttpServer(api.app().fetch, api.deps.logger, limits);
+  hasty.listen(0, '127.0.0.1');
+  await once(hasty, 'listening');
+  const token = `authorization: Bearer ${api.issuer.token()}`;
+  const head = post(token, 'content-type: application/json', 'content-length: 1000');
+  try {
+    for (const [begun, drop] of [
+      [head, ' '],
+      ['POST /registrations HTTP/1.1\r\nhost: x\r\nx: ', 'x'],
+    ] as const) {
+      const socket = connect((hasty.address() as AddressInfo).port, '127.0.0.1');
+      let heard = '';
+      socket.setEncoding('utf8').on('data', (text: string) => (heard += text));
+      socket.on('error', () => undefined);
+      socket.write(begun);
+      const dripping = setInterval(() => socket.write(drop), 50);
+      await once(socket, 'close');
+      clearInterval(dripping);
+      const answers = answersIn(heard);
+      expect(answers).toMatchObject([
+        { status: 408, body: { code: 'invalid_request', status: 408 } },
+      ]);
+      expect(answers[0]?.headers.get('connection')).toBe('close');
+    }
+  } finally {
+    await new Promise((resolve) => hasty.close(resolve));
+  }
+  expect(api.scripts.logged.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
+test('without limits of its own a server waits no longer than for 64 KiB over a slow line', () => {
+  expect(server).toMatchObject({
+    requestTimeout: RECEIVE_LIMITS.requestMs,
+    headersTimeout: RECEIVE_LIMITS.headersMs,
+  });
+  expect(RECEIVE_LIMITS.requestMs).toBeLessThanOrEqual(30_000);
+});

@@ -123,6 +123,7 @@ const TABLE: readonly Row[] = [
   {
     from: 'src/config.ts',
     may: [
+      'src/aws-hosts.ts',
       'src/environment-reader.ts',
       'src/environment-table.ts',
       'src/domain/',
@@ -130,7 +131,12 @@ const TABLE: readonly Row[] = [
       '@temporalio/envconfig',
     ],
   },
+  {
+    from: 'src/config-warnings.ts',
+    may: ['src/access/local-hosts.ts', 'src/domain/', { types: 'src/config.ts' }],
+  },
   { from: 'src/environment-', may: [] },
+  { from: 'src/aws-hosts.ts', may: [] },
   { from: 'src/problem-details.ts', may: ['src/domain/'] },
   { from: 'src/http-server.ts', may: ['src/problem-details.ts', '@hono/node-server', 'node:'] },
   { from: 'src/changes.ts', may: ['node:'] },

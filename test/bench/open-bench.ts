@@ -127,6 +127,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     sealing: null,
     corsOrigins: [],
     servesMetrics: false,
+    local: null,
   });
   const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
     (resolve) => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import {
   AdminAddUserToGroupCommand,
   AdminCreateUserCommand,
@@ -7,17 +10,24 @@ import {
   AdminRemoveUserFromGroupCommand,
   AdminSetUserPasswordCommand,
   CreateGroupCommand,
+  CreateUserPoolClientCommand,
+  CreateUserPoolCommand,
+  DeleteUserAttributesCommand,
+  DeleteUserPoolCommand,
   DescribeUserPoolClientCommand,
   DescribeUserPoolCommand,
   InitiateAuthCommand,
   ListGroupsCommand,
   ListUsersCommand,
   ListUsersInGroupCommand,
+  SignUpCommand,
   UpdateUserAttributesCommand,
+  UpdateUserPoolCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { JwtVerifier } from 'aws-jwt-verify';
 import type { Jwks } from 'aws-jwt-verify/jwk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makePool } from '../../dev/cognito/pool.ts';
 import { createTestPool, type TestPool } from '../stack/cognito.ts';
 
 let pool: TestPool;
@@ -176,7 +186,8 @@ test('pool, client and roles are as setup asks for them', async () => {
     RefreshTokenValidity: 7,
     TokenValidityUnits: { AccessToken: 'minutes', RefreshToken: 'days' },
   });
-  expect(UserPoolClient?.WriteAttributes).not.toContain('custom:registration_id');
+  expect(UserPoolClient?.WriteAttributes).toEqual(['given_name', 'family_name', 'locale']);
+  expect(UserPoolClient?.RefreshTokenRotation).toMatchObject({ Feature: 'ENABLED' });
   const first = await pool.client.send(new ListGroupsCommand({ UserPoolId, Limit: 3 }));
   const second = await pool.client.send(
     new ListGroupsCommand({ UserPoolId, Limit: 3, NextToken: first.NextToken }),
@@ -189,7 +200,7 @@ test('pool, client and roles are as setup asks for them', async () => {
   ).rejects.toEqual(named('GroupExistsException'));
 });
 
-test('a token names issuer, client and roles, verifies, and cannot write the mark or the username', async () => {
+test('a token names issuer, client and roles, verifies, and cannot write mark, e-mail or username', async () => {
   await create('token@example.com');
   await setPassword('token@example.com', 'password-1');
   const whom = { UserPoolId, Username: 'token@example.com' };
@@ -217,10 +228,113 @@ test('a token names issuer, client and roles, verifies, and cannot write the mar
   expect(await verifier.verify(await pool.token({ scope: 'registrar/write' }))).toMatchObject({
     scope: 'registrar/write',
   });
-  for (const Name of ['custom:registration_id', 'preferred_username']) {
-    const UserAttributes = [{ Name, Value: 'stolen' }];
-    await expect(
-      pool.client.send(new UpdateUserAttributesCommand({ AccessToken, UserAttributes })),
-    ).rejects.toEqual(named('NotAuthorizedException'));
+  const write = (Name: string, Value: string) =>
+    pool.client.send(
+      new UpdateUserAttributesCommand({ AccessToken, UserAttributes: [{ Name, Value }] }),
+    );
+  const guarded = ['custom:registration_id', 'email', 'email_verified', 'preferred_username'];
+  for (const Name of guarded) {
+    await expect(write(Name, 'thief@example.com')).rejects.toEqual(named('NotAuthorizedException'));
+    const removal = { AccessToken, UserAttributeNames: [Name] };
+    await expect(pool.client.send(new DeleteUserAttributesCommand(removal))).rejects.toEqual(
+      named('NotAuthorizedException'),
+    );
+  }
+  await write('given_name', 'Ada');
+  const { UserAttributes } = await pool.client.send(new AdminGetUserCommand(whom));
+  expect(UserAttributes).toContainEqual({ Name: 'email', Value: 'token@example.com' });
+  expect(UserAttributes).toContainEqual({ Name: 'given_name', Value: 'Ada' });
+});
+
+test('what a pool requires every client may write, as at AWS', async () => {
+  const { client } = pool;
+  const { UserPool } = await client.send(
+    new CreateUserPoolCommand({
+      PoolName: 'requires-email',
+      UsernameAttributes: ['email'],
+      Schema: [{ Name: 'email', Required: true, Mutable: true }],
+    }),
+  );
+  const at = { UserPoolId: UserPool?.Id, Username: 'required@example.com' };
+  const { UserPoolClient } = await client.send(
+    new CreateUserPoolClientCommand({
+      UserPoolId: at.UserPoolId,
+      ClientName: 'narrow',
+      WriteAttributes: ['given_name'],
+      ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH'],
+    }),
+  );
+  await client.send(new AdminCreateUserCommand({ ...at, MessageAction: 'SUPPRESS' }));
+  const Password = 'Password-1';
+  await client.send(new AdminSetUserPasswordCommand({ ...at, Password, Permanent: true }));
+  const { AuthenticationResult } = await client.send(
+    new InitiateAuthCommand({
+      ClientId: UserPoolClient?.ClientId,
+      AuthFlow: 'USER_PASSWORD_AUTH',
+      AuthParameters: { USERNAME: at.Username, PASSWORD: Password },
+    }),
+  );
+  const AccessToken = AuthenticationResult?.AccessToken;
+  const write = (Name: string, Value: string) =>
+    client.send(
+      new UpdateUserAttributesCommand({ AccessToken, UserAttributes: [{ Name, Value }] }),
+    );
+  await write('email', 'other@example.com');
+  await expect(write('family_name', 'X')).rejects.toEqual(named('NotAuthorizedException'));
+  await client.send(new DeleteUserPoolCommand({ UserPoolId: at.UserPoolId }));
+});
+
+test('nobody signs up in a pool whose users administrators create', async () => {
+  await expect(
+    pool.client.send(
+      new SignUpCommand({
+        ClientId: pool.clientId,
+        Username: 'uninvited@example.com',
+        Password: 'password-1',
+      }),
+    ),
+  ).rejects.toEqual(named('NotAuthorizedException'));
+});
+
+test('a pool that is protected is not deleted until its protection ends', async () => {
+  const { client } = pool;
+  const made = await makePool(client, 'protected', { lasting: true });
+  const at = { UserPoolId: made.userPoolId };
+  expect(made.clientSecret).toBeTruthy();
+  const remove = () => client.send(new DeleteUserPoolCommand(at));
+  await expect(remove()).rejects.toEqual(named('InvalidParameterException'));
+  expect((await client.send(new DescribeUserPoolCommand(at))).UserPool).toMatchObject({
+    DeletionProtection: 'ACTIVE',
+    MfaConfiguration: 'OPTIONAL',
+  });
+  await client.send(new UpdateUserPoolCommand({ ...at, DeletionProtection: 'INACTIVE' }));
+  await remove();
+});
+
+test('a request to a foreign host reaches neither the service nor the control, nor the keys', async () => {
+  const { port } = new URL(pool.endpoint);
+  const ask = async (host: string, method: string, path: string, body = '') => {
+    const headers = { host, 'x-amz-target': path === '/' ? TARGET : [] };
+    const asked = request({ port, host: '127.0.0.1', method, path, headers });
+    const [answer] = (await once(asked.end(body), 'response')) as [IncomingMessage];
+    return { status: answer.statusCode, text: await text(answer) };
+  };
+  const TARGET = 'AWSCognitoIdentityProviderService.DescribeUserPool';
+  const calls = [
+    ['POST', '/', JSON.stringify({ UserPoolId })],
+    ['POST', `/_sandbox/tokens?pool=${UserPoolId}`, '{}'],
+    ['GET', `/_sandbox/mail?pool=${UserPoolId}`],
+    ['GET', `/${UserPoolId}/.well-known/jwks.json`],
+  ] as const;
+  for (const [method, path, body] of calls) {
+    for (const host of ['rebound.example', `rebound.example:${port}`, '192.0.2.7']) {
+      expect(await ask(host, method, path, body)).toEqual({
+        status: 403,
+        text: expect.stringContaining('answers only to loopback names') as unknown,
+      });
+    }
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) {
+      expect(await ask(host, method, path, body)).toMatchObject({ status: 200 });
+    }
   }
 });

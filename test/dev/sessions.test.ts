@@ -6,6 +6,7 @@ import {
   AdminSetUserPasswordCommand,
   type AuthenticationResultType,
   CreateUserPoolClientCommand,
+  ForgotPasswordCommand,
   GetTokensFromRefreshTokenCommand,
   GetUserCommand,
   GlobalSignOutCommand,
@@ -68,9 +69,8 @@ test('a revoked refresh token takes its access tokens along, and no others', asy
   const name = await person('revoked');
   const [mine, other] = [await signIn(name), await signIn(name)];
   const renewed = await refresh(mine.RefreshToken);
-  expect(renewed?.RefreshToken).toBeUndefined();
-  await revoke(mine.RefreshToken);
-  await expect(refresh(mine.RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+  await revoke(renewed?.RefreshToken);
+  await expect(refresh(renewed?.RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
   for (const { AccessToken } of [mine, renewed ?? {}]) {
     await expect(whoIs(AccessToken)).rejects.toEqual(
       refusal('NotAuthorizedException', /has been revoked/),
@@ -79,6 +79,39 @@ test('a revoked refresh token takes its access tokens along, and no others', asy
   expect((await whoIs(other.AccessToken)).Username).toBeTruthy();
   await refresh(other.RefreshToken);
   await revoke(mine.RefreshToken);
+});
+
+test('a client that rotates gives a new refresh token each time, and takes the old one no more', async () => {
+  const first = await signIn(await person('rotating'));
+  const second = await refresh(first.RefreshToken);
+  expect(second?.RefreshToken).not.toBe(first.RefreshToken);
+  await expect(refresh(first.RefreshToken)).rejects.toEqual(refusal('RefreshTokenReuseException'));
+  const third = await refresh(second?.RefreshToken);
+  const end = (token = '') => JSON.parse(atob(token.split('.')[1] ?? '')).exp as unknown;
+  expect(end(third?.RefreshToken)).toBe(end(first.RefreshToken));
+  for (const { AccessToken } of [first, second ?? {}, third ?? {}]) {
+    expect((await whoIs(AccessToken)).Username).toBeTruthy();
+  }
+  const byFlow = new InitiateAuthCommand({
+    ClientId: pool.clientId,
+    AuthFlow: 'REFRESH_TOKEN_AUTH',
+    AuthParameters: { REFRESH_TOKEN: third?.RefreshToken ?? '' },
+  });
+  await expect(pool.client.send(byFlow)).rejects.toEqual(refusal('InvalidParameterException'));
+});
+
+test('a client that does not rotate keeps its refresh token', async () => {
+  const { UserPoolClient } = await pool.client.send(
+    new CreateUserPoolClientCommand({
+      UserPoolId,
+      ClientName: 'steady',
+      ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+    }),
+  );
+  const ClientId = UserPoolClient?.ClientId ?? '';
+  const { RefreshToken } = await signIn(await person('steady'), {}, ClientId);
+  expect((await refresh(RefreshToken, { ClientId }))?.RefreshToken).toBeUndefined();
+  expect((await refresh(RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
 });
 
 test('a global sign-out, and a disabled user, end every session', async () => {
@@ -154,6 +187,11 @@ test('a client with a secret wants its proof in every call', async () => {
   ).toBeTruthy();
   await expect(revoke(tokens.RefreshToken, { ClientId })).rejects.toEqual(denied(/secret/));
   await revoke(tokens.RefreshToken, { ClientId, ClientSecret });
+  const forgotten = (SecretHash?: string) =>
+    pool.client.send(new ForgotPasswordCommand({ ClientId, Username: name, SecretHash }));
+  await expect(forgotten()).rejects.toEqual(denied(/was not received/));
+  await expect(forgotten(hash('somebody@example.com'))).rejects.toEqual(denied(/does not match/));
+  await forgotten(hash(name));
 });
 
 test('a careless client tells who is there, and takes only the flows it names', async () => {

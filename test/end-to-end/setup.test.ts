@@ -1,8 +1,15 @@
 import {
   CreateUserPoolClientCommand,
+  CreateUserPoolCommand,
+  DeleteUserPoolCommand,
   DescribeUserPoolClientCommand,
+  DescribeUserPoolCommand,
+  ListUserPoolClientsCommand,
+  UpdateUserPoolCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { makePool } from '../../dev/cognito/pool.ts';
+import { clientSettings } from '../../setup/app-client.ts';
 import { runSetup } from '../../setup/setup.ts';
 import { parseConfig } from '../../src/config.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
@@ -10,6 +17,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { listAuditEvents } from '../../src/ledger/read.ts';
 import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
 import { createTestPool, type TestPool } from '../stack/cognito.ts';
+import { startEntry } from '../stack/program.ts';
 import { temporalAddress, uniqueTaskQueue } from '../stack/temporal.ts';
 
 const ADMIN = 'first.admin@example.com';
@@ -46,16 +54,19 @@ afterAll(async () => {
 async function setup(
   check: boolean,
   more: Record<string, string> = {},
-): Promise<{ missing: number; lines: string[] }> {
+): Promise<{ missing: number; unsafe: number; lines: string[] }> {
   const lines: string[] = [];
-  const missing = await runSetup(parseConfig({ ...env, ...more }, 'setup'), {
+  const found = await runSetup(parseConfig({ ...env, ...more }, 'setup'), {
     check,
     skipCognito: false,
     admin: ADMIN,
     print: (line) => lines.push(line),
   });
-  return { missing, lines };
+  return { ...found, lines };
 }
+
+const unsafeIn = ({ lines }: { lines: string[] }): string[] =>
+  lines.filter((line) => line.startsWith('Unsafe: '));
 
 async function administratorsRecorded(): Promise<number> {
   return (await listAuditEvents(ledger.db, { event: 'administrator.created', limit: 10 })).length;
@@ -90,30 +101,47 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
     AccessTokenValidity: 30,
     RefreshTokenValidity: 7,
     TokenValidityUnits: { AccessToken: 'minutes', RefreshToken: 'days' },
-    ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+    ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH'],
     EnableTokenRevocation: true,
     PreventUserExistenceErrors: 'ENABLED',
-    WriteAttributes: ['email', 'given_name', 'family_name', 'locale'],
+    RefreshTokenRotation: { Feature: 'ENABLED', RetryGracePeriodSeconds: 0 },
+    WriteAttributes: ['given_name', 'family_name', 'locale'],
   });
-  const checked = await setup(true, { COGNITO_CLIENT_ID: ours ?? '', DOORS: 'session' });
-  expect(checked.lines.filter((line) => line.startsWith('Unsafe: '))).toEqual([]);
+  const secret = UserPoolClient?.ClientSecret ?? '';
+  expect(secret).not.toBe('');
+  expect(made.lines.join('\n')).not.toContain(secret);
+  expect(made.lines.join('\n')).toContain('Set COGNITO_CLIENT_SECRET to what this prints: aws ');
+  const client = { COGNITO_CLIENT_ID: ours ?? '', COGNITO_CLIENT_SECRET: secret };
+  const checked = await setup(true, { ...client, DOORS: 'session' });
+  expect(unsafeIn(checked)).toEqual([]);
+  const forgotten = await setup(true, { COGNITO_CLIENT_ID: ours ?? '', DOORS: 'session' });
+  expect(unsafeIn(forgotten)).toEqual([
+    expect.stringContaining('COGNITO_CLIENT_SECRET is not set'),
+  ]);
+  const elsewhere = setup(true, { COGNITO_CLIENT_ID: 'elsewhere' });
+  await expect(elsewhere).rejects.toThrow(/^COGNITO_CLIENT_ID: .* has no app client elsewhere$/);
 
   expect((await setup(true)).missing).toBe(0);
   expect((await setup(false)).missing).toBe(0);
   expect(await administratorsRecorded()).toBe(1);
 });
 
-test('a client that may write our mark is named as unsafe', async () => {
-  await pool.client.send(
-    new CreateUserPoolClientCommand({
-      UserPoolId: pool.userPoolId,
-      ClientName: 'careless',
-      WriteAttributes: ['email', 'custom:registration_id'],
-    }),
-  );
-  const unsafe = (await setup(true)).lines.filter((line) => line.startsWith('Unsafe: '));
-  expect(unsafe.join('\n')).toContain('careless');
-  expect(unsafe).toHaveLength(1);
+test('clients that may write our mark or the e-mail are named as unsafe, one line for each', async () => {
+  const make = (ClientName: string, more: object = {}) =>
+    pool.client.send(
+      new CreateUserPoolClientCommand({ UserPoolId: pool.userPoolId, ClientName, ...more }),
+    );
+  await make('careless', { WriteAttributes: ['email', 'custom:registration_id'] });
+  await make('unrestricted');
+  await make('careful', { WriteAttributes: ['given_name'] });
+  const { lines, unsafe } = await setup(true);
+  const named = unsafeIn({ lines });
+  expect(named).toEqual([
+    expect.stringMatching(/careless .* may write custom:registration_id/),
+    expect.stringMatching(/careless .* may write email/),
+    expect.stringMatching(/unrestricted .* may write email/),
+  ]);
+  expect(unsafe).toBe(named.length);
 });
 
 test('a client that the open doors cannot work with is named, and left as it is', async () => {
@@ -122,14 +150,101 @@ test('a client that the open doors cannot work with is named, and left as it is'
       UserPoolId: pool.userPoolId,
       ClientName: 'unfit',
       EnableTokenRevocation: false,
+      WriteAttributes: ['given_name'],
     }),
   );
   const client = { COGNITO_CLIENT_ID: UserPoolClient?.ClientId ?? '' };
   const about = ({ lines }: { lines: string[] }) => lines.filter((line) => line.includes('unfit'));
-  const unsafe = about(await setup(false, { ...client, DOORS: 'session' }));
-  expect(unsafe).toHaveLength(3);
-  for (const part of ['ALLOW_USER_PASSWORD_AUTH', 'revocation', 'PreventUserExistenceErrors']) {
-    expect(unsafe.join('\n')).toContain(part);
-  }
-  expect(about(await setup(false, { ...client, DOORS: 'users' }))).toEqual([]);
+  const always = ['has no secret', 'does not rotate refresh tokens'];
+  const atDoors = ['ALLOW_USER_PASSWORD_AUTH', 'revocation', 'PreventUserExistenceErrors'];
+  expect(about(await setup(false, { ...client, DOORS: 'session' }))).toEqual(
+    [...always, ...atDoors].map((part) => expect.stringContaining(part)),
+  );
+  expect(about(await setup(false, { ...client, DOORS: 'users' }))).toEqual(
+    always.map((part) => expect.stringContaining(part)),
+  );
+});
+
+test('a pool with open settings: each is named in a line of its own, and nothing is changed', async () => {
+  const { UserPool } = await pool.client.send(
+    new CreateUserPoolCommand({
+      PoolName: 'open',
+      UsernameAttributes: ['email'],
+      UsernameConfiguration: { CaseSensitive: false },
+      Policies: { PasswordPolicy: { MinimumLength: 6 } },
+      AccountRecoverySetting: { RecoveryMechanisms: [{ Name: 'admin_only', Priority: 1 }] },
+      Schema: [{ Name: 'email', Required: true, Mutable: true }],
+    }),
+  );
+  const UserPoolId = UserPool?.Id ?? '';
+  const describe = async () =>
+    (await pool.client.send(new DescribeUserPoolCommand({ UserPoolId }))).UserPool;
+  const before = await describe();
+  const checked = await setup(true, { COGNITO_USER_POOL_ID: UserPoolId });
+  const said = checked.lines.filter((line) => /^(Unsafe|Advice): /.test(line));
+  expect(said).toEqual([
+    expect.stringMatching(/^Unsafe: pool \S+ is open to self sign-up/),
+    expect.stringMatching(/^Unsafe: pool \S+ accepts passwords of 6 characters/),
+    expect.stringMatching(
+      /^Unsafe: pool \S+ requires email, so AWS lets every app client write it/,
+    ),
+    expect.stringMatching(/^Advice: pool \S+ does not name the verified e-mail address/),
+    expect.stringMatching(/^Advice: pool \S+ has MFA off/),
+    expect.stringMatching(/^Advice: pool \S+ has no deletion protection/),
+  ]);
+  expect(said.join('')).not.toMatch(/[\n\u001b]/);
+  expect(checked.unsafe).toBe(3);
+  expect(await describe()).toEqual(before);
+
+  // AWS may refuse a list without what the pool requires.
+  await setup(false, { COGNITO_USER_POOL_ID: UserPoolId });
+  const { UserPoolClients = [] } = await pool.client.send(
+    new ListUserPoolClientsCommand({ UserPoolId }),
+  );
+  const ClientId = UserPoolClients[0]?.ClientId ?? '';
+  const { UserPoolClient } = await pool.client.send(
+    new DescribeUserPoolClientCommand({ UserPoolId, ClientId }),
+  );
+  expect(UserPoolClient?.WriteAttributes).toEqual(['given_name', 'family_name', 'locale', 'email']);
+  await pool.client.send(new DeleteUserPoolCommand({ UserPoolId }));
+});
+
+test.each([
+  ['unsafe settings', { AdminCreateUserConfig: { AllowAdminCreateUserOnly: false } }, 1],
+  ['advice alone', {}, 0],
+])('the command, on a pool with %s: exit code %s', async (_, settings, code) => {
+  const made = await makePool(pool.client, `exit-${code}`);
+  const UserPoolId = made.userPoolId;
+  const safe = { AdminCreateUserConfig: { AllowAdminCreateUserOnly: true } };
+  const Policies = { PasswordPolicy: { MinimumLength: 8 } };
+  await pool.client.send(new UpdateUserPoolCommand({ UserPoolId, Policies, ...safe, ...settings }));
+  const client = await pool.client.send(
+    new CreateUserPoolClientCommand({
+      ...clientSettings({}),
+      UserPoolId,
+      ClientName: 'registrar',
+      GenerateSecret: true,
+    }),
+  );
+  const named = {
+    ...env,
+    COGNITO_USER_POOL_ID: UserPoolId,
+    COGNITO_CLIENT_ID: client.UserPoolClient?.ClientId ?? '',
+    ROLE_GRANTS: 'group:admin=*',
+    AWS_ACCESS_KEY_ID: 'sandbox',
+    AWS_SECRET_ACCESS_KEY: 'sandbox',
+    TEMPORAL_TASK_QUEUE: uniqueTaskQueue('check'),
+  };
+  const run = async (...args: string[]) => {
+    const program = startEntry('setup/main.ts', inject('testHome'), named, args);
+    return { exit: (await program.exit).code, output: program.output() };
+  };
+  expect(await run()).toMatchObject({ exit: 0 });
+  const checked = await run('--check');
+  expect(checked).toEqual({
+    exit: code,
+    output: expect.stringContaining('Advice: ') as unknown,
+  });
+  expect(checked.output).not.toContain('Missing: ');
+  await pool.client.send(new DeleteUserPoolCommand({ UserPoolId }));
 });

@@ -200,6 +200,34 @@ const HIDDEN = [
   ['site-local', '[fec0::1]'],
 ] as const;
 
+/** What a cloud has for its own machines, wherever its address lies. */
+const OF_CLOUDS = [
+  ['metadata of most clouds', '169.254.169.254'],
+  ['credentials of containers on AWS', '169.254.170.2'],
+  ['metadata of AWS over IPv6', '[fd00:ec2::254]'],
+  ['credentials of pods on AWS over IPv6', '[fd00:ec2::23]'],
+  ['the agent of Azure', '168.63.129.16'],
+  ['the agent of Azure, IPv4-mapped', '[::ffff:168.63.129.16]'],
+  ['metadata of Alibaba Cloud', '100.100.100.200'],
+  ['metadata of Google Cloud over IPv6', '[fd20:ce::254]'],
+  ['metadata of Oracle Cloud over IPv6', '[fd00:c1::a9fe:a9fe]'],
+  ['metadata of Oracle Cloud Classic', '192.0.0.192'],
+  ['metadata of Scaleway', '169.254.42.42'],
+  ['metadata of Scaleway over IPv6', '[fd00:42::42]'],
+  ['metadata of OpenStack over IPv6', '[fe80::a9fe:a9fe]'],
+] as const;
+
+test.each(OF_CLOUDS)('no request to %s (%s), in development neither', async (_, host) => {
+  const address = new URL(`http://${host}`).hostname.replaceAll(/[[\]]/g, '');
+  for (const allowsNearby of [false, true]) {
+    const names = { 'hooks.example.com': [address] };
+    for (const url of [`http://${host}/`, 'http://hooks.example.com/']) {
+      const { destination } = webhook(url, { names, allowsNearby });
+      expect(await outcomeOf(destination)).toMatchObject({ reason: 'private address' });
+    }
+  }
+});
+
 test.each(HIDDEN)('no request to %s %s, as an address or behind a name', async (_, host) => {
   const { port, received }: Receiver = await receiver(end(200));
   const refused = { kind: 'failed', reason: 'private address' };

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
 import { expect, test } from 'vitest';
 import { ConfigError, parseConfig, parseDatabaseUrl, parseMigrationUrl } from '../../src/config.ts';
 import { VARIABLES } from '../../src/environment-table.ts';
@@ -16,6 +17,17 @@ const LOCAL = {
   ENVIRONMENT: 'local',
   COGNITO_ENDPOINT: 'http://127.0.0.1:9229/',
 };
+/** One of each partition of AWS. */
+const REGIONS = [
+  'eu-central-1',
+  'us-gov-west-1',
+  'cn-north-1',
+  'eusc-de-east-1',
+  'us-iso-east-1',
+  'us-isob-east-1',
+  'eu-isoe-west-1',
+  'us-isof-south-1',
+];
 const KEY = `k1:${randomBytes(32).toString('base64')}`;
 
 function linesOf(env: Record<string, string | undefined>): readonly string[] {
@@ -26,6 +38,13 @@ function linesOf(env: Record<string, string | undefined>): readonly string[] {
     throw error;
   }
   return [];
+}
+
+/** Where the SDK would ask for Cognito. */
+function endpointOf(region: string, dualStack: boolean): string {
+  const { config } = new CognitoIdentityProviderClient({ region });
+  const where = { Region: region, UseDualStack: dualStack, UseFIPS: dualStack };
+  return config.endpointProvider(where).url.origin;
 }
 
 test('the least a production process needs, and every default', () => {
@@ -107,6 +126,8 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ['TEMPORAL_PROFILE', 'nope', "Profile 'nope' not found"],
   ['TEMPORAL_UI_URL', 'ui', 'a URL'],
   ['COGNITO_USER_POOL_ID', 'pool', 'not the id'],
+  ['COGNITO_USER_POOL_ID', 'eu-central-1_Ab-Cd', 'not the id'],
+  ['COGNITO_USER_POOL_ID', `eu-central-1_${'a'.repeat(43)}`, 'not the id'],
   ['COGNITO_ENDPOINT', 'localhost', 'a URL'],
   ['COGNITO_ISSUER', 'ftp://x', 'a URL'],
   ['COGNITO_CREATE_RPS', '-1', 'a whole number'],
@@ -134,6 +155,14 @@ test.each(BAD)('%s=%s is refused by name', (name, value, problem) => {
   expect(lines[0]).toContain(problem);
 });
 
+test.each(['eu-central-1_AbCdEf123', `eu-central-1_${'a'.repeat(42)}`, 'a_b_C9'])(
+  'the pool id %s fits the pattern of AWS and is taken',
+  (COGNITO_USER_POOL_ID) => {
+    const { cognito } = parseConfig({ ...PRODUCTION, COGNITO_USER_POOL_ID });
+    expect(cognito.userPoolId).toBe(COGNITO_USER_POOL_ID);
+  },
+);
+
 test('no line quotes a key or a password', () => {
   const lines = linesOf({
     ...PRODUCTION,
@@ -155,16 +184,31 @@ test('local never meets a pool of AWS', () => {
     'https://cognito-idp.cn-north-1.amazonaws.com.cn',
     'https://cognito-idp.eu-central-1.api.aws',
     'https://vpce-0a1b.cognito-idp.eu-central-1.vpce.amazonaws.com',
+    'https://cognito-idp.eusc-de-east-1.AMAZONAWS.eu',
+    'https://cognito-idp.us-iso-east-1.c2s.ic.gov./',
+    'https://cognito-idp.us-isob-east-1.sc2s.sgov.gov..',
+    'https://login.auth.eu-central-1.amazoncognito.com',
+    ...REGIONS.flatMap((region) => [endpointOf(region, false), endpointOf(region, true)]),
   ]) {
     expect(linesOf({ ...LOCAL, COGNITO_ENDPOINT })).toEqual([
       expect.stringContaining('COGNITO_ENDPOINT: a host of AWS'),
     ]);
     expect(linesOf({ ...PRODUCTION, COGNITO_ENDPOINT })).toEqual([]);
   }
+  for (const COGNITO_ENDPOINT of ['http://amazonaws.com.example', 'http://notamazonaws.com']) {
+    expect(linesOf({ ...LOCAL, COGNITO_ENDPOINT })).toEqual([]);
+  }
   expect(parseConfig(LOCAL).tokens).toMatchObject({
     issuer: 'http://127.0.0.1:9229/eu-central-1_AbCdEf123',
     jwksUrl: 'http://127.0.0.1:9229/eu-central-1_AbCdEf123/.well-known/jwks.json',
   });
+});
+
+test('tokens of every partition of AWS are issued where the SDK finds its service', () => {
+  for (const AWS_REGION of REGIONS) {
+    const { issuer } = parseConfig({ ...PRODUCTION, AWS_REGION }).tokens;
+    expect(issuer).toBe(`${endpointOf(AWS_REGION, false)}/eu-central-1_AbCdEf123`);
+  }
 });
 
 test('doors with passwords need a key; seeding opens only where it is local', () => {
