@@ -83,7 +83,7 @@ export interface AppDeps {
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
   /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to. */
-  readonly local: { acceptsHost(hostname: string): boolean } | null;
+  readonly local: { readonly acceptsHost: (hostname: string) => boolean } | null;
   readonly logger: Log;
   readonly metrics: MetricsView;
   /** Aborted when the process drains: waits and streams end at once with what is known. */
