@@ -48,7 +48,7 @@ function settingsOf(client: AppClient): Body {
 
 /** CreateUserPool and UpdateUserPool keep the deletion protection; without a word it is off. */
 export async function keepPoolSettings(engine: Engine, pool: Pool, body: Body): Promise<void> {
-  const DeletionProtection = String(body['DeletionProtection'] ?? 'INACTIVE');
+  const DeletionProtection = body['DeletionProtection'] === 'ACTIVE' ? 'ACTIVE' : 'INACTIVE';
   await pool.updateOptions(engine.ctx, { ...pool.options, DeletionProtection });
 }
 

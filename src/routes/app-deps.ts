@@ -85,7 +85,7 @@ export interface AppDeps {
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
   /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to. */
-  readonly local: { acceptsHost(hostname: string): boolean } | null;
+  readonly local: { readonly acceptsHost: (hostname: string) => boolean } | null;
   readonly logger: Log;
   readonly metrics: MetricsView;
   /** Whether `/metrics` is a route of this API, and not on a port of its own. */

@@ -88,6 +88,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       path: '/auth/refresh',
       operationId: 'doorRefresh',
       summary: 'Get a new access token',
+      description: 'Each answer brings a new refresh token; the one that was sent is dead.',
       request: bodyOf(refreshToken),
       responses: {
         200: json(TokensSchema, 'A new access token.'),
