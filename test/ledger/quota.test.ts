@@ -165,7 +165,7 @@ test('500 places whose registrations are compensated delay no newcomer', async (
   await ledger.db.execute(sql`INSERT INTO quota_places
       (registration_id, step, quota, signup, since, turn_at)
     SELECT id, 'createUser', 'update', false, now(),
-      now() + row_number() OVER () * interval '1 second' / 16
+      now() + (row_number() OVER () - 5) * interval '1 second' / 16
     FROM registrations WHERE email ~ '^[0-9]+@'`);
   expect((await join(caller(slow))).waitMs).toBeGreaterThan(28_000);
   const cause = { ...FAILED, closesAs: 'cancelled' } as const;
