@@ -7,7 +7,7 @@ import { mountSessionDoor } from './routes/door-session.ts';
 import { mountSignupDoor } from './routes/door-signup.ts';
 import { mountStepDoor } from './routes/door-step.ts';
 import { mountUsersDoor } from './routes/door-users.ts';
-import { mountHealth } from './routes/health.ts';
+import { mountHealth, mountMetrics } from './routes/health.ts';
 import { browserAccess, requestIds, requestLog, safeHeaders } from './routes/middleware.ts';
 import { refuseOtherMethods } from './routes/mount.ts';
 import { mountDocument } from './routes/openapi.ts';
@@ -38,6 +38,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   if (deps.doors.has('seeding')) mountSeedingDoor(api, deps);
   if (deps.doors.has('session')) mountSessionDoor(api, deps);
   mountHealth(api, deps, () => databaseState(deps.db, deps.logger));
+  if (deps.servesMetrics) mountMetrics(api, deps);
   mountProblemPages(api);
   mountDocument(api, deps);
 

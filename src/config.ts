@@ -24,6 +24,8 @@ export interface Config {
     readonly corsOrigins: readonly string[];
     readonly trustedProxies: number;
     readonly registerLimitPerMinute: number;
+    /** Where the API serves `/metrics`; null: on its own port when local, otherwise nowhere. */
+    readonly metricsPort: number | null;
     readonly signupMode: 'sync' | 'async';
   };
   readonly temporal: {
@@ -115,6 +117,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       corsOrigins: parseOrigins(read),
       trustedProxies: read.integer('TRUSTED_PROXIES', 0, 32),
       registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
+      metricsPort: parseMetricsPort(read),
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
     },
     temporal: parseTemporal(read, env),
@@ -170,6 +173,16 @@ function databaseUrl(read: EnvironmentReader): string {
     read.refuse(name, 'a % in its user or password is to be written %25');
   }
   return url;
+}
+
+function parseMetricsPort(read: EnvironmentReader): number | null {
+  if (read.optional('METRICS_PORT') === null) return null;
+  const port = read.integer('METRICS_PORT', 0, 65_535);
+  // 0 is any free port.
+  if (port !== 0 && port === read.integer('PORT', 0, 65_535)) {
+    read.refuse('METRICS_PORT', 'the same as PORT: another one is wanted');
+  }
+  return port;
 }
 
 function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<OpenDoor> {

@@ -54,6 +54,11 @@ export const VARIABLES: readonly Variable[] = [
   plain('COGNITO_UPDATE_RPS', '20', "updates a second of the account's 25; 0 is unpaced"),
   told('COGNITO_ATTRIBUTES', '–', 'names of pool attributes that a caller may set'),
   plain('IN_PROCESS_WORKER', 'true', 'the API process also hosts a worker'),
+  told(
+    'METRICS_PORT',
+    "the API's own port when ENVIRONMENT=local, otherwise nowhere",
+    'API: `/metrics` on HOST; metrics tell who exists, so keep the port inside your network',
+  ),
   told('WORKER_PORT', 'none', 'worker: `/metrics`, `/health/live` and `/health/ready` on HOST'),
   told(
     'PASSWORD_SEALING_KEYS',

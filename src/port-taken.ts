@@ -5,7 +5,7 @@ export class PortTaken extends Error {
 
 /** What the system says to a process that cannot listen, by the variable that has to change. */
 export function cannotListen(
-  variable: 'PORT' | 'WORKER_PORT',
+  variable: 'PORT' | 'METRICS_PORT' | 'WORKER_PORT',
   { host, port }: { readonly host: string; readonly port: number },
   code: string,
 ): Error {

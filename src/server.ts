@@ -5,6 +5,7 @@ import { createDirectory } from '../activities/directory.ts';
 import { createRoleCatalogue } from '../activities/role-catalogue.ts';
 import { createSessions } from '../activities/sessions.ts';
 import { composeParts, type Parts } from '../worker/compose.ts';
+import { listen as listenApart, metricsAnswers, type Listener } from '../worker/listener.ts';
 import { createClientAddress } from './access/client-address.ts';
 import { createLimits } from './access/limits.ts';
 import { createTokenVerifier } from './access/tokens.ts';
@@ -30,7 +31,7 @@ export interface RunningServer {
 }
 
 /** The API process. Listens at once; Temporal and PostgreSQL may come later.
- * @throws when the port is taken */
+ * @throws when a port is taken */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const changes = new RowChanges();
   const closing = new AbortController();
@@ -71,15 +72,22 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     corsOrigins: config.http.corsOrigins,
     logger: log,
     metrics: parts.metrics,
+    servesMetrics: config.environment === 'local' && config.http.metricsPort === null,
     closing: closing.signal,
   });
   const forgetting = setInterval(() => {
     // What is left is removed the next time, or by another process.
     forgetOldCounts(parts.pool.db).catch(() => log.debug({}, 'old counts of limits are kept'));
   }, FORGET_COUNTS_MS);
+  let apart: Listener | null = null;
   try {
+    const { host, metricsPort: port } = config.http;
+    if (port !== null) {
+      apart = await listenApart('METRICS_PORT', { host, port });
+      apart.answerBy(metricsAnswers(parts.metrics));
+    }
     const { server, url } = await listen(createHttpServer(app.fetch, log), config.http);
-    log.info({ url }, 'API listens');
+    log.info({ url, ...(apart && { metricsUrl: apart.url }) }, 'API listens');
     return {
       url,
       parts,
@@ -88,11 +96,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         closing.abort();
         await drain(server);
         await parts.close();
+        apart?.close();
       },
     };
   } catch (error) {
     clearInterval(forgetting);
     await parts.close();
+    apart?.close();
     throw error;
   }
 }

@@ -11,7 +11,10 @@ interface Answer {
   readonly body: string;
 }
 
-export interface ListenerParts extends Pick<Parts, 'metrics' | 'temporal'> {
+/** What there is at a path; null: nothing. */
+type Answers = (path: string) => Promise<Answer | null>;
+
+export interface WorkerParts extends Pick<Parts, 'metrics' | 'temporal'> {
   /** In bounded time; never throws. */
   readonly database: () => Promise<string>;
 }
@@ -20,24 +23,22 @@ export interface Listener {
   /** `http://host:port` */
   readonly url: string;
   /** To be called at once: requests wait for it. */
-  answerFor(parts: ListenerParts): void;
+  answerBy(answers: Answers): void;
   close(): void;
 }
 
-/** What orchestrators and Prometheus ask a worker; it has no other door. Before there is a worker, so
- * that a taken port ends the process at once.
+/** A port of its own for orchestrators and Prometheus. A worker opens it before there is anything to
+ * end, so that a taken port ends the process at once.
+ * @param variable what names the port
  * @throws PortTaken */
-export async function listen({
-  host,
-  port,
-}: {
-  readonly host: string;
-  readonly port: number;
-}): Promise<Listener> {
+export async function listen(
+  variable: 'WORKER_PORT' | 'METRICS_PORT',
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Listener> {
   const server = createServer();
   const listening = Promise.withResolvers<void>();
   server.once('error', (error: NodeJS.ErrnoException) => {
-    listening.reject(cannotListen('WORKER_PORT', { host, port }, error.code ?? error.message));
+    listening.reject(cannotListen(variable, { host, port }, error.code ?? error.message));
   });
   server.listen({ host, port }, () => listening.resolve());
   await listening.promise;
@@ -45,9 +46,9 @@ export async function listen({
   const at = typeof address === 'object' && address ? address.port : port;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${at}`,
-    answerFor: (parts) =>
+    answerBy: (answers) =>
       void server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-        void serve(parts, request, response);
+        void serve(answers, request, response);
       }),
     close() {
       server.close();
@@ -57,33 +58,39 @@ export async function listen({
   };
 }
 
+/** What Prometheus asks for. */
+export function metricsAnswers(metrics: Parts['metrics']): Answers {
+  return async (path) =>
+    path === '/metrics'
+      ? { status: 200, type: metrics.contentType, body: await metrics.text() }
+      : null;
+}
+
+/** The same, and the health of a worker. It is ready when it can work: PostgreSQL answers and is
+ * migrated, and the worker polls. */
+export function workerAnswers({ metrics, temporal, database }: WorkerParts): Answers {
+  const ofMetrics = metricsAnswers(metrics);
+  return async (path) => {
+    if (path === '/health/live') return json(200, { status: 'ok' });
+    if (path !== '/health/ready') return await ofMetrics(path);
+    const state = await database();
+    const postgres = state === 'current' ? 'ok' : state;
+    const { temporal: there, worker } = temporal.state();
+    const ready = postgres === 'ok' && worker === 'ok';
+    const status = ready ? 'ok' : 'degraded';
+    return json(ready ? 200 : 503, { status, postgres, temporal: there, worker });
+  };
+}
+
 async function serve(
-  parts: ListenerParts,
+  answers: Answers,
   { method, url = '/' }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const [path = '/'] = url.split('?', 1);
   const reads = method === 'GET' || method === 'HEAD';
-  const { status, type, body } = reads ? await answer(parts, path) : NOT_FOUND;
+  const { status, type, body } = (reads ? await answers(path) : null) ?? NOT_FOUND;
   response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
-}
-
-/** Ready when it can work: PostgreSQL answers and is migrated, and the worker polls. */
-async function answer(
-  { metrics, temporal, database }: ListenerParts,
-  path: string,
-): Promise<Answer> {
-  if (path === '/health/live') return json(200, { status: 'ok' });
-  if (path === '/metrics') {
-    return { status: 200, type: metrics.contentType, body: await metrics.text() };
-  }
-  if (path !== '/health/ready') return NOT_FOUND;
-  const state = await database();
-  const postgres = state === 'current' ? 'ok' : state;
-  const { temporal: there, worker } = temporal.state();
-  const ready = postgres === 'ok' && worker === 'ok';
-  const status = ready ? 'ok' : 'degraded';
-  return json(ready ? 200 : 503, { status, postgres, temporal: there, worker });
 }
 
 function json(status: number, body: object): Answer {

@@ -2,17 +2,18 @@ import { ConfigError, parseConfig } from '../src/config.ts';
 import { databaseState } from '../src/db/database-state.ts';
 import { openLog } from '../src/log.ts';
 import { composeParts } from './compose.ts';
-import { listen } from './listener.ts';
+import { listen, workerAnswers } from './listener.ts';
 
 try {
   const config = parseConfig(process.env, 'worker');
   const log = openLog(config.logLevel, 'worker');
   const { host } = config.http;
   const { port } = config.worker;
-  const listener = port === null ? null : await listen({ host, port });
+  const listener = port === null ? null : await listen('WORKER_PORT', { host, port });
   const parts = composeParts(config, { hostsWorker: true, changed: () => undefined, log });
   const { metrics, temporal, pool } = parts;
-  listener?.answerFor({ metrics, temporal, database: () => databaseState(pool.db, log) });
+  const database = () => databaseState(pool.db, log);
+  listener?.answerBy(workerAnswers({ metrics, temporal, database }));
   if (listener) log.info({ url: listener.url }, 'worker listens');
   log.info({ taskQueue: config.temporal.taskQueue }, 'worker started');
   // It answers while activities end, and keeps no process alive after them.

@@ -84,6 +84,8 @@ export interface AppDeps {
   readonly corsOrigins: readonly string[];
   readonly logger: Log;
   readonly metrics: MetricsView;
+  /** Whether `/metrics` is a route of this API, and not on a port of its own. */
+  readonly servesMetrics: boolean;
   /** Aborted when the process drains: waits and streams end at once with what is known. */
   readonly closing: AbortSignal;
   /** Instead of the usual pace and number of receipt streams. */

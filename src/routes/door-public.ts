@@ -35,11 +35,10 @@ function refusedKey(why: Omit<FieldError, 'loc'>): DoorError {
   return new DoorError(422, [{ ...why, loc: ['header', 'idempotency-key'] }]);
 }
 
-/** The pool rejects a value, and does not say to us whose place in the body it is. */
+/** The pool rejected a value, and does not tell which. */
 export function rejectedValue(): DoorError {
-  const error = FAILURES.registration_rejected.publicText;
-  const msg = `Value error, ${error}`;
-  return new DoorError(422, [{ type: 'value_error', loc: ['body'], msg, ctx: { error } }]);
+  const { code, publicText } = FAILURES.registration_rejected;
+  return new DoorError(422, [{ type: code, loc: ['body'], msg: publicText }]);
 }
 
 /** Accepts and starts. @param takenStatus how the door answers for what somebody holds

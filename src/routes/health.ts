@@ -57,7 +57,10 @@ export function mountHealth(api: Api, deps: AppDeps, database: () => Promise<Dat
       return c.json({ status: 'ok', postgres: 'ok', temporal, worker }, 200);
     },
   );
+}
 
+/** For a local stack: elsewhere metrics have a port of their own, since they tell who exists. */
+export function mountMetrics(api: Api, deps: AppDeps): void {
   mountLenient(
     api,
     deps,

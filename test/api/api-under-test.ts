@@ -138,6 +138,7 @@ export async function startApi(): Promise<ApiUnderTest> {
       temporal: () => ({ up: false, polls: false }),
       others: () => '',
     }),
+    servesMetrics: true,
     closing: closing.signal,
   };
   const app = createApp(deps);

@@ -272,6 +272,12 @@ test('health and metrics', async () => {
   );
 });
 
+test('metrics that have a port of their own are not a route here', async () => {
+  const app = api.app({ servesMetrics: false });
+  expect((await api.call('/metrics', { app })).body.code).toBe('not_found');
+  expect((await api.call('/openapi.json', { app })).body.paths).not.toHaveProperty('/metrics');
+});
+
 test('not ready without PostgreSQL, and before it is migrated', async () => {
   const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
   const away = api.app({ db: nowhere.db });

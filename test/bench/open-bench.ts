@@ -126,6 +126,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     secret: (text) => new Secret(text),
     sealing: null,
     corsOrigins: [],
+    servesMetrics: false,
   });
   const { server, port } = await new Promise<{ server: ReturnType<typeof serve>; port: number }>(
     (resolve) => {

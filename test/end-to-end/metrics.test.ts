@@ -10,7 +10,7 @@ let worker: Program & { readonly url: string };
 beforeAll(async () => {
   deployment = await Deployment.make();
   await deployment.setUp();
-  api = await deployment.api({ IN_PROCESS_WORKER: 'false' });
+  api = await deployment.api({ IN_PROCESS_WORKER: 'false', METRICS_PORT: '0' });
   const program = await deployment.worker({ WORKER_PORT: '0' });
   const [, url = ''] = await program.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
   worker = { ...program, url };
@@ -62,7 +62,7 @@ test('endings are counted where they happen: in the worker', async () => {
   expect(shown.value('registrar_cognito_call_duration_seconds_count', { operation })).toBe(5);
   expect(shown.value('registrar_worker_polling')).toBe(1);
 
-  const atApi = await scrape(api.url);
+  const atApi = await scrape(api.metricsUrl);
   const here = { ending: 'completed', door: 'canonical' };
   expect(atApi.value('registrar_registrations_total', here)).toBe(0);
   expect(atApi.value('registrar_worker_polling')).toBe(0);
@@ -78,8 +78,9 @@ test('both processes show the ledger, and the metrics of Temporal’s SDK', asyn
   ]);
   const { body } = await deployment.register(api, 'parked@example.com');
   await deployment.untilStatus(api, String(body['id']), 'roles_pending', 30_000);
-  for (const { url } of [api, await deployment.api({ IN_PROCESS_WORKER: 'true' })]) {
-    const shown = await freshScrape(url);
+  const both = await deployment.api({ IN_PROCESS_WORKER: 'true', METRICS_PORT: '0' });
+  for (const { metricsUrl } of [api, both]) {
+    const shown = await freshScrape(metricsUrl);
     expect(shown.value('registrar_database_up')).toBe(1);
     expect(shown.value('registrar_open_registrations', { status: 'roles_pending' })).toBe(1);
     const code = 'identity_provider_refused';
@@ -123,8 +124,38 @@ test('a worker tells orchestrators that it lives and is ready, and nobody anythi
   expect((await ask('/metrics', 'POST'))[0]).toBe(404);
 });
 
+test('the API serves metrics on METRICS_PORT, and nothing else there', async () => {
+  expect(api.metricsUrl).not.toBe(api.url);
+  const ask = async (url: string) => (await fetch(url)).status;
+  expect(await ask(`${api.metricsUrl}/metrics`)).toBe(200);
+  for (const path of ['/', '/registrations', '/health/ready', '/docs']) {
+    expect(await ask(`${api.metricsUrl}${path}`)).toBe(404);
+  }
+  expect(await ask(`${api.url}/metrics`)).toBe(404);
+});
+
+test.each([
+  ['production', {}, false],
+  ['staging', {}, false],
+  ['local', {}, true],
+  ['local', { METRICS_PORT: '0' }, false],
+])('ENVIRONMENT=%s with %j: metrics on the API’s own port: %s', async (ENVIRONMENT, env, there) => {
+  const another = await deployment.api({ ENVIRONMENT, IN_PROCESS_WORKER: 'false', ...env });
+  expect((await fetch(`${another.url}/metrics`)).status).toBe(there ? 200 : 404);
+  const document = (await (await fetch(`${another.url}/openapi.json`)).json()) as { paths: object };
+  expect(Object.hasOwn(document.paths, '/metrics')).toBe(there);
+});
+
+test('SIGTERM ends an API that serves metrics, with a scraper’s connection kept open', async () => {
+  const ending = await deployment.api({ METRICS_PORT: '0' });
+  await scrape(ending.metricsUrl);
+  ending.signal('SIGTERM');
+  expect(await ending.exit).toEqual({ code: 0, signal: null });
+});
+
 test.each([
   ['WORKER_PORT', 'worker/main.ts'],
+  ['METRICS_PORT', 'src/main.ts'],
   ['PORT', 'src/main.ts'],
 ])('a taken %s is one line, and the process ends', async (variable, entry) => {
   const { port } = new URL(worker.url);

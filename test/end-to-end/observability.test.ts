@@ -46,7 +46,7 @@ let deployment: Deployment;
 beforeAll(async () => {
   deployment = await Deployment.make({ env: { RETRY_BUDGET_SECONDS: '1' } });
   await deployment.setUp();
-  const api = await deployment.api({ IN_PROCESS_WORKER: 'false' });
+  const api = await deployment.api({ IN_PROCESS_WORKER: 'false', METRICS_PORT: '0' });
   const worker = await deployment.worker({ WORKER_PORT: '0' });
   const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
   const operation = 'AdminAddUserToGroup';
@@ -65,7 +65,7 @@ beforeAll(async () => {
     const answer = await deployment.register(api, `${name}@example.com`, { prefer: 'wait=30' });
     expect(answer.status).toBe(status);
   }
-  shown = [await scrape(api.url), await scrape(url)];
+  shown = [await scrape(api.metricsUrl), await scrape(url)];
 });
 afterAll(() => deployment.stop());
 

@@ -47,6 +47,6 @@ test('PostgreSQL logs the values of a unique violation, so the test above can fa
     SELECT gen_random_uuid(), status, email, email_verified, invite, roles,
       requested_by, door, key_scope, request_hash, accepted_at
     FROM registrations WHERE email = ${email}`;
-  await expect(ledger.db.execute(copy)).rejects.toThrow();
+  await expect(ledger.db.execute(copy)).rejects.toMatchObject({ cause: { code: '23505' } });
   expect(await isLogged(`(email)=(${email})`)).toBe(true);
 });

@@ -92,7 +92,8 @@ async function killInTurn(
 
 async function startApi({ host, production }: Stage): Promise<{ child: Child; url: string }> {
   const PORT = String(await anyFreePort());
-  const env = { ...production.env, HOST: '127.0.0.1', PORT };
+  // The port of the file may be taken on this machine.
+  const env = { ...production.env, HOST: '127.0.0.1', PORT, METRICS_PORT: '0' };
   const child = host.start('api', { ...production, env });
   const url = `http://127.0.0.1:${PORT}`;
   await healthy(`${url}/health/ready`);

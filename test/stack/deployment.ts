@@ -32,6 +32,8 @@ export interface Answer {
 
 export interface Api extends Program {
   readonly url: string;
+  /** Where it serves `/metrics`: METRICS_PORT, or its own port. */
+  readonly metricsUrl: string;
 }
 
 /** API and worker processes over real HTTP, with a pool, a database and a queue of their own. */
@@ -98,11 +100,12 @@ export class Deployment {
       by === 'node'
         ? this.#start('src/main.ts', env)
         : this.#keep(startScript('api', { ...this.#env, ...env }));
-    const [, url = ''] = await program.says(/"url":"(http:[^"]+)"/);
+    const listens = /"url":"(http:[^"]+)"(?:,"metricsUrl":"(http:[^"]+)")?,"msg":"API listens"/;
+    const [, url = '', metricsUrl = url] = await program.says(listens);
     if (this.#env['TEMPORAL_ADDRESS'] === inject('temporalAddress')) {
       await program.says(/"Temporal: connected"/);
     }
-    return { ...program, url };
+    return { ...program, url, metricsUrl };
   }
 
   /** The worker process, when it polls. */

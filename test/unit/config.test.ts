@@ -40,6 +40,7 @@ test('the least a production process needs, and every default', () => {
       corsOrigins: [],
       trustedProxies: 0,
       registerLimitPerMinute: 10,
+      metricsPort: null,
       signupMode: 'sync',
     },
     temporal: {
@@ -82,6 +83,8 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ['PORT', '70000', 'from 0 to 65535'],
   ['PORT', '3000x', 'a whole number'],
   ['WORKER_PORT', '65536', 'from 0 to 65535'],
+  ['METRICS_PORT', '65536', 'from 0 to 65535'],
+  ['METRICS_PORT', '3000', 'the same as PORT'],
   ['ENVIRONMENT', 'dev', 'one of production, staging, local'],
   ['DOORS', 'users,front', '"front" is none of users, step'],
   ['DATABASE_URL', 'mysql://x', 'postgres:'],

@@ -52,32 +52,16 @@ test.each([
   ['sign-up', doorUsername],
 ])('a username, %s: the document and the check say the same', (_door, field) => {
   const form = new RegExp(documented(field).pattern, 'u');
-  const unit = fc.constantFrom(
-    ...[
-      'a',
-      'Z',
-      '0',
-      '.',
-      '_',
-      '-',
-      ' ',
-      '\t',
-      '\u00a0',
-      '\ufeff',
-      '\u0085',
-      '@',
-      'é',
-      'ａ',
-      '\u200b',
-    ],
-  );
+  const letters = ['a', 'Z', '0', '.', '_', '-', '@', 'é', 'ａ', '\u200b'];
+  const blanks = [' ', '\t', '\u00a0', '\ufeff', '\u0085'];
+  const unit = fc.constantFrom(...letters, ...blanks);
   const fitting = fc.stringMatching(/^ ?[A-Za-z0-9._-]{1,55} ?$/);
   const sent = fc.oneof(fitting, fc.string({ unit, maxLength: 6 }), fc.string({ unit: 'binary' }));
   fc.assert(
     fc.property(sent, (value) => {
-      const result = field.safeParse(value);
-      expect(result.success).toBe(form.test(value));
-      if (result.success) expect(result.data).toMatch(/^[A-Za-z0-9._-]{3,50}$/);
+      const { success, data } = field.safeParse(value);
+      expect(success).toBe(form.test(value));
+      expect(success).toBe(/^[A-Za-z0-9._-]{3,50}$/.test(data ?? ''));
     }),
   );
 });
