@@ -14,6 +14,7 @@ export function toRegistration(row: RegistrationRow): Registration {
     invitationStatus,
     invitationSentAt,
     invitationExpiresAt,
+    invitationFailure,
     keyScope: _keyScope,
     requestHash: _requestHash,
     sweptAt: _sweptAt,
@@ -30,6 +31,7 @@ export function toRegistration(row: RegistrationRow): Registration {
       status: invitationStatus,
       sentAt: invitationSentAt,
       expiresAt: invitationExpiresAt,
+      failure: invitationFailure,
     },
   };
 }

@@ -38,6 +38,7 @@ export function toReceipt(
       status: row.invitation.status,
       sentAt: iso(row.invitation.sentAt),
       expiresAt: iso(row.invitation.expiresAt),
+      failure: row.invitation.failure && toFailure(row.invitation.failure),
     },
     requestedBy: row.requestedBy,
     door: row.door,

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { requestHashOf } from '../../src/ledger/accept.ts';
 import { acceptQuietly } from '../../src/ledger/accept-quietly.ts';
-import { requestInvitation } from '../../src/ledger/outbox.ts';
+import { requestInvitation } from '../../src/ledger/request-invitation.ts';
 import { Ledger } from './ledger-under-test.ts';
 
 /** What anybody may ask for again and again must not cost more with every registration of the past. */
