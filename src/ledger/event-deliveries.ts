@@ -41,12 +41,14 @@ export interface Adopted {
  * Gives each destination a delivery of every event from a place on that has none: written before
  * the destination was configured, or by a process that did not know of it. Repeatable.
  * @param limit how many events are looked at
+ * @param before only events that occurred before this time
  */
 export async function adoptEvents(
   db: Database,
   destinations: readonly EventDestination[],
   from: OutboxPlace,
   limit: number,
+  before: Date | null = null,
 ): Promise<Adopted> {
   return await atEdge(async () => {
     const [page] = await db.execute<{
@@ -59,6 +61,7 @@ export async function adoptEvents(
         SELECT id, occurred_at FROM outbox
         WHERE kind <> 'invitation'
           AND (occurred_at, id) > (${from.occurredAt}::timestamptz, ${from.id}::uuid)
+          AND occurred_at < ${before?.toISOString() ?? 'infinity'}::timestamptz
         ORDER BY occurred_at, id LIMIT ${limit}
       ), adopted AS (
         INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at)
