@@ -1,6 +1,6 @@
-import { NativeConnection } from '@temporalio/worker';
 import { cognitoClient } from '../activities/cognito.ts';
 import type { Config } from '../src/config.ts';
+import { connectTemporal } from '../worker/temporal-connection.ts';
 import type { Change } from './change.ts';
 import { cognitoChanges } from './cognito-changes.ts';
 import { temporalChanges } from './temporal-changes.ts';
@@ -19,7 +19,7 @@ export interface SetupOptions {
  * @returns how many changes were missing
  */
 export async function runSetup(config: Config, options: SetupOptions): Promise<number> {
-  const connection = await NativeConnection.connect(config.temporal.connection);
+  const connection = await connectTemporal(config.temporal);
   const client = cognitoClient(config.cognito);
   try {
     const changes: Change[] = [];

@@ -152,6 +152,8 @@ const CLIENT_MAKERS = [
   'worker/compose.ts',
   'worker/supervise.ts',
   'worker/sweep-once.ts',
+  // What its errors say.
+  'worker/temporal-connection.ts',
   'worker/verify-replay.ts',
   // Reads runs, whoever made them.
   'worker/replay.ts',
