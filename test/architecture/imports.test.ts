@@ -151,6 +151,7 @@ const TABLE: readonly Row[] = [
 const CLIENT_MAKERS = [
   'worker/compose.ts',
   'worker/supervise.ts',
+  'worker/status.ts',
   'worker/sweep-once.ts',
   // What its errors say.
   'worker/temporal-connection.ts',
