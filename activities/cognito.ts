@@ -23,6 +23,9 @@ export const MARK_ATTRIBUTE = 'custom:registration_id';
 /** A call that gets no answer is given up after this; an activity's attempt has 5 s. */
 export const REQUEST_TIMEOUT_MS = 4000;
 
+/** Cognito answers RESEND when the mail is handed over, which may take longer than any other call. */
+export const INVITATION_TIMEOUT_MS = 15_000;
+
 /** Of users and of groups; Cognito gives no more at once. */
 const LARGEST_PAGE = 60;
 
@@ -198,17 +201,21 @@ export function createCognito(
         return names;
       }),
     sendInvitation: (username, signal) =>
-      atProvider(signal, async (abortSignal) => {
-        await client.send(
-          new AdminCreateUserCommand({
-            ...pool,
-            Username: username,
-            MessageAction: 'RESEND',
-            DesiredDeliveryMediums: ['EMAIL'],
-          }),
-          { abortSignal },
-        );
-      }),
+      atProvider(
+        signal,
+        async (abortSignal) => {
+          await client.send(
+            new AdminCreateUserCommand({
+              ...pool,
+              Username: username,
+              MessageAction: 'RESEND',
+              DesiredDeliveryMediums: ['EMAIL'],
+            }),
+            { abortSignal, requestTimeout: INVITATION_TIMEOUT_MS },
+          );
+        },
+        INVITATION_TIMEOUT_MS,
+      ),
     listRoles: (signal) =>
       atProvider(signal, async (abortSignal) => {
         const roles: Role[] = [];
@@ -249,9 +256,10 @@ export function createCognito(
 async function atProvider<T>(
   signal: AbortSignal,
   call: (signal: AbortSignal) => Promise<T>,
+  timeoutMs = REQUEST_TIMEOUT_MS,
 ): Promise<T> {
   try {
-    return await call(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]));
+    return await call(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
   } catch (error) {
     throw toProviderError(error);
   }

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { type Config, parseConfig, parseMigrationUrl } from '../src/config.ts';
 import { configWarnings } from '../src/config-warnings.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { migrationState } from '../src/db/migrate.ts';
-import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
 import { readIfThere, writeFileSafely } from './files.ts';
 import { tokenOf } from './person.ts';
 import { expectFree, freePortFrom, onFreePort } from './ports.ts';
-import { type Progress, reasonOf } from './progress.ts';
+import type { Progress } from './progress.ts';
 import { homeOf, SEALING_KEY_FILE } from './home.ts';
+import { readFaultPlan } from './read-fault-plan.ts';
 import { isFull } from './room.ts';
 import { damaged, databaseError, noRoom } from './state-error.ts';
 import { type Stack, startStack } from './stack.ts';
@@ -56,7 +55,7 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   const { env, log } = options;
   env['ENVIRONMENT'] ||= 'local';
   env['DOORS'] ||= ALL_DOORS;
-  const rules = options.faults === undefined ? [] : await loadPlan(options.faults);
+  const rules = options.faults === undefined ? [] : await readFaultPlan(options.faults);
   const home = resolve(homeOf(env));
   const choosesPort = !env['PORT'];
   // Before anything starts: what is wrong already will not get right.
@@ -117,14 +116,6 @@ async function onChosenPort<T>(env: NodeJS.ProcessEnv, serve: () => Promise<T>):
     env['PORT'] = String(port);
     return serve();
   });
-}
-
-async function loadPlan(path: string): Promise<Rule[]> {
-  try {
-    return parseFaultPlan(JSON.parse(await readFile(path, 'utf8')));
-  } catch (error) {
-    throw new Error(`--faults ${path}: ${reasonOf(error)}`, { cause: error });
-  }
 }
 
 function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined> {

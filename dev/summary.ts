@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../src/config.ts';
 import type { Part } from './parts.ts';
@@ -8,6 +9,11 @@ const TITLES: Readonly<Record<Part['name'], string>> = {
   postgres: 'PostgreSQL',
   cognito: 'Cognito',
 };
+
+/** An address that no earlier start has printed: the state stays, and with it who was registered. */
+function newAddress(): string {
+  return `user-${randomBytes(4).toString('hex')}@example.com`;
+}
 
 /** What `npm start` prints: what runs, whose it is, where, and a command to paste. */
 export function summaryOf(
@@ -30,7 +36,7 @@ export function summaryOf(
     `curl -sS -X POST ${api}/registrations`,
     `-H 'authorization: Bearer ${bearer ?? '<an access token of your pool>'}'`,
     `-H 'content-type: application/json' -H 'prefer: wait=10'`,
-    `-d '{"email":"ada@example.com","roles":["viewer"]}'`,
+    `-d '{"email":"${newAddress()}","roles":["viewer"]}'`,
   ].join(' ');
   return [
     '',

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import { ConfigError, parseConfig } from '../src/config.ts';
+import { parseConfig } from '../src/config.ts';
 import { normaliseEmail } from '../src/domain/email.ts';
+import { failCommand } from '../worker/fail-command.ts';
 import { runSetup } from './setup.ts';
 
 function print(line: string): void {
@@ -27,10 +28,5 @@ try {
   if (!values.check) print(missing === 0 ? 'Nothing was missing.' : 'Done.');
   else if (missing + unsafe > 0) process.exitCode = 1;
 } catch (error) {
-  const lines =
-    error instanceof ConfigError
-      ? error.lines
-      : [error instanceof Error ? error.message : 'Setup failed.'];
-  process.stderr.write(`${lines.join('\n')}\n`);
-  process.exitCode = 1;
+  failCommand(error, process.env);
 }

@@ -1,6 +1,6 @@
-import { NativeConnection } from '@temporalio/worker';
 import { cognitoClient } from '../activities/cognito.ts';
 import type { Config } from '../src/config.ts';
+import { connectTemporal } from '../worker/temporal-connection.ts';
 import type { Change } from './change.ts';
 import { cognitoChanges } from './cognito-changes.ts';
 import { temporalChanges } from './temporal-changes.ts';
@@ -22,7 +22,7 @@ export async function runSetup(
   config: Config,
   options: SetupOptions,
 ): Promise<{ missing: number; unsafe: number }> {
-  const connection = await NativeConnection.connect(config.temporal.connection);
+  const connection = await connectTemporal(config.temporal);
   const client = cognitoClient(config.cognito);
   try {
     const changes: Change[] = [];

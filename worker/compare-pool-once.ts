@@ -3,9 +3,10 @@ import { pino } from 'pino';
 import { cognitoClient, createCognito } from '../activities/cognito.ts';
 import { comparePool, isClean } from '../activities/compare-pool.ts';
 import { ledgerSightings, sightingsInMemory } from '../activities/sightings.ts';
-import { ConfigError, parseConfig } from '../src/config.ts';
+import { parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { openLog } from '../src/log.ts';
+import { failCommand } from './fail-command.ts';
 
 /** 0: they agree; 1: the comparison failed; this: they differ. */
 const DIFFERENT = 2;
@@ -33,10 +34,5 @@ try {
     await pool.close();
   }
 } catch (error) {
-  const lines =
-    error instanceof ConfigError
-      ? error.lines
-      : [error instanceof Error ? error.message : 'The comparison failed.'];
-  process.stderr.write(`${lines.join('\n')}\n`);
-  process.exitCode = 1;
+  failCommand(error, process.env);
 }

@@ -47,6 +47,18 @@ export function supervise(options: SupervisedOptions): Supervised {
   let failures = 0;
   let worker: Worker | null = null;
   let answers = false;
+  /** It was there, and does not answer. */
+  let lost = false;
+  const address = options.connect.address ?? '';
+
+  /** Said once when it is lost and once when it is back, however often it is asked between. */
+  function noteAnswer(answered: boolean): void {
+    answers = answered;
+    if (answered === !lost) return;
+    lost = !answered;
+    if (lost) options.log.warn({ address }, 'Temporal: lost, does not answer');
+    else options.log.info({ address }, 'Temporal: back');
+  }
 
   // A connection repairs itself and tells nobody that its server is away.
   async function probe(connection: NativeConnection, ended: AbortSignal): Promise<void> {
@@ -56,7 +68,9 @@ export function supervise(options: SupervisedOptions): Supervised {
         () => false,
       );
       const timer = delay(PROBE_MS, false, { signal: ended }).catch(() => false);
-      answers = await Promise.race([asked, timer]);
+      const answered = await Promise.race([asked, timer]);
+      if (ended.aborted) return;
+      noteAnswer(answered);
       await timer;
     }
   }
@@ -71,12 +85,12 @@ export function supervise(options: SupervisedOptions): Supervised {
         throw new Error('search attribute RegistrationStatus is missing: run `npm run setup`');
       }
       client = new Client({ connection, namespace: options.namespace });
-      answers = true;
       stage = 'creation';
       // Otherwise it would be said with every attempt to make the worker.
-      if (failedAt !== stage) {
+      if (failedAt !== stage && !lost) {
         options.log.info({ namespace: options.namespace }, 'Temporal: connected');
       }
+      noteAnswer(true);
       void probe(connection, AbortSignal.any([ended.signal, stopping.signal]));
       if (options.createWorker) {
         worker = await options.createWorker(connection);
@@ -105,7 +119,8 @@ export function supervise(options: SupervisedOptions): Supervised {
         await once();
       } catch (error) {
         const reason = error instanceof Error ? error.message : 'unknown';
-        failures = stage === failedAt ? failures + 1 : 0;
+        const saidAlready = lost && stage === 'connection' ? 1 : 0;
+        failures = stage === failedAt ? failures + 1 : saidAlready;
         failedAt = stage;
         // Tried every second: said at once, and then once a minute.
         if (failures % SAID_EVERY === 0) options.log.warn({ reason }, FAILED[stage]);

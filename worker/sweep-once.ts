@@ -1,21 +1,22 @@
 import { parseArgs } from 'node:util';
 import { Client } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 import { cognitoClient, createCognito } from '../activities/cognito.ts';
 import { createQuotas } from '../activities/quota.ts';
 import { sweep } from '../activities/sweep.ts';
-import { ConfigError, parseConfig } from '../src/config.ts';
+import { parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { openLog } from '../src/log.ts';
 import { NO_TALLY } from '../src/domain/tally.ts';
 import { createRuns } from '../src/temporal/runs.ts';
+import { failCommand } from './fail-command.ts';
+import { connectTemporal } from './temporal-connection.ts';
 
 try {
   const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } });
   const config = parseConfig(process.env, 'worker');
   const log = openLog(config.logLevel, 'sweep', pino.destination(2));
-  const connection = await NativeConnection.connect(config.temporal.connection);
+  const connection = await connectTemporal(config.temporal);
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const { taskQueue } = config.temporal;
   const pool = openDatabase(config.database.url, 10);
@@ -39,10 +40,5 @@ try {
     await connection.close();
   }
 } catch (error) {
-  const lines =
-    error instanceof ConfigError
-      ? error.lines
-      : [error instanceof Error ? error.message : 'The sweep failed.'];
-  process.stderr.write(`${lines.join('\n')}\n`);
-  process.exitCode = 1;
+  failCommand(error, process.env);
 }

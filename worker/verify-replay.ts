@@ -1,14 +1,11 @@
 import { parseArgs } from 'node:util';
 import { Client } from '@temporalio/client';
-import {
-  DefaultLogger,
-  makeTelemetryFilterString,
-  NativeConnection,
-  Runtime,
-} from '@temporalio/worker';
-import { ConfigError, parseTemporalSettings } from '../src/config.ts';
+import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import { parseTemporalSettings } from '../src/config.ts';
 import { workflowBundle } from './bundle.ts';
+import { failCommand } from './fail-command.ts';
 import { replayLatest } from './replay.ts';
+import { connectTemporal } from './temporal-connection.ts';
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -20,13 +17,14 @@ try {
   if (!Number.isSafeInteger(last) || last < 1) {
     throw new Error(`--last: a whole number from 1 is wanted, not "${values.last}"`);
   }
-  const { connection: connect, namespace, taskQueue } = parseTemporalSettings(process.env);
+  const temporal = parseTemporalSettings(process.env);
+  const { namespace, taskQueue } = temporal;
   // What the SDK has to say of a misfit comes back as the misfit's reason.
   Runtime.install({
     logger: new DefaultLogger('ERROR', () => undefined),
     telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
   });
-  const connection = await NativeConnection.connect(connect);
+  const connection = await connectTemporal(temporal);
   try {
     const client = new Client({ connection, namespace });
     const options = { taskQueue, last, workflowBundle: await workflowBundle() };
@@ -41,8 +39,5 @@ try {
     await connection.close();
   }
 } catch (error) {
-  const reason = error instanceof Error ? error.message : 'unknown';
-  const lines = error instanceof ConfigError ? error.lines : [`verify-replay failed: ${reason}`];
-  process.stderr.write(`${lines.join('\n')}\n`);
-  process.exitCode = 1;
+  failCommand(error, process.env);
 }

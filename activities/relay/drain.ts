@@ -20,26 +20,57 @@ export interface DrainDeps {
 
 /** A destination that is switched on is told what has occurred since: older events wait for
  * `npm run redeliver`, so that nobody is told a year at once by mistake. */
-const ADOPTED_DAYS = 7;
+const ADOPTED_MS = 7 * 86_400_000;
 /** Longer than a transaction lasts and clocks differ: by then an event of this moment is to be seen. */
 const FRESH_MS = 120_000;
 const ADOPTED_AT_ONCE = 1000;
 
-/** Gives every event its deliveries: first those of the last days, then what comes. */
-export async function adopt(
+/**
+ * Gives every event its deliveries: what comes, and beside it once those of the last days, so that
+ * a fresh event does not wait until the pages of a week are through.
+ * @returns the two loops
+ */
+export function adopt(
+  deps: DrainDeps,
+  destinations: readonly Destination[],
+  over: AbortSignal,
+): Promise<void>[] {
+  // The two meet here and do not overlap, so neither waits for the other's rows.
+  const boundary = new Date(Date.now() - FRESH_MS);
+  return [
+    adoptFresh(deps, destinations, boundary, over),
+    adoptPast(deps, destinations, boundary, over),
+  ];
+}
+
+async function adoptFresh(
   { db }: DrainDeps,
   destinations: readonly Destination[],
+  boundary: Date,
   over: AbortSignal,
 ): Promise<void> {
   const names = destinations.map(({ name }) => name);
-  let sinceMs = ADOPTED_DAYS * 86_400_000;
+  let since = boundary;
   while (!over.aborted) {
-    let from: OutboxPlace | null = outboxFrom(new Date(Date.now() - sinceMs));
+    let from: OutboxPlace | null = outboxFrom(since);
     while (from && !over.aborted) {
       ({ next: from } = await adoptEvents(db, names, from, ADOPTED_AT_ONCE));
     }
-    sinceMs = FRESH_MS;
     await pause(POLL_MS, over);
+    since = new Date(Date.now() - FRESH_MS);
+  }
+}
+
+async function adoptPast(
+  { db }: DrainDeps,
+  destinations: readonly Destination[],
+  boundary: Date,
+  over: AbortSignal,
+): Promise<void> {
+  const names = destinations.map(({ name }) => name);
+  let from: OutboxPlace | null = outboxFrom(new Date(boundary.getTime() - ADOPTED_MS));
+  while (from && !over.aborted) {
+    ({ next: from } = await adoptEvents(db, names, from, ADOPTED_AT_ONCE, boundary));
   }
 }
 

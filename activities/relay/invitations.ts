@@ -1,20 +1,23 @@
 import type { Database } from '../../src/db/client.ts';
 import { FAILURES } from '../../src/domain/failure.ts';
 import {
+  claimInvitation,
   deferInvitation,
-  claimInvitations,
+  giveUpInvitation,
   noteInvitation,
+  noteInvitationUnanswered,
   type DueInvitation,
 } from '../../src/ledger/outbox.ts';
 import { classify } from '../classify.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider } from '../cognito.ts';
+import { INVITATION_TIMEOUT_MS, type IdentityProvider } from '../cognito.ts';
 import { ProviderError } from '../provider-error.ts';
 import type { StepLog } from '../step-context.ts';
 import { pause, POLL_MS } from './pause.ts';
 
-const BATCH = 20;
-/** Longer than a batch takes: who claims and dies is followed by another after this. */
-const CLAIM_MS = 120_000;
+/** The call, and before it the wait for its turn in the quota. */
+const ATTEMPT_MS = INVITATION_TIMEOUT_MS + 5000;
+/** Each attempt without a reply may have sent a mail and replaced the temporary password. */
+const MAX_UNANSWERED = 3;
 /** Slow: 5 s, doubling, at most an hour apart. The default mailer's quota is counted in days. */
 const FIRST_DELAY_MS = 5000;
 const MAX_DELAY_MS = 3_600_000;
@@ -30,23 +33,29 @@ export interface InvitationDeps {
 /** Sends the invitations of the outbox. */
 export async function sendInvitations(deps: InvitationDeps, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
-    const due = await claimInvitations(deps.db, BATCH, CLAIM_MS);
-    for (const invitation of due) {
-      if (over.aborted) return;
-      await deliver(deps, invitation);
-    }
-    if (due.length < BATCH) await pause(POLL_MS, over);
+    // One at a time: a claim counts as an attempt, and what is left behind it stays due.
+    const due = await claimInvitation(deps.db);
+    if (due) await deliver(deps, due);
+    else await pause(POLL_MS, over);
   }
 }
 
 /** One attempt to send one invitation. */
 async function deliver(deps: InvitationDeps, due: DueInvitation): Promise<void> {
-  try {
-    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-    await deps.provider.sendInvitation(due.cognitoUsername, signal);
-    await noteInvitation(deps.db, due, 'mailed');
-  } catch (thrown) {
-    await notDelivered(deps, due, thrown);
+  const { cognitoUsername } = due;
+  if (cognitoUsername === null) {
+    await noteInvitation(deps.db, due, 'not_needed');
+  } else if (due.unanswered > MAX_UNANSWERED) {
+    // The process that made the last attempt died with it.
+    await giveUp(deps, due);
+  } else {
+    try {
+      const signal = AbortSignal.timeout(ATTEMPT_MS);
+      await deps.provider.sendInvitation(cognitoUsername, signal);
+      await noteInvitation(deps.db, due, 'mailed');
+    } catch (thrown) {
+      await notDelivered(deps, due, thrown);
+    }
   }
   deps.changed(due.registrationId);
 }
@@ -69,7 +78,19 @@ async function notDelivered(
     await noteInvitation(deps.db, due, 'not_needed');
     return;
   }
+  const { code } = FAILURES[verdict.failure];
+  if (verdict.failure === 'reply_lost') {
+    deps.log.warn({ ...fields, unanswered: due.unanswered }, 'invitation without a reply');
+    if (due.unanswered < MAX_UNANSWERED) await noteInvitationUnanswered(deps.db, due, code);
+    else await giveUp(deps, due);
+    return;
+  }
   deps.log.warn(fields, 'invitation deferred');
   const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(due.attempts, 20));
-  await deferInvitation(deps.db, due, FAILURES[verdict.failure].code, delayMs);
+  await deferInvitation(deps.db, due, code, delayMs);
+}
+
+async function giveUp(deps: InvitationDeps, due: DueInvitation): Promise<void> {
+  deps.log.error({ registrationId: due.registrationId }, 'invitation given up');
+  await giveUpInvitation(deps.db, due, FAILURES.reply_lost.code);
 }

@@ -36,7 +36,7 @@ export async function relay(deps: RelayDeps, heartbeat: () => void): Promise<voi
     const destinations = deps.destinations();
     const loops = [
       sendInvitations(deps, over),
-      ...(destinations.length > 0 ? [adopt(deps, destinations, over)] : []),
+      ...(destinations.length > 0 ? adopt(deps, destinations, over) : []),
       ...destinations.map((destination) => drain(deps, destination, over)),
     ];
     try {

@@ -115,6 +115,8 @@ export const registrations = pgTable(
       .default('none'),
     invitationSentAt: at('invitation_sent_at'),
     invitationExpiresAt: at('invitation_expires_at'),
+    /** Why it is not sent again by itself. */
+    invitationFailure: jsonb('invitation_failure').$type<PublicFailure>(),
     acceptedAt: at('accepted_at').notNull(),
     finishedAt: at('finished_at'),
     parkedAt: at('parked_at'),
@@ -252,7 +254,10 @@ export const outbox = pgTable(
     kind: text('kind').$type<'invitation' | UserEventType>().notNull(),
     occurredAt: at('occurred_at').notNull(),
   },
-  (t) => [index('outbox_events').on(t.occurredAt, t.id).where(sql.raw(`kind <> 'invitation'`))],
+  (t) => [
+    index('outbox_events').on(t.occurredAt, t.id).where(sql.raw(`kind <> 'invitation'`)),
+    index('outbox_invitations').on(t.registrationId).where(sql.raw(`kind = 'invitation'`)),
+  ],
 );
 
 /** Per destination, whether it was told. A row that was given up is not tried again by itself. */
@@ -264,7 +269,11 @@ export const outboxDeliveries = pgTable(
       .references(() => outbox.id, { onDelete: 'cascade' }),
     destination: text('destination').$type<'amqp' | 'webhook' | 'cognito-mail'>().notNull(),
     attempts: integer('attempts').notNull().default(0),
+    /** Of a mail: attempts whose reply is outstanding or lost. */
+    unanswered: integer('unanswered').notNull().default(0),
     nextAttemptAt: at('next_attempt_at').notNull(),
+    /** When the latest attempt began that sent a mail, or may have. */
+    mailAttemptedAt: at('mail_attempted_at'),
     deliveredAt: at('delivered_at'),
     givenUpAt: at('given_up_at'),
     lastError: text('last_error'),

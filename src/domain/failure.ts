@@ -208,6 +208,12 @@ export const FAILURES = {
   ),
 
   // What waits for a person or the schedule.
+  mail_unconfirmed: parked(
+    'mail_unconfirmed',
+    'Invitation not confirmed',
+    'The identity provider never answered whether the invitation was sent; it is not sent again by itself.',
+    'Ask the person whether a mail has arrived: the latest one holds the valid password. `POST /registrations/{id}/invitation` sends a new one.',
+  ),
   provider_unavailable_parked: parked(
     'identity_provider_unavailable',
     'Parked: identity provider unavailable',

@@ -41,6 +41,8 @@ export interface Invitation {
   readonly status: 'none' | 'pending' | 'sent';
   readonly sentAt: Date | null;
   readonly expiresAt: Date | null;
+  /** Why it is not sent again by itself; null while it is, and once it was sent. */
+  readonly failure: PublicFailure | null;
 }
 
 /** One row of the ledger, parsed. Times are UTC. */

@@ -1,10 +1,11 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import type { UserEvent, UserEventType } from '../domain/user-event.ts';
 import { atEdge } from './database-error.ts';
 
 /** Where events go; the invitation's mail is no event. */
 export type EventDestination = 'amqp' | 'webhook';
+export type OutboxDestination = EventDestination | 'cognito-mail';
 
 export interface DueEvent extends UserEvent {
   /** Attempts that have failed. */
@@ -41,12 +42,14 @@ export interface Adopted {
  * Gives each destination a delivery of every event from a place on that has none: written before
  * the destination was configured, or by a process that did not know of it. Repeatable.
  * @param limit how many events are looked at
+ * @param before only events that occurred before this time
  */
 export async function adoptEvents(
   db: Database,
   destinations: readonly EventDestination[],
   from: OutboxPlace,
   limit: number,
+  before: Date | null = null,
 ): Promise<Adopted> {
   return await atEdge(async () => {
     const [page] = await db.execute<{
@@ -59,6 +62,7 @@ export async function adoptEvents(
         SELECT id, occurred_at FROM outbox
         WHERE kind <> 'invitation'
           AND (occurred_at, id) > (${from.occurredAt}::timestamptz, ${from.id}::uuid)
+          AND occurred_at < ${before?.toISOString() ?? 'infinity'}::timestamptz
         ORDER BY occurred_at, id LIMIT ${limit}
       ), adopted AS (
         INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at)
@@ -147,7 +151,8 @@ export async function noteEventsFailed(
   );
 }
 
-export interface GivenUpOptions {
+export interface RedeliverOptions {
+  /** Only of what occurred since. */
   readonly since: Date | null;
   readonly limit: number;
 }
@@ -156,16 +161,39 @@ export interface GivenUpOptions {
 export async function reviveEvents(
   db: Database,
   destination: EventDestination,
-  { since, limit }: GivenUpOptions,
+  options: RedeliverOptions,
+): Promise<number> {
+  return await makeDue(db, destination, options, sql`given_up_at IS NOT NULL`);
+}
+
+/**
+ * Makes deliveries that wait for their next attempt due at once, with all their attempts. An
+ * invitation that may have been mailed without a reply is left: it would be mailed again.
+ * @returns how many
+ */
+export async function hastenDeliveries(
+  db: Database,
+  destination: OutboxDestination,
+  options: RedeliverOptions,
+): Promise<number> {
+  const waiting = sql`delivered_at IS NULL AND given_up_at IS NULL
+    AND next_attempt_at > now() AND mail_attempted_at IS NULL`;
+  return await makeDue(db, destination, options, waiting);
+}
+
+async function makeDue(
+  db: Database,
+  destination: OutboxDestination,
+  { since, limit }: RedeliverOptions,
+  which: SQL,
 ): Promise<number> {
   const rows = await atEdge(() =>
     db.execute(sql`UPDATE outbox_deliveries
       SET given_up_at = NULL, attempts = 0, next_attempt_at = now()
-      WHERE destination = ${destination} AND given_up_at IS NOT NULL AND outbox_id IN (
-        SELECT d.outbox_id FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
-        WHERE d.destination = ${destination} AND d.given_up_at IS NOT NULL
-          AND (${since?.toISOString() ?? null}::timestamptz IS NULL
-            OR o.occurred_at >= ${since?.toISOString() ?? null}::timestamptz)
+      WHERE destination = ${destination} AND ${which} AND outbox_id IN (
+        SELECT outbox_id FROM outbox_deliveries JOIN outbox o ON o.id = outbox_id
+        WHERE destination = ${destination} AND ${which}
+          AND o.occurred_at >= ${since?.toISOString() ?? '-infinity'}::timestamptz
         LIMIT ${limit})
       RETURNING 1`),
   );
@@ -182,7 +210,7 @@ export interface EventCounts {
 /** What a destination has not been told. */
 export async function countEvents(
   db: Database,
-  destination: EventDestination,
+  destination: OutboxDestination,
   since: Date | null,
 ): Promise<EventCounts> {
   return await atEdge(async () => {

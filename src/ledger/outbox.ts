@@ -1,100 +1,67 @@
-import { randomUUID } from 'node:crypto';
-import { and, eq, sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
 import { outboxDeliveries, registrations } from '../db/schema.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
-import type { Registration } from '../domain/registration.ts';
+import { publicFailure } from '../domain/failure.ts';
 import { append } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
-import { ROW, toRegistration } from './row.ts';
-import { queueInvitation } from './run.ts';
 
 /** Temporary passwords expire after 7 days. */
 const INVITATION_DAYS = 7;
+/** Seconds until an attempt without a reply is repeated. Far longer than a call lasts: a second
+ * relay, or one that lost its lock and does not know it, sends nobody a second mail. */
+const UNANSWERED_WAIT_S = 3600;
 
 export interface DueInvitation {
   readonly outboxId: string;
   readonly registrationId: string;
-  readonly cognitoUsername: string;
+  /** null: there is nobody in the pool to invite. */
+  readonly cognitoUsername: string | null;
   readonly attempts: number;
+  /** Attempts without a reply, with the one that this claim begins. */
+  readonly unanswered: number;
   readonly userCreatedAt: Date | null;
 }
 
-/** Queues the invitation again. The caller has checked that one is due. */
-export async function requestInvitation(
-  db: Database,
-  id: string,
-  { actor }: { readonly actor: string },
-): Promise<Registration> {
-  return await atEdge(() =>
-    db.transaction(async (tx) => {
-      const now = new Date();
-      const [row] = await tx
-        .update(registrations)
-        .set({ invitationStatus: 'pending' })
-        .where(and(eq(registrations.id, id), eq(registrations.status, 'completed')))
-        .returning(ROW);
-      if (!row) throw new Error(`no completed row for registration ${id}`);
-      // One that still waits would be sent as well: a person gets one mail for one wish.
-      await tx.execute(sql`UPDATE outbox_deliveries d SET delivered_at = ${now.toISOString()}, last_error = 'superseded'
-        FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${id}::uuid
-        AND d.destination = 'cognito-mail' AND d.delivered_at IS NULL AND d.given_up_at IS NULL`);
-      await queueInvitation(tx, id, now);
-      await append(tx, {
-        event: 'invitation.requested',
-        registrationId: id,
-        userId: row.userId,
-        actor,
-        key: randomUUID(),
-      });
-      return toRegistration(row);
-    }),
-  );
-}
-
 /**
- * Invitations that are due, oldest first, claimed for `claimMs`: a second relay, or one that lost its
- * lease and does not know it, sends nobody a second mail.
+ * Claims the invitation that has been due longest, and counts the attempt that begins now as
+ * unanswered: whatever becomes of this process, the mail may have gone out.
+ * @returns null when none is due
  */
-export async function claimInvitations(
-  db: Database,
-  limit: number,
-  claimMs: number,
-): Promise<DueInvitation[]> {
+export async function claimInvitation(db: Database): Promise<DueInvitation | null> {
   return await atEdge(async () => {
-    const rows = await db.execute<{
+    const [row] = await db.execute<{
       outbox_id: string;
       registration_id: string;
       cognito_username: string | null;
       attempts: number;
+      unanswered: number;
       user_created_at: string | null;
     }>(sql`WITH due AS (
         SELECT outbox_id, destination FROM outbox_deliveries
         WHERE destination = 'cognito-mail' AND delivered_at IS NULL AND given_up_at IS NULL
           AND next_attempt_at <= now()
-        ORDER BY next_attempt_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
+        ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
       ), claimed AS (
         UPDATE outbox_deliveries d
-        SET next_attempt_at = now() + make_interval(secs => ${claimMs / 1000})
+        SET unanswered = unanswered + 1, mail_attempted_at = now(),
+          next_attempt_at = now() + make_interval(secs => ${UNANSWERED_WAIT_S})
         FROM due WHERE d.outbox_id = due.outbox_id AND d.destination = due.destination
-        RETURNING d.outbox_id, d.attempts
+        RETURNING d.outbox_id, d.attempts, d.unanswered
       )
-      SELECT c.outbox_id, c.attempts, o.registration_id, r.cognito_username, r.user_created_at
+      SELECT c.outbox_id, c.attempts, c.unanswered, o.registration_id, r.cognito_username,
+        r.user_created_at
       FROM claimed c JOIN outbox o ON o.id = c.outbox_id
-      JOIN registrations r ON r.id = o.registration_id ORDER BY o.occurred_at`);
-    return rows.flatMap((row) =>
-      row.cognito_username === null
-        ? []
-        : [
-            {
-              outboxId: row.outbox_id,
-              registrationId: row.registration_id,
-              cognitoUsername: row.cognito_username,
-              attempts: row.attempts,
-              userCreatedAt: row.user_created_at === null ? null : new Date(row.user_created_at),
-            },
-          ],
-    );
+      JOIN registrations r ON r.id = o.registration_id`);
+    if (!row) return null;
+    return {
+      outboxId: row.outbox_id,
+      registrationId: row.registration_id,
+      cognitoUsername: row.cognito_username,
+      attempts: row.attempts,
+      unanswered: row.unanswered,
+      userCreatedAt: row.user_created_at === null ? null : new Date(row.user_created_at),
+    };
   });
 }
 
@@ -105,6 +72,98 @@ export async function noteInvitation(
   due: DueInvitation,
   outcome: 'mailed' | 'not_needed',
 ): Promise<void> {
+  const mailed = outcome === 'mailed';
+  await endAttempt(
+    db,
+    due,
+    {
+      deliveredAt: sql`now()`,
+      lastError: null,
+      ...(mailed ? {} : { mailAttemptedAt: null }),
+    },
+    async (tx) => {
+      const now = new Date();
+      const expires = new Date(now.getTime() + INVITATION_DAYS * 86_400_000);
+      const [row] = await tx
+        .update(registrations)
+        .set({
+          invitationFailure: null,
+          ...(mailed
+            ? { invitationStatus: 'sent', invitationSentAt: now, invitationExpiresAt: expires }
+            : { invitationStatus: STATUS_WITHOUT_PENDING }),
+        })
+        .where(eq(registrations.id, due.registrationId))
+        .returning();
+      if (!row || !mailed) return;
+      await append(tx, {
+        event: 'invitation.sent',
+        registrationId: row.id,
+        userId: row.userId,
+        actor: SYSTEM_ACTOR,
+        key: due.outboxId,
+      });
+    },
+  );
+}
+
+/** What the receipt says once nothing is pending any more. */
+export const STATUS_WITHOUT_PENDING = sql`CASE WHEN invitation_sent_at IS NULL THEN 'none' ELSE 'sent' END`;
+
+/** Puts an invitation off. Cognito answered that it sent none, so the attempt does not count as
+ * unanswered. */
+export async function deferInvitation(
+  db: Database,
+  due: DueInvitation,
+  code: string,
+  delayMs: number,
+): Promise<void> {
+  await endAttempt(db, due, {
+    lastError: code,
+    unanswered: sql`greatest(unanswered - 1, 0)`,
+    mailAttemptedAt: null,
+    nextAttemptAt: sql`now() + make_interval(secs => ${delayMs / 1000})`,
+  });
+}
+
+/** Nobody knows whether a mail went out: the next attempt waits as the claim said. */
+export async function noteInvitationUnanswered(
+  db: Database,
+  due: DueInvitation,
+  code: string,
+): Promise<void> {
+  await endAttempt(db, due, {
+    lastError: code,
+    nextAttemptAt: sql`now() + make_interval(secs => ${UNANSWERED_WAIT_S})`,
+  });
+}
+
+/** Ends the attempts that go on by themselves, and says so in the receipt. */
+export async function giveUpInvitation(
+  db: Database,
+  due: DueInvitation,
+  code: string,
+): Promise<void> {
+  await endAttempt(db, due, { lastError: code, givenUpAt: sql`now()` }, async (tx) => {
+    await tx
+      .update(registrations)
+      .set({ invitationFailure: publicFailure('mail_unconfirmed') })
+      .where(eq(registrations.id, due.registrationId));
+  });
+}
+
+type DeliveryColumns = {
+  [Column in keyof typeof outboxDeliveries.$inferInsert]?:
+    | (typeof outboxDeliveries.$inferInsert)[Column]
+    | SQL;
+};
+
+/** Writes what became of an attempt, unless the delivery was superseded or ended meanwhile. */
+async function endAttempt(
+  db: Database,
+  due: DueInvitation,
+  columns: DeliveryColumns,
+  andThen?: (tx: Transaction) => Promise<void>,
+): Promise<void> {
   await atEdge(() =>
     db.transaction(async (tx) => {
       // The row first, as requestInvitation does: in the other order the two can deadlock.
@@ -113,64 +172,18 @@ export async function noteInvitation(
         .from(registrations)
         .where(eq(registrations.id, due.registrationId))
         .for('update');
-      const now = new Date();
-      const [marked] = await tx
+      const [ended] = await tx
         .update(outboxDeliveries)
-        .set({ deliveredAt: now, attempts: due.attempts + 1, lastError: null })
+        .set({ attempts: due.attempts + 1, ...columns })
         .where(
           and(
             eq(outboxDeliveries.outboxId, due.outboxId),
             eq(outboxDeliveries.destination, 'cognito-mail'),
-            sql`delivered_at IS NULL`,
+            sql`delivered_at IS NULL AND given_up_at IS NULL`,
           ),
         )
-        .returning();
-      if (!marked) return;
-      const expires = new Date(now.getTime() + INVITATION_DAYS * 86_400_000);
-      const [row] = await tx
-        .update(registrations)
-        .set(
-          outcome === 'mailed'
-            ? { invitationStatus: 'sent', invitationSentAt: now, invitationExpiresAt: expires }
-            : {
-                invitationStatus: sql`CASE WHEN invitation_sent_at IS NULL THEN 'none' ELSE 'sent' END`,
-              },
-        )
-        .where(eq(registrations.id, due.registrationId))
-        .returning();
-      if (!row || outcome !== 'mailed') return;
-      await append(tx, {
-        event: 'invitation.sent',
-        registrationId: row.id,
-        userId: row.userId,
-        actor: SYSTEM_ACTOR,
-        key: due.outboxId,
-      });
+        .returning({ outboxId: outboxDeliveries.outboxId });
+      if (ended) await andThen?.(tx);
     }),
-  );
-}
-
-/** Puts an invitation off. */
-export async function deferInvitation(
-  db: Database,
-  due: DueInvitation,
-  code: string,
-  delayMs: number,
-): Promise<void> {
-  await atEdge(() =>
-    db
-      .update(outboxDeliveries)
-      .set({
-        attempts: due.attempts + 1,
-        lastError: code,
-        nextAttemptAt: new Date(Date.now() + delayMs),
-      })
-      .where(
-        and(
-          eq(outboxDeliveries.outboxId, due.outboxId),
-          eq(outboxDeliveries.destination, 'cognito-mail'),
-          sql`delivered_at IS NULL`,
-        ),
-      ),
   );
 }

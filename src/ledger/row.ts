@@ -22,6 +22,7 @@ export function toRegistration(row: RegistrationRow): Registration {
     invitationStatus,
     invitationSentAt,
     invitationExpiresAt,
+    invitationFailure,
     keyScope: _keyScope,
     requestHash: _requestHash,
     sweptAt: _sweptAt,
@@ -41,6 +42,7 @@ export function toRegistration(row: RegistrationRow): Registration {
       status: invitationStatus,
       sentAt: invitationSentAt,
       expiresAt: invitationExpiresAt,
+      failure: invitationFailure,
     },
     readAt: { database: readAt, monotonicMs: performance.now() },
   };

@@ -85,7 +85,7 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
   });
   const givenUp = new Gauge({
     name: 'registrar_outbox_given_up',
-    help: 'Events whose last attempt failed, up to 10,000: `npm run redeliver`.',
+    help: 'Deliveries that are not tried again by themselves, up to 10,000: see `npm run status`.',
     labelNames: ['destination'],
     registers,
   });
@@ -99,8 +99,8 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
       pending.set({ destination }, 0);
       lag.set({ destination }, 0);
     }
-    // Mail and broker are tried without end.
-    givenUp.set({ destination: 'webhook' }, 0);
+    // The broker is tried without end.
+    for (const destination of ['webhook', 'cognito-mail']) givenUp.set({ destination }, 0);
     for (const { status, code, count } of backlog.open) {
       open.inc({ status }, count);
       if (status === 'roles_pending') parked.inc({ code: code ?? 'internal' }, count);

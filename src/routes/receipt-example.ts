@@ -14,7 +14,7 @@ export const EXAMPLE_RECEIPT: Receipt = {
   lastName: null,
   roles: ['viewer'],
   userId: '5d1f0a52-3b8e-4c0c-8a43-0b6f5d3f7a10',
-  invitation: { status: 'none', sentAt: null, expiresAt: null },
+  invitation: { status: 'none', sentAt: null, expiresAt: null, failure: null },
   requestedBy: 'client:back-office',
   door: 'canonical',
   acceptedAt: '2026-01-31T09:30:00.000Z',

@@ -1,6 +1,6 @@
 import type { AuditEvent } from '../domain/audit-event.ts';
 import { isFailureName, type FailureCode, type FailureName } from '../domain/failure.ts';
-import { workflowIdOf, type Registration } from '../domain/registration.ts';
+import { workflowIdOf, type PublicFailure, type Registration } from '../domain/registration.ts';
 import type { PendingAttempt, RunState } from '../domain/runs.ts';
 import { stepsInOrder, type StepRecord } from '../domain/step.ts';
 import { isFailureCode } from '../problem-details.ts';
@@ -39,16 +39,13 @@ export function toReceipt(
       status: row.invitation.status,
       sentAt: iso(row.invitation.sentAt),
       expiresAt: iso(row.invitation.expiresAt),
+      failure: row.invitation.failure && toFailure(row.invitation.failure),
     },
     requestedBy: row.requestedBy,
     door: row.door,
     acceptedAt: row.acceptedAt.toISOString(),
     finishedAt: iso(row.finishedAt),
-    failure: failure && {
-      code: codeOf(failure.code) ?? 'registration_failed',
-      cause: causeOf(failure.cause),
-      detail: failure.detail,
-    },
+    failure: failure && toFailure(failure),
     resumesAt: row.status === 'roles_pending' ? iso(row.nextResumeAt) : null,
     compensationFailures: row.compensationFailures.map((stuck) => ({
       step: stuck.step,
@@ -102,6 +99,10 @@ function linkTo(
 // A row may have been written by another version: what this one does not list is not invented.
 function codeOf(code: string | null): FailureCode | null {
   return code !== null && isFailureCode(code) ? code : null;
+}
+
+function toFailure({ code, cause, detail }: PublicFailure) {
+  return { code: codeOf(code) ?? 'registration_failed', cause: causeOf(cause), detail };
 }
 
 function causeOf(cause: string): FailureName {

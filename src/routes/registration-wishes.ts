@@ -2,7 +2,7 @@ import { z, type RouteConfig } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { FailureCode } from '../domain/failure.ts';
 import type { Registration } from '../domain/registration.ts';
-import { requestInvitation } from '../ledger/outbox.ts';
+import { requestInvitation, settleInvitation } from '../ledger/request-invitation.ts';
 import { wishCancel, wishRetry, wishRoles } from '../ledger/wishes.ts';
 import { Problem, type ProblemPlace } from '../problem-details.ts';
 import { inBackground, refuseUngrantable, refuseUnknown } from './admit.ts';
@@ -80,17 +80,25 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
 
   const invite = operation('post', 'invitation', 'resendInvitation', 'Send the invitation again', {
     body: nothing,
-    codes: ['invitation_not_due'],
+    codes: ['invitation_not_due', 'rate_limited'],
     wrong: { pointer: '#', code: 'wrong_type', detail: 'Expected object.' },
   });
   mount(api, deps, invite, async (c) => {
     parse(nothing, await readOptionalJson(c));
     const found = await visible(deps, c);
     if (!(await isInvitationDue(deps, found))) {
+      if (found.invitation.failure) await settleInvitation(deps.db, found.id);
       throw new Problem('invitation_not_due', { registrationId: found.id });
     }
-    const row = await requestInvitation(deps.db, found.id, { actor: c.var.caller.id });
-    return c.json(await receiptOf(deps, row), 202);
+    const requested = await requestInvitation(deps.db, found.id, { actor: c.var.caller.id });
+    if (requested.kind === 'rate_limited') {
+      throw new Problem('rate_limited', {
+        registrationId: found.id,
+        detail: 'Too many invitations to this address within an hour. Please wait.',
+        headers: { 'retry-after': String(requested.retryAfterSeconds) },
+      });
+    }
+    return c.json(await receiptOf(deps, requested.registration), 202);
   });
 }
 

@@ -85,6 +85,9 @@ export const ReceiptSchema = z
       status: InvitationStatus,
       sentAt: at.nullable(),
       expiresAt: at.nullable(),
+      failure: orNull(failure).openapi({
+        description: 'Why it is not sent again by itself; else null.',
+      }),
     }),
     requestedBy: z.string(),
     door: DoorSchema,

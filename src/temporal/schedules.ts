@@ -2,6 +2,7 @@ import {
   ScheduleAlreadyRunning,
   ScheduleNotFoundError,
   ScheduleOverlapPolicy,
+  WorkflowNotFoundError,
   type Client,
   type ScheduleOptions,
 } from '@temporalio/client';
@@ -41,6 +42,61 @@ export async function missingSchedules(
     }
   }
   return missing;
+}
+
+export interface ScheduleState {
+  /** The workflow that it starts. */
+  readonly name: string;
+  readonly exists: boolean;
+  readonly lastRunAt: Date | null;
+  /** How that run ended, in Temporal's words, or `running`. */
+  readonly lastOutcome: string | null;
+  readonly nextRunAt: Date | null;
+}
+
+/** What Temporal says of each schedule of a deployment. */
+export async function readSchedules(client: Client, taskQueue: string): Promise<ScheduleState[]> {
+  // Which schedules there are does not depend on their intervals.
+  const ids = schedulesOf({ taskQueue, resumeIntervalSeconds: 1, sweepIntervalSeconds: 1 });
+  return await Promise.all(
+    ids.map(({ scheduleId }) => readSchedule(client, scheduleId, taskQueue)),
+  );
+}
+
+async function readSchedule(
+  client: Client,
+  scheduleId: string,
+  taskQueue: string,
+): Promise<ScheduleState> {
+  const name = scheduleId.slice(taskQueue.length + 1);
+  try {
+    const { info } = await client.schedule.getHandle(scheduleId).describe();
+    const last = info.recentActions.at(-1);
+    return {
+      name,
+      exists: true,
+      lastRunAt: last?.takenAt ?? null,
+      lastOutcome: last ? await outcomeOf(client, last.action.workflow) : null,
+      nextRunAt: info.nextActionTimes[0] ?? null,
+    };
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
+    return { name, exists: false, lastRunAt: null, lastOutcome: null, nextRunAt: null };
+  }
+}
+
+async function outcomeOf(
+  client: Client,
+  run: { readonly workflowId: string; readonly firstExecutionRunId: string },
+): Promise<string | null> {
+  try {
+    const handle = client.workflow.getHandle(run.workflowId, run.firstExecutionRunId);
+    return (await handle.describe()).status.name.toLowerCase();
+  } catch (error) {
+    // Its retention has ended.
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
 }
 
 async function ensure(client: Client, schedule: ScheduleOptions): Promise<void> {

@@ -1,13 +1,15 @@
 import { AdminSetUserPasswordCommand } from '@aws-sdk/client-cognito-identity-provider';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { REQUEST_TIMEOUT_MS } from '../../activities/cognito.ts';
 import { deleteUser } from '../../activities/delete-user.ts';
 import { registerAtOnce } from '../../activities/register-at-once.ts';
 import { sendInvitations } from '../../activities/relay/invitations.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
-import { requestInvitation } from '../../src/ledger/outbox.ts';
+import { claimInvitation } from '../../src/ledger/outbox.ts';
+import { requestInvitation } from '../../src/ledger/request-invitation.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
 import { removeUser } from '../stack/pool-user.ts';
 import { Steps } from '../stack/steps.ts';
@@ -33,7 +35,7 @@ const mailsTo = async ({ email }: Registration): Promise<number> =>
 /** Invitations that have been neither delivered nor attempted. */
 async function untried(): Promise<number> {
   const rows = await steps.db.execute(sql`SELECT 1 FROM outbox_deliveries
-    WHERE delivered_at IS NULL AND last_error IS NULL`);
+    WHERE delivered_at IS NULL AND given_up_at IS NULL AND last_error IS NULL`);
   return rows.length;
 }
 
@@ -53,7 +55,7 @@ async function relay(): Promise<void> {
 const dueNow = () =>
   steps.db.execute(sql`UPDATE outbox_deliveries
     SET next_attempt_at = now() - interval '1 second', last_error = NULL
-    WHERE delivered_at IS NULL`);
+    WHERE delivered_at IS NULL AND given_up_at IS NULL`);
 
 test('one mail, sent status, one event; a second shift sends nothing', async () => {
   const registration = await completed();
@@ -103,7 +105,63 @@ test.each(['LimitExceededException', 'CodeDeliveryFailureException', 'NotAuthori
   },
 );
 
-test('an invitation wished again replaces the one that waits: one mail', async () => {
+test('a mail that takes longer than other calls may, is sent once', async () => {
+  const registration = await completed();
+  await steps.pool.setFaults([
+    { operation: 'AdminCreateUser', fault: { kind: 'latency', ms: REQUEST_TIMEOUT_MS + 500 } },
+  ]);
+  await relay();
+  expect(await mailsTo(registration)).toBe(1);
+  expect((await steps.row(registration.id)).invitation).toMatchObject({
+    status: 'sent',
+    failure: null,
+  });
+});
+
+test('three attempts without a reply, an hour apart; then the receipt says so, and a request sends it', async () => {
+  const registration = await completed();
+  await steps.pool.setFaults([
+    { operation: 'AdminCreateUser', times: 3, fault: { kind: 'replyLost', effect: 'after' } },
+  ]);
+  for (let mails = 1; mails <= 3; mails += 1) {
+    await relay();
+    expect(await mailsTo(registration)).toBe(mails);
+    const { invitation } = await steps.row(registration.id);
+    expect(invitation.status).toBe('pending');
+    expect(invitation.failure?.code).toBe(mails < 3 ? undefined : 'mail_unconfirmed');
+    const [delivery] = await steps.db.execute<{ minutes: number }>(sql`SELECT
+        extract(epoch FROM next_attempt_at - now()) / 60 AS minutes
+      FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
+      WHERE o.registration_id = ${registration.id}::uuid AND destination = 'cognito-mail'`);
+    expect(Number(delivery?.minutes)).toBeGreaterThan(55);
+    await dueNow();
+  }
+  await relay();
+  expect(await mailsTo(registration)).toBe(3);
+  await steps.db.execute(sql`UPDATE outbox_deliveries
+    SET mail_attempted_at = mail_attempted_at - interval '1 hour'`);
+  await requestInvitation(steps.db, registration.id, { actor: 'operator' });
+  await relay();
+  expect(await mailsTo(registration)).toBe(4);
+  expect((await steps.row(registration.id)).invitation).toMatchObject({
+    status: 'sent',
+    failure: null,
+  });
+});
+
+test('three attempts that died with their process are not followed by a fourth', async () => {
+  const registration = await completed();
+  for (let died = 1; died <= 3; died += 1) {
+    expect(await claimInvitation(steps.db)).toMatchObject({ unanswered: died });
+    await dueNow();
+  }
+  await relay();
+  expect(await mailsTo(registration)).toBe(0);
+  const { invitation } = await steps.row(registration.id);
+  expect(invitation.failure?.code).toBe('mail_unconfirmed');
+});
+
+test('an invitation requested while it waits is sent once', async () => {
   const registration = await completed();
   await requestInvitation(steps.db, registration.id, { actor: 'operator' });
   await relay();

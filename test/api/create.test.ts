@@ -39,7 +39,7 @@ test('a registration is accepted, started and shown as a receipt', async () => {
     lastName: null,
     roles: ['viewer', 'researcher'],
     userId: null,
-    invitation: { status: 'none', sentAt: null, expiresAt: null },
+    invitation: { status: 'none', sentAt: null, expiresAt: null, failure: null },
     requestedBy: sub,
     door: 'canonical',
     acceptedAt,

@@ -85,6 +85,7 @@ test('an enumeration is one schema', async () => {
   expect(named.map(([name]) => name).toSorted()).toEqual([
     'AuditEventName',
     'Door',
+    'FailureCause',
     'InvitationStatus',
     'ProblemCode',
     'RegistrationStatus',

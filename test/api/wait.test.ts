@@ -107,7 +107,11 @@ test('cancelled within the wait: 409', async () => {
 test('cleanup required within the wait: 500 that names both failures', async () => {
   const { answer, id } = await postThen({
     status: 'cleanup_required',
-    failure: api.sql.json({ code: 'registration_failed', detail: 'Everything was undone.' }),
+    failure: api.sql.json({
+      code: 'registration_failed',
+      cause: 'role_missing',
+      detail: 'Everything was undone.',
+    }),
     steps: api.sql.json({
       'assignRole:viewer': { status: 'failed', attempts: 1, lastError: 'registration_failed' },
       deleteUser: { status: 'failed', attempts: 5, lastError: 'identity_provider_refused' },
@@ -124,6 +128,7 @@ test('cleanup required within the wait: 500 that names both failures', async () 
   });
   const pending = {
     code: 'registration_failed',
+    cause: 'role_missing',
     detail: 'Registration failed. What was done is not taken back yet.',
   };
   expect((await api.call(`/registrations/${id}`)).body.failure).toEqual(pending);

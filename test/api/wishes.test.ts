@@ -179,6 +179,56 @@ test('the invitation is sent again to who owes a password', async () => {
   expect(queued).toEqual({ n: 1 });
 });
 
+test('thirty requests for an invitation queue one mail while it waits, and five in an hour at most', async () => {
+  const id = await registration(completed);
+  const queued = async () => {
+    const [row] =
+      await api.sql`SELECT count(*)::int AS n FROM outbox WHERE registration_id = ${id}`;
+    return row?.['n'] as number;
+  };
+  const all = await Promise.all(Array.from({ length: 30 }, () => wish(id, 'invitation')));
+  expect(all.map(({ status }) => status)).toEqual(all.map(() => 202));
+  expect(await queued()).toBe(1);
+  // As a relay that has sent what was queued, a minute ago.
+  const sent = () => api.sql`UPDATE outbox_deliveries d
+    SET delivered_at = now(), mail_attempted_at = now() - interval '1 minute'
+    FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${id} AND delivered_at IS NULL`;
+  for (let mails = 1; mails < 5; mails += 1) {
+    await sent();
+    expect((await wish(id, 'invitation')).status).toBe(202);
+  }
+  await sent();
+  const refused = await Promise.all(Array.from({ length: 5 }, () => wish(id, 'invitation')));
+  for (const answer of refused) {
+    expect(answer.status).toBe(429);
+    expect(answer.body).toMatchObject({ code: 'rate_limited', registrationId: id });
+    const seconds = Number(answer.headers.get('retry-after'));
+    expect(seconds).toBeGreaterThan(3000);
+    expect(seconds).toBeLessThanOrEqual(3540);
+  }
+  expect(await queued()).toBe(5);
+  await api.sql`UPDATE outbox_deliveries SET mail_attempted_at = now() - interval '61 minutes'`;
+  expect((await wish(id, 'invitation')).status).toBe(202);
+});
+
+test('an invitation that was given up is settled once the person has a password', async () => {
+  const id = await registration({
+    ...completed,
+    invitation_status: 'pending',
+    invitation_failure: api.sql.json({ code: 'mail_unconfirmed', detail: 'no answer' }),
+  });
+  const receipt = () => api.call(`/registrations/${id}`, { token });
+  expect((await receipt()).body.invitation).toEqual({
+    status: 'pending',
+    sentAt: null,
+    expiresAt: null,
+    failure: { code: 'mail_unconfirmed', detail: 'no answer' },
+  });
+  api.scripts.passwordState = async () => 'has_password';
+  expect((await wish(id, 'invitation')).body.code).toBe('invitation_not_due');
+  expect((await receipt()).body.invitation).toMatchObject({ status: 'none', failure: null });
+});
+
 test('no invitation is due before completion, with a password, or without the user', async () => {
   const done = { status: 'done', attempts: 1, lastError: null };
   const refused = async (columns: Record<string, unknown>) => {

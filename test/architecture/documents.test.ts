@@ -35,6 +35,14 @@ function commandRows(text: string): string {
   return rows.map((row) => row.split('|')[1]).join('\n');
 }
 
+/** `<id>` and the like in blocks that are to be pasted into a shell. */
+function placeholdersIn(text: string): string[] {
+  const blocks = text.matchAll(/^```(?:sh|bash)\n([\s\S]*?)^```/gm);
+  const pasted = [...blocks].map(([, block = '']) => block).join('\n');
+  const inline = [...text.matchAll(/`(?:curl|psql|docker|export) [^`]*`/g)].join('\n');
+  return [...`${pasted}\n${inline}`.matchAll(/<[\w-]+>/g)].map(([placeholder]) => placeholder);
+}
+
 /** Names of variables that a text of code reads by name. */
 function variablesIn(text: string): string[] {
   return [...text.matchAll(/\|\s`([A-Z][A-Z0-9_…]*)`/g)].map(([, name]) => name ?? '');
@@ -56,6 +64,12 @@ describe('README.md', () => {
   test('names no command that is not there, anywhere', async () => {
     const known = new Set(await scripts());
     expect(scriptsNamedIn(readme).filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test('no command of a shell block holds a placeholder, which a shell takes for a redirection', async () => {
+    const texts = [readme, (await readSource('docs/production.md')).text];
+    expect(texts.flatMap(placeholdersIn)).toEqual([]);
+    expect(placeholdersIn('```sh\ncurl http://x/<id>/retry\n```\n`GET /x/<id>`')).toEqual(['<id>']);
   });
 
   test('names no file that is not there', async () => {
@@ -88,7 +102,7 @@ describe('environment', () => {
       .map(({ path }) => path)
       .filter((path) => !path.startsWith('dev/'));
     const mains =
-      /(?:^|\/)main\.ts$|^worker\/(?:sweep-once|compare-pool-once|redeliver|verify-audit|verify-replay)\.ts$/;
+      /(?:^|\/)main\.ts$|^worker\/(?:sweep-once|compare-pool-once|redeliver|status|verify-audit|verify-replay)\.ts$/;
     expect(readers.filter((path) => !mains.test(path))).toEqual([]);
   });
 });

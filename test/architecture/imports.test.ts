@@ -158,7 +158,10 @@ const TABLE: readonly Row[] = [
 const CLIENT_MAKERS = [
   'worker/compose.ts',
   'worker/supervise.ts',
+  'worker/status.ts',
   'worker/sweep-once.ts',
+  // What its errors say.
+  'worker/temporal-connection.ts',
   'worker/verify-replay.ts',
   // Reads runs, whoever made them.
   'worker/replay.ts',

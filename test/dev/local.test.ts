@@ -127,8 +127,27 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
     Buffer.from(token.output.split('.')[1] ?? '', 'base64url').toString(),
   );
   expect(claims).toMatchObject({ 'cognito:groups': ['viewer'], iss: first.config.tokens.issuer });
+  const { endpoint } = first.config.cognito;
+  const loaded = async (): Promise<unknown> => (await fetch(`${endpoint}/_sandbox/faults`)).json();
+  const plan = 'dev/faults/park-and-resume.json';
+  const said = { code: 0, output: `${endpoint}: rules loaded: 1` };
+  expect(await run('faults', plan)).toEqual(said);
+  expect(await loaded()).toEqual(JSON.parse(await readFile(plan, 'utf8')));
+  const bad = await run('faults', '[{"operation":"NoSuchCall","fault":{"kind":"server"}}]');
+  expect(bad).toEqual({ code: 1, output: 'faults: the plan: rule 1: operation is wrong' });
+  expect(await run('faults', '/no/such/plan.json')).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/^faults: \/no\/such\/plan\.json: ENOENT[^\n]*$/) as string,
+  });
+  expect(await loaded()).toHaveLength(1);
+  expect((await run('faults', '[]')).output).toBe(`${endpoint}: all faults ended`);
+  expect(await loaded()).toEqual([]);
   expect((await run('reset')).output).toContain('is in use by process');
   await first.running.stop();
+  expect(await run('faults', '[]')).toEqual({
+    code: 1,
+    output: 'faults: nothing runs here: `npm start` first',
+  });
   expect(await run('token')).toEqual({
     code: 1,
     output: 'token: nothing runs here: `npm start` first',
@@ -145,7 +164,7 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
   await writeFile(join(home, 'not-ours'), '');
   expect((await run('reset')).code).toBe(0);
   expect(await readdir(home)).toEqual(['not-ours']);
-}, 60_000);
+}, 120_000);
 
 test('a database of theirs is migrated only by consent', async () => {
   const database = await createTestDatabase();

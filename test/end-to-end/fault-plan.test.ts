@@ -1,7 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { REPOSITORY } from '../stack/program.ts';
 import { call, Newcomer, type Started } from './newcomer.ts';
 
 const PLAN = 'dev/faults/park-and-resume.json';
@@ -27,22 +24,23 @@ const untilCompleted = async ({ api }: Started, bearer: string, id: unknown): Pr
     .toMatchObject({ body: { status: 'completed', failure: null } });
 };
 
+const withAddress = ({ curl }: Started, email: string): string =>
+  curl.replace(/[\w-]+@example\.com/, email);
+
 const setFaults = async (plan: string): Promise<void> => {
-  const { endpoint } = await newcomer.sandbox();
-  const answer = await fetch(`${endpoint}/_sandbox/faults`, { method: 'PUT', body: plan });
-  expect(answer.status).toBe(200);
+  expect(await newcomer.npm('run', 'faults', '--', plan)).toMatchObject({ code: 0 });
 };
 
 test('npm start with the README’s fault plan: runs park and heal; kill -9 loses nothing', async () => {
   const started = await newcomer.start(['--', '--faults', PLAN], ENV);
   const bearer = await newcomer.token();
-  const first = await newcomer.paste(started.curl.replace('ada@', 'parked@'));
+  const first = await newcomer.paste(withAddress(started, 'parked@example.com'));
   expect(first).toMatchObject(PARKED);
   // Nobody presses anything: the schedule does it.
   await untilCompleted(started, bearer, first.receipt['id']);
 
-  await setFaults(await readFile(join(REPOSITORY, PLAN), 'utf8'));
-  const second = await newcomer.paste(started.curl.replace('ada@', 'parked-too@'));
+  await setFaults(PLAN);
+  const second = await newcomer.paste(withAddress(started, 'parked-too@example.com'));
   expect(second).toMatchObject(PARKED);
   const retry = `${started.api}/registrations/${String(second.receipt['id'])}/retry`;
   expect(await call(retry, bearer, { reason: 'it is back' })).toMatchObject({ status: 202 });
@@ -50,7 +48,7 @@ test('npm start with the README’s fault plan: runs park and heal; kill -9 lose
 
   const slow = { operation: 'AdminAddUserToGroup', fault: { kind: 'latency', ms: 60_000 } };
   await setFaults(JSON.stringify([slow]));
-  const curl = started.curl.replace('ada@', 'mid-run@').replace('wait=10', 'wait=1');
+  const curl = withAddress(started, 'mid-run@example.com').replace('wait=10', 'wait=1');
   const third = await newcomer.paste(curl);
   expect(third).toMatchObject({ status: 202, receipt: { status: 'running' } });
   expect(await newcomer.end(started, (pid) => process.kill(-pid, 'SIGKILL'))).toEqual([]);

@@ -11,6 +11,7 @@ import { REPOSITORY, run } from '../stack/program.ts';
 import { call, Newcomer } from './newcomer.ts';
 
 const OPERATORS = [
+  ['status', 'worker: ok'],
   ['compare-pool', '"orphan":0'],
   ['verify-audit', 'The audit trail is intact'],
   ['verify-replay', 'This code fits every run'],
@@ -57,6 +58,7 @@ async function operates(): Promise<void> {
 
 test('npm start, the printed curl, and all that it brings; again, with what was there', async () => {
   const first = await newcomer.start();
+  const email = /[\w-]+@example\.com/.exec(first.curl)?.[0];
   const { status, receipt } = await newcomer.paste(first.curl);
   const timeline = expect.arrayContaining([
     expect.objectContaining({ event: 'registration.requested' }),
@@ -66,7 +68,7 @@ test('npm start, the printed curl, and all that it brings; again, with what was 
     status: 201,
     receipt: {
       status: 'completed',
-      email: 'ada@example.com',
+      email,
       roles: ['viewer'],
       failure: null,
       timeline,
@@ -76,7 +78,7 @@ test('npm start, the printed curl, and all that it brings; again, with what was 
 
   const { endpoint, UserPoolId } = await newcomer.sandbox();
   const pool = sandboxClient(endpoint);
-  const ofUser = { UserPoolId, Username: 'ada@example.com' };
+  const ofUser = { UserPoolId, Username: email };
   const user = await pool.send(new AdminGetUserCommand(ofUser));
   expect(user.UserAttributes).toEqual(
     expect.arrayContaining([
@@ -91,7 +93,7 @@ test('npm start, the printed curl, and all that it brings; again, with what was 
   const trail = `${first.api}/audit-events?event=user.registered&userId=${String(userId)}`;
   const registered = { event: 'user.registered', registrationId: id, userId };
   expect(await call(trail, bearer)).toMatchObject({ status: 200, body: { items: [registered] } });
-  await expect.poll(() => mailedTo(endpoint), { timeout: 30_000 }).toContain('ada@example.com');
+  await expect.poll(() => mailedTo(endpoint), { timeout: 30_000 }).toContain(email);
   await expect
     .poll(() => call(`${first.api}/registrations/${String(id)}`, bearer), { timeout: 30_000 })
     .toMatchObject({ body: { invitation: { status: 'sent' } } });
@@ -113,12 +115,14 @@ test('npm start, the printed curl, and all that it brings; again, with what was 
   expect(second.tookMs).toBeLessThan(60_000);
   const again = await call(`${second.api}/registrations/${String(id)}`, await newcomer.token());
   expect(again).toMatchObject({ status: 200, body: { status: 'completed', timeline } });
-  expect((await newcomer.paste(second.curl)).receipt).toMatchObject({
+  expect((await newcomer.paste(first.curl.replace(first.api, second.api))).receipt).toMatchObject({
     code: 'email_taken',
     registrationId: id,
   });
+  // The state is that of before, and what is printed works all the same.
+  expect(await newcomer.paste(second.curl)).toMatchObject({ status: 201 });
   const { Users } = await pool.send(new ListUsersCommand({ UserPoolId }));
-  expect(Users).toHaveLength(5);
+  expect(Users).toHaveLength(6);
   pool.destroy();
 
   expect(await newcomer.end(second, (pid) => process.kill(pid, 'SIGTERM'))).toEqual([]);

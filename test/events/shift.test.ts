@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Destination } from '../../activities/relay/destination.ts';
 import type { UserEvent } from '../../src/domain/user-event.ts';
@@ -115,6 +116,22 @@ test('one destination that never answers delays neither the other nor invitation
   expect(waiting.filter((row) => row.delivered || row.attempts > 0)).toEqual([]);
   await relays.stopShifts();
   expect(webhook.closed()).toBe(true);
+});
+
+test('a fresh event does not wait until those of the past week are through', async () => {
+  const [past] = await relays.completed(1);
+  const { db } = relays.ledger;
+  await db.execute(sql`UPDATE outbox SET occurred_at = occurred_at - interval '6 days'`);
+  const [fresh] = await relays.completed(1);
+  const amqp = recorder('amqp');
+  await db.transaction(async (tx) => {
+    // Whoever looks at the past event waits for this row, as it would for a thousand pages.
+    await tx.execute(sql`INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at)
+      SELECT id, 'amqp', 'infinity' FROM outbox WHERE registration_id = ${past}::uuid`);
+    relays.begin(amqp);
+    await eventually(() => amqp.told.length > 0);
+  });
+  expect(amqp.told.map(({ registrationId }) => registrationId)).toEqual([fresh]);
 });
 
 test('a second relay waits for the lock, and has it when the first ends', async () => {

@@ -1,13 +1,17 @@
 import { inject, expect, test, vi } from 'vitest';
 import { createWorker } from '../../worker/worker.ts';
 import { supervise, type SupervisedOptions } from '../../worker/supervise.ts';
+import { ownTemporal } from './own-temporal.ts';
 import { uniqueTaskQueue } from '../stack/temporal.ts';
 
-function begin(options: Pick<SupervisedOptions, 'createWorker'> & { namespace?: string }) {
+function begin(
+  options: Pick<SupervisedOptions, 'createWorker'> & { namespace?: string },
+  address = inject('temporalAddress'),
+) {
   const said: string[] = [];
   const say = (_: object, message: string): void => void said.push(message);
   const supervised = supervise({
-    connect: { address: inject('temporalAddress') },
+    connect: { address },
     namespace: 'default',
     log: { info: say, warn: say },
     ...options,
@@ -32,6 +36,28 @@ test('a worker that cannot be made is not said to be a Temporal that is away', a
     'worker: cannot be made, trying again',
     'worker polls',
   ]);
+});
+
+test('a Temporal that goes away is said once, and once when it is back', async (context) => {
+  const temporal = await ownTemporal();
+  if (!temporal) return context.skip('no Temporal program here');
+  try {
+    await temporal.start();
+    const { said, supervised } = begin({ createWorker: null }, temporal.address);
+    await vi.waitFor(() => expect(supervised.state().temporal).toBe('ok'), 60_000);
+    await temporal.stop();
+    await vi.waitFor(() => expect(supervised.state().temporal).toBe('degraded'), 60_000);
+    await temporal.start();
+    await vi.waitFor(() => expect(supervised.state().temporal).toBe('ok'), 60_000);
+    await supervised.stop();
+    expect(said).toEqual([
+      'Temporal: connected',
+      'Temporal: lost, does not answer',
+      'Temporal: back',
+    ]);
+  } finally {
+    await temporal.remove();
+  }
 });
 
 test('neither is a Temporal that lacks the namespace', async () => {

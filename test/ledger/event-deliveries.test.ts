@@ -64,6 +64,9 @@ test('pages lose nothing, also of one moment; what lies before the place is left
     next: null,
   });
   const exact = outboxFrom(new Date('2026-01-01T00:00:00.123Z'));
+  const until = (time: string) =>
+    adoptEvents(ledger.db, ['webhook'], outboxFrom(LONG_AGO), 10, new Date(time));
+  expect((await until('2026-01-01T00:00:00.123Z')).deliveries).toBe(0);
   expect((await adoptEvents(ledger.db, ['webhook'], exact, 10)).deliveries).toBe(7);
 });
 

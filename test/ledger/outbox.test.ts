@@ -1,11 +1,14 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
-  claimInvitations,
+  claimInvitation,
   deferInvitation,
+  giveUpInvitation,
   noteInvitation,
-  requestInvitation,
+  noteInvitationUnanswered,
+  type DueInvitation,
 } from '../../src/ledger/outbox.ts';
+import { requestInvitation } from '../../src/ledger/request-invitation.ts';
 import { Ledger, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
@@ -14,11 +17,29 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 
-/** Claims whatever is due; a claim of no time leaves it due. */
-async function dueOf(id: string, claimMs = 0) {
-  const claimed = await claimInvitations(ledger.db, 1000, claimMs);
-  return claimed.filter((due) => due.registrationId === id);
+/** Claims whatever is due. */
+async function dueOf(id: string): Promise<DueInvitation[]> {
+  const claimed: DueInvitation[] = [];
+  for (;;) {
+    const due = await claimInvitation(ledger.db);
+    if (!due) return claimed.filter(({ registrationId }) => registrationId === id);
+    claimed.push(due);
+  }
 }
+
+async function deliveriesOf(id: string) {
+  return await ledger.db.execute(sql`SELECT attempts, unanswered, last_error,
+      mail_attempted_at IS NOT NULL AS mailed, given_up_at IS NOT NULL AS given_up,
+      round(extract(epoch FROM next_attempt_at - now()) / 60)::int * 60 AS due_in
+    FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
+    WHERE o.registration_id = ${id}::uuid AND d.destination = 'cognito-mail'
+    ORDER BY o.occurred_at`);
+}
+
+const hourLater = () =>
+  ledger.db.execute(sql`UPDATE outbox_deliveries
+    SET next_attempt_at = next_attempt_at - interval '1 hour',
+      mail_attempted_at = mail_attempted_at - interval '1 hour'`);
 
 async function onlyDueOf(id: string) {
   const [due, ...more] = await dueOf(id);
@@ -33,11 +54,12 @@ test('an invitation is due once the registration is complete, never before', asy
   expect(await onlyDueOf(id)).toMatchObject({ cognitoUsername: `user-${id}`, attempts: 0 });
 });
 
-test('claimed fifty times at once, one relay has it, until the claim is over', async () => {
+test('claimed fifty times at once, one relay has the invitation, for an hour', async () => {
   const { id } = await ledger.at('completed');
-  const claims = await times(50, () => dueOf(id, 60_000));
+  const claims = await times(50, () => dueOf(id));
   expect(claims.flat()).toHaveLength(1);
   expect(await dueOf(id)).toEqual([]);
+  expect(await deliveriesOf(id)).toMatchObject([{ unanswered: 1, due_in: 3600 }]);
 });
 
 test('noted fifty times at once, it was sent once', async () => {
@@ -68,21 +90,70 @@ test('put off, it is not due, keeps its code and counts', async () => {
   const { id } = await ledger.at('completed');
   await deferInvitation(ledger.db, await onlyDueOf(id), 'mail_deferred', 60_000);
   expect(await dueOf(id)).toEqual([]);
-  const [row] = await ledger.db.execute<{ attempts: number; last_error: string }>(
-    sql`SELECT attempts, last_error FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
-      WHERE o.registration_id = ${id}::uuid`,
-  );
-  expect(row).toMatchObject({ attempts: 1, last_error: 'mail_deferred' });
+  expect(await deliveriesOf(id)).toMatchObject([
+    { attempts: 1, unanswered: 0, mailed: false, due_in: 60, last_error: 'mail_deferred' },
+  ]);
 });
 
-test('wished again, one that still waits is not sent as well', async () => {
+test('without a reply it waits an hour, and given up it stays until it is requested again', async () => {
+  const { id } = await ledger.at('completed');
+  await noteInvitationUnanswered(ledger.db, await onlyDueOf(id), 'identity_provider_unavailable');
+  expect(await dueOf(id)).toEqual([]);
+  expect(await deliveriesOf(id)).toMatchObject([{ unanswered: 1, mailed: true, due_in: 3600 }]);
+  await hourLater();
+  await giveUpInvitation(ledger.db, await onlyDueOf(id), 'identity_provider_unavailable');
+  await hourLater();
+  expect(await dueOf(id)).toEqual([]);
+  expect((await ledger.row(id)).invitation).toMatchObject({
+    status: 'pending',
+    failure: { code: 'mail_unconfirmed' },
+  });
+  await requestInvitation(ledger.db, id, { actor: 'alice' });
+  const due = await onlyDueOf(id);
+  expect((await ledger.row(id)).invitation.failure).toBeNull();
+  expect(await deliveriesOf(id)).toMatchObject([{ given_up: false, last_error: 'superseded' }, {}]);
+  await noteInvitation(ledger.db, due, 'mailed');
+  expect((await ledger.row(id)).invitation).toMatchObject({ status: 'sent', failure: null });
+});
+
+test('requested again while nobody knows whether it was sent, a new one takes its place', async () => {
+  const { id } = await ledger.at('completed');
+  const lost = await onlyDueOf(id);
+  // A call may still be under way for this long.
+  await requestInvitation(ledger.db, id, { actor: 'alice' });
+  expect(await deliveriesOf(id)).toHaveLength(1);
+  await ledger.db.execute(sql`UPDATE outbox_deliveries
+    SET mail_attempted_at = mail_attempted_at - interval '1 minute'`);
+  await requestInvitation(ledger.db, id, { actor: 'alice' });
+  const next = await onlyDueOf(id);
+  expect(next).toMatchObject({ attempts: 0, unanswered: 1 });
+  // The late end of the first attempt changes nothing.
+  await giveUpInvitation(ledger.db, lost, 'identity_provider_unavailable');
+  expect((await ledger.row(id)).invitation).toMatchObject({ status: 'pending', failure: null });
+});
+
+test('five mails an hour to one address, also of an earlier registration of it', async () => {
+  const first = await ledger.at('completed');
+  await noteInvitation(ledger.db, await onlyDueOf(first.id), 'mailed');
+  await ledger.set(first.id, { userDeletedAt: new Date() });
+  const { id } = await ledger.at('completed', { email: first.email });
+  for (let mails = 2; mails <= 5; mails += 1) {
+    await noteInvitation(ledger.db, await onlyDueOf(id), 'mailed');
+    const requests = await times(8, () => requestInvitation(ledger.db, id, { actor: 'alice' }));
+    const kind = mails < 5 ? 'requested' : 'rate_limited';
+    expect(requests.map((request) => request.kind)).toEqual(requests.map(() => kind));
+  }
+  expect(await deliveriesOf(id)).toHaveLength(4);
+  expect(await dueOf(id)).toEqual([]);
+});
+
+test('requested again, one that waits for its next attempt is due at once, and no second one', async () => {
   const { id } = await ledger.at('completed');
   const before = await onlyDueOf(id);
+  await deferInvitation(ledger.db, before, 'mail_deferred', 3_600_000);
   await requestInvitation(ledger.db, id, { actor: 'alice' });
   const after = await onlyDueOf(id);
-  expect(after.outboxId).not.toBe(before.outboxId);
-  await noteInvitation(ledger.db, before, 'mailed');
-  expect((await ledger.row(id)).invitation.status).toBe('pending');
+  expect(after.outboxId).toBe(before.outboxId);
   expect(await ledger.events(id)).toContain('invitation.requested');
 });
 
@@ -96,7 +167,10 @@ test('only a completed registration has one to send again', async () => {
 test('noting what was sent and wishing it again at the same time do not block each other', async () => {
   const { id } = await ledger.at('completed');
   for (let round = 0; round < 20; round += 1) {
+    await hourLater();
+    await requestInvitation(ledger.db, id, { actor: 'alice' });
     const due = await onlyDueOf(id);
+    await hourLater();
     await Promise.all([
       noteInvitation(ledger.db, due, 'mailed'),
       requestInvitation(ledger.db, id, { actor: 'alice' }),

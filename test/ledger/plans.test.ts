@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requestHashOf } from '../../src/ledger/accept.ts';
 import { acceptQuietly } from '../../src/ledger/accept-quietly.ts';
 import { BACKLOG_BOUND, readBacklog } from '../../src/ledger/backlog.ts';
-import { requestInvitation } from '../../src/ledger/outbox.ts';
 import { openRows } from '../../src/ledger/sweep.ts';
+import { requestInvitation } from '../../src/ledger/request-invitation.ts';
 import { Ledger } from './ledger-under-test.ts';
 
 /** What is asked for again and again must not cost more with every registration of the past, nor with

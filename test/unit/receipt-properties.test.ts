@@ -99,6 +99,7 @@ const row: fc.Arbitrary<Registration> = fc.record({
     status: fc.constantFrom('none' as const, 'pending' as const, 'sent' as const),
     sentAt: maybeAt,
     expiresAt: maybeAt,
+    failure: fc.option(failure),
   }),
   acceptedAt: at,
   finishedAt: maybeAt,

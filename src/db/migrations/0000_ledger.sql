@@ -42,7 +42,9 @@ CREATE TABLE "outbox_deliveries" (
 	"outbox_id" uuid NOT NULL,
 	"destination" text NOT NULL,
 	"attempts" integer DEFAULT 0 NOT NULL,
+	"unanswered" integer DEFAULT 0 NOT NULL,
 	"next_attempt_at" timestamp (3) with time zone NOT NULL,
+	"mail_attempted_at" timestamp (3) with time zone,
 	"delivered_at" timestamp (3) with time zone,
 	"given_up_at" timestamp (3) with time zone,
 	"last_error" text
@@ -116,6 +118,7 @@ CREATE TABLE "registrations" (
 	"invitation_status" text DEFAULT 'none' NOT NULL,
 	"invitation_sent_at" timestamp (3) with time zone,
 	"invitation_expires_at" timestamp (3) with time zone,
+	"invitation_failure" jsonb,
 	"accepted_at" timestamp (3) with time zone NOT NULL,
 	"finished_at" timestamp (3) with time zone,
 	"parked_at" timestamp (3) with time zone,
@@ -140,6 +143,7 @@ CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id");--> s
 CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id");--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind <> 'invitation';--> statement-breakpoint
+CREATE INDEX "outbox_invitations" ON "outbox" USING btree ("registration_id") WHERE kind = 'invitation';--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_given_up" ON "outbox_deliveries" USING btree ("destination") WHERE given_up_at IS NOT NULL;--> statement-breakpoint

@@ -1,0 +1,139 @@
+import { sql } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { FAILURES, isFailureName, type FailureName } from '../domain/failure.ts';
+import type { RegistrationStatus } from '../domain/status.ts';
+import { atEdge } from './database-error.ts';
+import type { OutboxDestination } from './event-deliveries.ts';
+
+/** Deliveries of each destination that are looked at, those due longest: beyond it none is counted. */
+const OUTBOX_BOUND = 10_000;
+
+/** Registrations that wait for a person for one reason. */
+export interface AttentionGroup {
+  readonly kind: 'registration';
+  /** `completed`: what is stuck is the invitation. */
+  readonly status: RegistrationStatus;
+  readonly failureCode: string | null;
+  /** The row of FAILURES that says what to do. */
+  readonly cause: FailureName;
+  readonly count: number;
+  readonly oldestAt: Date;
+  readonly oldestId: string;
+  /** For the operator, from FAILURES. */
+  readonly remedy: string;
+}
+
+export interface OutboxState {
+  readonly destination: OutboxDestination;
+  readonly pending: number;
+  readonly givenUp: number;
+  /** When the oldest delivery that is pending or was given up occurred. */
+  readonly oldestAt: Date | null;
+  readonly nextAttemptAt: Date | null;
+  /** Of the delivery that was tried last. */
+  readonly lastError: string | null;
+}
+
+export interface LedgerOverview {
+  readonly needsAttention: readonly AttentionGroup[];
+  /** Every destination, also one with nothing to deliver. */
+  readonly outbox: readonly OutboxState[];
+}
+
+/** What needs a person, and what the outbox holds. @throws DatabaseError */
+export async function readOverview(db: Database): Promise<LedgerOverview> {
+  return await atEdge(async () => ({
+    needsAttention: await readAttention(db),
+    outbox: await readOutbox(db),
+  }));
+}
+
+async function readAttention(db: Database): Promise<AttentionGroup[]> {
+  const groups = await db.execute<{
+    status: RegistrationStatus;
+    code: string | null;
+    cause: string | null;
+    count: number;
+    oldest_at: string;
+    oldest_id: string;
+  }>(sql`WITH waiting AS (
+      SELECT id, status, failure, parked_at AS since FROM registrations
+      WHERE status = 'roles_pending'
+      UNION ALL
+      SELECT id, status, failure, coalesce(
+        (SELECT max(at) FROM audit_events
+          WHERE registration_id = r.id AND event = 'registration.cleanup_required'), accepted_at)
+      FROM registrations r WHERE status = 'cleanup_required'
+      UNION ALL
+      SELECT r.id, r.status, r.invitation_failure, d.given_up_at
+      FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
+      JOIN registrations r ON r.id = o.registration_id
+      WHERE d.destination = 'cognito-mail' AND d.given_up_at IS NOT NULL
+    )
+    SELECT status, failure->>'code' AS code, failure->>'cause' AS cause, count(*)::int AS count,
+      min(since) AS oldest_at, (array_agg(id ORDER BY since))[1] AS oldest_id
+    FROM waiting GROUP BY 1, 2, 3 ORDER BY min(since)`);
+  return groups.map(({ status, code, cause: written, count, oldest_at, oldest_id }) => {
+    const cause = causeOf(status, code, written);
+    return {
+      kind: 'registration',
+      status,
+      failureCode: code,
+      cause,
+      count,
+      oldestAt: new Date(oldest_at),
+      oldestId: oldest_id,
+      remedy: FAILURES[cause].operator,
+    };
+  });
+}
+
+/** The row of FAILURES that a group waits under: as it was written, or the parked one of the code. */
+function causeOf(
+  status: RegistrationStatus,
+  code: string | null,
+  written: string | null,
+): FailureName {
+  // Its failure says why it is taken back, and not what stands in the way.
+  if (status === 'cleanup_required') return 'manual_cleanup_required';
+  if (written !== null && isFailureName(written)) return written;
+  const parked = Object.keys(FAILURES)
+    .filter(isFailureName)
+    .find((name) => FAILURES[name].kind === 'parked' && FAILURES[name].code === code);
+  return parked ?? 'provider_unavailable_parked';
+}
+
+async function readOutbox(db: Database): Promise<OutboxState[]> {
+  const rows = await db.execute<{
+    destination: OutboxDestination;
+    pending: number;
+    given_up: number;
+    oldest_at: string | null;
+    next_attempt_at: string | null;
+    last_error: string | null;
+  }>(sql`SELECT destination, count(w.outbox_id) FILTER (WHERE given_up_at IS NULL)::int AS pending,
+      count(given_up_at)::int AS given_up, min(occurred_at) AS oldest_at,
+      min(next_attempt_at) FILTER (WHERE given_up_at IS NULL) AS next_attempt_at,
+      (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1]
+        AS last_error
+    FROM unnest(ARRAY['amqp', 'webhook', 'cognito-mail']) AS destination
+    LEFT JOIN LATERAL (
+      (SELECT outbox_id, given_up_at, next_attempt_at, last_error FROM outbox_deliveries d
+        WHERE d.destination = destination.destination AND delivered_at IS NULL
+          AND given_up_at IS NULL ORDER BY next_attempt_at LIMIT ${sql.raw(String(OUTBOX_BOUND))})
+      UNION ALL
+      (SELECT outbox_id, given_up_at, next_attempt_at, last_error FROM outbox_deliveries d
+        WHERE d.destination = destination.destination AND given_up_at IS NOT NULL
+        LIMIT ${sql.raw(String(OUTBOX_BOUND))})
+    ) AS w ON true
+    LEFT JOIN outbox o ON o.id = w.outbox_id
+    GROUP BY destination ORDER BY destination`);
+  return rows.map((row) => ({
+    destination: row.destination,
+    pending: row.pending,
+    givenUp: row.given_up,
+    oldestAt: row.oldest_at === null ? null : new Date(row.oldest_at),
+    nextAttemptAt: row.next_attempt_at === null ? null : new Date(row.next_attempt_at),
+    lastError: row.last_error,
+  }));
+}

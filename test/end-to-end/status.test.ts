@@ -1,0 +1,87 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { anyFreePort } from '../../dev/ports.ts';
+import { FAILURES } from '../../src/domain/failure.ts';
+import { adoptEvents, outboxFrom } from '../../src/ledger/event-deliveries.ts';
+import { Ledger } from '../ledger/ledger-under-test.ts';
+import { createTestDatabase } from '../stack/database.ts';
+import { Deployment } from '../stack/deployment.ts';
+
+let ledger: Ledger;
+let deployment: Deployment;
+beforeAll(async () => {
+  ledger = await Ledger.start();
+  deployment = await Deployment.make({ database: ledger.database });
+});
+afterAll(async () => {
+  await deployment.stop();
+  await ledger.stop();
+});
+
+const status = (env: Record<string, string> = {}) => deployment.command('worker/status.ts', env);
+
+test('npm run status: 2 while something needs a person, and how to clear it; 0 otherwise', async () => {
+  const bare = await status();
+  expect(bare.code).toBe(2);
+  expect(bare.output).toContain(`worker: none polls task queue ${deployment.taskQueue}.`);
+  expect(bare.output).toMatch(/schedules missing: sweepRegistrations, .*npm run setup/);
+
+  await deployment.setUp();
+  const worker = await deployment.worker();
+  const clean = await status();
+  expect(clean.code).toBe(0);
+  expect(clean.output).toMatch(/^needs a person:\n {2}nothing\ndependencies:\n {2}database: ok\n/);
+  expect(clean.output).toMatch(/^ {2}temporal: ok, \S+\n {2}worker: ok\noutbox:\n/m);
+  expect(clean.output).toMatch(/^ {2}webhook: 0 pending, 0 given up$/m);
+  expect(clean.output).toMatch(/^ {2}sweepRegistrations: last run \S+Z, \w+; next run \S+Z$/m);
+  await worker.kill();
+
+  const parked = await ledger.at('roles_pending');
+  const stuck = await ledger.at('cleanup_required');
+  await ledger.at('completed', { invite: false });
+  await adoptEvents(ledger.db, ['webhook'], outboxFrom(new Date(0)), 10);
+  await ledger.db.execute(sql`UPDATE outbox_deliveries
+    SET given_up_at = now(), last_error = 'HTTP 410'`);
+  const { code, output } = await status();
+  expect(code).toBe(2);
+  const since = String.raw`since \d{4}-\d\d-\d\dT[\d:.]+Z\.`;
+  const lines = output.split('\n').slice(1, 4);
+  expect(lines[0]).toMatch(
+    new RegExp(`^ {2}roles_pending identity_provider_unavailable .*: 1 ${since}`),
+  );
+  expect(lines[0]).toContain(FAILURES.provider_unavailable_parked.operator);
+  expect(lines[0]).toContain(
+    'POST /registrations/{id}/retry, ids: GET /registrations?status=roles_pending',
+  );
+  expect(lines[0]).toContain(parked.id);
+  expect(lines[1]).toMatch(/^ {2}cleanup_required registration_failed .*: 1 since/);
+  expect(lines[1]).toContain(stuck.id);
+  expect(lines[2]).toMatch(/^ {2}outbox given_up \(HTTP 410\): 1 for webhook since/);
+  expect(lines[2]).toContain('npm run redeliver -- --destination webhook');
+});
+
+test('a Temporal that is away needs a person; the ledger is told all the same', async () => {
+  const nobody = `127.0.0.1:${await anyFreePort()}`;
+  const { code, output } = await status({ TEMPORAL_ADDRESS: nobody });
+  expect(code).toBe(2);
+  expect(output).toContain(`  Temporal at ${nobody} does not answer: Connection refused.`);
+  expect(output).toMatch(/^ {2}roles_pending .*$/m);
+  expect(output).toContain('  temporal: degraded\n');
+});
+
+test('a database that is away or not migrated is one line, exit code 1', async () => {
+  const nobody = `127.0.0.1:${await anyFreePort()}`;
+  expect(await status({ DATABASE_URL: `postgres://somebody:secret@${nobody}/ledger` })).toEqual({
+    code: 1,
+    output: `PostgreSQL at ${nobody}/ledger does not answer: ECONNREFUSED\n`,
+  });
+  const database = await createTestDatabase();
+  try {
+    expect(await status({ DATABASE_URL: database.url })).toEqual({
+      code: 1,
+      output: 'The database is empty: run `npm run migrate`.\n',
+    });
+  } finally {
+    await database.drop();
+  }
+});

@@ -1,0 +1,55 @@
+import { outcomeOf } from '../activities/classify.ts';
+import { ProviderError, toProviderError } from '../activities/provider-error.ts';
+import { ConfigError, parseTemporalSettings } from '../src/config.ts';
+import { DatabaseError } from '../src/ledger/database-error.ts';
+import { temporalReason } from './temporal-connection.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Ends an operator's command that failed: plain lines that name the dependency and its address, and
+ * exit code 1 at once, whatever a connection is still trying.
+ */
+export function failCommand(error: unknown, env: Environment): never {
+  process.stderr.write(`${linesOf(error, env).join('\n')}\n`);
+  process.exit(1);
+}
+
+function linesOf(error: unknown, env: Environment): readonly string[] {
+  if (error instanceof ConfigError) return error.lines;
+  if (error instanceof DatabaseError) return [`PostgreSQL at ${databaseOf(env)} ${said(error)}`];
+  const temporal = temporalReason(error);
+  if (temporal !== undefined) {
+    return [`Temporal at ${parseTemporalSettings(env).address} answered: ${temporal}`];
+  }
+  if (error instanceof ProviderError || (error instanceof Error && '$metadata' in error)) {
+    return [`Cognito at ${cognitoOf(env)} ${cognitoSaid(error)}`];
+  }
+  const message = error instanceof Error ? error.message : '';
+  return [message || 'The command failed for an unknown reason.'];
+}
+
+function said({ sqlstate }: DatabaseError): string {
+  // Codes of sockets and of the driver are words.
+  const isState = /^(?:[0-9]|F0|HV|P0|XX)[0-9A-Z]+$/.test(sqlstate);
+  return isState ? `refuses with SQLSTATE ${sqlstate}` : `does not answer: ${sqlstate}`;
+}
+
+function cognitoSaid(thrown: Error): string {
+  const error = thrown instanceof ProviderError ? thrown : toProviderError(thrown);
+  if (error.httpStatus === null && ['no_reply', 'server_error'].includes(outcomeOf(error))) {
+    return `does not answer: ${error.name}`;
+  }
+  const text = thrown === error ? '' : `: ${thrown.message.split('\n', 1)[0]}`;
+  return `refuses with ${error.name}${text}`;
+}
+
+/** Without user and password. */
+function databaseOf({ DATABASE_URL }: Environment): string {
+  const url = URL.parse(DATABASE_URL ?? '');
+  return url === null ? 'DATABASE_URL' : `${url.host}${url.pathname}`;
+}
+
+function cognitoOf({ COGNITO_ENDPOINT, AWS_REGION }: Environment): string {
+  return COGNITO_ENDPOINT || AWS_REGION || 'an unknown region';
+}
