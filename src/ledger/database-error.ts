@@ -4,8 +4,6 @@ import { DrizzleQueryError } from 'drizzle-orm';
 const DEFINITIVE_CLASSES = new Set(['22', '23', '42']);
 const DEFINITIVE_CODES = new Set(['P0001']);
 const UNIQUE_VIOLATION = '23505';
-/** A `GRANT` that was forgotten, as after a migration: registrations wait for it. */
-const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
  * What PostgreSQL, or the way to it, did. Carries no statement and no parameter: drizzle's own
@@ -25,7 +23,6 @@ export class DatabaseError extends Error {
     this.constraint = constraint;
     this.definitive =
       sqlstate !== UNIQUE_VIOLATION &&
-      sqlstate !== INSUFFICIENT_PRIVILEGE &&
       /^[0-9A-Z]{5}$/.test(sqlstate) &&
       (DEFINITIVE_CLASSES.has(sqlstate.slice(0, 2)) || DEFINITIVE_CODES.has(sqlstate));
   }

@@ -45,6 +45,7 @@ test('a registration is accepted, started and shown as a receipt', async () => {
     acceptedAt,
     finishedAt: null,
     failure: null,
+    resumesAt: null,
     compensationFailures: [],
     steps: [
       { name: 'createUser', ...waiting },

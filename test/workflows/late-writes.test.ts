@@ -78,7 +78,7 @@ test.each(PATHS)(
       },
     ]);
     const completed = saga.register({ email: kept });
-    await Promise.all(
+    const rows = await Promise.all(
       cases.map(async ({ email, end }) => {
         const { id } = await saga.register({ email });
         if (end === 'cancelled') {
@@ -88,17 +88,22 @@ test.each(PATHS)(
         // No answer says "undone" while a user may still come.
         const row = await saga.untilStatus(id, 'failed', 'cancelled', 'cleanup_required');
         expect(row).toMatchObject({ status: end, compensationFailures: [] });
-        const openFor = (row.finishedAt?.getTime() ?? 0) - row.acceptedAt.getTime();
-        expect(openFor).toBeGreaterThanOrEqual(GRACE_SECONDS * 1000 - 1000);
+        return row;
       }),
     );
+    // One whose first create landed before the second was sent had nothing open any more.
+    const tooSoon = rows.filter(({ createAttempt, createUnansweredAt, finishedAt }) => {
+      const openFor = (finishedAt?.getTime() ?? 0) - (createUnansweredAt?.getTime() ?? 0);
+      return createAttempt > 1 && openFor < GRACE_SECONDS * 1000;
+    });
+    expect(tooSoon).toEqual([]);
     expect(await marksOf(saga, `late-${path}`)).toEqual([]);
     const { id } = await completed;
     expect(await saga.ending(id)).toBe('completed');
     expect(await marksOf(saga, `kept-${path}`)).toEqual([id]);
     // Every late create that found the address free did land, and was deleted.
     const calls = await saga.pool.calls();
-    expect(calls['AdminDeleteUser']?.done).toBeGreaterThan(cases.length);
+    expect(calls['AdminDeleteUser']?.done).toBeGreaterThanOrEqual(cases.length);
   },
 );
 
