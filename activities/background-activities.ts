@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Runs } from '../src/domain/runs.ts';
-import type { Tally } from '../src/domain/tally.ts';
+import type { Telemetry } from '../src/domain/telemetry.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { classify } from './classify.ts';
 import { comparePool } from './compare-pool.ts';
@@ -11,14 +11,14 @@ import { ProviderError } from './provider-error.ts';
 import { withInvitationQuota, type Quotas } from './quota.ts';
 import { relay, type RelayDeps } from './relay/shift.ts';
 import { resumeDue } from './resume-due.ts';
-import { ledgerSightings } from './sightings.ts';
+import { ledgerSeenUsers } from './seen-users.ts';
 import { StepFailure, toApplicationFailure } from './step-failure.ts';
 import { sweep } from './sweep.ts';
 
 export interface BackgroundActivityDeps extends RelayDeps {
   readonly quotas: Quotas;
   readonly runs: Runs;
-  readonly tally: Tally;
+  readonly telemetry: Telemetry;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {
@@ -55,8 +55,8 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
         const left = (info.heartbeatDetails ?? from) as Comparison | null;
         const stopping = AbortSignal.any([deps.stopping, cancellationSignal]);
         const heartbeat = (at: Comparison) => Context.current().heartbeat(at);
-        const sightings = ledgerSightings(deps.db);
-        return comparePool({ ...deps, stopping, heartbeat, sightings }, left);
+        const seenUsers = ledgerSeenUsers(deps.db);
+        return comparePool({ ...deps, stopping, heartbeat, seenUsers }, left);
       }),
   };
 }

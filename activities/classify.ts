@@ -1,5 +1,5 @@
 import type { FailureName } from '../src/domain/failure.ts';
-import type { CallOutcome } from '../src/domain/tally.ts';
+import type { CallOutcome } from '../src/domain/telemetry.ts';
 import type { ProviderError } from './provider-error.ts';
 
 /** The steps, and the background work, that meet Cognito. */

@@ -12,7 +12,7 @@ import {
   type AttributeType,
 } from '@aws-sdk/client-cognito-identity-provider';
 import type { Role } from '../src/domain/role.ts';
-import type { CallOutcome, Tally } from '../src/domain/tally.ts';
+import type { CallOutcome, Telemetry } from '../src/domain/telemetry.ts';
 import { outcomeOf } from './classify.ts';
 import type { Secret } from '../src/secrets/secret.ts';
 import { toProviderError } from './provider-error.ts';
@@ -89,7 +89,7 @@ export interface CognitoSettings {
  * success into UsernameExistsException. */
 export function cognitoClient(
   settings: CognitoSettings,
-  called: Tally['called'] = () => undefined,
+  called: Telemetry['called'] = () => undefined,
 ): CognitoIdentityProviderClient {
   const client = new CognitoIdentityProviderClient({
     region: settings.region,

@@ -12,7 +12,7 @@ import { REQUEST_TIMEOUT_MS, type IdentityProvider, type ListedUser } from './co
 import type { Comparison, PoolFinding, PoolFindingKind, PoolReport } from './contract.ts';
 import { ProviderError } from './provider-error.ts';
 import { databaseNow } from '../src/ledger/row.ts';
-import type { Sightings } from './sightings.ts';
+import type { SeenUsers } from './seen-users.ts';
 import type { StepLog } from './step-context.ts';
 
 /** Of ListUsers' 30 a second and AdminGetUser's 120: registrations come first. */
@@ -41,7 +41,7 @@ export interface ComparePoolDeps {
   readonly provider: Pick<IdentityProvider, 'listUsers' | 'readUser' | 'rolesOf'>;
   readonly log: StepLog;
   readonly propagationGraceSeconds: number;
-  readonly sightings: Sightings;
+  readonly seenUsers: SeenUsers;
   readonly stopping?: AbortSignal;
   /** Told after each page and each question: what a killed comparison goes on from. */
   readonly heartbeat?: (at: Comparison) => void;
@@ -110,7 +110,7 @@ async function comparePage(round: Round, at: Comparison): Promise<Comparison> {
       ? found(round, report, { kind, registrationId: idIn(user.mark), userId: user.sub })
       : { ...report, [kind]: report[kind] + 1 };
   }
-  await round.sightings.note(met, new Date(at.startedAt));
+  await round.seenUsers.note(met, new Date(at.startedAt));
   return next === null
     ? { ...at, report, page: null, stage: 'rows' }
     : { ...at, report, page: next };
@@ -137,7 +137,7 @@ async function compareRows(round: Round, from: Comparison): Promise<Comparison> 
   const finishedBefore = new Date(from.startedAt - round.propagationGraceSeconds * 1000);
   const page = { after: from.afterRow, finishedBefore, limit: ROWS };
   const rows = await expectedUsers(round.db, page);
-  const met = await round.sightings.among(
+  const met = await round.seenUsers.among(
     rows.map(({ id }) => id),
     comparedAt,
   );

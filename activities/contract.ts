@@ -17,7 +17,7 @@ export interface RetryNumbers {
 }
 
 /** What the row says, as far as the run needs it. */
-export interface RunView {
+export interface RegistrationProgress {
   readonly status: RegistrationStatus;
   readonly userCreated: boolean;
   /** Somebody chose a password that the user does not have yet. */
@@ -27,7 +27,7 @@ export interface RunView {
   readonly rolesToRemove: readonly string[];
   /** Roles were replaced: the user's groups are confirmed before the run completes. */
   readonly rolesToConfirm?: boolean;
-  readonly wish: 'none' | 'cancel' | 'untaken' | 'taken';
+  readonly instruction: 'none' | 'cancel' | 'pending' | 'taken';
   readonly failure: PublicFailure | null;
   /** How often it has parked since a person last wanted it to go on. */
   readonly parks: number;
@@ -82,7 +82,7 @@ export interface StepFailureReport {
 
 /** `registerAtOnce` tells how far it came, and what stopped it, if anything did. */
 export interface FirstLook {
-  readonly run: RunView;
+  readonly run: RegistrationProgress;
   readonly stopped: StepFailureReport | null;
 }
 
@@ -93,31 +93,35 @@ export interface FailureDetails {
 
 export interface RegistrationActivities {
   registerAtOnce(ref: RegistrationRef): Promise<FirstLook>;
-  openRun(ref: RegistrationRef): Promise<RunView>;
+  beginRegistration(ref: RegistrationRef): Promise<RegistrationProgress>;
   createUser(ref: StepRef): Promise<StepWait | null>;
   setPassword(ref: RegistrationRef): Promise<void>;
   assignRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
   removeRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
   /** Reads the user's groups, once no earlier write to them can land any more. */
   confirmRoles(ref: RegistrationRef): Promise<GraceWait | null>;
-  complete(ref: RegistrationRef & { readonly roles: readonly string[] }): Promise<RunView>;
+  complete(
+    ref: RegistrationRef & { readonly roles: readonly string[] },
+  ): Promise<RegistrationProgress>;
   /** @param ref.parks as the run saw it before it tried */
   park(
     ref: RegistrationRef & {
       readonly failed: readonly StepFailureReport[];
       readonly parks: number;
     },
-  ): Promise<RunView>;
-  takeWish(ref: RegistrationRef): Promise<RunView>;
+  ): Promise<RegistrationProgress>;
+  acknowledgeInstruction(ref: RegistrationRef): Promise<RegistrationProgress>;
   beginCompensation(
     ref: RegistrationRef & {
       readonly failure: FailureName;
       readonly failed: readonly StepFailureReport[];
     },
-  ): Promise<RunView>;
+  ): Promise<RegistrationProgress>;
   deleteUser(ref: StepRef): Promise<StepWait | GraceWait | null>;
-  requireCleanup(ref: RegistrationRef & { readonly failed: StepFailureReport }): Promise<RunView>;
-  close(ref: RegistrationRef): Promise<RunView>;
+  requireCleanup(
+    ref: RegistrationRef & { readonly failed: StepFailureReport },
+  ): Promise<RegistrationProgress>;
+  close(ref: RegistrationRef): Promise<RegistrationProgress>;
 }
 
 export interface BackgroundActivities {
@@ -196,7 +200,7 @@ export interface SweepReport {
   readonly restarted: number;
   readonly compensated: number;
   readonly completed: number;
-  readonly wishesDelivered: number;
+  readonly instructionsDelivered: number;
   /** Runs that a reset let wait for a registration that is closed; they end. */
   readonly waitersEnded: number;
   readonly eventsAppended: number;

@@ -14,7 +14,7 @@ import {
   type RecordedOutcome,
 } from '../src/ledger/create-attempt.ts';
 import { nowOf } from '../src/ledger/row.ts';
-import { readRow } from '../src/ledger/run.ts';
+import { readRow } from '../src/ledger/transitions.ts';
 import { isLeftover } from '../src/ledger/sweep.ts';
 import { refusesCredentials } from './classify.ts';
 import type { ProviderUser } from './cognito.ts';
@@ -66,7 +66,7 @@ async function create(
   row: Registration,
   mayReplaceLeftover: boolean,
 ): Promise<Registration> {
-  await ctx.turn('create');
+  await ctx.acquireQuota('create');
   const attempted = await recordCreateAttempt(ctx.db, row);
   if (!attempted) return await overtaken(ctx, row);
   try {
@@ -167,7 +167,7 @@ async function settle(
   const known = await record(ctx, row, { outcome: 'exists', answered });
   // Deleted a moment ago, and still to be seen: deleting lags as creating does.
   if (!mayReplaceLeftover) throw new StepFailure('not_visible_yet');
-  await ctx.turn('update');
+  await ctx.acquireQuota('update');
   ctx.log.warn({ registrationId: row.id, leftoverOf: found.mark }, 'deleting our leftover');
   try {
     await ctx.provider.deleteUser(found.username, ctx.signal);

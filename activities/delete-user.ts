@@ -4,7 +4,7 @@ import { isCompensating } from '../src/domain/status.ts';
 import { attemptsWith } from '../src/domain/step.ts';
 import { recordAbsence, recordUserDeleted } from '../src/ledger/compensation.ts';
 import { nowOf } from '../src/ledger/row.ts';
-import { done, readRow, type StepUpdates } from '../src/ledger/run.ts';
+import { stepDone, readRow, type StepUpdates } from '../src/ledger/transitions.ts';
 import type { ProviderUser } from './cognito.ts';
 import type { GraceWait } from './contract.ts';
 import { stepFailure, verdictOn, type StepContext } from './step-context.ts';
@@ -96,7 +96,7 @@ async function remove(
   row: Registration,
   username: string,
 ): Promise<Registration> {
-  await ctx.turn('compensation');
+  await ctx.acquireQuota('compensation');
   try {
     await ctx.provider.deleteUser(username, ctx.signal);
   } catch (error) {
@@ -111,7 +111,7 @@ function stepRecord(ctx: StepContext, row: Registration, deleted: boolean): Step
   const known = row.steps['deleteUser'];
   if (!deleted && !known && ctx.attempt === 1) return {};
   if (known?.status === 'done') return {};
-  return { deleteUser: done(attemptsWith(known, ctx.attempt)) };
+  return { deleteUser: stepDone(attemptsWith(known, ctx.attempt)) };
 }
 
 function verdictAsFailure(ctx: StepContext, row: Registration, error: unknown): StepFailure {

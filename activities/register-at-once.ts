@@ -2,7 +2,7 @@ import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import { attemptsWith, type StepRecord } from '../src/domain/step.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
 import { recordRolesAssigned } from '../src/ledger/roles.ts';
-import { begin, complete, done, noteSteps, readRow } from '../src/ledger/run.ts';
+import { beginSteps, complete, stepDone, recordSteps, readRow } from '../src/ledger/transitions.ts';
 import type { StepFailureReport } from './contract.ts';
 import { createUser, TooEarly } from './create-user.ts';
 import { QuotaSpent } from './quota.ts';
@@ -28,7 +28,7 @@ export async function registerAtOnce(
   id: string,
   runId: string | null = null,
 ): Promise<AtOnce> {
-  let row = await begin(ctx.db, id, runId);
+  let row = await beginSteps(ctx.db, id, runId);
   if (row.status !== 'running' || !mayAct(row)) return { row, stopped: null };
   let step = 'createUser';
   try {
@@ -49,14 +49,20 @@ export async function registerAtOnce(
     const { stopped, left } = await assignAll(ctx, row);
     if (stopped || left) return { row: await readRow(ctx.db, id), stopped };
     step = 'complete';
-    const steps: Record<string, StepRecord> = { complete: done(1) };
+    const steps: Record<string, StepRecord> = { complete: stepDone(1) };
     for (const role of row.roles) {
       const name = `assignRole:${role}`;
       steps[name] = row.rolesAssigned.includes(role)
-        ? (row.steps[name] ?? done(1))
+        ? (row.steps[name] ?? stepDone(1))
         : doneOnce(row, name);
     }
-    const { registration } = await complete(ctx.db, id, row.roles, steps, ctx.tally.moved);
+    const { registration } = await complete(
+      ctx.db,
+      id,
+      row.roles,
+      steps,
+      ctx.telemetry.statusChanged,
+    );
     return { row: registration, stopped: null };
   } catch (error) {
     if (error instanceof QuotaSpent || error instanceof TooEarly)
@@ -69,7 +75,7 @@ export async function registerAtOnce(
           : undefined;
     if (failure === undefined) throw error;
     const stopped = { step, failure, attempts: 1 };
-    return { row: await noteSteps(ctx.db, id, goingOn(row, [stopped])), stopped };
+    return { row: await recordSteps(ctx.db, id, goingOn(row, [stopped])), stopped };
   }
 }
 
@@ -120,5 +126,5 @@ async function assignAll(
 }
 
 function doneOnce(row: Registration, step: string): StepRecord {
-  return done(attemptsWith(row.steps[step], 1));
+  return stepDone(attemptsWith(row.steps[step], 1));
 }

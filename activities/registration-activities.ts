@@ -3,18 +3,22 @@ import type { Database } from '../src/db/client.ts';
 import { FAILURES, parkedAs, publicFailure, type FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import { attemptsWith, type StepRecord } from '../src/domain/step.ts';
-import type { Tally } from '../src/domain/tally.ts';
-import { beginCompensation, close, requireCleanup } from '../src/ledger/compensation.ts';
-import { DatabaseError } from '../src/ledger/database-error.ts';
-import { park, takeWish } from '../src/ledger/park.ts';
+import type { Telemetry } from '../src/domain/telemetry.ts';
 import {
-  begin,
+  beginCompensation,
+  closeRegistration,
+  requireCleanup,
+} from '../src/ledger/compensation.ts';
+import { DatabaseError } from '../src/ledger/database-error.ts';
+import { park, acknowledgeInstruction } from '../src/ledger/park.ts';
+import {
+  beginSteps,
   complete,
-  done,
-  noteSteps,
+  stepDone,
+  recordSteps,
   readRow,
   recordRunningFailure,
-} from '../src/ledger/run.ts';
+} from '../src/ledger/transitions.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
 import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from './contract.ts';
@@ -23,7 +27,7 @@ import { deleteUser } from './delete-user.ts';
 import { QuotaSpent, type QuotaOptions, type Quotas } from './quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
 import { assignRole, confirmRoles, removeRole } from './roles.ts';
-import { attemptsWithin, runView } from './run-view.ts';
+import { attemptsWithin, progressOf } from './registration-progress.ts';
 import { setPassword } from './set-password.ts';
 import type { PasswordContext, StepContext, StepLog } from './step-context.ts';
 import { databaseFailure, StepFailure, toApplicationFailure } from './step-failure.ts';
@@ -41,7 +45,7 @@ export interface RegistrationActivityDeps {
   readonly sealing: Pick<Sealing, 'open'>;
   readonly quotas: Quotas;
   readonly log: StepLog;
-  readonly tally: Tally;
+  readonly telemetry: Telemetry;
   /** Tells waiters in this process that a row has changed. */
   readonly changed: (registrationId: string) => void;
   readonly retryBudgetSeconds: number;
@@ -54,7 +58,7 @@ export interface RegistrationActivityDeps {
 export function createRegistrationActivities(
   deps: RegistrationActivityDeps,
 ): RegistrationActivities {
-  const { db, tally } = deps;
+  const { db, telemetry } = deps;
   const retry = {
     attempts: attemptsWithin(deps.retryBudgetSeconds),
     compensationAttempts: attemptsWithin(deps.compensationBudgetSeconds),
@@ -64,7 +68,7 @@ export function createRegistrationActivities(
     if (unrecordedEvents.length > 0) {
       deps.log.error({ registrationId, unrecordedEvents }, 'the audit trail refuses events');
     }
-    return runView(row, retry);
+    return progressOf(row, retry);
   };
   const context = (
     withinMs: number,
@@ -76,14 +80,14 @@ export function createRegistrationActivities(
       db,
       provider: deps.provider,
       sealing: deps.sealing,
-      turn: deps.quotas.acquirer({ ...quota, withinMs, signal }),
+      acquireQuota: deps.quotas.acquirer({ ...quota, withinMs, signal }),
       graceMs: deps.propagationGraceSeconds * 1000,
       budgetMs: deps.retryBudgetSeconds * 1000,
       signal,
       attempt: Context.current().info.attempt,
       slow: isSlow(),
       log: deps.log,
-      tally,
+      telemetry,
     };
   };
 
@@ -95,7 +99,7 @@ export function createRegistrationActivities(
     } catch (error) {
       const failure = named(deps.log, name, id, error);
       const compensates = name === 'deleteUser';
-      if (compensates) tally.compensationFailed(FAILURES[failure.failure].code);
+      if (compensates) telemetry.compensationFailed(FAILURES[failure.failure].code);
       if (name === 'createUser' && isSlow()) await recordSlowFailure(id, failure.failure);
       throw toApplicationFailure(failure, attempt, compensates);
     } finally {
@@ -113,12 +117,12 @@ export function createRegistrationActivities(
     const known = (await readRow(db, id)).steps[name];
     const lastError = known?.lastError ?? null;
     const attempts = attemptsWith(known, earlier);
-    await noteSteps(db, id, { [name]: { status: 'retrying', attempts, lastError } });
+    await recordSteps(db, id, { [name]: { status: 'retrying', attempts, lastError } });
   }
 
   /** A step that writes to Cognito. A slow one has attempts without end, each a minute after the last:
    * it does not queue, and so adds no events. */
-  async function inTurn<T>(
+  async function withQuota<T>(
     name: string,
     { registrationId: id, place, earlier }: StepRef,
     work: (ctx: StepContext) => Promise<T>,
@@ -153,10 +157,10 @@ export function createRegistrationActivities(
         return { run: view(row), stopped };
       }),
     // Repeatable: begin moves only an accepted or running row, to running.
-    openRun: ({ registrationId: id }) =>
-      step('openRun', id, async () => view(await begin(db, id, runIdOf()))),
+    beginRegistration: ({ registrationId: id }) =>
+      step('beginRegistration', id, async () => view(await beginSteps(db, id, runIdOf()))),
     createUser: (ref) =>
-      inTurn('createUser', ref, async (ctx) => {
+      withQuota('createUser', ref, async (ctx) => {
         await createUser(ctx, await readRow(db, ref.registrationId));
         return null;
       }),
@@ -167,12 +171,12 @@ export function createRegistrationActivities(
         await setPassword(context(REQUEST_TIMEOUT_MS, quota), id);
       }),
     assignRole: ({ role, ...ref }) =>
-      inTurn('assignRole', ref, async (ctx) => {
+      withQuota('assignRole', ref, async (ctx) => {
         await assignRole(ctx, ref.registrationId, role);
         return null;
       }),
     removeRole: ({ role, ...ref }) =>
-      inTurn('removeRole', ref, async (ctx) => {
+      withQuota('removeRole', ref, async (ctx) => {
         await removeRole(ctx, ref.registrationId, role);
         return null;
       }),
@@ -185,8 +189,8 @@ export function createRegistrationActivities(
     complete: ({ registrationId: id, roles }) =>
       step('complete', id, async () => {
         const { attempt } = Context.current().info;
-        const steps = { complete: done(attempt) };
-        return view((await complete(db, id, roles, steps, tally.moved)).registration);
+        const steps = { complete: stepDone(attempt) };
+        return view((await complete(db, id, roles, steps, telemetry.statusChanged)).registration);
       }),
     // Repeatable: the trail's key is this activity's place in the run, and a second one is nothing.
     park: ({ registrationId: id, failed, parks }) =>
@@ -204,9 +208,9 @@ export function createRegistrationActivities(
         deps.log.info({ registrationId: id, code: row.failure?.code }, 'registration parked');
         return view(row);
       }),
-    // Repeatable: a wish is taken once.
-    takeWish: ({ registrationId: id }) =>
-      step('takeWish', id, async () => view(await takeWish(db, id))),
+    // Repeatable: a instruction is taken once.
+    acknowledgeInstruction: ({ registrationId: id }) =>
+      step('acknowledgeInstruction', id, async () => view(await acknowledgeInstruction(db, id))),
     // Repeatable: only a row that goes forward moves.
     beginCompensation: ({ registrationId: id, failure, failed }) =>
       step('beginCompensation', id, async () => {
@@ -216,9 +220,11 @@ export function createRegistrationActivities(
         } as const;
         const cancelled = publicFailure('registration_cancelled');
         const steps = records(failed, await readRow(db, id));
-        return view(await beginCompensation(db, id, cause, cancelled, steps, tally.moved));
+        return view(
+          await beginCompensation(db, id, cause, cancelled, steps, telemetry.statusChanged),
+        );
       }),
-    deleteUser: (ref) => inTurn('deleteUser', ref, (ctx) => deleteUser(ctx, ref.registrationId)),
+    deleteUser: (ref) => withQuota('deleteUser', ref, (ctx) => deleteUser(ctx, ref.registrationId)),
     // Repeatable: says the same again.
     requireCleanup: ({ registrationId: id, failed }) =>
       step('requireCleanup', id, async () => {
@@ -233,7 +239,7 @@ export function createRegistrationActivities(
       }),
     // Repeatable: only a compensating row closes, and only with proof that no user is left.
     close: ({ registrationId: id }) =>
-      step('close', id, async () => view(await close(db, id, tally.moved))),
+      step('close', id, async () => view(await closeRegistration(db, id, telemetry.statusChanged))),
   };
 }
 

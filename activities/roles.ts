@@ -7,10 +7,10 @@ import {
   recordRolesAssigned,
 } from '../src/ledger/roles.ts';
 import { nowOf } from '../src/ledger/row.ts';
-import { done, readRow } from '../src/ledger/run.ts';
+import { stepDone, readRow } from '../src/ledger/transitions.ts';
 import type { GraceWait } from './contract.ts';
 import { hiddenOrVanished, usernameOf } from './created-user.ts';
-import { owesConfirmation } from './run-view.ts';
+import { owesConfirmation } from './registration-progress.ts';
 import { mayAct, stepFailure, verdictOn, type StepContext } from './step-context.ts';
 
 /** Step assignRole. Safe to repeat: adding a user to a group it is in changes nothing. */
@@ -20,7 +20,7 @@ export async function assignRole(ctx: StepContext, id: string, role: string): Pr
   await addRole(ctx, row, role);
   const step = `assignRole:${role}`;
   const attempts = attemptsWith(row.steps[step], ctx.attempt);
-  await recordRolesAssigned(ctx.db, id, [role], { [step]: done(attempts) });
+  await recordRolesAssigned(ctx.db, id, [role], { [step]: stepDone(attempts) });
 }
 
 /** Step removeRole, for a role that was wanted once and is not any more. Safe to repeat: removing a
@@ -29,7 +29,7 @@ export async function removeRole(ctx: StepContext, id: string, role: string): Pr
   const row = await readRow(ctx.db, id);
   const left = row.rolesTouched.includes(role) && !row.rolesRemoved.includes(role);
   if (!mayAct(row) || row.roles.includes(role) || !left) return;
-  await ctx.turn('update');
+  await ctx.acquireQuota('update');
   await recordRemovalAttempt(ctx.db, id, role);
   try {
     await ctx.provider.removeRole(usernameOf(row), role, ctx.signal);
@@ -38,7 +38,7 @@ export async function removeRole(ctx: StepContext, id: string, role: string): Pr
   }
   const step = `removeRole:${role}`;
   const attempts = attemptsWith(row.steps[step], ctx.attempt);
-  await recordRoleRemoved(ctx.db, id, role, { [step]: done(attempts) });
+  await recordRoleRemoved(ctx.db, id, role, { [step]: stepDone(attempts) });
 }
 
 /**
@@ -66,7 +66,7 @@ export async function confirmRoles(ctx: StepContext, id: string): Promise<GraceW
 
 /** The call alone; the caller records it. @throws StepFailure, QuotaSpent */
 export async function addRole(ctx: StepContext, row: Registration, role: string): Promise<void> {
-  await ctx.turn('update');
+  await ctx.acquireQuota('update');
   try {
     await ctx.provider.addRole(usernameOf(row), role, ctx.signal);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import { attemptsWith } from '../src/domain/step.ts';
-import { notePasswordSet, readSealed } from '../src/ledger/password.ts';
+import { recordPasswordSet, readSealed } from '../src/ledger/password.ts';
 import { SealLost } from '../src/secrets/sealing.ts';
 import type { Secret } from '../src/secrets/secret.ts';
 import { hiddenOrVanished, readCreated, usernameOf } from './created-user.ts';
@@ -28,7 +28,7 @@ export async function setPassword(ctx: PasswordContext, id: string): Promise<Reg
   if (password) await set(ctx, row, password);
   // It has served where an earlier attempt had its effect: whose password it is may be signed in.
   else if (!(await wasSet(ctx, row))) throw new StepFailure('seal_lost');
-  return await notePasswordSet(ctx.db, id, attemptsWith(row.steps['setPassword'], ctx.attempt));
+  return await recordPasswordSet(ctx.db, id, attemptsWith(row.steps['setPassword'], ctx.attempt));
 }
 
 /** null: the seal is lost. */

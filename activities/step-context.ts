@@ -2,7 +2,7 @@ import type { Database } from '../src/db/client.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import { isOpenForward } from '../src/domain/status.ts';
-import type { Tally } from '../src/domain/tally.ts';
+import type { Telemetry } from '../src/domain/telemetry.ts';
 import { nowOf } from '../src/ledger/row.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
 import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
@@ -26,7 +26,7 @@ export interface StepContext {
   /** How long a transient failure is retried before the run parks. */
   readonly budgetMs: number;
   /** Called before each write to Cognito: waits until this deployment's quota allows it. */
-  readonly turn: AcquireQuota;
+  readonly acquireQuota: AcquireQuota;
   /** Aborts when the attempt's time is up: no call outlives its activity. */
   readonly signal: AbortSignal;
   /** From 1. */
@@ -34,7 +34,7 @@ export interface StepContext {
   /** The policy's own interval is longer than any hint of ours. */
   readonly slow: boolean;
   readonly log: StepLog;
-  readonly tally: Tally;
+  readonly telemetry: Telemetry;
 }
 
 /** Of a step that needs the password. */
@@ -75,7 +75,7 @@ export function stepFailure(ctx: StepContext, failure: FailureName): StepFailure
 
 /** The row goes forward and nobody wants it cancelled; otherwise no step may act. */
 export function mayAct(row: Registration): boolean {
-  return isOpenForward(row.status) && row.wish?.kind !== 'cancel';
+  return isOpenForward(row.status) && row.instruction?.kind !== 'cancel';
 }
 
 function lagOf(ctx: StepContext, row: Registration): Lag {

@@ -1,6 +1,6 @@
 import type { Registration } from '../src/domain/registration.ts';
 import { recordStrayDeleted } from '../src/ledger/create-attempt.ts';
-import { readRow } from '../src/ledger/run.ts';
+import { readRow } from '../src/ledger/transitions.ts';
 import { verdictOn, type StepContext } from './step-context.ts';
 
 /**
@@ -21,7 +21,7 @@ async function isGone(ctx: StepContext, row: Registration, username: string): Pr
   const keeps = row.status !== 'failed' && row.status !== 'cancelled';
   // Recorded as the row's own since it was written down.
   if (keeps && username === row.cognitoUsername) return true;
-  await ctx.turn('compensation');
+  await ctx.acquireQuota('compensation');
   ctx.log.warn({ registrationId: row.id, status: row.status }, 'deleting a stray user of ours');
   try {
     // Named by the reply to our own create: no read of the mark is needed, and it might lag.

@@ -3,22 +3,26 @@ import { publicFailure, type FailureName } from '../src/domain/failure.ts';
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
 import type { Runs } from '../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../src/domain/status.ts';
-import type { Tally } from '../src/domain/tally.ts';
-import { appendUnrecordedEvents, beginCompensation, close } from '../src/ledger/compensation.ts';
+import type { Telemetry } from '../src/domain/telemetry.ts';
+import {
+  appendUnrecordedEvents,
+  beginCompensation,
+  closeRegistration,
+} from '../src/ledger/compensation.ts';
 import { recordCreated } from '../src/ledger/create-attempt.ts';
 import { databaseNow } from '../src/ledger/row.ts';
-import { complete, readRow } from '../src/ledger/run.ts';
+import { complete, readRow } from '../src/ledger/transitions.ts';
 import {
   closedAmong,
   endedRunSeenForMs,
-  noteSwept,
+  recordSwept,
   openRows,
   rowsWithStrays,
   type OpenRow,
 } from '../src/ledger/sweep.ts';
-import { notePasswordSet, wipeExpiredSeals } from '../src/ledger/password.ts';
+import { recordPasswordSet, wipeExpiredSeals } from '../src/ledger/password.ts';
 import { makeCheckpoint } from '../src/ledger/checkpoint.ts';
-import { undeliveredWishes } from '../src/ledger/wishes.ts';
+import { undeliveredInstructions } from '../src/ledger/instructions.ts';
 import type { IdentityProvider } from './cognito.ts';
 import type { SweepReport } from './contract.ts';
 import { deleteUser } from './delete-user.ts';
@@ -33,7 +37,7 @@ const ROUND_MS = 5 * 60_000;
 const AT_ONCE = 10;
 /** An activity of a run that was ended may still be in flight for this long. */
 const AFTER_END_MS = 60_000;
-const WISH_AGE_MS = 10_000;
+const INSTRUCTION_AGE_MS = 10_000;
 /** Of the runs that wait, the latest started: one that a reset made is among them. */
 const WAITERS = 1000;
 /** A start that is on its way in the background needs no second one. */
@@ -50,7 +54,7 @@ export interface SweepDeps {
   readonly propagationGraceSeconds: number;
   readonly runs: Runs;
   readonly log: StepLog;
-  readonly tally: Tally;
+  readonly telemetry: Telemetry;
   readonly changed: (registrationId: string) => void;
   /** Says what it would do and does nothing. */
   readonly dryRun?: boolean;
@@ -60,9 +64,9 @@ export interface SweepDeps {
   readonly heartbeat?: () => void;
 }
 
-type Deed = Exclude<
+type RepairAction = Exclude<
   keyof SweepReport,
-  | 'wishesDelivered'
+  | 'instructionsDelivered'
   | 'waitersEnded'
   | 'eventsAppended'
   | 'eventsCheckpointed'
@@ -72,7 +76,7 @@ type Deed = Exclude<
 
 /** Goes through the open rows and mends what no run takes care of. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
-  const deeds: Record<Deed, number> = {
+  const actions: Record<RepairAction, number> = {
     started: 0,
     restarted: 0,
     compensated: 0,
@@ -94,11 +98,11 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     for (let at = 0; at < rows.length && !over(); at += AT_ONCE) {
       deps.heartbeat?.();
       const batch = rows.slice(at, at + AT_ONCE);
-      for (const deed of await Promise.all(batch.map((row) => tend(deps, row)))) {
-        if (deed) deeds[deed] += 1;
+      for (const action of await Promise.all(batch.map((row) => repair(deps, row)))) {
+        if (action) actions[action] += 1;
       }
       if (!deps.dryRun)
-        await noteSwept(
+        await recordSwept(
           deps.db,
           batch.map(({ id }) => id),
         );
@@ -107,8 +111,8 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     if (deps.dryRun) break;
   }
   return {
-    ...deeds,
-    wishesDelivered: await deliverWishes(deps),
+    ...actions,
+    instructionsDelivered: await deliverInstructions(deps),
     waitersEnded: await endWaiters(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
     eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps, over),
@@ -145,9 +149,9 @@ async function checkpointTrail(deps: SweepDeps, over: () => boolean | undefined)
   return covered;
 }
 
-async function tend(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
+async function repair(deps: SweepDeps, row: OpenRow): Promise<RepairAction | null> {
   try {
-    return await tendOne(deps, row);
+    return await repairOne(deps, row);
   } catch (error) {
     // One row must not keep the sweep from the others; the next sweep comes.
     const name = error instanceof Error ? error.name : 'Unknown';
@@ -156,7 +160,7 @@ async function tend(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
   }
 }
 
-async function tendOne(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
+async function repairOne(deps: SweepDeps, row: OpenRow): Promise<RepairAction | null> {
   if (row.status === 'accepted' && row.ageMs < ACCEPTED_AGE_MS) return null;
   const run = await deps.runs.describe(row.id);
   switch (run.kind) {
@@ -178,17 +182,18 @@ async function tendOne(deps: SweepDeps, row: OpenRow): Promise<Deed | null> {
 
 // The ended run cannot: the row says compensating, and the same id started again only compensates.
 async function takeBack(deps: SweepDeps, row: OpenRow): Promise<void> {
-  if (isOpenForward(row.status)) await begin(deps, row.id, 'terminated');
+  if (isOpenForward(row.status)) await beginTakingBack(deps, row.id, 'terminated');
   await deps.runs.start(row.id, 'repair');
 }
 
 // The row lost what the run had done: a failover, or a backup. The user in the pool decides.
-async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed | null> {
+async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<RepairAction | null> {
   const row = await readRow(deps.db, open.id);
   if (isClosed(row.status)) return null;
   const ctx = contextOf(deps, row.id);
   const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, ctx.signal);
-  const whole = user?.mark === row.id && isOpenForward(row.status) && row.wish?.kind !== 'cancel';
+  const whole =
+    user?.mark === row.id && isOpenForward(row.status) && row.instruction?.kind !== 'cancel';
   if (deps.dryRun) return whole ? 'completed' : 'compensated';
   if (!whole) {
     // The id may be started again only after a failed run: the row is closed without one.
@@ -197,14 +202,14 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Deed 
   const known =
     row.createOutcome === 'created' ? row : await recordCreated(deps.db, row.id, user, null, 1);
   // A run completes over a completed row only: it was set, and may be another by now.
-  if (owesPassword(row)) await notePasswordSet(deps.db, row.id, 1);
+  if (owesPassword(row)) await recordPasswordSet(deps.db, row.id, 1);
   for (const role of row.rolesTouched) {
     if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
   }
   for (const role of row.roles) await addRole(ctx, known, role);
   // Where the grace is not over, the next sweep comes.
   if (await confirmRoles(ctx, row.id)) return null;
-  const { kind } = await complete(deps.db, row.id, row.roles, {}, deps.tally.moved);
+  const { kind } = await complete(deps.db, row.id, row.roles, {}, deps.telemetry.statusChanged);
   deps.changed(row.id);
   if (kind !== 'completed')
     deps.log.error({ registrationId: row.id, kind }, 'sweep: not completed');
@@ -218,9 +223,11 @@ async function compensateHere(
   row: Registration,
   failure: FailureName,
 ): Promise<boolean> {
-  if (isOpenForward(row.status)) await begin(deps, row.id, failure);
+  if (isOpenForward(row.status)) await beginTakingBack(deps, row.id, failure);
   const wait = await deleteUser(ctx, row.id);
-  const closed = wait === null && isClosed((await close(deps.db, row.id, deps.tally.moved)).status);
+  const closed =
+    wait === null &&
+    isClosed((await closeRegistration(deps.db, row.id, deps.telemetry.statusChanged)).status);
   deps.changed(row.id);
   return closed;
 }
@@ -231,9 +238,14 @@ function contextOf(deps: SweepDeps, id: string): StepContext {
     db: deps.db,
     provider: deps.provider,
     // Where no call is free soon, the next sweep tries again.
-    turn: deps.quotas.acquirer({ registrationId: id, queuesAs: null, withinMs: ROW_MS, signal }),
+    acquireQuota: deps.quotas.acquirer({
+      registrationId: id,
+      queuesAs: null,
+      withinMs: ROW_MS,
+      signal,
+    }),
     log: deps.log,
-    tally: deps.tally,
+    telemetry: deps.telemetry,
     attempt: 1,
     slow: true,
     graceMs: deps.propagationGraceSeconds * 1000,
@@ -242,16 +254,16 @@ function contextOf(deps: SweepDeps, id: string): StepContext {
   };
 }
 
-async function begin(deps: SweepDeps, id: string, failure: FailureName): Promise<void> {
+async function beginTakingBack(deps: SweepDeps, id: string, failure: FailureName): Promise<void> {
   const cause = { closesAs: 'failed', failure: publicFailure(failure) } as const;
   const cancelled = publicFailure('registration_cancelled');
-  await beginCompensation(deps.db, id, cause, cancelled, {}, deps.tally.moved);
+  await beginCompensation(deps.db, id, cause, cancelled, {}, deps.telemetry.statusChanged);
   deps.changed(id);
 }
 
-async function deliverWishes(deps: SweepDeps): Promise<number> {
+async function deliverInstructions(deps: SweepDeps): Promise<number> {
   let delivered = 0;
-  for (const { id, kind } of await undeliveredWishes(deps.db, WISH_AGE_MS, BATCH)) {
+  for (const { id, kind } of await undeliveredInstructions(deps.db, INSTRUCTION_AGE_MS, BATCH)) {
     const by = kind === 'cancel' ? 'cancel' : 'operator';
     if (deps.dryRun || (await delivers(deps, id, by))) delivered += 1;
   }

@@ -13,7 +13,7 @@ import {
 import { MARK_ATTRIBUTE } from '../activities/cognito.ts';
 import type { Config } from '../src/config.ts';
 import { openDatabase, type Database } from '../src/db/client.ts';
-import { append } from '../src/ledger/audit-trail.ts';
+import { appendAuditEvent } from '../src/ledger/audit-trail.ts';
 import { atEdge } from '../src/ledger/database-error.ts';
 import { listAuditEvents } from '../src/ledger/read.ts';
 import { appClients, clientVariables, makeClient, ownClient } from './app-client.ts';
@@ -23,7 +23,7 @@ import { hasMarkAttribute, WrongPool } from './pool.ts';
 
 const ADMINISTRATORS = 'admin';
 
-export interface CognitoWishes {
+export interface CognitoSetup {
   readonly config: Config;
   /** E-mail of the first administrator. */
   readonly admin: string | null;
@@ -34,9 +34,9 @@ export interface CognitoWishes {
  * not make. */
 export async function cognitoChanges(
   client: CognitoIdentityProviderClient,
-  wishes: CognitoWishes,
+  setup: CognitoSetup,
 ): Promise<{ changes: Change[]; findings: Omit<Findings, 'wrong'> }> {
-  const { config, print } = wishes;
+  const { config, print } = setup;
   const { userPoolId: UserPoolId, clientId } = config.cognito;
   const { UserPool: pool = {} } = await client.send(new DescribeUserPoolCommand({ UserPoolId }));
   const { wrong, unsafe, advice } = poolFindings(pool);
@@ -53,8 +53,8 @@ export async function cognitoChanges(
     else for (const line of clientVariables(UserPoolId, own)) print(line);
   }
   changes.push(...(await missingRoles(client, UserPoolId, rolesNamedIn(config))));
-  if (wishes.admin !== null) {
-    changes.push(...(await administrator(client, UserPoolId, wishes.admin, config)));
+  if (setup.admin !== null) {
+    changes.push(...(await administrator(client, UserPoolId, setup.admin, config)));
   }
   const ofClients = clientFindings(pool, clients, own, config);
   return { changes, findings: { unsafe: [...unsafe, ...ofClients], advice } };
@@ -126,7 +126,7 @@ async function administrator(
         const made = sub ?? (await createUser(client, UserPoolId, email));
         await client.send(new AdminAddUserToGroupCommand({ ...user, GroupName: ADMINISTRATORS }));
         await withDatabase(config, (db) =>
-          append(db, {
+          appendAuditEvent(db, {
             event: 'administrator.created',
             registrationId: null,
             userId: made,

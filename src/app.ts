@@ -19,7 +19,7 @@ import { refuseOtherMethods } from './routes/mount.ts';
 import { mountDocument } from './routes/openapi.ts';
 import { mountProblemPages } from './routes/problems.ts';
 import { mountRegistrationStream } from './routes/registration-stream.ts';
-import { mountRegistrationWishes } from './routes/registration-wishes.ts';
+import { mountRegistrationInstructions } from './routes/registration-instructions.ts';
 import { mountRegistrations } from './routes/registrations.ts';
 import { mountRoles } from './routes/roles.ts';
 import { databaseState } from './db/database-state.ts';
@@ -37,7 +37,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
 
   mountRegistrations(api, deps);
   mountRegistrationStream(api, deps);
-  mountRegistrationWishes(api, deps);
+  mountRegistrationInstructions(api, deps);
   mountRoles(api, deps);
   mountAuditEvents(api, deps);
   if (deps.doors.has('users')) mountUsersDoor(api, deps);

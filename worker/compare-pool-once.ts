@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { cognitoClient, createCognito } from '../activities/cognito.ts';
 import { comparePool, isClean } from '../activities/compare-pool.ts';
-import { ledgerSightings, sightingsInMemory } from '../activities/sightings.ts';
+import { ledgerSeenUsers, seenUsersInMemory } from '../activities/seen-users.ts';
 import { parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { openLog } from '../src/log.ts';
@@ -23,7 +23,7 @@ try {
       provider: createCognito(cognito, config.cognito.userPoolId),
       log,
       propagationGraceSeconds: config.retry.propagationGraceSeconds,
-      sightings: values['dry-run'] ? sightingsInMemory() : ledgerSightings(pool.db),
+      seenUsers: values['dry-run'] ? seenUsersInMemory() : ledgerSeenUsers(pool.db),
     };
     let at = await comparePool(deps, null);
     while (at.stage !== 'done') at = await comparePool(deps, at);

@@ -10,7 +10,7 @@ import type { Config } from '../src/config.ts';
 import { LOCKS, tryAdvisoryLock } from '../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../src/db/client.ts';
 import type { Runs } from '../src/domain/runs.ts';
-import type { Tally } from '../src/domain/tally.ts';
+import type { Telemetry } from '../src/domain/telemetry.ts';
 import { emailHash } from '../src/email-hash.ts';
 import { createSealing, type Sealing } from '../src/secrets/sealing.ts';
 import { createRuns } from '../src/temporal/runs.ts';
@@ -54,8 +54,8 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
     },
     others: () => sdk.text(),
   });
-  const tally = withLog(metrics.tally, log);
-  const cognito = cognitoClient(config.cognito, tally.called);
+  const telemetry = withLog(metrics.telemetry, log);
+  const cognito = cognitoClient(config.cognito, telemetry.called);
   const provider = createCognito(cognito, config.cognito.userPoolId);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
@@ -70,7 +70,7 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
     quotas,
     runs,
     log,
-    tally,
+    telemetry,
     changed,
   };
   const activities = {
@@ -110,11 +110,11 @@ export function composeParts(config: Config, options: PartsOptions): Parts {
 }
 
 /** A line for each move, beside its count. */
-function withLog(tally: Tally, log: Logger): Tally {
+function withLog(telemetry: Telemetry, log: Logger): Telemetry {
   return {
-    ...tally,
-    moved(row) {
-      tally.moved(row);
+    ...telemetry,
+    statusChanged(row) {
+      telemetry.statusChanged(row);
       const { id: registrationId, status, door, failure } = row;
       const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
       log.info(fields, `registration ${status}`);

@@ -7,7 +7,7 @@ import { sweep } from '../activities/sweep.ts';
 import { parseConfig } from '../src/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { openLog } from '../src/log.ts';
-import { NO_TALLY } from '../src/domain/tally.ts';
+import { NO_TELEMETRY } from '../src/domain/telemetry.ts';
 import { createRuns } from '../src/temporal/runs.ts';
 import { failCommand } from './fail-command.ts';
 import { connectTemporal } from './temporal-connection.ts';
@@ -28,7 +28,7 @@ try {
       quotas: createQuotas(pool.db, config.cognito),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
       log,
-      tally: NO_TALLY,
+      telemetry: NO_TELEMETRY,
       changed: () => undefined,
       dryRun: values['dry-run'],
       propagationGraceSeconds: config.retry.propagationGraceSeconds,

@@ -2,18 +2,18 @@ import { CancellationScope, proxyActivities, sleep } from '@temporalio/workflow'
 import type {
   RegistrationActivities,
   RegistrationRef,
-  RunView,
+  RegistrationProgress,
   StepFailureReport,
 } from '../activities/contract.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import { isCompensating } from '../src/domain/status.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
-import { inTurn } from './quota.ts';
+import { withQuota } from './quota.ts';
 import { reportOf } from './step-error.ts';
 import { step } from './steps.ts';
 import { showStatus, untilOperatorWakes, type Wake } from './wake.ts';
 
-const row = proxyActivities<RegistrationActivities>(UNENDING);
+const ledger = proxyActivities<RegistrationActivities>(UNENDING);
 
 export interface Cause {
   readonly failure: FailureName;
@@ -24,19 +24,23 @@ export interface Cause {
  * Takes back what the run did: shielded from cancel, and never swallowed. The row decides whether it
  * happens at all; the returned view may say that it completed before.
  */
-export async function compensate(ref: RegistrationRef, cause: Cause, wake: Wake): Promise<RunView> {
+export async function compensate(
+  ref: RegistrationRef,
+  cause: Cause,
+  wake: Wake,
+): Promise<RegistrationProgress> {
   return await CancellationScope.nonCancellable(async () => {
-    let run = await row.beginCompensation({ ...ref, ...cause });
+    let run = await ledger.beginCompensation({ ...ref, ...cause });
     // The row stays open while a user may be left: one that was recorded since is looked for again.
     while (isCompensating(run.status)) {
       showStatus(run.status);
       if (run.status === 'cleanup_required') {
         await deleteWithoutEnd(ref, wake);
-        run = await row.close(ref);
+        run = await ledger.close(ref);
         continue;
       }
       const failed = await deleteWithin(ref, run.retry.compensationAttempts);
-      run = failed ? await row.requireCleanup({ ...ref, failed }) : await row.close(ref);
+      run = failed ? await ledger.requireCleanup({ ...ref, failed }) : await ledger.close(ref);
     }
     return run;
   });
@@ -48,7 +52,7 @@ async function deleteWithin(
 ): Promise<StepFailureReport | null> {
   try {
     await afterGrace(() =>
-      inTurn(attempts, (left, from) =>
+      withQuota(attempts, (left, from) =>
         step(budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
       ),
     );
@@ -61,7 +65,7 @@ async function deleteWithin(
 /** Every 60 s until it is done; an operator's retry starts it anew at once. */
 async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void> {
   const work = () => afterGrace(() => step(SLOW, 'deleteUser').deleteUser(ref));
-  while (!(await untilOperatorWakes(wake, work))) await row.takeWish(ref);
+  while (!(await untilOperatorWakes(wake, work))) await ledger.acknowledgeInstruction(ref);
 }
 
 /** Until nothing has to be waited for: a create without a reply may land within its grace. */

@@ -12,7 +12,7 @@ const LEAD_MS = 500;
  * @param earlier attempts of it that are spent already
  * @returns what the step itself waits for
  */
-export async function inTurn(
+export async function withQuota(
   attempts: number,
   call: (
     left: number,

@@ -11,7 +11,11 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { RegistrationActivities, RegistrationRef, RunView } from '../activities/contract.ts';
+import type {
+  RegistrationActivities,
+  RegistrationRef,
+  RegistrationProgress,
+} from '../activities/contract.ts';
 import { isClosed, isCompensating } from '../src/domain/status.ts';
 import { AT_ONCE, UNENDING } from './activity-options.ts';
 import { compensate, type Cause } from './compensation.ts';
@@ -21,7 +25,7 @@ import { changeRoles, complete, confirmRoles, createUser, setPassword } from './
 import { showStatus, type Wake } from './wake.ts';
 
 const atOnce = proxyLocalActivities<RegistrationActivities>(AT_ONCE);
-const row = proxyActivities<RegistrationActivities>(UNENDING);
+const ledger = proxyActivities<RegistrationActivities>(UNENDING);
 const resumeSignal = defineSignal<[ResumedBy]>(RESUME_SIGNAL);
 
 /** One registration, from accepted to closed. The row decides at every turn: a first run, a reset
@@ -33,13 +37,14 @@ export async function registerUser({ registrationId }: RegistrationRef): Promise
     if (wake.by !== 'operator') wake.by = by;
   });
 
-  let run: RunView | undefined;
+  let run: RegistrationProgress | undefined;
   try {
     run = await registerAtOnce(ref);
     if (isClosed(run.status) && run.status !== 'completed') throw alreadyClosed();
     while (!isClosed(run.status)) {
-      if (isCompensating(run.status) || run.wish === 'cancel') throw new CancelledFailure('row');
-      if (run.wish === 'untaken') run = await row.takeWish(ref);
+      if (isCompensating(run.status) || run.instruction === 'cancel')
+        throw new CancelledFailure('row');
+      if (run.instruction === 'pending') run = await ledger.acknowledgeInstruction(ref);
       run =
         run.status === 'roles_pending'
           ? await parked(ref, run, wake)
@@ -53,13 +58,13 @@ export async function registerUser({ registrationId }: RegistrationRef): Promise
 }
 
 /** Every step once; when that cannot even begin, the row is asked until it answers. */
-async function registerAtOnce(ref: RegistrationRef): Promise<RunView> {
+async function registerAtOnce(ref: RegistrationRef): Promise<RegistrationProgress> {
   let first;
   try {
     first = await atOnce.registerAtOnce(ref);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return await row.openRun(ref);
+    return await ledger.beginRegistration(ref);
   }
   const { run, stopped } = first;
   if (stopped && definitiveOf([stopped])) throw new StepsFailed([stopped]);
@@ -69,17 +74,17 @@ async function registerAtOnce(ref: RegistrationRef): Promise<RunView> {
 /** What is left of the steps; when the budget is spent, the run parks. */
 async function forward(
   ref: RegistrationRef,
-  run: RunView,
+  run: RegistrationProgress,
   wake: Wake,
   scheduled = false,
-): Promise<RunView> {
+): Promise<RegistrationProgress> {
   const attempts = scheduled ? 1 : run.retry.attempts;
   try {
     if (!run.userCreated) {
       await createUser(ref, attempts, wake, scheduled);
-      run = await row.openRun(ref);
+      run = await ledger.beginRegistration(ref);
       const goesOn = run.status === 'running' || (scheduled && run.status === 'roles_pending');
-      if (!goesOn || !run.userCreated || run.wish === 'cancel') return run;
+      if (!goesOn || !run.userCreated || run.instruction === 'cancel') return run;
     }
     if (run.passwordToSet) await setPassword(ref, attempts);
     await changeRoles(ref, run, attempts);
@@ -88,13 +93,17 @@ async function forward(
   } catch (error) {
     const failed = error instanceof StepsFailed && !wasCancelled() ? error.failed : [];
     if (failed.length === 0 || definitiveOf(failed)) throw error;
-    return await row.park({ ...ref, failed, parks: run.parks });
+    return await ledger.park({ ...ref, failed, parks: run.parks });
   }
 }
 
 /** Waits for an operator or the schedule. The row stays `roles_pending` until a person wants it
  * resumed or a scheduled attempt succeeds. */
-async function parked(ref: RegistrationRef, run: RunView, wake: Wake): Promise<RunView> {
+async function parked(
+  ref: RegistrationRef,
+  run: RegistrationProgress,
+  wake: Wake,
+): Promise<RegistrationProgress> {
   showStatus(run.status);
   if (wake.by === null && workflowInfo().continueAsNewSuggested) {
     await continueAsNew<typeof registerUser>(ref);
@@ -102,8 +111,8 @@ async function parked(ref: RegistrationRef, run: RunView, wake: Wake): Promise<R
   await condition(() => wake.by !== null);
   const scheduled = wake.by === 'schedule';
   wake.by = null;
-  const woken = await row.takeWish(ref);
-  if (woken.status === 'roles_pending' && scheduled && woken.wish !== 'cancel') {
+  const woken = await ledger.acknowledgeInstruction(ref);
+  if (woken.status === 'roles_pending' && scheduled && woken.instruction !== 'cancel') {
     return await forward(ref, woken, wake, true);
   }
   if (woken.status === 'running') showStatus(null);
@@ -120,7 +129,7 @@ function causeOf(error: unknown): Cause {
   throw error;
 }
 
-function end(run: RunView): void {
+function end(run: RegistrationProgress): void {
   if (run.status === 'completed') return;
   if (run.status === 'cancelled' && wasCancelled()) throw new CancelledFailure('cancelled');
   const { code, detail } = run.failure ?? { code: 'registration_failed', detail: run.status };

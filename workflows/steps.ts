@@ -2,18 +2,18 @@ import { CancellationScope, isCancellation, proxyActivities, sleep } from '@temp
 import type {
   RegistrationActivities,
   RegistrationRef,
-  RunView,
+  RegistrationProgress,
   StepFailureReport,
 } from '../activities/contract.ts';
 import { FAILURES } from '../src/domain/failure.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
-import { inTurn } from './quota.ts';
+import { withQuota } from './quota.ts';
 import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
 import { untilOperatorWakes, type Wake } from './wake.ts';
 
 const MAX_LAG_PAUSE_MS = 60_000;
 
-const row = proxyActivities<RegistrationActivities>(UNENDING);
+const ledger = proxyActivities<RegistrationActivities>(UNENDING);
 
 /** The activities of a step, under an id that the UI and the receipt show. */
 export function step(options: Parameters<typeof proxyActivities>[0], name: string) {
@@ -35,7 +35,7 @@ export async function createUser(
     const earlier = await createWithin(ref, attempts, scheduled);
     if (earlier === null) return;
     if (await untilOperatorWakes(wake, () => slowCreateUser(ref, earlier))) return;
-    await row.takeWish(ref);
+    await ledger.acknowledgeInstruction(ref);
   }
 }
 
@@ -46,7 +46,7 @@ async function createWithin(
   scheduled: boolean,
 ): Promise<number | null> {
   try {
-    await inTurn(attempts, (left, from) =>
+    await withQuota(attempts, (left, from) =>
       step(budgeted(left), 'createUser').createUser({ ...ref, ...from }),
     );
     return null;
@@ -62,7 +62,7 @@ async function createWithin(
 
 async function slowCreateUser(ref: RegistrationRef, earlier: number): Promise<void> {
   try {
-    await inTurn(
+    await withQuota(
       Number.POSITIVE_INFINITY,
       (_left, from) => step(SLOW, 'createUser').createUser({ ...ref, ...from }),
       earlier,
@@ -80,10 +80,10 @@ export async function setPassword(ref: RegistrationRef, attempts: number): Promi
   if (report) throw new StepsFailed([report]);
 }
 
-/** Takes away the roles that are not wished any more and assigns those that are. */
+/** Takes away the roles that are not requested any more and assigns those that are. */
 export async function changeRoles(
   ref: RegistrationRef,
-  run: RunView,
+  run: RegistrationProgress,
   attempts: number,
 ): Promise<void> {
   await settle(run.rolesToRemove.map((role) => removal(ref, role, attempts)));
@@ -104,7 +104,10 @@ export async function confirmRoles(ref: RegistrationRef, attempts: number): Prom
   }
 }
 
-export async function complete(ref: RegistrationRef, roles: readonly string[]): Promise<RunView> {
+export async function complete(
+  ref: RegistrationRef,
+  roles: readonly string[],
+): Promise<RegistrationProgress> {
   try {
     return await step(UNENDING, 'complete').complete({ ...ref, roles });
   } catch (error) {
@@ -113,7 +116,7 @@ export async function complete(ref: RegistrationRef, roles: readonly string[]): 
   }
 }
 
-type Call = Parameters<typeof inTurn>[1];
+type Call = Parameters<typeof withQuota>[1];
 type Attempted = () => Promise<StepFailureReport | null>;
 
 function assignment(ref: RegistrationRef, role: string, attempts: number): Attempted {
@@ -121,7 +124,7 @@ function assignment(ref: RegistrationRef, role: string, attempts: number): Attem
   const work = (earlier: number) => {
     const call: Call = (left, from) =>
       step(budgeted(left), name).assignRole({ ...ref, role, ...from });
-    return inTurn(attempts, call, earlier);
+    return withQuota(attempts, call, earlier);
   };
   return () => withinGrace(name, work, attempts);
 }
@@ -131,7 +134,7 @@ function removal(ref: RegistrationRef, role: string, attempts: number): Attempte
   const work = (earlier: number) => {
     const call: Call = (left, from) =>
       step(budgeted(left), name).removeRole({ ...ref, role, ...from });
-    return inTurn(attempts, call, earlier);
+    return withQuota(attempts, call, earlier);
   };
   return () => withinGrace(name, work, attempts);
 }

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { ServiceError } from './service-error.ts';
 import { createStores } from './store.ts';
-import { wishedPoolId } from './wished-id.ts';
+import { givenPoolId } from './given-id.ts';
 
 export interface Attribute {
   Name: string;
@@ -129,7 +129,7 @@ export async function createEngine(
   ) => (target: string) => Route;
   const pools = new PoolFactory(clock, stores);
   const service = await new ServiceFactory(directory, stores, pools).create(ctx, {});
-  const cognito = withWishedPoolIds(service);
+  const cognito = withGivenPoolIds(service);
   const messages = {
     deliver: async (...sent: Delivery) => {
       const [, source, , poolId, user, code] = sent;
@@ -159,11 +159,11 @@ export async function createEngine(
   };
 }
 
-// Behind cognito-local's own operation, so that a wished pool gets all that any pool gets.
-function withWishedPoolIds(service: CognitoService): CognitoService {
+// Behind cognito-local's own operation, so that a given pool gets all that any pool gets.
+function withGivenPoolIds(service: CognitoService): CognitoService {
   const make = service.createUserPool.bind(service);
   const createUserPool: CognitoService['createUserPool'] = (ctx, options) =>
-    make(ctx, { ...options, Id: wishedPoolId(options) ?? options.Id });
+    make(ctx, { ...options, Id: givenPoolId(options) ?? options.Id });
   return Object.assign(service, { createUserPool });
 }
 

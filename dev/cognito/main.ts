@@ -58,7 +58,7 @@ async function ensurePool(home: string, ids: MadePool): Promise<void> {
     // Without a word of it the deletion protection is off.
     await client.send(new UpdateUserPoolCommand(pool)).catch(ignoreMissing);
     await client.send(new DeleteUserPoolCommand(pool)).catch(ignoreMissing);
-    await makePool(client, 'registrar', { wished: ids, lasting: true });
+    await makePool(client, 'registrar', { given: ids, lasting: true });
   } finally {
     client.destroy();
     await sandbox.stop();

@@ -15,7 +15,7 @@ import {
 } from './settings.ts';
 import { claimsOf, type Signer, signAnswer } from './tokens.ts';
 import { checkedAttributes, findUser, normalUsername } from './users.ts';
-import { withWishedClientId } from './wished-id.ts';
+import { withGivenClientId } from './given-id.ts';
 
 export interface Request {
   readonly operation: string;
@@ -80,7 +80,7 @@ export async function perform(request: Request, around: Surroundings): Promise<B
   const answer = await engine.invoke(operation, body);
   switch (operation) {
     case 'CreateUserPoolClient':
-      return keepClientSettings(engine, pool, body, await withWishedClientId(engine, pool, answer));
+      return keepClientSettings(engine, pool, body, await withGivenClientId(engine, pool, answer));
     case 'UpdateUserPoolClient':
       return keepClientSettings(engine, pool, body, answer);
     case 'DescribeUserPoolClient':

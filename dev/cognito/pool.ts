@@ -6,7 +6,7 @@ import {
   SetUserPoolMfaConfigCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { clientSettings } from '../../setup/app-client.ts';
-import { clientIdWish, poolIdWish } from './wished-id.ts';
+import { clientIdName, poolIdTag } from './given-id.ts';
 
 export const ROLES: Readonly<Record<string, string>> = {
   admin: 'Everything, and registers anybody',
@@ -24,7 +24,7 @@ export interface MadePool {
 
 export interface PoolOptions {
   /** The ids and the secret to give it; the sandbox chooses them otherwise. */
-  readonly wished?: MadePool;
+  readonly given?: MadePool;
   /** It is kept: its client has a secret, and nobody deletes it by mistake. */
   readonly lasting?: boolean;
 }
@@ -33,12 +33,12 @@ export interface PoolOptions {
 export async function makePool(
   client: CognitoIdentityProviderClient,
   name: string,
-  { wished, lasting = false }: PoolOptions = {},
+  { given, lasting = false }: PoolOptions = {},
 ): Promise<MadePool> {
   const { UserPool } = await client.send(
     new CreateUserPoolCommand({
       PoolName: name,
-      ...(wished && { UserPoolTags: poolIdWish(wished.userPoolId) }),
+      ...(given && { UserPoolTags: poolIdTag(given.userPoolId) }),
       UsernameAttributes: ['email'],
       UsernameConfiguration: { CaseSensitive: false },
       AutoVerifiedAttributes: ['email'],
@@ -77,13 +77,13 @@ export async function makePool(
   for (const [GroupName, Description] of Object.entries(ROLES)) {
     await client.send(new CreateGroupCommand({ UserPoolId, GroupName, Description }));
   }
-  const secret = wished?.clientSecret ? { ClientSecret: wished.clientSecret } : {};
+  const secret = given?.clientSecret ? { ClientSecret: given.clientSecret } : {};
   const { UserPoolClient } = await client.send(
     new CreateUserPoolClientCommand({
       ...clientSettings(UserPool ?? {}),
       UserPoolId,
-      ClientName: wished ? clientIdWish(wished.clientId) : name,
-      ...(lasting && !wished ? { GenerateSecret: true } : secret),
+      ClientName: given ? clientIdName(given.clientId) : name,
+      ...(lasting && !given ? { GenerateSecret: true } : secret),
     }),
   );
   const { ClientId, ClientSecret = null } = UserPoolClient ?? {};

@@ -59,7 +59,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const engine = await createEngine(options.directory, options.endpoint, (sent) =>
     post(sent.poolId, sent.user, sent.source, sent.code),
   );
-  const inTurn = createTurns();
+  const oneAtATime = createPoolLocks();
   const late = new Set<NodeJS.Timeout>();
   const closing = new AbortController();
 
@@ -73,7 +73,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     const poolId = pool?.options.Id ?? '';
     const record = recordOf(poolId);
     const undelivered = faults.some(({ kind }) => kind === 'deliveryFailure');
-    const answer = await inTurn(poolId, async () => {
+    const answer = await oneAtATime(poolId, async () => {
       const whom = await userOf(engine, request);
       if (whom && isHidden(record, whom.Username, operation)) throw userNotFound();
       const done = await perform(request, {
@@ -236,7 +236,7 @@ async function delay(ms: number, closing: AbortSignal): Promise<void> {
 }
 
 /** One after the other per key. */
-function createTurns(): <T>(key: string, run: () => Promise<T>) => Promise<T> {
+function createPoolLocks(): <T>(key: string, run: () => Promise<T>) => Promise<T> {
   const last = new Map<string, Promise<unknown>>();
   return async (key, run) => {
     const before = last.get(key) ?? Promise.resolve();

@@ -20,7 +20,7 @@ import type {
   CreateOutcome,
   Door,
   PublicFailure,
-  WishKind,
+  InstructionKind,
 } from '../domain/registration.ts';
 import type { AuditEventName } from '../domain/audit-event.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
@@ -81,11 +81,11 @@ export const registrations = pgTable(
     keyScope: text('key_scope').notNull(),
     idempotencyKey: text('idempotency_key'),
     requestHash: text('request_hash').notNull(),
-    wish: text('wish').$type<WishKind>(),
-    wishActor: text('wish_actor'),
-    wishReason: text('wish_reason'),
-    wishAt: at('wish_at'),
-    wishTakenAt: at('wish_taken_at'),
+    instruction: text('instruction').$type<InstructionKind>(),
+    instructionActor: text('instruction_actor'),
+    instructionReason: text('instruction_reason'),
+    instructionAt: at('instruction_at'),
+    instructionAcknowledgedAt: at('instruction_acknowledged_at'),
     createAttempt: integer('create_attempt').notNull().default(0),
     createAttemptedAt: at('create_attempted_at'),
     createOutcome: text('create_outcome').$type<CreateOutcome>(),
@@ -210,7 +210,7 @@ export const auditCheckpointsMade = pgSequence('audit_checkpoints_made');
 
 /** Which comparison last met a registration's user in the pool; beside the rows, so that meeting
  * everybody every day does not rewrite them. */
-export const poolSightings = pgTable('pool_sightings', {
+export const poolSeenUsers = pgTable('pool_seen_users', {
   registrationId: uuid('registration_id').primaryKey(),
   /** When that comparison began. */
   comparedAt: at('compared_at').notNull(),

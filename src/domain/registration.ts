@@ -13,13 +13,13 @@ export type Door = (typeof DOORS)[number];
 export type CreateOutcome = 'created' | 'taken' | 'refused' | 'errored' | 'exists';
 
 /** What an operator or caller wants of an open run; written to the row before it is sent. */
-export type WishKind = 'retry' | 'roles' | 'cancel';
-export interface Wish {
-  readonly kind: WishKind;
+export type InstructionKind = 'retry' | 'roles' | 'cancel';
+export interface Instruction {
+  readonly kind: InstructionKind;
   readonly actor: string;
   readonly reason: string | null;
   readonly at: Date;
-  readonly takenAt: Date | null;
+  readonly acknowledgedAt: Date | null;
 }
 
 /** A public failure: `code` from FAILURES, `detail` safe for anybody to read. */
@@ -72,7 +72,7 @@ export interface Registration {
   readonly requestedBy: string;
   readonly door: Door;
   readonly idempotencyKey: string | null;
-  readonly wish: Wish | null;
+  readonly instruction: Instruction | null;
   /** How many calls of AdminCreateUser were recorded; each raises the number that it read. */
   readonly createAttempt: number;
   readonly createAttemptedAt: Date | null;

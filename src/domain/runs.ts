@@ -23,7 +23,7 @@ export interface Runs {
   /** Starts it now; a run that is already there counts as started. */
   start(registrationId: string, how: 'first' | 'repair'): Promise<void>;
   cancel(registrationId: string): Promise<void>;
-  /** Wakes a parked run or a stuck cleanup; the row says what is wished. */
+  /** Wakes a parked run or a stuck cleanup; the row says what is requested. */
   resume(registrationId: string, by: 'operator' | 'schedule'): Promise<void>;
   describe(registrationId: string): Promise<RunState>;
   /** Registrations whose runs wait parked, the latest started first. */

@@ -5,11 +5,11 @@ import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import { WAITING } from '../domain/step.ts';
-import { append, type NewAuditEvent } from './audit-trail.ts';
+import { appendAuditEvent, type NewAuditEvent } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
 import { ROW, toRegistration } from './row.ts';
-import { wishRetry } from './wishes.ts';
+import { requestRetry } from './instructions.ts';
 
 /** A parsed, normalised request; `id` is the caller's choice, so that a repeated commit is the same row. */
 export interface AcceptInput extends Pick<
@@ -102,7 +102,7 @@ export async function release(db: Database, id: string): Promise<void> {
         )
         .returning();
       if (!row) return;
-      await append(tx, {
+      await appendAuditEvent(tx, {
         event: 'registration.released',
         registrationId: id,
         userId: row.userId,
@@ -148,7 +148,7 @@ async function insert(db: Database, input: AcceptInput): Promise<Registration | 
         .onConflictDoNothing()
         .returning(ROW);
       if (!row) return null;
-      await append(tx, requestedEvent(input));
+      await appendAuditEvent(tx, requestedEvent(input));
       return toRegistration(row);
     }),
   );
@@ -192,8 +192,10 @@ async function resumeOwn(
     holder.requestedBy === input.requestedBy &&
     sameRoles(holder.roles, input.roles);
   if (!own) return null;
-  const wished = await wishRetry(db, holder.id, { actor: input.requestedBy, reason: null });
-  return wished.kind === 'done' ? { kind: 'resumed', registration: wished.registration } : null;
+  const requested = await requestRetry(db, holder.id, { actor: input.requestedBy, reason: null });
+  return requested.kind === 'done'
+    ? { kind: 'resumed', registration: requested.registration }
+    : null;
 }
 
 function sameRoles(left: readonly string[], right: readonly string[]): boolean {

@@ -14,7 +14,10 @@ export interface NewAuditEvent {
 }
 
 /** Appends to the trail, once per (registration, event, key). */
-export async function append(tx: Database | Transaction, event: NewAuditEvent): Promise<void> {
+export async function appendAuditEvent(
+  tx: Database | Transaction,
+  event: NewAuditEvent,
+): Promise<void> {
   await tx
     .insert(auditEvents)
     .values({

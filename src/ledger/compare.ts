@@ -1,6 +1,6 @@
 import { and, asc, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
-import { poolSightings, registrations } from '../db/schema.ts';
+import { poolSeenUsers, registrations } from '../db/schema.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
 
@@ -80,7 +80,7 @@ export async function expectedUsers(
 }
 
 /** Notes that the comparison that began at `comparedAt` met these registrations' users. Repeatable. */
-export async function noteSighted(
+export async function recordSeenUsers(
   db: Database,
   ids: readonly string[],
   comparedAt: Date,
@@ -92,17 +92,17 @@ export async function noteSighted(
     .map((registrationId) => ({ registrationId, comparedAt }));
   await atEdge(() =>
     db
-      .insert(poolSightings)
+      .insert(poolSeenUsers)
       .values(rows)
       .onConflictDoUpdate({
-        target: poolSightings.registrationId,
-        set: { comparedAt: sql`greatest(excluded.compared_at, ${poolSightings.comparedAt})` },
+        target: poolSeenUsers.registrationId,
+        set: { comparedAt: sql`greatest(excluded.compared_at, ${poolSeenUsers.comparedAt})` },
       }),
   );
 }
 
 /** Those of `ids` whose users that comparison, or one begun later, has met. */
-export async function sighted(
+export async function seenUsersAmong(
   db: Database,
   ids: readonly string[],
   comparedAt: Date,
@@ -110,11 +110,11 @@ export async function sighted(
   if (ids.length === 0) return new Set();
   const rows = await atEdge(() =>
     db
-      .select({ id: poolSightings.registrationId })
-      .from(poolSightings)
+      .select({ id: poolSeenUsers.registrationId })
+      .from(poolSeenUsers)
       .where(
         and(
-          inArray(poolSightings.registrationId, [...ids]),
+          inArray(poolSeenUsers.registrationId, [...ids]),
           sql`compared_at >= ${comparedAt.toISOString()}::timestamptz`,
         ),
       ),

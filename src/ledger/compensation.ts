@@ -5,15 +5,21 @@ import { SYSTEM_ACTOR, type AuditEventName } from '../domain/audit-event.ts';
 import type { CompensationFailure, PublicFailure, Registration } from '../domain/registration.ts';
 import { COMPENSATING, isCompensating, OPEN_FORWARD } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
-import { append } from './audit-trail.ts';
+import { appendAuditEvent } from './audit-trail.ts';
 import { atEdge, DatabaseError } from './database-error.ts';
 import { ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
-import { mergeSteps, readRow, updateRow, type OnMoved, type StepUpdates } from './run.ts';
+import {
+  mergeSteps,
+  readRow,
+  updateRow,
+  type OnStatusChanged,
+  type StepUpdates,
+} from './transitions.ts';
 import { leaveQuotaQueues } from './quota.ts';
 
 /**
  * Moves an open row to `compensating`; from here only `failed` or `cancelled` can follow. A row that
- * carries the wish to cancel ends cancelled, whatever failed meanwhile. The returned row may also be
+ * carries the instruction to cancel ends cancelled, whatever failed meanwhile. The returned row may also be
  * `completed` (the cancel came too late), compensating before, or closed.
  */
 export async function beginCompensation(
@@ -22,16 +28,16 @@ export async function beginCompensation(
   cause: { readonly closesAs: 'failed' | 'cancelled'; readonly failure: PublicFailure },
   cancelled: PublicFailure,
   steps: StepUpdates,
-  onMoved?: OnMoved,
+  onStatusChanged?: OnStatusChanged,
 ): Promise<Registration> {
   let moved: Registration | undefined;
   const result = await atEdge(() =>
     db.transaction(async (tx) => {
       const found = await selectRow(tx, id, 'update');
       if (!(OPEN_FORWARD as readonly string[]).includes(found.status)) return toRegistration(found);
-      const wished = found.wish === 'cancel';
-      const closesAs = wished ? 'cancelled' : cause.closesAs;
-      const failure = wished ? cancelled : cause.failure;
+      const requested = found.instruction === 'cancel';
+      const closesAs = requested ? 'cancelled' : cause.closesAs;
+      const failure = requested ? cancelled : cause.failure;
       const [row] = await tx
         .update(registrations)
         .set({
@@ -41,7 +47,7 @@ export async function beginCompensation(
           nextResumeAt: null,
           // Nobody will set it any more.
           sealedPassword: null,
-          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, clock_timestamp()) END`,
+          instructionAcknowledgedAt: sql`CASE WHEN instruction IS NULL THEN NULL ELSE coalesce(instruction_acknowledged_at, clock_timestamp()) END`,
           steps: mergeSteps(steps),
         })
         .where(eq(registrations.id, id))
@@ -56,7 +62,7 @@ export async function beginCompensation(
       return moved;
     }),
   );
-  if (moved) onMoved?.(moved);
+  if (moved) onStatusChanged?.(moved);
   return result;
 }
 
@@ -89,7 +95,11 @@ export async function requireCleanup(
 
 /** Closes a compensated row as `failed` or `cancelled`. Idempotent. Refuses, and returns the row as it
  * is, while it is not proved that no user with our mark is left: one may have been recorded since. */
-export async function close(db: Database, id: string, onMoved?: OnMoved): Promise<Registration> {
+export async function closeRegistration(
+  db: Database,
+  id: string,
+  onStatusChanged?: OnStatusChanged,
+): Promise<Registration> {
   let moved: Registration | undefined;
   const result = await atEdge(() =>
     db.transaction(async (tx) => {
@@ -112,7 +122,7 @@ export async function close(db: Database, id: string, onMoved?: OnMoved): Promis
       return moved;
     }),
   );
-  if (moved) onMoved?.(moved);
+  if (moved) onStatusChanged?.(moved);
   return result;
 }
 
@@ -225,12 +235,13 @@ async function appended(
   try {
     await atEdge(() =>
       tx.transaction((savepoint) =>
-        append(savepoint, {
+        appendAuditEvent(savepoint, {
           event,
           registrationId: row.id,
           userId: row.userId,
-          // A retry of the cleanup takes the wish's place: who pressed it did not cancel.
-          actor: row.wish === 'cancel' ? (row.wishActor ?? SYSTEM_ACTOR) : SYSTEM_ACTOR,
+          // A retry of the cleanup takes the instruction's place: who pressed it did not cancel.
+          actor:
+            row.instruction === 'cancel' ? (row.instructionActor ?? SYSTEM_ACTOR) : SYSTEM_ACTOR,
           details,
         }),
       ),

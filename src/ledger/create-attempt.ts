@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { AFTER_OPEN_CREATE_MS } from '../domain/create-attempt.ts';
 import type { CreateOutcome, Registration } from '../domain/registration.ts';
-import { done, GOES_FORWARD, mergeSteps, readRow, updateRow } from './run.ts';
+import { stepDone, GOES_FORWARD, mergeSteps, readRow, updateRow } from './transitions.ts';
 
 /** The last create has no known effect. The same rule as `lastCreateIsOpen`, for the database. */
 const LAST_IS_OPEN = sql`(create_attempt > 0 AND (create_outcome IS NULL OR create_outcome = 'errored'))`;
@@ -106,7 +106,7 @@ export async function recordCreated(
       userId: user.sub,
       userCreatedAt: sql`clock_timestamp()`,
       failure: sql`CASE WHEN status = 'running' THEN NULL ELSE failure END`,
-      steps: mergeSteps({ createUser: done(attempts) }),
+      steps: mergeSteps({ createUser: stepDone(attempts) }),
     },
     sql`create_outcome IS DISTINCT FROM 'created' AND status NOT IN ('completed', 'failed', 'cancelled')`,
   );

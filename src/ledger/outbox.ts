@@ -3,7 +3,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { outboxDeliveries, registrations } from '../db/schema.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import { publicFailure } from '../domain/failure.ts';
-import { append } from './audit-trail.ts';
+import { appendAuditEvent } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 
 /** Temporary passwords expire after 7 days. */
@@ -95,7 +95,7 @@ export async function noteInvitation(
         .where(eq(registrations.id, due.registrationId))
         .returning();
       if (!row || !mailed) return;
-      await append(tx, {
+      await appendAuditEvent(tx, {
         event: 'invitation.sent',
         registrationId: row.id,
         userId: row.userId,

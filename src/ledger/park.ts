@@ -4,10 +4,10 @@ import { registrations } from '../db/schema.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import type { PublicFailure, Registration } from '../domain/registration.ts';
 import { OPEN_FORWARD } from '../domain/status.ts';
-import { append } from './audit-trail.ts';
+import { appendAuditEvent } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
-import { mergeSteps, type StepUpdates } from './run.ts';
+import { mergeSteps, type StepUpdates } from './transitions.ts';
 
 /** Doubling of the scheduled resume stops here. */
 const MAX_RESUME_INTERVAL_SECONDS = 6 * 3600;
@@ -25,8 +25,8 @@ export interface ParkInput {
 }
 
 /**
- * Parks an open row as `roles_pending`. A row with a wish that no run has taken yet is left alone:
- * the run has to take the wish first. The returned row says what holds.
+ * Parks an open row as `roles_pending`. A row with a instruction that no run has taken yet is left alone:
+ * the run has to take the instruction first. The returned row says what holds.
  */
 export async function park(db: Database, id: string, input: ParkInput): Promise<Registration> {
   return await atEdge(() =>
@@ -52,7 +52,7 @@ export async function park(db: Database, id: string, input: ParkInput): Promise<
           and(
             eq(registrations.id, id),
             inArray(registrations.status, [...OPEN_FORWARD]),
-            sql`(wish IS NULL OR wish_taken_at IS NOT NULL)`,
+            sql`(instruction IS NULL OR instruction_acknowledged_at IS NOT NULL)`,
             input.parks === undefined ? undefined : eq(registrations.resumeAttempts, input.parks),
             sql`NOT EXISTS (SELECT 1 FROM audit_events
               WHERE registration_id = ${id}::uuid AND event = 'registration.parked' AND key = ${input.key})`,
@@ -60,7 +60,7 @@ export async function park(db: Database, id: string, input: ParkInput): Promise<
         )
         .returning(ROW);
       if (!row) return toRegistration(await selectRow(tx, id));
-      await append(tx, {
+      await appendAuditEvent(tx, {
         event: 'registration.parked',
         registrationId: id,
         userId: row.userId,
@@ -74,35 +74,35 @@ export async function park(db: Database, id: string, input: ParkInput): Promise<
 }
 
 /**
- * The run has seen the operator's wish to go on. The returned row says what is wanted now. Where it
+ * The run has seen the operator's instruction to go on. The returned row says what is wanted now. Where it
  * wants other roles, the grace of earlier group writes counts from here: none is in flight any more.
  */
-export async function takeWish(db: Database, id: string): Promise<Registration> {
+export async function acknowledgeInstruction(db: Database, id: string): Promise<Registration> {
   return await atEdge(() =>
     db.transaction(async (tx) => {
       const [taken] = await tx
         .update(registrations)
         .set({
-          wishTakenAt: sql`clock_timestamp()`,
-          rolesReplacedAt: sql`CASE WHEN wish = 'roles' AND roles_replaced_at IS NOT NULL
+          instructionAcknowledgedAt: sql`clock_timestamp()`,
+          rolesReplacedAt: sql`CASE WHEN instruction = 'roles' AND roles_replaced_at IS NOT NULL
             THEN clock_timestamp() ELSE roles_replaced_at END`,
         })
         .where(
           and(
             eq(registrations.id, id),
-            sql`wish IN ('retry', 'roles') AND wish_taken_at IS NULL`,
+            sql`instruction IN ('retry', 'roles') AND instruction_acknowledged_at IS NULL`,
             sql`status NOT IN ('completed', 'failed', 'cancelled')`,
           ),
         )
         .returning(ROW);
       const row = taken ?? (await selectRow(tx, id));
       if (taken) {
-        await append(tx, {
+        await appendAuditEvent(tx, {
           event: 'registration.resumed',
           registrationId: id,
           userId: row.userId,
-          actor: row.wishActor ?? SYSTEM_ACTOR,
-          key: row.wishAt?.toISOString() ?? '',
+          actor: row.instructionActor ?? SYSTEM_ACTOR,
+          key: row.instructionAt?.toISOString() ?? '',
         });
       }
       return toRegistration(row);

@@ -4,7 +4,7 @@ import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
 import { atEdge } from './database-error.ts';
 import { selectRow, toRegistration } from './row.ts';
-import { done, mergeSteps, readRow, updateRow } from './run.ts';
+import { stepDone, mergeSteps, readRow, updateRow } from './transitions.ts';
 
 /** The row, and its sealed password; null: nobody chose one, or it is wiped. */
 export async function readSealed(
@@ -18,7 +18,7 @@ export async function readSealed(
 }
 
 /** Notes that the user has the password, and wipes the seal: it has served. */
-export async function notePasswordSet(
+export async function recordPasswordSet(
   db: Database,
   id: string,
   attempts: number,
@@ -26,7 +26,7 @@ export async function notePasswordSet(
   const row = await updateRow(db, id, {
     passwordSetAt: sql`coalesce(password_set_at, clock_timestamp())`,
     sealedPassword: null,
-    steps: mergeSteps({ setPassword: done(attempts) }),
+    steps: mergeSteps({ setPassword: stepDone(attempts) }),
   });
   return row ?? (await readRow(db, id));
 }

@@ -10,7 +10,7 @@ import { ROW, toRegistration } from './row.ts';
 
 /** Counting stops here: beyond it a total costs more than it tells. */
 const COUNT_BOUND = 10_000;
-/** Events of one registration; more come only of hundreds of operators' wishes. */
+/** Events of one registration; more come only of hundreds of operators' instructions. */
 const TIMELINE_BOUND = 500;
 
 export interface RegistrationFilter {

@@ -3,11 +3,11 @@ import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
-import { append } from './audit-trail.ts';
+import { appendAuditEvent } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { STATUS_WITHOUT_PENDING } from './outbox.ts';
 import { ROW, toRegistration } from './row.ts';
-import { queueInvitation } from './run.ts';
+import { queueInvitation } from './transitions.ts';
 
 /** Mails to one address within an hour, the first invitation among them. */
 export const MAILS_PER_HOUR = 5;
@@ -50,7 +50,7 @@ export async function requestInvitation(
           .returning(ROW);
         row = updated ?? locked;
       }
-      await append(tx, {
+      await appendAuditEvent(tx, {
         event: 'invitation.requested',
         registrationId: id,
         userId: row.userId,

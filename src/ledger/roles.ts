@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import type { Registration } from '../domain/registration.ts';
-import { mergeSteps, readRow, textArray, updateRow, type StepUpdates } from './run.ts';
+import { mergeSteps, readRow, textArray, updateRow, type StepUpdates } from './transitions.ts';
 
 export async function recordRolesAssigned(
   db: Database,

@@ -14,11 +14,11 @@ export type RegistrationRow = InferSelectModel<typeof registrations> & { readonl
 
 export function toRegistration(row: RegistrationRow): Registration {
   const {
-    wish,
-    wishActor,
-    wishReason,
-    wishAt,
-    wishTakenAt,
+    instruction,
+    instructionActor,
+    instructionReason,
+    instructionAt,
+    instructionAcknowledgedAt,
     invitationStatus,
     invitationSentAt,
     invitationExpiresAt,
@@ -34,9 +34,15 @@ export function toRegistration(row: RegistrationRow): Registration {
   } = row;
   return {
     ...same,
-    wish:
-      wish && wishActor && wishAt
-        ? { kind: wish, actor: wishActor, reason: wishReason, at: wishAt, takenAt: wishTakenAt }
+    instruction:
+      instruction && instructionActor && instructionAt
+        ? {
+            kind: instruction,
+            actor: instructionActor,
+            reason: instructionReason,
+            at: instructionAt,
+            acknowledgedAt: instructionAcknowledgedAt,
+          }
         : null,
     invitation: {
       status: invitationStatus,

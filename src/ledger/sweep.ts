@@ -30,7 +30,7 @@ export async function openRows(db: Database, limit: number, sweptBefore: Date): 
   );
 }
 
-export async function noteSwept(db: Database, ids: readonly string[]): Promise<void> {
+export async function recordSwept(db: Database, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
   await atEdge(() =>
     db

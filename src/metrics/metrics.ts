@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { Tally } from '../domain/tally.ts';
+import type { Telemetry } from '../domain/telemetry.ts';
 import type { Backlog } from '../ledger/backlog.ts';
 import { backlogMetrics } from './backlog-metrics.ts';
 import { httpMetrics, type ObserveRequest } from './http-metrics.ts';
@@ -16,7 +16,7 @@ export interface MetricSources {
 
 /** What one process counts and shows. Whatever is told to it costs microseconds. */
 export interface Metrics {
-  readonly tally: Tally;
+  readonly telemetry: Telemetry;
   readonly observeRequest: ObserveRequest;
   readonly contentType: string;
   /** The answer to a scrape: in bounded time, and never an error. */
@@ -34,7 +34,7 @@ export interface DescribedMetric {
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  const tally = { ...registrationMetrics(registry), ...providerMetrics(registry) };
+  const telemetry = { ...registrationMetrics(registry), ...providerMetrics(registry) };
   const observeRequest = httpMetrics(registry);
   const show = processGauges(registry);
   const backlog = backlogMetrics(() => sources.readBacklog());
@@ -42,7 +42,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   collectDefaultMetrics({ register: defaults });
 
   return {
-    tally,
+    telemetry,
     observeRequest,
     contentType: registry.contentType,
     async text() {

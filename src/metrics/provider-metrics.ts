@@ -1,10 +1,10 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { Tally } from '../domain/tally.ts';
+import type { Telemetry } from '../domain/telemetry.ts';
 
 /** Calls of Cognito; a call is given up after 4 s. */
 const CALL_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4];
 
-export function providerMetrics(registry: Registry): Pick<Tally, 'called'> {
+export function providerMetrics(registry: Registry): Pick<Telemetry, 'called'> {
   const registers = [registry];
   const calls = new Counter({
     name: 'registrar_cognito_calls_total',

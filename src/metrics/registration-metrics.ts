@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import { FAILURES, type FailureKind } from '../domain/failure.ts';
 import { DOORS } from '../domain/registration.ts';
 import { CLOSED, isClosed } from '../domain/status.ts';
-import type { Tally } from '../domain/tally.ts';
+import type { Telemetry } from '../domain/telemetry.ts';
 
 /** Up to a day: a parked registration waits for people. */
 const USABLE_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600, 3600, 21_600, 86_400];
@@ -10,7 +10,7 @@ const USABLE_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600, 3600,
 /** What becomes of registrations. A series begins at 0, so that a rate sees its first event. */
 export function registrationMetrics(
   registry: Registry,
-): Pick<Tally, 'moved' | 'compensationFailed'> {
+): Pick<Telemetry, 'statusChanged' | 'compensationFailed'> {
   const registers = [registry];
   const ended = new Counter({
     name: 'registrar_registrations_total',
@@ -43,7 +43,7 @@ export function registrationMetrics(
   for (const code of codesOf('transient')) failed.inc({ code }, 0);
 
   return {
-    moved(row) {
+    statusChanged(row) {
       const { status, door } = row;
       if (status === 'compensating') begun.inc({ code: row.failure?.code ?? 'internal' });
       if (isClosed(status)) ended.inc({ ending: status, door });

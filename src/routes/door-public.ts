@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { FAILURES } from '../domain/failure.ts';
 import type { Door, Registration } from '../domain/registration.ts';
 import type { AcceptInput } from '../ledger/accept.ts';
-import { acceptOrRelease } from './accept-wanted.ts';
+import { acceptOrRelease } from './registration-request.ts';
 import type { AppDeps } from './app-deps.ts';
 import { DoorError, type FieldError } from './door-error.ts';
 import { idempotencyKey, VISIBLE_ASCII } from './idempotency-key.ts';

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Registration } from '../domain/registration.ts';
-import { acceptInputOf, type Wanted } from './accept-wanted.ts';
+import { acceptInputOf, type RegistrationRequest } from './registration-request.ts';
 import { json } from './answers.ts';
 import type { AppDeps, AppEnv } from './app-deps.ts';
 import { doorErrors } from './door-answers.ts';
@@ -113,7 +113,7 @@ export function mountSeedingDoor(api: Api, deps: AppDeps): void {
   api.post(slashless, seed);
 }
 
-function wantedOf(body: z.infer<ReturnType<typeof newSeed>>): Wanted {
+function wantedOf(body: z.infer<ReturnType<typeof newSeed>>): RegistrationRequest {
   return {
     door: 'seeding',
     email: body.email,

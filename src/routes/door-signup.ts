@@ -5,9 +5,9 @@ import { FAILURES } from '../domain/failure.ts';
 import type { Registration } from '../domain/registration.ts';
 import { emailHash } from '../email-hash.ts';
 import type { AcceptInput } from '../ledger/accept.ts';
-import { acceptQuietly } from '../ledger/accept-quietly.ts';
+import { acceptWithoutDisclosure } from '../ledger/accept-without-disclosure.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { acceptInputOf, type Wanted } from './accept-wanted.ts';
+import { acceptInputOf, type RegistrationRequest } from './registration-request.ts';
 import { json } from './answers.ts';
 import type { AppDeps, AppEnv } from './app-deps.ts';
 import { doorErrors } from './door-answers.ts';
@@ -45,8 +45,8 @@ const Processing = z
 /** The `signup` door: whoever comes registers themselves, with a password of their own. */
 export function mountSignupDoor(api: Api, deps: AppDeps): void {
   const named = newSignup(deps, true);
-  const quietly = newSignup(deps, false);
-  const schema = deps.signupMode === 'async' ? quietly : named;
+  const undisclosed = newSignup(deps, false);
+  const schema = deps.signupMode === 'async' ? undisclosed : named;
   const headers = publicHeaders.extend({
     Prefer: z.string().optional().openapi({
       description:
@@ -89,23 +89,23 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
     },
     async (c) => {
       const preferred = prefersAsync(c.req.header('prefer'));
-      const isQuiet = preferred || deps.signupMode === 'async';
-      const body = await readDoorBody(c, isQuiet ? quietly : named);
+      const isWithoutDisclosure = preferred || deps.signupMode === 'async';
+      const body = await readDoorBody(c, isWithoutDisclosure ? undisclosed : named);
       const scope = publicScope(c, 'signup', body.email);
       if (body.fault !== null) throw new DoorError(400, body.fault);
       await deps.limits.signUp(deps.clientAddress(c), body.email);
       c.set('emailHash', emailHash(body.email));
       const input = acceptInputOf(deps, wantedOf(body), scope);
       if (preferred) c.header('Preference-Applied', 'respond-async');
-      return isQuiet
-        ? await answerQuietly(deps, c, input)
+      return isWithoutDisclosure
+        ? await answerWithoutDisclosure(deps, c, input)
         : await answerSignedIn(deps, c, input, body.password);
     },
     FAILED,
   );
 }
 
-function wantedOf({ fault: _fault, ...body }: NewSignup): Wanted {
+function wantedOf({ fault: _fault, ...body }: NewSignup): RegistrationRequest {
   return {
     ...body,
     door: 'signup',
@@ -150,12 +150,12 @@ async function answerSignedIn(
 }
 
 /** The asynchronous form tells nobody who exists, in text, status or time. */
-async function answerQuietly(
+async function answerWithoutDisclosure(
   deps: AppDeps,
   c: Context<AppEnv>,
   input: AcceptInput,
 ): Promise<Response> {
-  const result = await acceptQuietly(deps.db, input);
+  const result = await acceptWithoutDisclosure(deps.db, input);
   if (result.kind === 'key_reused') throw reusedKey();
   const { id } = result;
   c.set('registrationId', id);

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { Registration } from '../domain/registration.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { Problem } from '../problem-details.ts';
-import { admit } from './admit.ts';
+import { acceptForCaller } from './accept-for-caller.ts';
 import { problems } from './answers.ts';
 import type { AppDeps } from './app-deps.ts';
 import { readJson } from './body.ts';
@@ -50,7 +50,7 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = parse(newUser, await readJson(c));
       const wanted = doorWanted('step', body.email, [...new Set(body.roles)], body.roles);
-      const admitted = await admit(deps, c, idempotencyKeyOf(c), wanted);
+      const admitted = await acceptForCaller(deps, c, idempotencyKeyOf(c), wanted);
       if (admitted.replayed) c.header('Idempotent-Replayed', 'true');
       const row = await waitUntilSettled(
         deps,

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { admit } from './admit.ts';
+import { acceptForCaller } from './accept-for-caller.ts';
 import { problems } from './answers.ts';
 import type { AppDeps } from './app-deps.ts';
 import { readJson } from './body.ts';
@@ -48,7 +48,7 @@ export function mountUsersDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = parse(newUser, await readJson(c));
       const wanted = doorWanted('users', body.email, [], body.roles);
-      const admitted = await admit(deps, c, idempotencyKeyOf(c), wanted);
+      const admitted = await acceptForCaller(deps, c, idempotencyKeyOf(c), wanted);
       if (admitted.replayed) c.header('Idempotent-Replayed', 'true');
       const row = await waitUntilSettled(
         deps,

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { FailureCode } from '../domain/failure.ts';
 import type { Door } from '../domain/registration.ts';
-import type { Wanted } from './accept-wanted.ts';
+import type { RegistrationRequest } from './registration-request.ts';
 import { json } from './answers.ts';
 import { idempotencyKey } from './idempotency-key.ts';
 
@@ -38,7 +38,7 @@ export function doorWanted(
   email: string,
   roles: readonly string[],
   rolesSent: readonly string[],
-): Wanted {
+): RegistrationRequest {
   return {
     door,
     email,

@@ -7,12 +7,12 @@ export function notParked(row: Registration, wanted: 'retry' | 'roles'): Problem
   return new Problem('not_parked', { registrationId: row.id, detail: detailOf(row, wanted) });
 }
 
-function detailOf({ id, status, wish }: Registration, wanted: 'retry' | 'roles'): string {
+function detailOf({ id, status, instruction }: Registration, wanted: 'retry' | 'roles'): string {
   switch (status) {
     case 'accepted':
     case 'running':
     case 'roles_pending':
-      if (wish?.kind === 'cancel') {
+      if (instruction?.kind === 'cancel') {
         return 'The registration is being cancelled. Register the person again when its status is `cancelled`.';
       }
       if (status === 'roles_pending') {

@@ -6,7 +6,7 @@ import { readRegistration, readTimeline } from '../ledger/read.ts';
 import type { AppDeps } from './app-deps.ts';
 import { toReceipt } from './receipt.ts';
 import type { Receipt } from './schemas.ts';
-import { liveRun } from './show.ts';
+import { liveRun } from './receipt-queries.ts';
 
 /** A registration as the ledger has it, and what that state is called. */
 export interface ReceiptVersion {

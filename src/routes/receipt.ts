@@ -20,9 +20,9 @@ export function toReceipt(
   temporal: Pick<TemporalView, 'uiUrl' | 'namespace'>,
 ): Receipt {
   const failure = publicFailureOf(row);
-  // The trail keeps no free text; the row knows the reason of the latest wish.
-  const wished = timeline.findLast(
-    ({ event }) => event === `registration.${row.wish?.kind}_requested`,
+  // The trail keeps no free text; the row knows the reason of the latest instruction.
+  const requested = timeline.findLast(
+    ({ event }) => event === `registration.${row.instruction?.kind}_requested`,
   );
   const runId = run && run.kind !== 'not_found' ? run.runId : row.runId;
   return {
@@ -59,7 +59,7 @@ export function toReceipt(
       actor: event.actor,
       details: {
         ...event.details,
-        ...(event === wished ? { reason: row.wish?.reason ?? null } : {}),
+        ...(event === requested ? { reason: row.instruction?.reason ?? null } : {}),
       },
     })),
     workflow: { id: workflowIdOf(row.id), runId, url: linkTo(row.id, runId, temporal) },

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import type { Wanted } from './accept-wanted.ts';
+import type { RegistrationRequest } from './registration-request.ts';
 import type { AppDeps } from './app-deps.ts';
 import { email, MAX_NAME, password, roles, text, username } from './fields.ts';
 
@@ -47,7 +47,7 @@ export function newRegistration({
     });
 }
 
-export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Wanted {
+export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): RegistrationRequest {
   return {
     door: 'canonical',
     email: body.email,

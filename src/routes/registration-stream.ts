@@ -4,7 +4,7 @@ import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
 import { isClosed } from '../domain/status.ts';
 import { problems } from './answers.ts';
 import type { AppDeps, AppEnv, StreamLimits } from './app-deps.ts';
-import { follow, type Followed } from './follow.ts';
+import { streamReceipts, type ReceiptSource } from './receipt-stream.ts';
 import { BEARER, mount, type Api } from './mount.ts';
 import { WRONG_PARAMETER } from './problem-examples.ts';
 import { EXAMPLE_RECEIPT } from './receipt-example.ts';
@@ -14,7 +14,7 @@ import {
   versionOf,
   type ReceiptVersion,
 } from './receipt-version.ts';
-import { findVisible } from './show.ts';
+import { findVisible } from './receipt-queries.ts';
 import { StreamPlaces } from './stream-places.ts';
 
 /** Two reads a second and stream, on the pool that also accepts registrations: 100 streams take
@@ -116,7 +116,7 @@ async function serve(
   c: Context<AppEnv>,
   stream: SSEStreamingApi,
   limits: StreamLimits,
-  begin: Pick<Followed, 'first' | 'seen'>,
+  begin: Pick<ReceiptSource, 'first' | 'seen'>,
 ): Promise<void> {
   const { caller, tokenExpiresAt, requestId } = c.var;
   const ending = new AbortController();
@@ -130,14 +130,14 @@ async function serve(
   // What the token grants is not asked again before it expires.
   const left = Math.min(tokenExpiresAt.getTime() - Date.now(), MAX_TIMER_MS);
   const expiry = setTimeout(end, left);
-  const followed: Followed = {
+  const source: ReceiptSource = {
     ...begin,
     read: () => readVersion(deps, caller, begin.first.row.id),
     send: (version) => sendReceipt(deps, stream, version),
     comment: async (words) => void (await stream.write(`: ${words}\n\n`)),
   };
   try {
-    await follow(deps, followed, limits, ending);
+    await streamReceipts(deps, source, limits, ending);
   } catch (error) {
     const name = error instanceof Error ? error.name : 'unknown';
     const registrationId = begin.first.row.id;

@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi';
-import { findVisible, receiptOf, receiptsOf } from './show.ts';
+import { findVisible, receiptOf, receiptsOf } from './receipt-queries.ts';
 import { countRegistrations, listRegistrations } from '../ledger/read.ts';
 import { parse, parseQuery } from './validate.ts';
-import { admit } from './admit.ts';
+import { acceptForCaller } from './accept-for-caller.ts';
 import { json, problems, REGISTRATION_LINKS } from './answers.ts';
 import type { AppDeps } from './app-deps.ts';
 import { readJson } from './body.ts';
@@ -85,7 +85,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
     async (c) => {
       const wanted = toWanted(parse(body, await readJson(c)));
       const key = idempotencyKeyOf(c);
-      const { registration, replayed } = await admit(deps, c, key, wanted);
+      const { registration, replayed } = await acceptForCaller(deps, c, key, wanted);
       const seconds = waitSecondsOf(c.req.header('prefer'));
       if (replayed) c.header('Idempotent-Replayed', 'true');
       const row =

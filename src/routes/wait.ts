@@ -3,7 +3,7 @@ import type { Registration } from '../domain/registration.ts';
 import { isClosed } from '../domain/status.ts';
 import { readRegistration } from '../ledger/read.ts';
 import type { AppDeps } from './app-deps.ts';
-import { Bell } from './bell.ts';
+import { ChangeSignal } from './change-signal.ts';
 
 const FIRST_POLL_MS = 50;
 const LAST_POLL_MS = 500;
@@ -25,7 +25,7 @@ export async function waitUntilSettled(
 ): Promise<Registration> {
   const until = Date.now() + seconds * 1000;
   const ended = AbortSignal.any([client, deps.closing]);
-  const changed = new Bell();
+  const changed = new ChangeSignal();
   const unsubscribe = deps.changes.onChange(registration.id, () => changed.ring());
   const onEnd = () => changed.ring();
   ended.addEventListener('abort', onEnd);

@@ -23,7 +23,7 @@ export async function ensureSchedules(client: Client, settings: ScheduleSettings
   for (const schedule of schedulesOf(settings)) await ensure(client, schedule);
 }
 
-/** The ids of schedules that are not there, or run at another interval than wished. */
+/** The ids of schedules that are not there, or run at another interval than expected. */
 export async function missingSchedules(
   client: Client,
   settings: ScheduleSettings,
@@ -32,10 +32,10 @@ export async function missingSchedules(
   for (const { scheduleId, spec } of schedulesOf(settings)) {
     try {
       const found = await client.schedule.getHandle(scheduleId).describe();
-      const [wished, there] = [spec, found.spec].map(({ intervals }) =>
+      const [expected, there] = [spec, found.spec].map(({ intervals }) =>
         Number(intervals?.[0]?.every),
       );
-      if (there !== wished) missing.push(scheduleId);
+      if (there !== expected) missing.push(scheduleId);
     } catch (error) {
       if (!(error instanceof ScheduleNotFoundError)) throw error;
       missing.push(scheduleId);

@@ -10,7 +10,7 @@ import type { Comparison, PoolFinding, RolesDiffer } from '../../activities/cont
 import { createUser } from '../../activities/create-user.ts';
 import { deleteUser } from '../../activities/delete-user.ts';
 import { registerAtOnce } from '../../activities/register-at-once.ts';
-import { ledgerSightings, sightingsInMemory } from '../../activities/sightings.ts';
+import { ledgerSeenUsers, seenUsersInMemory } from '../../activities/seen-users.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import { release } from '../../src/ledger/accept.ts';
@@ -58,7 +58,7 @@ function comparison(over: Partial<ComparePoolDeps> = {}): ComparePoolDeps {
     log,
     provider: watched(called),
     propagationGraceSeconds: 0,
-    sightings: ledgerSightings(db),
+    seenUsers: ledgerSeenUsers(db),
     clock,
     ...over,
   };
@@ -98,7 +98,7 @@ const plant = async (mark?: string): Promise<string | null> => {
 const everything = async () =>
   JSON.stringify(
     await Promise.all(
-      ['registrations', 'audit_events', 'outbox', 'outbox_deliveries', 'pool_sightings'].map(
+      ['registrations', 'audit_events', 'outbox', 'outbox_deliveries', 'pool_seen_users'].map(
         (table) => steps.db.execute(sql.raw(`SELECT * FROM ${table} t ORDER BY t::text`)),
       ),
     ),
@@ -165,7 +165,7 @@ test('everything that can differ is named, and nothing of it is changed', async 
   ];
 
   const before = await everything();
-  const dry = await comparePool(comparison({ sightings: sightingsInMemory() }), null);
+  const dry = await comparePool(comparison({ seenUsers: seenUsersInMemory() }), null);
   expect(await everything()).toBe(before);
   expect(byKind(dry.report.findings)).toEqual(byKind(expected));
   expect(dry.report).toMatchObject({ orphan: 2, twin: 1, leftover: 2, vanished: 1, unmarked: 1 });
@@ -202,10 +202,10 @@ test('roles that differ are advice: of rows whose roles were replaced always, of
       stage: 'rows',
       afterRow: null,
     };
-    const sightings = sightingsInMemory();
-    await sightings.note([replaced.id, other.id], new Date());
+    const seenUsers = seenUsersInMemory();
+    await seenUsers.note([replaced.id, other.id], new Date());
     const empty = { ...from.report, rolesRead: 0, rolesDiffer: 0, advice: [] };
-    const at = await comparePool(comparison({ provider: watched(called), clock, sightings }), {
+    const at = await comparePool(comparison({ provider: watched(called), clock, seenUsers }), {
       ...from,
       report: empty,
     });

@@ -7,7 +7,7 @@ import { publicFailure } from '../../src/domain/failure.ts';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
-import { complete } from '../../src/ledger/run.ts';
+import { complete } from '../../src/ledger/transitions.ts';
 import { Steps } from '../stack/steps.ts';
 
 let steps: Steps;

@@ -7,7 +7,7 @@ import { deleteUser } from '../../activities/delete-user.ts';
 import { registerAtOnce } from '../../activities/register-at-once.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import type { Registration } from '../../src/domain/registration.ts';
-import { beginCompensation, close } from '../../src/ledger/compensation.ts';
+import { beginCompensation, closeRegistration } from '../../src/ledger/compensation.ts';
 import { recordCreateAttempt } from '../../src/ledger/create-attempt.ts';
 import { rowsWithStrays } from '../../src/ledger/sweep.ts';
 import { Steps } from '../stack/steps.ts';
@@ -68,7 +68,7 @@ test('a create that is sent after its row has failed is deleted at once', async 
   await worker.reached;
   await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
   expect(await deleteUser(steps.context(), row.id)).toBeNull();
-  expect((await close(steps.db, row.id)).status).toBe('failed');
+  expect((await closeRegistration(steps.db, row.id)).status).toBe('failed');
   worker.thaw();
   expect(await late).toMatchObject({ status: 'failed', strayUsernames: [] });
   expect(await usernameOf(row.email)).toBeNull();
@@ -81,7 +81,7 @@ test('one that cannot be deleted then stays written down for the sweep', async (
   await worker.reached;
   await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
   await deleteUser(steps.context(), row.id);
-  await close(steps.db, row.id);
+  await closeRegistration(steps.db, row.id);
   await steps.pool.setFaults([{ operation: 'AdminDeleteUser', fault: { kind: 'server' } }]);
   worker.thaw();
   const username = (await late).strayUsernames;

@@ -6,12 +6,12 @@ import { setPassword } from '../../activities/set-password.ts';
 import { assignRole, removeRole } from '../../activities/roles.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
 import { beginCompensation, requireCleanup } from '../../src/ledger/compensation.ts';
-import { park, takeWish } from '../../src/ledger/park.ts';
+import { park, acknowledgeInstruction } from '../../src/ledger/park.ts';
 import { readSealed } from '../../src/ledger/password.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
 import { recordCreateAttempt } from '../../src/ledger/create-attempt.ts';
-import { begin, complete, done } from '../../src/ledger/run.ts';
-import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { beginSteps, complete, stepDone } from '../../src/ledger/transitions.ts';
+import { requestRetry, requestRoles } from '../../src/ledger/instructions.ts';
 import { closeProved } from '../stack/close-proved.ts';
 import { signsIn } from '../stack/passwords.ts';
 import { addUser, portrait } from '../stack/pool-user.ts';
@@ -76,19 +76,19 @@ test('assignRole twice: Cognito is called once', async () => {
   expect((await steps.row(id)).rolesAssigned).toEqual(['viewer']);
 });
 
-test('assignRole does not assign a role that is not wished any more', async () => {
+test('assignRole does not assign a role that is not requested any more', async () => {
   const { id } = await created(['viewer']);
   await assignRole(steps.context(), id, 'manager');
   expect(await steps.effects('AdminAddUserToGroup')).toBe(0);
 });
 
-test('removeRole twice: Cognito is called once, and never for a role that is wished', async () => {
+test('removeRole twice: Cognito is called once, and never for a role that is requested', async () => {
   const { id } = await created(['viewer']);
   await assignRole(steps.context(), id, 'viewer');
   await removeRole(steps.context(), id, 'viewer');
   expect(await steps.effects('AdminRemoveUserFromGroup')).toBe(0);
   await park(steps.db, id, parkInput('a'));
-  await wishRoles(steps.db, id, { ...OPERATOR, roles: ['manager'] });
+  await requestRoles(steps.db, id, { ...OPERATOR, roles: ['manager'] });
   await removeRole(steps.context(), id, 'viewer');
   await removeRole(steps.context(), id, 'viewer');
   expect((await steps.pool.calls())['AdminRemoveUserFromGroup']).toEqual({ calls: 1, done: 1 });
@@ -170,8 +170,8 @@ test('registerAtOnce twice at once: still one user and one registered person', a
 test('complete twice: one event and one invitation', async () => {
   const { id } = await created();
   await assignRole(steps.context(), id, 'viewer');
-  const first = await complete(steps.db, id, ['viewer'], { complete: done(1) });
-  const second = await complete(steps.db, id, ['viewer'], { complete: done(2) });
+  const first = await complete(steps.db, id, ['viewer'], { complete: stepDone(1) });
+  const second = await complete(steps.db, id, ['viewer'], { complete: stepDone(2) });
   expect([first.kind, second.kind]).toEqual(['completed', 'completed']);
   expect(second.registration).toEqual(first.registration);
   expect(await events(id)).toEqual(['registration.requested', 'user.registered']);
@@ -213,14 +213,14 @@ test.each([
   expect(await portrait(steps.pool, row.email)).toBe(before);
 });
 
-test('begin, takeWish, park: twice is once', async () => {
+test('begin, acknowledgeInstruction, park: twice is once', async () => {
   const { id } = await created();
-  expect(await begin(steps.db, id)).toEqual(await begin(steps.db, id));
+  expect(await beginSteps(steps.db, id)).toEqual(await beginSteps(steps.db, id));
   const parked = await park(steps.db, id, parkInput('run/1'));
   expect(await park(steps.db, id, parkInput('run/1'))).toEqual(parked);
-  await wishRetry(steps.db, id, OPERATOR);
-  const taken = await takeWish(steps.db, id);
-  expect(await takeWish(steps.db, id)).toEqual(taken);
+  await requestRetry(steps.db, id, OPERATOR);
+  const taken = await acknowledgeInstruction(steps.db, id);
+  expect(await acknowledgeInstruction(steps.db, id)).toEqual(taken);
   expect(await events(id)).toEqual([
     'registration.requested',
     'registration.parked',
@@ -232,8 +232,8 @@ test('begin, takeWish, park: twice is once', async () => {
 test('a park whose reply was lost does not park a run that was resumed meanwhile', async () => {
   const { id } = await created();
   await park(steps.db, id, parkInput('run/1'));
-  await wishRetry(steps.db, id, OPERATOR);
-  await takeWish(steps.db, id);
+  await requestRetry(steps.db, id, OPERATOR);
+  await acknowledgeInstruction(steps.db, id);
   expect((await park(steps.db, id, parkInput('run/1'))).status).toBe('running');
 });
 

@@ -315,7 +315,7 @@ test.each(['1', 'x', '%00', '%ff', '..%2froles', 'ffffffff-ffff-ffff-ffff-ffffff
   async (id) => {
     const answer = await api.call(`/registrations/${id}`);
     expect(answer.body).toMatchObject({ code: 'registration_not_found', status: 404 });
-    const wish = await api.call(`/registrations/${id}/cancel`, { method: 'POST' });
-    expect(wish.body.code).toBe('registration_not_found');
+    const instruction = await api.call(`/registrations/${id}/cancel`, { method: 'POST' });
+    expect(instruction.body.code).toBe('registration_not_found');
   },
 );

@@ -126,8 +126,8 @@ test('what one may not see, one may not act on', async () => {
     const answer = await api.call(path, { method, json, token: manager() });
     expect(answer.body.code).toBe('registration_not_found');
   }
-  const [row] = await api.sql`SELECT wish FROM registrations WHERE id = ${ids[2] ?? ''}`;
-  expect(row).toEqual({ wish: null });
+  const [row] = await api.sql`SELECT instruction FROM registrations WHERE id = ${ids[2] ?? ''}`;
+  expect(row).toEqual({ instruction: null });
 });
 
 test('the trail is for `*` alone, newest first and in pages', async () => {

@@ -80,7 +80,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     sealing: createSealing([]),
     quotas: createQuotas(db, UNPACED),
     log,
-    tally: metrics.tally,
+    telemetry: metrics.telemetry,
     changed: (id: string) => changes.changed(id),
   });
   const activities: RegistrationActivities =
@@ -88,7 +88,10 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
       ? real
       : {
           ...real,
-          registerAtOnce: async (ref) => ({ run: await real.openRun(ref), stopped: null }),
+          registerAtOnce: async (ref) => ({
+            run: await real.beginRegistration(ref),
+            stopped: null,
+          }),
         };
   const worker = await createWorker({ connection, namespace: 'default', taskQueue, activities });
   const running = worker.run();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { databaseState } from '../../src/db/database-state.ts';
 import { migrate } from '../../src/db/migrate.ts';
-import { append } from '../../src/ledger/audit-trail.ts';
+import { appendAuditEvent } from '../../src/ledger/audit-trail.ts';
 import { checkpoint } from '../ledger/trail-under-test.ts';
 import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
 import { documentedRoles } from '../stack/documented-roles.ts';
@@ -23,7 +23,7 @@ beforeAll(async () => {
   pool = openDatabase(database.appUrl, 2);
   app = postgres(database.appUrl, { max: 1, onnotice: () => undefined });
   owner = postgres(database.ownerUrl, { max: 1, onnotice: () => undefined });
-  await append(pool.db, {
+  await appendAuditEvent(pool.db, {
     event: 'registration.parked',
     registrationId: randomUUID(),
     actor: 'system',

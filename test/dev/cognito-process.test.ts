@@ -54,7 +54,7 @@ async function rolesOf(bearer: string): Promise<readonly string[]> {
   return (await createTokenVerifier(tokens)(bearer)).groups;
 }
 
-test('a process of its own: the ids that were wished, tokens that the API takes, after a restart too', async () => {
+test('a process of its own: the ids that were given, tokens that the API takes, after a restart too', async () => {
   const first = await sandbox();
   expect(await rolesOf(await token())).toEqual(['admin']);
   const before = await token('--role', 'viewer');

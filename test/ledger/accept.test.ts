@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accept, findByKey, release, requestHashOf } from '../../src/ledger/accept.ts';
-import { CANCELLED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
+import { CANCELLED, FAILED, Ledger, countByKind, times } from './ledger-under-test.ts';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
-import { wishCancel } from '../../src/ledger/wishes.ts';
+import { requestCancel } from '../../src/ledger/instructions.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -16,7 +16,7 @@ describe('races', () => {
   test('fifty of one e-mail: one accepted, the others name the same holder', async () => {
     const email = `${randomUUID()}@example.com`;
     const results = await times(50, () => accept(ledger.db, ledger.input({ email })));
-    expect(tally(results.map(({ kind }) => kind))).toEqual({ accepted: 1, email_taken: 49 });
+    expect(countByKind(results.map(({ kind }) => kind))).toEqual({ accepted: 1, email_taken: 49 });
     const winner = results.flatMap((r) => (r.kind === 'accepted' ? [r.registration.id] : []));
     const holders = results.flatMap((r) => (r.kind === 'email_taken' ? [r.holder.id] : []));
     expect(new Set(holders)).toEqual(new Set(winner));
@@ -28,7 +28,7 @@ describe('races', () => {
     const results = await times(50, () =>
       accept(ledger.db, ledger.input({ email, idempotencyKey })),
     );
-    expect(tally(results.map(({ kind }) => kind))).toEqual({ accepted: 1, replayed: 49 });
+    expect(countByKind(results.map(({ kind }) => kind))).toEqual({ accepted: 1, replayed: 49 });
     const ids = results.flatMap((r) => ('registration' in r ? [r.registration.id] : []));
     expect(new Set(ids).size).toBe(1);
     const [id = ''] = ids;
@@ -43,7 +43,10 @@ describe('races', () => {
         ledger.input({ username: index % 2 === 0 ? name.toUpperCase() : name.toLowerCase() }),
       ),
     );
-    expect(tally(results.map(({ kind }) => kind))).toEqual({ accepted: 1, username_taken: 49 });
+    expect(countByKind(results.map(({ kind }) => kind))).toEqual({
+      accepted: 1,
+      username_taken: 49,
+    });
   });
 
   test('one username in two cases is one, also where the collation lowers I to a dotless ı', async () => {
@@ -147,7 +150,7 @@ describe('the caller’s own parked run', () => {
     const result = await accept(ledger.db, ledger.input({ email, roles: ['b', 'a'] }));
     expect(result).toMatchObject({
       kind: 'resumed',
-      registration: { id, status: 'running', wish: { kind: 'retry', actor: 'tester' } },
+      registration: { id, status: 'running', instruction: { kind: 'retry', actor: 'tester' } },
     });
     expect(await ledger.events(id)).toContain('registration.retry_requested');
   });
@@ -164,9 +167,9 @@ describe('the caller’s own parked run', () => {
     expect((await ledger.row(id)).status).toBe('roles_pending');
   });
 
-  test('is not resumed against a wish to cancel', async () => {
+  test('is not resumed against a instruction to cancel', async () => {
     const { id, email } = await ledger.at('roles_pending');
-    await wishCancel(ledger.db, id, { actor: 'alice', reason: null });
+    await requestCancel(ledger.db, id, { actor: 'alice', reason: null });
     const result = await accept(ledger.db, ledger.input({ email }));
     expect(result).toMatchObject({ kind: 'email_taken', holder: { id } });
   });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accept } from '../../src/ledger/accept.ts';
-import { append } from '../../src/ledger/audit-trail.ts';
+import { appendAuditEvent } from '../../src/ledger/audit-trail.ts';
 import { atEdge } from '../../src/ledger/database-error.ts';
 import { listAuditEvents, readTimeline } from '../../src/ledger/read.ts';
 import { STATUSES } from '../../src/domain/status.ts';
@@ -49,7 +49,7 @@ describe('append', () => {
   test('once per registration, event and key, also fifty times at once', async () => {
     const registrationId = randomUUID();
     const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
-    await times(50, (index) => append(ledger.db, { ...event, key: `${index % 2}` }));
+    await times(50, (index) => appendAuditEvent(ledger.db, { ...event, key: `${index % 2}` }));
     expect(await readTimeline(ledger.db, registrationId)).toHaveLength(2);
   });
 
@@ -60,8 +60,8 @@ describe('append', () => {
       userId: randomUUID(),
       actor: 'system',
     } as const;
-    await append(ledger.db, administrator);
-    await append(ledger.db, administrator);
+    await appendAuditEvent(ledger.db, administrator);
+    await appendAuditEvent(ledger.db, administrator);
     const { userId } = administrator;
     expect(await listAuditEvents(ledger.db, { userId, limit: 10 })).toHaveLength(2);
   });
@@ -70,10 +70,10 @@ describe('append', () => {
     const registrationId = randomUUID();
     const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
     await ledger.db.transaction(async (tx) => {
-      await append(tx, { ...event, key: '1' });
-      await append(tx, { ...event, key: '2' });
+      await appendAuditEvent(tx, { ...event, key: '1' });
+      await appendAuditEvent(tx, { ...event, key: '2' });
     });
-    await append(ledger.db, { ...event, key: '3' });
+    await appendAuditEvent(ledger.db, { ...event, key: '3' });
     const rows = await ledger.db.execute<{ key: string; tx: string; seq: string }>(
       sql`SELECT key, tx_id::text AS tx, seq::text FROM audit_events
         WHERE registration_id = ${registrationId}::uuid ORDER BY key`,

@@ -4,7 +4,7 @@ import { publicFailure } from '../../src/domain/failure.ts';
 import {
   appendUnrecordedEvents,
   beginCompensation,
-  close,
+  closeRegistration,
   recordAbsence,
   recordUserDeleted,
   requireCleanup,
@@ -15,8 +15,8 @@ import {
   recordStrayDeleted,
 } from '../../src/ledger/create-attempt.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
-import { begin } from '../../src/ledger/run.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { beginSteps } from '../../src/ledger/transitions.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import { CANCELLED, FAILED, Ledger, STUCK, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
@@ -75,37 +75,37 @@ const DONE = { status: 'done', attempts: 1, lastError: null } as const;
 describe('close', () => {
   test('refuses without a proof that no user of ours is left', async () => {
     const { id } = await ledger.at('compensating');
-    expect((await close(ledger.db, id)).status).toBe('compensating');
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
     expect(await ledger.events(id)).not.toContain('registration.failed');
   });
 
   test('refuses when a user was recorded after the proof', async () => {
     const { id } = await ledger.accepted();
-    const attempted = await recordCreateAttempt(ledger.db, await begin(ledger.db, id));
+    const attempted = await recordCreateAttempt(ledger.db, await beginSteps(ledger.db, id));
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     expect(await recordAbsence(ledger.db, await ledger.row(id), {})).toBe(true);
     await recordCreated(ledger.db, id, { username: 'late', sub: 's' }, 1, 1);
     expect(attempted).not.toBeNull();
-    expect((await close(ledger.db, id)).status).toBe('compensating');
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
   });
 
   test('a proof is void when a user was recorded since the row was read', async () => {
     const { id } = await ledger.accepted();
-    await recordCreateAttempt(ledger.db, await begin(ledger.db, id));
+    await recordCreateAttempt(ledger.db, await beginSteps(ledger.db, id));
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     const read = await ledger.row(id);
     await recordCreated(ledger.db, id, { username: 'late', sub: 's' }, 1, 1);
     expect(await recordAbsence(ledger.db, read, {})).toBe(false);
-    expect((await close(ledger.db, id)).status).toBe('compensating');
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
   });
 
   test('refuses while a stray user of ours is still to be deleted', async () => {
     const { id } = await ledger.at('compensating');
     expect(await recordAbsence(ledger.db, await ledger.row(id), {})).toBe(true);
     await recordCreated(ledger.db, id, { username: 'twin', sub: 's' }, null, 1);
-    expect((await close(ledger.db, id)).status).toBe('compensating');
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
     await recordStrayDeleted(ledger.db, id, 'twin');
-    expect((await close(ledger.db, id)).status).toBe('failed');
+    expect((await closeRegistration(ledger.db, id)).status).toBe('failed');
   });
 
   test('says that done steps were taken back and failed ones failed', async () => {
@@ -138,10 +138,10 @@ describe('close', () => {
 
   test('the trail names who cancelled, not who pressed retry on the stuck cleanup', async () => {
     const { id } = await ledger.at('running');
-    await wishCancel(ledger.db, id, { actor: 'alice', reason: null });
+    await requestCancel(ledger.db, id, { actor: 'alice', reason: null });
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     await requireCleanup(ledger.db, id, STUCK, {});
-    await wishRetry(ledger.db, id, { actor: 'bob', reason: null });
+    await requestRetry(ledger.db, id, { actor: 'bob', reason: null });
     await ledger.close(id);
     const timeline = await readTimeline(ledger.db, id);
     const closing = timeline.find(({ event }) => event === 'registration.cancelled');

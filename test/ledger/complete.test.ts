@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
-import { begin, complete, readRow } from '../../src/ledger/run.ts';
+import { beginSteps, complete, readRow } from '../../src/ledger/transitions.ts';
 import {
   recordGroups,
   recordRemovalAttempt,
   recordRoleRemoved,
   recordRolesAssigned,
 } from '../../src/ledger/roles.ts';
-import { wishCancel, wishRoles } from '../../src/ledger/wishes.ts';
-import { ALICE, CANCELLED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
+import { requestCancel, requestRoles } from '../../src/ledger/instructions.ts';
+import { ALICE, CANCELLED, FAILED, Ledger, countByKind, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -52,7 +52,7 @@ describe('complete', () => {
   test('fifty at once, and once more later: one event, one outbox row of each kind', async () => {
     const { id, roles } = await ledger.created();
     const results = await times(50, () => complete(ledger.db, id, roles, {}));
-    expect(tally(results.map(({ kind }) => kind))).toEqual({ completed: 50 });
+    expect(countByKind(results.map(({ kind }) => kind))).toEqual({ completed: 50 });
     const finishedAt = results.map(({ registration }) => registration.finishedAt?.getTime());
     expect(new Set(finishedAt).size).toBe(1);
     await complete(ledger.db, id, roles, {});
@@ -73,16 +73,16 @@ describe('complete', () => {
 });
 
 describe('complete refuses', () => {
-  test('a row that carries the wish to cancel', async () => {
+  test('a row that carries the instruction to cancel', async () => {
     const { id, roles } = await ledger.created();
-    await wishCancel(ledger.db, id, ALICE);
+    await requestCancel(ledger.db, id, ALICE);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('not_open');
     expect(await ledger.outbox(id)).toEqual([]);
   });
 
   test('a user that the row does not know', async () => {
     const { id, roles } = await ledger.accepted();
-    await begin(ledger.db, id);
+    await beginSteps(ledger.db, id);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
     expect((await ledger.row(id)).status).toBe('running');
   });
@@ -102,7 +102,7 @@ describe('complete refuses', () => {
     const { id } = await ledger.created({ roles: ['a', 'b'] });
     await recordRolesAssigned(ledger.db, id, ['a'], {});
     await ledger.parked(id);
-    await wishRoles(ledger.db, id, { ...ALICE, roles: ['b', 'c'] });
+    await requestRoles(ledger.db, id, { ...ALICE, roles: ['b', 'c'] });
     expect(await ledger.row(id)).toMatchObject({ roles: ['b', 'c'], rolesAssigned: ['a'] });
     expect(new Set((await ledger.row(id)).rolesTouched)).toEqual(new Set(['a', 'b', 'c']));
     expect((await complete(ledger.db, id, ['b', 'c'], {})).kind).toBe('steps_left');
@@ -127,20 +127,25 @@ describe('complete refuses', () => {
 });
 
 describe('complete against the others, fifty times', () => {
-  test('a wish to cancel: one of the two, never both', async () => {
+  test('a instruction to cancel: one of the two, never both', async () => {
     const ends = await times(50, async (index) => {
       const { id, roles } = await ledger.created();
       const work = [
         () => complete(ledger.db, id, roles, {}).then(({ kind }) => kind),
-        () => wishCancel(ledger.db, id, ALICE).then(({ kind }) => kind),
+        () => requestCancel(ledger.db, id, ALICE).then(({ kind }) => kind),
       ];
       const kinds = await Promise.all((index % 2 ? work : work.toReversed()).map((go) => go()));
       const row = await ledger.row(id);
       const told = await ledger.outbox(id);
-      return [...kinds.toSorted(), row.status, row.wish?.kind ?? 'no wish', told.length].join(' ');
+      return [
+        ...kinds.toSorted(),
+        row.status,
+        row.instruction?.kind ?? 'no instruction',
+        told.length,
+      ].join(' ');
     });
     const allowed = new Set([
-      'already_closed completed completed no wish 2',
+      'already_closed completed completed no instruction 2',
       'done not_open running cancel 0',
     ]);
     expect(ends.filter((end) => !allowed.has(end))).toEqual([]);
@@ -169,7 +174,7 @@ describe('complete against the others, fifty times', () => {
       await ledger.parked(id);
       const work = [
         () => complete(ledger.db, id, roles, {}),
-        () => wishRoles(ledger.db, id, { ...ALICE, roles: ['b'] }),
+        () => requestRoles(ledger.db, id, { ...ALICE, roles: ['b'] }),
       ];
       await Promise.all((index % 2 ? work : work.toReversed()).map((go) => go()));
       const row = await ledger.row(id);

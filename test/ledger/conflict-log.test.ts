@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accept } from '../../src/ledger/accept.ts';
-import { acceptQuietly } from '../../src/ledger/accept-quietly.ts';
+import { acceptWithoutDisclosure } from '../../src/ledger/accept-without-disclosure.ts';
 import { readPostgresLog } from '../stack/postgres-log.ts';
 import { Ledger, times } from './ledger-under-test.ts';
 
@@ -32,7 +32,7 @@ test('PostgreSQL logs no e-mail, username or key of requests that meet a conflic
   const raced = person();
   await times(20, async (index) => {
     const input = ledger.input({ ...raced, keyScope: `${index % 2}` });
-    await (index % 4 < 2 ? accept(ledger.db, input) : acceptQuietly(ledger.db, input));
+    await (index % 4 < 2 ? accept(ledger.db, input) : acceptWithoutDisclosure(ledger.db, input));
   });
 
   for (const text of [held, raced].flatMap((one) => Object.values(one))) {

@@ -9,8 +9,8 @@ import {
   recordCreateOutcome,
 } from '../../src/ledger/create-attempt.ts';
 import { nowOf } from '../../src/ledger/row.ts';
-import { begin } from '../../src/ledger/run.ts';
-import { wishCancel } from '../../src/ledger/wishes.ts';
+import { beginSteps } from '../../src/ledger/transitions.ts';
+import { requestCancel } from '../../src/ledger/instructions.ts';
 import { ALICE, Ledger, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
@@ -23,7 +23,7 @@ const USER = { username: 'u', sub: 's' };
 
 async function running(): Promise<Registration> {
   const { id } = await ledger.accepted();
-  return await begin(ledger.db, id);
+  return await beginSteps(ledger.db, id);
 }
 
 async function attempted(row: Registration): Promise<Registration> {
@@ -54,7 +54,7 @@ test.each(STATUSES)(
 
 test('no attempt is recorded once an operator has asked to cancel', async () => {
   const row = await running();
-  await wishCancel(ledger.db, row.id, ALICE);
+  await requestCancel(ledger.db, row.id, ALICE);
   expect(await recordCreateAttempt(ledger.db, row)).toBeNull();
 });
 

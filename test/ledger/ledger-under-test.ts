@@ -11,7 +11,7 @@ import { beginCompensation, requireCleanup } from '../../src/ledger/compensation
 import { park } from '../../src/ledger/park.ts';
 import { readTimeline } from '../../src/ledger/read.ts';
 import { recordCreateAttempt, recordCreated } from '../../src/ledger/create-attempt.ts';
-import { begin, complete, readRow } from '../../src/ledger/run.ts';
+import { beginSteps, complete, readRow } from '../../src/ledger/transitions.ts';
 import { acceptInput } from '../stack/accept-input.ts';
 import { closeProved } from '../stack/close-proved.ts';
 import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
@@ -66,7 +66,7 @@ export class Ledger {
   /** Begun, and its user created: all that `complete` asks for. */
   async created(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
     const { id } = await this.accepted(wanted);
-    await recordCreateAttempt(this.db, await begin(this.db, id));
+    await recordCreateAttempt(this.db, await beginSteps(this.db, id));
     return await recordCreated(this.db, id, { username: `user-${id}`, sub: `sub-${id}` }, 1, 1);
   }
 
@@ -169,7 +169,7 @@ async function connectAll(db: Database, count: number): Promise<void> {
 }
 
 /** How often each kind occurred. */
-export function tally(kinds: readonly string[]): Record<string, number> {
+export function countByKind(kinds: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const kind of kinds) counts[kind] = (counts[kind] ?? 0) + 1;
   return counts;

@@ -164,7 +164,7 @@ test('only a completed registration has one to send again', async () => {
   );
 });
 
-test('noting what was sent and wishing it again at the same time do not block each other', async () => {
+test('noting what was sent and waiting it again at the same time do not block each other', async () => {
   const { id } = await ledger.at('completed');
   for (let round = 0; round < 20; round += 1) {
     await hourLater();

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimForResume, park, resumeProgress, takeWish } from '../../src/ledger/park.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import {
+  claimForResume,
+  park,
+  resumeProgress,
+  acknowledgeInstruction,
+} from '../../src/ledger/park.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import { ALICE, Ledger, PARKED, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
@@ -59,8 +64,8 @@ describe('park', () => {
     const again = await park(ledger.db, id, { ...input, key: 'a scheduled attempt', parks: 1 });
     expect(again.resumeAttempts).toBe(2);
     expect((await ledger.events(id)).filter((e) => e === 'registration.parked')).toHaveLength(2);
-    await wishRetry(ledger.db, id, ALICE);
-    await takeWish(ledger.db, id);
+    await requestRetry(ledger.db, id, ALICE);
+    await acknowledgeInstruction(ledger.db, id);
     const anew = await park(ledger.db, id, { ...input, key: 'after a person’s retry' });
     expect(anew).toMatchObject({ status: 'roles_pending', resumeAttempts: 1 });
   });
@@ -68,8 +73,8 @@ describe('park', () => {
   test('that lands late does not park again what was resumed since', async () => {
     const { id } = await ledger.at('running');
     await ledger.parked(id, 'late');
-    await wishRetry(ledger.db, id, ALICE);
-    await takeWish(ledger.db, id);
+    await requestRetry(ledger.db, id, ALICE);
+    await acknowledgeInstruction(ledger.db, id);
     expect((await ledger.parked(id, 'late')).status).toBe('running');
     expect((await ledger.parked(id, 'another')).status).toBe('roles_pending');
   });
@@ -103,27 +108,30 @@ describe('park', () => {
     const { id } = await ledger.at('running');
     await ledger.parked(id);
     await ledger.parked(id);
-    await wishRetry(ledger.db, id, ALICE);
-    await takeWish(ledger.db, id);
+    await requestRetry(ledger.db, id, ALICE);
+    await acknowledgeInstruction(ledger.db, id);
     await ledger.parked(id);
     expect(Math.abs((await waitOf(id)) - 300)).toBeLessThanOrEqual(20);
   });
 
-  test.each(['retry', 'cancel'] as const)('leaves an untaken wish to %s alone', async (kind) => {
-    const { id } = await ledger.at('roles_pending');
-    await (kind === 'retry' ? wishRetry : wishCancel)(ledger.db, id, ALICE);
-    const before = await ledger.row(id);
-    expect(await ledger.parked(id)).toEqual(before);
-    expect((await ledger.row(id)).wish).toMatchObject({ kind, takenAt: null });
-  });
+  test.each(['retry', 'cancel'] as const)(
+    'leaves an untaken instruction to %s alone',
+    async (kind) => {
+      const { id } = await ledger.at('roles_pending');
+      await (kind === 'retry' ? requestRetry : requestCancel)(ledger.db, id, ALICE);
+      const before = await ledger.row(id);
+      expect(await ledger.parked(id)).toEqual(before);
+      expect((await ledger.row(id)).instruction).toMatchObject({ kind, acknowledgedAt: null });
+    },
+  );
 
-  test('against a retry at the same moment loses nobody’s wish', async () => {
+  test('against a retry at the same moment loses nobody’s instruction', async () => {
     const ends = await times(50, async (index) => {
       const { id } = await ledger.at('roles_pending');
-      const work = [() => ledger.parked(id), () => wishRetry(ledger.db, id, ALICE)];
+      const work = [() => ledger.parked(id), () => requestRetry(ledger.db, id, ALICE)];
       await Promise.all((index % 2 ? work : work.toReversed()).map((go) => go()));
       const row = await ledger.row(id);
-      return `${row.status} ${row.wish?.kind}`;
+      return `${row.status} ${row.instruction?.kind}`;
     });
     expect(new Set(ends)).toEqual(new Set(['running retry']));
   });

@@ -2,12 +2,12 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
 import {
-  notePasswordSet,
+  recordPasswordSet,
   readSealed,
   wipeExpiredSeals,
   wipeOldSeals,
 } from '../../src/ledger/password.ts';
-import { complete } from '../../src/ledger/run.ts';
+import { complete } from '../../src/ledger/transitions.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
@@ -43,10 +43,10 @@ describe('the seal', () => {
 
   test('is wiped when the password is set, once and for good', async () => {
     const { id } = await created();
-    const first = await notePasswordSet(ledger.db, id, 2);
+    const first = await recordPasswordSet(ledger.db, id, 2);
     expect(first.steps['setPassword']).toEqual({ status: 'done', attempts: 2, lastError: null });
     expect(await sealOf(id)).toBeNull();
-    const { passwordSetAt } = await notePasswordSet(ledger.db, id, 3);
+    const { passwordSetAt } = await recordPasswordSet(ledger.db, id, 3);
     expect(passwordSetAt).toEqual(first.passwordSetAt);
   });
 
@@ -78,7 +78,7 @@ describe('complete', () => {
   test('waits for the password', async () => {
     const { id, roles } = await created();
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
-    await notePasswordSet(ledger.db, id, 1);
+    await recordPasswordSet(ledger.db, id, 1);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('completed');
   });
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requestHashOf } from '../../src/ledger/accept.ts';
-import { acceptQuietly } from '../../src/ledger/accept-quietly.ts';
+import { acceptWithoutDisclosure } from '../../src/ledger/accept-without-disclosure.ts';
 import { BACKLOG_BOUND, readBacklog } from '../../src/ledger/backlog.ts';
 import { openRows } from '../../src/ledger/sweep.ts';
 import { requestInvitation } from '../../src/ledger/request-invitation.ts';
@@ -71,11 +71,11 @@ test('a quiet sign-up with a key', async () => {
     requestHash: requestHashOf({ email }),
     sealedPassword: null,
   } as const;
-  expect(await wholeReads(() => acceptQuietly(ledger.db, sent))).toBe(0);
-  expect(await acceptQuietly(ledger.db, sent)).toEqual({ kind: 'replayed', id });
+  expect(await wholeReads(() => acceptWithoutDisclosure(ledger.db, sent))).toBe(0);
+  expect(await acceptWithoutDisclosure(ledger.db, sent)).toEqual({ kind: 'replayed', id });
 });
 
-test('an invitation wished again', async () => {
+test('an invitation requested again', async () => {
   const { id } = await ledger.at('completed');
   expect(await wholeReads(() => requestInvitation(ledger.db, id, { actor: 'alice' }))).toBe(0);
 });

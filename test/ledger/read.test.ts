@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/domain/audit-event.ts';
 import type { Registration } from '../../src/domain/registration.ts';
-import { append } from '../../src/ledger/audit-trail.ts';
+import { appendAuditEvent } from '../../src/ledger/audit-trail.ts';
 import {
   countRegistrations,
   listAuditEvents,
@@ -86,7 +86,7 @@ describe('paging', () => {
     // One statement each, some in one transaction: times of the trail are to the millisecond.
     await ledger.db.transaction(async (tx) => {
       for (let key = 0; key < 17; key += 1) {
-        await append(tx, {
+        await appendAuditEvent(tx, {
           event: 'registration.parked',
           registrationId,
           actor: 'system',

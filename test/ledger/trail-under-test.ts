@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../src/db/client.ts';
-import { append } from '../../src/ledger/audit-trail.ts';
+import { appendAuditEvent } from '../../src/ledger/audit-trail.ts';
 import { makeCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { verifyAuditTrail, type TrailBreak } from '../../src/ledger/verify-trail.ts';
 
 /** One event, written by a transaction of its own or by the given one. */
 export async function write(db: Database | Transaction): Promise<void> {
-  await append(db, {
+  await appendAuditEvent(db, {
     event: 'registration.parked',
     registrationId: randomUUID(),
     actor: 'system',

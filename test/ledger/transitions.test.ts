@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Registration } from '../../src/domain/registration.ts';
 import { STATUSES, type RegistrationStatus } from '../../src/domain/status.ts';
 import { beginCompensation, requireCleanup } from '../../src/ledger/compensation.ts';
-import { begin, complete } from '../../src/ledger/run.ts';
-import { takeWish } from '../../src/ledger/park.ts';
-import { wishCancel, wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { beginSteps, complete } from '../../src/ledger/transitions.ts';
+import { acknowledgeInstruction } from '../../src/ledger/park.ts';
+import { requestCancel, requestRetry, requestRoles } from '../../src/ledger/instructions.ts';
 import { ALICE, CANCELLED, FAILED, Ledger, PARKED } from './ledger-under-test.ts';
 
 let ledger: Ledger;
@@ -20,23 +20,23 @@ type Transition =
   | 'beginCompensation'
   | 'requireCleanup'
   | 'close'
-  | 'takeWish'
-  | 'wishRetry'
-  | 'wishRoles'
-  | 'wishCancel';
+  | 'acknowledgeInstruction'
+  | 'requestRetry'
+  | 'requestRoles'
+  | 'requestCancel';
 
 const RUN: Record<Transition, (row: Registration) => Promise<unknown>> = {
-  begin: ({ id }) => begin(ledger.db, id),
+  begin: ({ id }) => beginSteps(ledger.db, id),
   complete: ({ id, roles }) => complete(ledger.db, id, roles, {}),
   park: ({ id }) => ledger.parked(id),
   beginCompensation: ({ id }) => beginCompensation(ledger.db, id, FAILED, CANCELLED, {}),
   requireCleanup: ({ id }) =>
     requireCleanup(ledger.db, id, [{ step: 'deleteUser', ...PARKED }], {}),
   close: ({ id }) => ledger.close(id),
-  takeWish: ({ id }) => takeWish(ledger.db, id),
-  wishRetry: ({ id }) => wishRetry(ledger.db, id, ALICE),
-  wishRoles: ({ id }) => wishRoles(ledger.db, id, { ...ALICE, roles: ['admin'] }),
-  wishCancel: ({ id }) => wishCancel(ledger.db, id, ALICE),
+  acknowledgeInstruction: ({ id }) => acknowledgeInstruction(ledger.db, id),
+  requestRetry: ({ id }) => requestRetry(ledger.db, id, ALICE),
+  requestRoles: ({ id }) => requestRoles(ledger.db, id, { ...ALICE, roles: ['admin'] }),
+  requestCancel: ({ id }) => requestCancel(ledger.db, id, ALICE),
 };
 
 type Moves = Partial<Record<RegistrationStatus, RegistrationStatus>>;
@@ -47,7 +47,7 @@ const compensates = {
   roles_pending: 'compensating',
 } as const;
 
-/** Every move that there is, with nobody wishing anything; whatever is not here stays as it is. */
+/** Every move that there is, with nobody waiting anything; whatever is not here stays as it is. */
 const MOVES: Record<Transition, Moves> = {
   begin: { accepted: 'running' },
   complete: { accepted: 'completed', running: 'completed', roles_pending: 'completed' },
@@ -55,21 +55,21 @@ const MOVES: Record<Transition, Moves> = {
   beginCompensation: compensates,
   requireCleanup: { compensating: 'cleanup_required' },
   close: { compensating: 'failed', cleanup_required: 'failed' },
-  takeWish: {},
-  wishRetry: { roles_pending: 'running' },
-  wishRoles: { roles_pending: 'running' },
-  wishCancel: {},
+  acknowledgeInstruction: {},
+  requestRetry: { roles_pending: 'running' },
+  requestRoles: { roles_pending: 'running' },
+  requestCancel: {},
 };
 
-/** The same while the row carries the wish to cancel: nothing goes forward. */
+/** The same while the row carries the instruction to cancel: nothing goes forward. */
 const MOVES_AGAINST_CANCEL: Record<Transition, Moves> = {
   ...MOVES,
   begin: {},
   complete: {},
   park: {},
   close: { compensating: 'failed', cleanup_required: 'failed' },
-  wishRetry: {},
-  wishRoles: {},
+  requestRetry: {},
+  requestRoles: {},
 };
 
 const TRANSITIONS = Object.keys(RUN) as Transition[];
@@ -90,9 +90,13 @@ describe('every status × every transition', () => {
     expect(closed ? await ledger.events(before.id) : []).toEqual(closed ? events : []);
   });
 
-  test.each(PAIRS)('$transition from $status, cancel wished', async ({ status, transition }) => {
+  test.each(PAIRS)('$transition from $status, cancel requested', async ({ status, transition }) => {
     const { id } = await ledger.at(status);
-    await ledger.set(id, { wish: 'cancel', wishActor: 'bob', wishAt: new Date() });
+    await ledger.set(id, {
+      instruction: 'cancel',
+      instructionActor: 'bob',
+      instructionAt: new Date(),
+    });
     const before = await ledger.row(id);
     await RUN[transition](before);
     const after = await ledger.row(id);
@@ -100,21 +104,21 @@ describe('every status × every transition', () => {
   });
 });
 
-describe('a row that carries the wish to cancel ends cancelled', () => {
+describe('a row that carries the instruction to cancel ends cancelled', () => {
   test.each(['accepted', 'running', 'roles_pending'] as const)('from %s', async (status) => {
     const { id } = await ledger.at(status);
-    await wishCancel(ledger.db, id, ALICE);
+    await requestCancel(ledger.db, id, ALICE);
     const begun = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     expect(begun).toMatchObject({ closesAs: 'cancelled', failure: CANCELLED });
-    expect(begun.wish?.takenAt).not.toBeNull();
+    expect(begun.instruction?.acknowledgedAt).not.toBeNull();
     expect(await ledger.close(id)).toMatchObject({ status: 'cancelled' });
     expect(await ledger.events(id)).toContain('registration.cancelled');
   });
 
-  test('but a wish that comes while it compensates changes no end', async () => {
+  test('but a instruction that comes while it compensates changes no end', async () => {
     const { id } = await ledger.at('compensating');
-    expect(await wishCancel(ledger.db, id, ALICE)).toMatchObject({ kind: 'compensating' });
-    expect(await ledger.close(id)).toMatchObject({ status: 'failed', wish: null });
+    expect(await requestCancel(ledger.db, id, ALICE)).toMatchObject({ kind: 'compensating' });
+    expect(await ledger.close(id)).toMatchObject({ status: 'failed', instruction: null });
     expect(await ledger.events(id)).toContain('registration.cancel_requested');
   });
 });

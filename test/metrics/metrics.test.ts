@@ -36,16 +36,16 @@ const row = (over: Partial<Registration>) =>
 
 test('endings by door, time to usable, compensations by cause', async () => {
   const metrics = metricsOf();
-  metrics.tally.moved(row({}));
-  metrics.tally.moved(row({ status: 'cancelled', door: 'users' }));
-  metrics.tally.moved(
+  metrics.telemetry.statusChanged(row({}));
+  metrics.telemetry.statusChanged(row({ status: 'cancelled', door: 'users' }));
+  metrics.telemetry.statusChanged(
     row({
       status: 'compensating',
       failure: { code: 'terminated', cause: 'terminated', detail: '' },
     }),
   );
-  metrics.tally.moved(row({ status: 'running' }));
-  metrics.tally.compensationFailed('identity_provider_unavailable');
+  metrics.telemetry.statusChanged(row({ status: 'running' }));
+  metrics.telemetry.compensationFailed('identity_provider_unavailable');
   const shown = await scrape(metrics);
   expect(shown.get('registrar_registrations_total{ending="completed",door="step"}')).toBe(1);
   expect(shown.get('registrar_registrations_total{ending="cancelled",door="users"}')).toBe(1);

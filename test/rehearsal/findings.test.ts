@@ -74,12 +74,12 @@ test.each<[string, World, RegExp]>([
   ['two events', { ...world, events: [...world.events, ...world.events.slice(0, 1)] }, /2 events/],
   ['an event of somebody else', altered('events', { userId: 'another' }), /event names another/],
   [
-    'a user nobody wished',
+    'a user nobody given',
     {
       ...world,
       users: [...world.users, { ...eve, mark: 'x' }],
     },
-    /3 users for 2 wishes/,
+    /3 users for 2 instructions/,
   ],
 ])('%s', (_, changed, finding) => {
   expect(findingsOf(changed).join('\n')).toMatch(finding);

@@ -16,7 +16,7 @@ export function findingsOf(world: World): string[] {
   const marked = users.filter(({ mark }) => mark !== null);
   for (const [what, items] of Object.entries({ registrations: receipts, users: marked, events })) {
     if (items.length !== wanted.length) {
-      findings.push(`${items.length} ${what} for ${wanted.length} wishes`);
+      findings.push(`${items.length} ${what} for ${wanted.length} instructions`);
     }
   }
   return findings;

@@ -1,6 +1,6 @@
 import type { Registration } from '../../src/domain/registration.ts';
 import { wipeOldSeals } from '../../src/ledger/password.ts';
-import { wishCancel, wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { requestCancel, requestRetry, requestRoles } from '../../src/ledger/instructions.ts';
 import { removeUser } from '../stack/pool-user.ts';
 import type { Saga } from '../stack/saga.ts';
 import type { Path } from '../stack/script.ts';
@@ -118,7 +118,7 @@ export const ENDINGS: readonly Ending[] = [
     ending: 'completed',
     run: async (saga) => {
       const registration = await parked(saga);
-      await wishRetry(saga.db, registration.id, OPERATOR);
+      await requestRetry(saga.db, registration.id, OPERATOR);
       await saga.runs.resume(registration.id, 'operator');
       return registration;
     },
@@ -139,7 +139,7 @@ export const ENDINGS: readonly Ending[] = [
     ending: 'completed',
     run: async (saga) => {
       const registration = await parked(saga);
-      await wishRoles(saga.db, registration.id, { ...OPERATOR, roles: ['manager'] });
+      await requestRoles(saga.db, registration.id, { ...OPERATOR, roles: ['manager'] });
       await saga.runs.resume(registration.id, 'operator');
       return registration;
     },
@@ -150,7 +150,7 @@ export const ENDINGS: readonly Ending[] = [
     ending: 'CancelledFailure',
     run: async (saga) => {
       const registration = await parked(saga);
-      await wishCancel(saga.db, registration.id, OPERATOR);
+      await requestCancel(saga.db, registration.id, OPERATOR);
       await saga.runs.cancel(registration.id);
       return registration;
     },
@@ -180,7 +180,7 @@ export const ENDINGS: readonly Ending[] = [
       await saga.untilStatus(registration.id, 'cleanup_required');
       await saga.untilAttempt(registration.id, 'deleteUser', 2);
       await saga.pool.clearFaults();
-      await wishRetry(saga.db, registration.id, OPERATOR);
+      await requestRetry(saga.db, registration.id, OPERATOR);
       await saga.runs.resume(registration.id, 'operator');
       return registration;
     },
@@ -192,7 +192,7 @@ export const ENDINGS: readonly Ending[] = [
     run: async (saga) => {
       const registration = await parked(saga);
       await removeUser(saga.pool, registration.email);
-      await wishRetry(saga.db, registration.id, OPERATOR);
+      await requestRetry(saga.db, registration.id, OPERATOR);
       await saga.runs.resume(registration.id, 'operator');
       return registration;
     },

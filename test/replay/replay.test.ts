@@ -27,7 +27,7 @@ test.each([
   ['compensated', '"deleteUser"', '"dropUser"'],
   ['completed-by-activities', '"assignRole:viewer"', '"assignRole:manager"'],
   ['completed-with-a-password', '"setPassword"', '"setAnyPassword"'],
-  ['parked-and-resumed', '"takeWish"', '"takeAnotherWish"'],
+  ['parked-and-resumed', '"acknowledgeInstruction"', '"acknowledgeAnotherInstruction"'],
 ])('%s, altered, does not replay', async (name, from, to) => {
   const json = await readHistory(name);
   expect(json).toContain(from);

@@ -9,8 +9,8 @@ export interface Case {
   /** What the receipt says when the picture is due; `status` or a step's. */
   readonly due: RegExp;
   /** An operator's request on the receipt, before the picture. */
-  readonly wish?: 'cancel';
-  /** What it says after the wish. */
+  readonly instruction?: 'cancel';
+  /** What it says after the instruction. */
   readonly after?: RegExp;
   /** Below the run's page in the UI. */
   readonly page: 'history' | 'pending-activities';
@@ -79,7 +79,7 @@ export const CASES: readonly Case[] = [
     name: 'cancelled',
     person: 'cancelled',
     due: /"status":"roles_pending"/,
-    wish: 'cancel',
+    instruction: 'cancel',
     after: /"status":"cancelled"/,
     page: 'history',
     shows: 'Workflow Execution Canceled',

@@ -56,8 +56,8 @@ async function open(api: string, bearer: string, { person }: Case): Promise<stri
 /** Waits for the receipt to say what the picture is about; answers the run's page in the UI. */
 async function settle(registration: string, bearer: string, one: Case): Promise<string> {
   let url = await until(registration, bearer, one.due);
-  if (one.wish !== undefined && one.after !== undefined) {
-    await call(`${registration}/${one.wish}`, bearer, { reason: 'for the runbook' });
+  if (one.instruction !== undefined && one.after !== undefined) {
+    await call(`${registration}/${one.instruction}`, bearer, { reason: 'for the runbook' });
     url = await until(registration, bearer, one.after);
   }
   return url;

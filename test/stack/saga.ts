@@ -19,7 +19,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
-import { NO_TALLY, type Tally } from '../../src/domain/tally.ts';
+import { NO_TELEMETRY, type Telemetry } from '../../src/domain/telemetry.ts';
 import { accept, type AcceptResult } from '../../src/ledger/accept.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/read.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
@@ -39,7 +39,7 @@ export interface SagaOptions {
   readonly propagationGraceSeconds?: number;
   readonly resumeIntervalSeconds?: number;
   /** Told what happens; nobody by default. */
-  readonly tally?: Tally;
+  readonly telemetry?: Telemetry;
   /** Unpaced where absent. */
   readonly rates?: QuotaRates;
   /** Wraps the real activities: a crash, a delay, a count. */
@@ -129,7 +129,7 @@ export class Saga {
       quotas: createQuotas(this.db, this.#options.rates ?? { createRps: 0, updateRps: 0 }),
       runs: this.runs,
       log: quiet,
-      tally: this.#options.tally ?? NO_TALLY,
+      telemetry: this.#options.telemetry ?? NO_TELEMETRY,
       changed: () => undefined,
       stopping: this.#stopping.signal,
       lock: () => tryAdvisoryLock(this.#database.appUrl, 1),

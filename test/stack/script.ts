@@ -59,7 +59,7 @@ export function createScript(path: Path = 'fast'): Script {
           if (path === 'ordinary') throw died();
           return real.registerAtOnce(ref);
         }),
-      openRun: (ref) => scripted('openRun', () => real.openRun(ref)),
+      beginRegistration: (ref) => scripted('beginRegistration', () => real.beginRegistration(ref)),
       createUser: (ref) => scripted('createUser', () => real.createUser(ref)),
       setPassword: (ref) => scripted('setPassword', () => real.setPassword(ref)),
       assignRole: (ref) => scripted('assignRole', () => real.assignRole(ref)),
@@ -67,7 +67,8 @@ export function createScript(path: Path = 'fast'): Script {
       confirmRoles: (ref) => scripted('confirmRoles', () => real.confirmRoles(ref)),
       complete: (ref) => scripted('complete', () => real.complete(ref)),
       park: (ref) => scripted('park', () => real.park(ref)),
-      takeWish: (ref) => scripted('takeWish', () => real.takeWish(ref)),
+      acknowledgeInstruction: (ref) =>
+        scripted('acknowledgeInstruction', () => real.acknowledgeInstruction(ref)),
       beginCompensation: (ref) => scripted('beginCompensation', () => real.beginCompensation(ref)),
       deleteUser: (ref) => scripted('deleteUser', () => real.deleteUser(ref)),
       requireCleanup: (ref) => scripted('requireCleanup', () => real.requireCleanup(ref)),

@@ -4,9 +4,9 @@ import type { PasswordContext } from '../../activities/step-context.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Registration } from '../../src/domain/registration.ts';
-import { NO_TALLY } from '../../src/domain/tally.ts';
+import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
 import { accept } from '../../src/ledger/accept.ts';
-import { begin, readRow } from '../../src/ledger/run.ts';
+import { beginSteps, readRow } from '../../src/ledger/transitions.ts';
 import { acceptInput } from './accept-input.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
@@ -44,12 +44,12 @@ export class Steps {
       sealing: SEALING,
       graceMs: 0,
       budgetMs: 0,
-      turn: async () => undefined,
+      acquireQuota: async () => undefined,
       signal: AbortSignal.timeout(4000),
       attempt: 1,
       slow: false,
       log: { info: ignore, warn: ignore, error: ignore },
-      tally: NO_TALLY,
+      telemetry: NO_TELEMETRY,
       ...over,
     };
   }
@@ -58,7 +58,7 @@ export class Steps {
   async begun(roles: readonly string[] = ['viewer'], password?: string): Promise<Registration> {
     const input = acceptInput({ roles, ...(password !== undefined && { password }) });
     await accept(this.db, input);
-    return await begin(this.db, input.id);
+    return await beginSteps(this.db, input.id);
   }
 
   async row(id: string): Promise<Registration> {

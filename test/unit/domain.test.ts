@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { attemptsWithin, runView } from '../../activities/run-view.ts';
+import { attemptsWithin, progressOf } from '../../activities/registration-progress.ts';
 import { maySee, notGrantable } from '../../src/domain/grants.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import {
@@ -144,7 +144,7 @@ describe('attemptsWithin', () => {
   });
 });
 
-describe('runView', () => {
+describe('progressOf', () => {
   const row = {
     status: 'running',
     createOutcome: 'created',
@@ -156,15 +156,16 @@ describe('runView', () => {
     rolesConfirmedAt: null,
     sealedAt: null,
     passwordSetAt: null,
-    wish: null,
+    instruction: null,
     failure: null,
   } as unknown as Registration;
   const retry = { attempts: 3, compensationAttempts: 2 };
-  const wish = (kind: string, takenAt: Date | null) =>
-    runView({ ...row, wish: { kind, takenAt } } as unknown as Registration, retry).wish;
+  const instruction = (kind: string, acknowledgedAt: Date | null) =>
+    progressOf({ ...row, instruction: { kind, acknowledgedAt } } as unknown as Registration, retry)
+      .instruction;
 
   test('tells what is left to assign and to remove', () => {
-    expect(runView(row, retry)).toEqual({
+    expect(progressOf(row, retry)).toEqual({
       status: 'running',
       userCreated: true,
       passwordToSet: false,
@@ -172,7 +173,7 @@ describe('runView', () => {
       rolesToAssign: ['b'],
       rolesToRemove: ['c'],
       rolesToConfirm: false,
-      wish: 'none',
+      instruction: 'none',
       failure: null,
       retry,
     });
@@ -180,33 +181,33 @@ describe('runView', () => {
 
   test('groups are to be confirmed after each replacement of the roles', () => {
     const replaced = { ...row, rolesReplacedAt: new Date(2) };
-    expect(runView(replaced, retry).rolesToConfirm).toBe(true);
+    expect(progressOf(replaced, retry).rolesToConfirm).toBe(true);
     const confirmed = (ms: number) =>
-      runView({ ...replaced, rolesConfirmedAt: new Date(ms) }, retry).rolesToConfirm;
+      progressOf({ ...replaced, rolesConfirmedAt: new Date(ms) }, retry).rolesToConfirm;
     expect([confirmed(1), confirmed(2), confirmed(3)]).toEqual([true, false, false]);
   });
 
-  test('a wish to cancel stands, taken or not; others are taken or not', () => {
-    expect(wish('cancel', null)).toBe('cancel');
-    expect(wish('cancel', new Date())).toBe('cancel');
-    expect(wish('retry', null)).toBe('untaken');
-    expect(wish('roles', new Date())).toBe('taken');
+  test('a instruction to cancel stands, taken or not; others are taken or not', () => {
+    expect(instruction('cancel', null)).toBe('cancel');
+    expect(instruction('cancel', new Date())).toBe('cancel');
+    expect(instruction('retry', null)).toBe('pending');
+    expect(instruction('roles', new Date())).toBe('taken');
   });
 
   test.each([null, 'taken', 'refused', 'errored'])('outcome %s is no user', (createOutcome) => {
-    const view = runView({ ...row, createOutcome } as unknown as Registration, retry);
+    const view = progressOf({ ...row, createOutcome } as unknown as Registration, retry);
     expect(view.userCreated).toBe(false);
   });
 
   test('a password is to be set from when it is sealed until it is set', () => {
     const sealed = { ...row, sealedAt: new Date() };
-    expect(runView(sealed, retry).passwordToSet).toBe(true);
-    expect(runView({ ...sealed, passwordSetAt: new Date() }, retry).passwordToSet).toBe(false);
+    expect(progressOf(sealed, retry).passwordToSet).toBe(true);
+    expect(progressOf({ ...sealed, passwordSetAt: new Date() }, retry).passwordToSet).toBe(false);
   });
 
   test('holds no personal data: it enters a history', () => {
     const full = { ...row, email: 'ada@example.com', firstName: 'Ada', username: 'ada' };
-    expect(JSON.stringify(runView(full, retry))).not.toMatch(/ada/i);
+    expect(JSON.stringify(progressOf(full, retry))).not.toMatch(/ada/i);
   });
 });
 

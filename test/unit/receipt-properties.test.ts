@@ -60,13 +60,13 @@ const row: fc.Arbitrary<Registration> = fc.record({
   requestedBy: text,
   door: fc.constantFrom(...DOORS),
   idempotencyKey: fc.option(text),
-  wish: fc.option(
+  instruction: fc.option(
     fc.record({
       kind: fc.constantFrom('retry' as const, 'roles' as const, 'cancel' as const),
       actor: text,
       reason: fc.option(text),
       at,
-      takenAt: maybeAt,
+      acknowledgedAt: maybeAt,
     }),
   ),
   createAttempt: attempts,

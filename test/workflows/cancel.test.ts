@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { wishCancel } from '../../src/ledger/wishes.ts';
+import { requestCancel } from '../../src/ledger/instructions.ts';
 import { Saga } from '../stack/saga.ts';
 import { createScript, type Path } from '../stack/script.ts';
 
@@ -37,9 +37,9 @@ function plansOf(random: () => number, withinMs: number): Plan[] {
 }
 
 async function cancel(saga: Saga, id: string, by: Plan['by']): Promise<void> {
-  const wished =
-    by === 'ui' || (await wishCancel(saga.db, id, { actor: 'operator', reason: null })).kind;
-  if (wished === 'already_closed') return;
+  const requested =
+    by === 'ui' || (await requestCancel(saga.db, id, { actor: 'operator', reason: null })).kind;
+  if (requested === 'already_closed') return;
   try {
     await saga.runs.cancel(id);
   } catch (error) {

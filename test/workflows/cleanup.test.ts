@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import { Saga } from '../stack/saga.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -33,7 +33,7 @@ const stuck = async (...more: Rule[]) => {
   return { id: registration.id, registration, row };
 };
 const retry = async (id: string) => {
-  expect((await wishRetry(saga.db, id, OPERATOR)).kind).toBe('done');
+  expect((await requestRetry(saga.db, id, OPERATOR)).kind).toBe('done');
   await saga.runs.resume(id, 'operator');
 };
 
@@ -79,7 +79,7 @@ test('a retry while an attempt is in flight, and that attempt fails: still tryin
 
 test('cancel of a stuck cleanup changes nothing, through the API and in the UI', async () => {
   const { id, registration } = await stuck();
-  expect((await wishCancel(saga.db, id, OPERATOR)).kind).toBe('compensating');
+  expect((await requestCancel(saga.db, id, OPERATOR)).kind).toBe('compensating');
   await saga.handle(id).cancel();
   await saga.pool.clearFaults();
   await retry(id);
@@ -91,10 +91,10 @@ test('cancel of a parked run: cancelled, nothing left', async () => {
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
   const registration = await saga.register();
   await saga.untilStatus(registration.id, 'roles_pending');
-  expect((await wishCancel(saga.db, registration.id, OPERATOR)).kind).toBe('done');
+  expect((await requestCancel(saga.db, registration.id, OPERATOR)).kind).toBe('done');
   await saga.runs.cancel(registration.id);
   expect(await saga.ending(registration.id)).toBe('CancelledFailure');
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'cancelled' });
   expect((await saga.row(registration.id)).failure?.code).toBe('registration_cancelled');
-  expect((await wishCancel(saga.db, registration.id, OPERATOR)).kind).toBe('already_closed');
+  expect((await requestCancel(saga.db, registration.id, OPERATOR)).kind).toBe('already_closed');
 });

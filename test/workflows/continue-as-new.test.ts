@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { wishRetry } from '../../src/ledger/wishes.ts';
+import { requestRetry } from '../../src/ledger/instructions.ts';
 import { type OwnTemporal, ownTemporal } from '../faults/own-temporal.ts';
 import { everything, untilItWaits } from '../stack/resets.ts';
 import { Saga } from '../stack/saga.ts';
@@ -46,7 +46,7 @@ test('a run that parks again and again goes on in a new one, with a short histor
   expect(await everything(saga, registration)).toEqual(before);
 
   await saga.pool.clearFaults();
-  await wishRetry(saga.db, id, OPERATOR);
+  await requestRetry(saga.db, id, OPERATOR);
   await saga.runs.resume(id, 'operator');
   expect(await saga.ending(id)).toBe('completed');
   expect(await saga.world(registration)).toEqual({

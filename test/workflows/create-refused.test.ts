@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { sql } from 'drizzle-orm';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import { addUser, removeUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 
@@ -52,7 +52,7 @@ test('credentials that stay refused decide after five seconds, and nothing was c
   await saga.db.execute(sql`UPDATE registrations
     SET credentials_refused_since = credentials_refused_since - interval '5 seconds'
     WHERE id = ${id}::uuid`);
-  await wishRetry(saga.db, id, OPERATOR);
+  await requestRetry(saga.db, id, OPERATOR);
   await saga.runs.resume(id, 'operator');
   expect(await saga.ending(id)).toBe('identity_provider_refused');
   const row = await saga.row(id);
@@ -107,7 +107,7 @@ test('a registration that is parked without a user can be cancelled: nothing is 
   await saga.pool.setFaults([fails('AdminCreateUser', 'AliasExistsException')]);
   const { id } = await saga.register();
   await saga.untilStatus(id, 'roles_pending');
-  await wishCancel(saga.db, id, OPERATOR);
+  await requestCancel(saga.db, id, OPERATOR);
   await saga.runs.cancel(id);
   expect(await saga.ending(id)).toBe('CancelledFailure');
   expect((await saga.row(id)).steps['deleteUser']).toBeUndefined();
@@ -123,7 +123,7 @@ test('a create that goes on slowly says what it waits for, and a retry starts it
     failure: { code: 'identity_provider_throttled', cause: 'throttled_parked' },
   });
   await saga.pool.clearFaults();
-  expect((await wishRetry(saga.db, id, OPERATOR)).kind).toBe('done');
+  expect((await requestRetry(saga.db, id, OPERATOR)).kind).toBe('done');
   expect((await saga.row(id)).failure).toBeNull();
   await saga.runs.resume(id, 'operator');
   expect(await saga.ending(id)).toBe('completed');
@@ -135,7 +135,7 @@ test('a retry of a run that makes progress is refused', async () => {
   ]);
   const { id } = await saga.register();
   await saga.untilStatus(id, 'running');
-  expect((await wishRetry(saga.db, id, OPERATOR)).kind).toBe('not_parked');
+  expect((await requestRetry(saga.db, id, OPERATOR)).kind).toBe('not_parked');
   expect(await saga.ending(id)).toBe('completed');
 });
 
@@ -145,7 +145,7 @@ test('a user of a stranger who had blocked the address makes the retry end in em
   await saga.untilStatus(registration.id, 'roles_pending');
   await saga.pool.clearFaults();
   await addUser(saga.pool, registration.email);
-  await wishRetry(saga.db, registration.id, OPERATOR);
+  await requestRetry(saga.db, registration.id, OPERATOR);
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('email_taken');
   await removeUser(saga.pool, registration.email);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
-import { wishRetry } from '../../src/ledger/wishes.ts';
+import { requestRetry } from '../../src/ledger/instructions.ts';
 import { addUser, portrait, removeUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 
@@ -50,7 +50,7 @@ test('credentials refused later: parked, the good user is kept, retry completes 
   expect((await saga.pool.calls())['AdminAddUserToGroup']?.calls).toBeLessThanOrEqual(2);
 
   await saga.pool.clearFaults();
-  await wishRetry(saga.db, registration.id, OPERATOR);
+  await requestRetry(saga.db, registration.id, OPERATOR);
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('completed');
 });
@@ -145,7 +145,7 @@ test('the user vanished while the run was parked: user_vanished', async () => {
   await removeUser(saga.pool, registration.email);
   // Within the grace a missing user would count as lag.
   await saga.eventually(async () => Date.now() - (userCreatedAt?.getTime() ?? 0) > 1000);
-  await wishRetry(saga.db, registration.id, OPERATOR);
+  await requestRetry(saga.db, registration.id, OPERATOR);
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('user_vanished');
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ListUsersCommand } from '@aws-sdk/client-cognito-identity-provider';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import type { Registration } from '../../src/domain/registration.ts';
-import { wishRoles } from '../../src/ledger/wishes.ts';
+import { requestRoles } from '../../src/ledger/instructions.ts';
 import { Saga } from '../stack/saga.ts';
 import { createScript, type Path } from '../stack/script.ts';
 
@@ -115,7 +115,7 @@ async function parkedWith(roles: readonly string[], faults: Rule[]): Promise<Reg
 }
 
 async function replace({ id }: Registration, roles: readonly string[]): Promise<void> {
-  expect((await wishRoles(quick.db, id, { ...OPERATOR, roles })).kind).toBe('done');
+  expect((await requestRoles(quick.db, id, { ...OPERATOR, roles })).kind).toBe('done');
   await quick.runs.resume(id, 'operator');
 }
 
@@ -169,7 +169,7 @@ test('a cancel while groups are to be confirmed ends the wait at once', async ()
   ]);
   const { id } = await saga.register({ roles: ['viewer'] });
   await saga.untilStatus(id, 'roles_pending');
-  await wishRoles(saga.db, id, { ...OPERATOR, roles: ['researcher'] });
+  await requestRoles(saga.db, id, { ...OPERATOR, roles: ['researcher'] });
   await saga.runs.resume(id, 'operator');
   await saga.until(id, ({ rolesAssigned }) => rolesAssigned.includes('researcher'));
   await saga.handle(id).cancel();

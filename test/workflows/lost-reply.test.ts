@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
-import { wishRetry } from '../../src/ledger/wishes.ts';
+import { requestRetry } from '../../src/ledger/instructions.ts';
 import { addUser, portrait } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 
@@ -149,7 +149,7 @@ describe('404 is a window in time', () => {
     const parked = await saga.untilStatus(registration.id, 'roles_pending');
     expect(parked.failure?.code).toBe('user_not_visible');
 
-    await wishRetry(saga.db, registration.id, OPERATOR);
+    await requestRetry(saga.db, registration.id, OPERATOR);
     await saga.runs.resume(registration.id, 'operator');
     await saga.until(registration.id, ({ resumeAttempts }) => resumeAttempts === 1);
     const again = await saga.untilStatus(registration.id, 'roles_pending');
@@ -157,7 +157,7 @@ describe('404 is a window in time', () => {
     expect(again.userCreatedAt).toEqual(parked.userCreatedAt);
 
     await saga.eventually(async () => Date.now() - (parked.userCreatedAt?.getTime() ?? 0) > 9000);
-    await wishRetry(saga.db, registration.id, OPERATOR);
+    await requestRetry(saga.db, registration.id, OPERATOR);
     await saga.runs.resume(registration.id, 'operator');
     expect(await saga.ending(registration.id)).toBe('completed');
     expect((await saga.world(registration)).roles).toEqual(['viewer']);

@@ -1,7 +1,7 @@
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import type { Saga } from '../stack/saga.ts';
 import type { ActivityName, Path, Script } from '../stack/script.ts';
 
@@ -106,7 +106,7 @@ const cancelDuring =
   (operation: string) =>
   async ({ saga }: Stage, { id }: Registration): Promise<void> => {
     await saga.untilCalled(operation);
-    await wishCancel(saga.db, id, { actor: 'operator', reason: null });
+    await requestCancel(saga.db, id, { actor: 'operator', reason: null });
     await saga.runs.cancel(id);
   };
 
@@ -116,10 +116,10 @@ async function retryAfterCleanup({ saga }: Stage, { id, email }: Registration): 
   if (left.mark !== id) throw new Error('the user should still be there');
   const [compensation] = stuck.compensationFailures;
   if (compensation?.step !== 'deleteUser') throw new Error('the receipt lacks the second failure');
-  // The first slow attempt has failed: without the wish the next one is a minute away.
+  // The first slow attempt has failed: without the instruction the next one is a minute away.
   await saga.untilAttempt(id, 'deleteUser', 2);
   await saga.pool.clearFaults();
-  await wishRetry(saga.db, id, { actor: 'operator', reason: null });
+  await requestRetry(saga.db, id, { actor: 'operator', reason: null });
   await saga.runs.resume(id, 'operator');
 }
 
@@ -128,7 +128,7 @@ async function retryWhenParked({ saga }: Stage, { id, email }: Registration): Pr
   const kept = await saga.world({ id, email });
   if (kept.mark !== id) throw new Error('a parked run keeps its user');
   await saga.pool.clearFaults();
-  await wishRetry(saga.db, id, { actor: 'operator', reason: null });
+  await requestRetry(saga.db, id, { actor: 'operator', reason: null });
   await saga.runs.resume(id, 'operator');
 }
 

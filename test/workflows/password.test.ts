@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createCognito } from '../../activities/cognito.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import { readSealed } from '../../src/ledger/password.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { sealed, signsIn } from '../stack/passwords.ts';
@@ -45,7 +45,7 @@ async function parked(fault: typeof ILL_AT_PASSWORD | typeof ILL_AT_ROLES): Prom
 }
 
 async function retried({ id }: Registration): Promise<string> {
-  await wishRetry(saga.db, id, OPERATOR);
+  await requestRetry(saga.db, id, OPERATOR);
   await saga.runs.resume(id, 'operator');
   return await saga.ending(id);
 }
@@ -130,7 +130,7 @@ test('reset to its first task: the row knows that the password is set', async ()
 
 test('cancelled while it is parked: the seal is gone with the user', async () => {
   const registration = await parked(ILL_AT_PASSWORD);
-  await wishCancel(saga.db, registration.id, OPERATOR);
+  await requestCancel(saga.db, registration.id, OPERATOR);
   await saga.runs.cancel(registration.id);
   expect(await saga.ending(registration.id)).toBe('CancelledFailure');
   expect((await saga.world(registration)).mark).toBeNull();

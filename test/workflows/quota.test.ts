@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createQuotas, QuotaSpent, withInvitationQuota } from '../../activities/quota.ts';
 import { createCognito } from '../../activities/cognito.ts';
 import { takeQuotaCall, type Quota } from '../../src/ledger/quota.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import { addUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 
@@ -39,7 +39,7 @@ const waits = (saga: Saga, id: string) =>
   saga.eventually(async () => (await timersOf(saga, id)) > 0);
 
 async function cancel(saga: Saga, id: string): Promise<void> {
-  await wishCancel(saga.db, id, OPERATOR);
+  await requestCancel(saga.db, id, OPERATOR);
   await saga.runs.cancel(id);
 }
 
@@ -134,11 +134,11 @@ describe('at one call a second', () => {
     await others(saga, 'update', LONG);
     await others(saga, 'compensation', LONG);
     const again = async () => {
-      await wishRetry(saga.db, stuck.id, OPERATOR);
+      await requestRetry(saga.db, stuck.id, OPERATOR);
       await saga.runs.resume(stuck.id, 'operator');
     };
     await again();
-    await saga.until(stuck.id, ({ wish }) => wish?.takenAt != null);
+    await saga.until(stuck.id, ({ instruction }) => instruction?.acknowledgedAt != null);
     await saga.untilAttempt(stuck.id, 'deleteUser', 2);
     expect(await saga.world(stuck)).toMatchObject({ mark: stuck.id, status: 'cleanup_required' });
     await saga.db.execute(sql`DELETE FROM quota_slots`);

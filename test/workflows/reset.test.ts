@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Registration } from '../../src/domain/registration.ts';
-import { wishRetry } from '../../src/ledger/wishes.ts';
+import { requestRetry } from '../../src/ledger/instructions.ts';
 import { ENDINGS } from '../replay/endings.ts';
 import {
   everything,
@@ -47,7 +47,7 @@ async function untilItEnds(saga: Saga, id: string, runId: string): Promise<void>
 }
 
 async function retried(saga: Saga, { id }: Registration): Promise<string> {
-  await wishRetry(saga.db, id, OPERATOR);
+  await requestRetry(saga.db, id, OPERATOR);
   await saga.runs.resume(id, 'operator');
   return await saga.ending(id);
 }

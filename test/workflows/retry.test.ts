@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { requestHashOf } from '../../src/ledger/accept.ts';
-import { wishRetry, wishRoles } from '../../src/ledger/wishes.ts';
+import { requestRetry, requestRoles } from '../../src/ledger/instructions.ts';
 import { Saga } from '../stack/saga.ts';
 
 const OPERATOR = { actor: 'operator', reason: 'because' } as const;
@@ -112,7 +112,7 @@ test('503 beyond the budget: parked, and everything of it is to be seen', async 
   });
 
   await saga.pool.clearFaults();
-  await wishRetry(saga.db, registration.id, OPERATOR);
+  await requestRetry(saga.db, registration.id, OPERATOR);
   expect((await saga.row(registration.id)).status).toBe('running');
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('completed');
@@ -171,7 +171,7 @@ test('an ill provider ends the round: rows beyond the first three failures are l
 test('other roles on a parked run that had one of two: exactly the new ones', async () => {
   const { registration } = await park('viewer');
   await saga.pool.clearFaults();
-  await wishRoles(saga.db, registration.id, { ...OPERATOR, roles: ['manager', 'viewer'] });
+  await requestRoles(saga.db, registration.id, { ...OPERATOR, roles: ['manager', 'viewer'] });
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('completed');
   expect(await saga.world(registration)).toEqual({
@@ -195,16 +195,16 @@ test('other roles twice, the second while the first are being assigned: exactly 
     { operation: 'AdminAddUserToGroup', fault: { kind: 'latency', ms: 300 } },
     { operation: 'AdminAddUserToGroup', match: { group: 'admin' }, fault: { kind: 'server' } },
   ]);
-  await wishRoles(saga.db, registration.id, { ...OPERATOR, roles: ['admin', 'manager'] });
+  await requestRoles(saga.db, registration.id, { ...OPERATOR, roles: ['admin', 'manager'] });
   await saga.runs.resume(registration.id, 'operator');
   await saga.untilStatus(registration.id, 'roles_pending');
-  await wishRoles(saga.db, registration.id, { ...OPERATOR, roles: ['researcher'] });
+  await requestRoles(saga.db, registration.id, { ...OPERATOR, roles: ['researcher'] });
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('completed');
   expect((await saga.world(registration)).roles).toEqual(['researcher']);
 });
 
-test('a wish that meets a scheduled attempt in flight is not lost when that attempt fails', async () => {
+test('a instruction that meets a scheduled attempt in flight is not lost when that attempt fails', async () => {
   const { registration } = await park('viewer');
   await saga.pool.clearCalls();
   await saga.pool.setFaults([
@@ -213,10 +213,10 @@ test('a wish that meets a scheduled attempt in flight is not lost when that atte
   ]);
   await saga.runs.resume(registration.id, 'schedule');
   await saga.untilCalled('AdminAddUserToGroup');
-  await wishRetry(saga.db, registration.id, OPERATOR);
+  await requestRetry(saga.db, registration.id, OPERATOR);
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('completed');
-  // It was running from the wish on: the failed attempt did not park it again.
+  // It was running from the instruction on: the failed attempt did not park it again.
   expect(await saga.events(registration.id)).toEqual([
     'registration.requested',
     'registration.parked',

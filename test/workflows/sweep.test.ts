@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { workflowIdOf } from '../../src/domain/registration.ts';
 import { verifyAuditTrail } from '../../src/ledger/verify-trail.ts';
-import { wishCancel, wishRetry } from '../../src/ledger/wishes.ts';
+import { requestCancel, requestRetry } from '../../src/ledger/instructions.ts';
 import { addUser, portrait, removeRole, removeUser } from '../stack/pool-user.ts';
 import { Saga } from '../stack/saga.ts';
 import { TEST_NAMESPACE } from '../stack/temporal.ts';
@@ -31,7 +31,7 @@ const park = async () => {
   return registration;
 };
 /** As if it had happened longer ago than the sweep waits for. */
-const older = (id: string, column: 'accepted_at' | 'wish_at') =>
+const older = (id: string, column: 'accepted_at' | 'instruction_at') =>
   saga.db.execute(
     sql.raw(`UPDATE registrations SET ${column} = now() - interval '1 minute' WHERE id = '${id}'`),
   );
@@ -84,7 +84,7 @@ test('a run the server has lost: the parked user survives, and retry completes i
     roles: [],
     status: 'roles_pending',
   });
-  await wishRetry(saga.db, registration.id, OPERATOR);
+  await requestRetry(saga.db, registration.id, OPERATOR);
   await saga.runs.resume(registration.id, 'operator');
   expect(await saga.ending(registration.id)).toBe('completed');
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
@@ -105,29 +105,29 @@ test('a run lost in the middle of compensation is restarted and only compensates
   expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
 });
 
-describe('a wish that was written and never sent is delivered', () => {
+describe('a instruction that was written and never sent is delivered', () => {
   test('retry', async () => {
     const registration = await park();
-    await wishRetry(saga.db, registration.id, OPERATOR);
-    expect((await saga.sweep()).wishesDelivered).toBe(0);
-    await older(registration.id, 'wish_at');
-    expect((await saga.sweep()).wishesDelivered).toBe(1);
+    await requestRetry(saga.db, registration.id, OPERATOR);
+    expect((await saga.sweep()).instructionsDelivered).toBe(0);
+    await older(registration.id, 'instruction_at');
+    expect((await saga.sweep()).instructionsDelivered).toBe(1);
     expect(await saga.ending(registration.id)).toBe('completed');
-    expect((await saga.sweep()).wishesDelivered).toBe(0);
+    expect((await saga.sweep()).instructionsDelivered).toBe(0);
   });
 
   test('cancel', async () => {
     const registration = await park();
-    await wishCancel(saga.db, registration.id, OPERATOR);
-    await older(registration.id, 'wish_at');
-    expect((await saga.sweep()).wishesDelivered).toBe(1);
+    await requestCancel(saga.db, registration.id, OPERATOR);
+    await older(registration.id, 'instruction_at');
+    expect((await saga.sweep()).instructionsDelivered).toBe(1);
     expect(await saga.ending(registration.id)).toBe('CancelledFailure');
     expect((await saga.world(registration)).mark).toBeNull();
   });
 
   test('cancel of a registration whose run never started: nothing is ever created', async () => {
     const registration = await saga.accept();
-    await wishCancel(saga.db, registration.id, OPERATOR);
+    await requestCancel(saga.db, registration.id, OPERATOR);
     await older(registration.id, 'accepted_at');
     expect((await saga.sweep()).started).toBe(1);
     await saga.untilStatus(registration.id, 'cancelled');
@@ -179,7 +179,7 @@ describe('a run that completed over an open row', () => {
     });
   });
 
-  test('with its user, while other roles are wished: completed, with exactly those', async () => {
+  test('with its user, while other roles are requested: completed, with exactly those', async () => {
     const registration = await saga.register();
     await saga.ending(registration.id);
     await reopen(registration.id);
@@ -254,7 +254,7 @@ test('the sweep makes checkpoints and logs the digest of each, but not in a dry 
   expect(made.reduce((sum, { events }) => sum + events, 0)).toBe(reported);
   expect(reported).toBeGreaterThan(0);
   expect(broken).toEqual([]);
-  await wishCancel(saga.db, id, OPERATOR);
+  await requestCancel(saga.db, id, OPERATOR);
   await older(id, 'accepted_at');
   await saga.sweep();
   await saga.untilStatus(id, 'cancelled');
@@ -262,19 +262,19 @@ test('the sweep makes checkpoints and logs the digest of each, but not in a dry 
 });
 
 test('a dry run says what it would do, and changes nothing', async () => {
-  const [waiting, parked, wished] = [await saga.accept(), await park(), await park()];
+  const [waiting, parked, requested] = [await saga.accept(), await park(), await park()];
   await older(waiting.id, 'accepted_at');
   await saga.handle(parked.id).terminate('test');
-  await wishRetry(saga.db, wished.id, OPERATOR);
-  await older(wished.id, 'wish_at');
-  const rows = () => Promise.all([waiting, parked, wished].map(({ id }) => saga.row(id)));
+  await requestRetry(saga.db, requested.id, OPERATOR);
+  await older(requested.id, 'instruction_at');
+  const rows = () => Promise.all([waiting, parked, requested].map(({ id }) => saga.row(id)));
   const before = await rows();
-  const would = { started: 1, compensated: 1, wishesDelivered: 1 };
+  const would = { started: 1, compensated: 1, instructionsDelivered: 1 };
   expect(await saga.sweep({ dryRun: true })).toMatchObject(would);
   expect(await rows()).toEqual(before);
   expect((await saga.runs.describe(waiting.id)).kind).toBe('not_found');
   expect(await saga.sweep()).toMatchObject(would);
-  for (const { id } of [waiting, parked, wished]) {
+  for (const { id } of [waiting, parked, requested]) {
     await saga.until(id, ({ finishedAt }) => finishedAt !== null);
     await saga.eventually(async () => (await saga.runs.describe(id)).kind !== 'open');
   }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
-import { wishCancel } from '../../src/ledger/wishes.ts';
+import { requestCancel } from '../../src/ledger/instructions.ts';
 import { Saga } from '../stack/saga.ts';
 import { createScript, type ActivityName, type Path, type Script } from '../stack/script.ts';
 
@@ -110,11 +110,11 @@ test('terminated while parked, and while a cleanup is stuck', async () => {
   }
 });
 
-test('terminated after a wish to cancel: it ends cancelled', async () => {
+test('terminated after a instruction to cancel: it ends cancelled', async () => {
   await fast.pool.setFaults([ILL]);
   const registration = await fast.register();
   await fast.untilStatus(registration.id, 'roles_pending');
-  await wishCancel(fast.db, registration.id, { actor: 'operator', reason: null });
+  await requestCancel(fast.db, registration.id, { actor: 'operator', reason: null });
   await fast.handle(registration.id).terminate('test');
   await fast.sweep();
   await fast.untilStatus(registration.id, 'cancelled');

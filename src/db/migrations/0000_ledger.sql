@@ -50,7 +50,7 @@ CREATE TABLE "outbox_deliveries" (
 	"last_error" text
 );
 --> statement-breakpoint
-CREATE TABLE "pool_sightings" (
+CREATE TABLE "pool_seen_users" (
 	"registration_id" uuid PRIMARY KEY NOT NULL,
 	"compared_at" timestamp (3) with time zone NOT NULL
 );
@@ -92,11 +92,11 @@ CREATE TABLE "registrations" (
 	"key_scope" text NOT NULL,
 	"idempotency_key" text,
 	"request_hash" text NOT NULL,
-	"wish" text,
-	"wish_actor" text,
-	"wish_reason" text,
-	"wish_at" timestamp (3) with time zone,
-	"wish_taken_at" timestamp (3) with time zone,
+	"instruction" text,
+	"instruction_actor" text,
+	"instruction_reason" text,
+	"instruction_at" timestamp (3) with time zone,
+	"instruction_acknowledged_at" timestamp (3) with time zone,
 	"create_attempt" integer DEFAULT 0 NOT NULL,
 	"create_attempted_at" timestamp (3) with time zone,
 	"create_outcome" text,

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accept, type AcceptInput } from '../../src/ledger/accept.ts';
-import { acceptQuietly } from '../../src/ledger/accept-quietly.ts';
+import { acceptWithoutDisclosure } from '../../src/ledger/accept-without-disclosure.ts';
 import { appendUnrecordedEvents, beginCompensation } from '../../src/ledger/compensation.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/read.ts';
 import { openRows } from '../../src/ledger/sweep.ts';
-import { CANCELLED, FAILED, Ledger, tally, times } from './ledger-under-test.ts';
+import { CANCELLED, FAILED, Ledger, countByKind, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -31,7 +31,7 @@ function anybody(more: Partial<AcceptInput> = {}): AcceptInput {
 
 async function taken(): Promise<string> {
   const { email } = await ledger.accepted();
-  const result = await acceptQuietly(ledger.db, anybody({ email }));
+  const result = await acceptWithoutDisclosure(ledger.db, anybody({ email }));
   expect(result).toMatchObject({ kind: 'accepted', starts: false });
   return 'id' in result ? result.id : '';
 }
@@ -63,10 +63,10 @@ test('against a door that takes no turns: one row lives', async () => {
   const email = `${randomUUID()}@example.com`;
   const results = await times(60, async (index) => {
     if (index % 2) return (await accept(ledger.db, ledger.input({ email }))).kind;
-    const quiet = await acceptQuietly(ledger.db, anybody({ email }));
+    const quiet = await acceptWithoutDisclosure(ledger.db, anybody({ email }));
     return quiet.kind === 'accepted' && quiet.starts ? 'accepted' : 'quiet';
   });
-  const { accepted, quiet = 0, email_taken = 0 } = tally(results);
+  const { accepted, quiet = 0, email_taken = 0 } = countByKind(results);
   expect([accepted, quiet + email_taken]).toEqual([1, 59]);
 });
 
@@ -74,22 +74,25 @@ test('fifty of one key: one row, one id', async () => {
   const { email, requestHash } = anybody();
   for (const idempotencyKey of ['while it is free', 'while it is taken']) {
     const results = await times(50, () =>
-      acceptQuietly(ledger.db, anybody({ email, requestHash, idempotencyKey })),
+      acceptWithoutDisclosure(ledger.db, anybody({ email, requestHash, idempotencyKey })),
     );
-    expect(tally(results.map(({ kind }) => kind))).toEqual({ accepted: 1, replayed: 49 });
+    expect(countByKind(results.map(({ kind }) => kind))).toEqual({ accepted: 1, replayed: 49 });
     expect(new Set(results.map((result) => ('id' in result ? result.id : null))).size).toBe(1);
   }
 });
 
 test('a key with another request is told, also after a run that failed: who asks must not learn of it', async () => {
   const input = anybody({ idempotencyKey: 'again' });
-  await acceptQuietly(ledger.db, input);
+  await acceptWithoutDisclosure(ledger.db, input);
   const { email } = input;
   const other = anybody({ email, idempotencyKey: 'again', requestHash: 'other' });
-  expect(await acceptQuietly(ledger.db, other)).toEqual({ kind: 'key_reused' });
+  expect(await acceptWithoutDisclosure(ledger.db, other)).toEqual({ kind: 'key_reused' });
   await beginCompensation(ledger.db, input.id, FAILED, CANCELLED, {});
   await ledger.close(input.id);
-  expect(await acceptQuietly(ledger.db, other)).toEqual({ kind: 'key_reused' });
+  expect(await acceptWithoutDisclosure(ledger.db, other)).toEqual({ kind: 'key_reused' });
   const same = { ...input, id: randomUUID() };
-  expect(await acceptQuietly(ledger.db, same)).toEqual({ kind: 'replayed', id: input.id });
+  expect(await acceptWithoutDisclosure(ledger.db, same)).toEqual({
+    kind: 'replayed',
+    id: input.id,
+  });
 });

@@ -8,9 +8,9 @@ import {
   recordRoleRemoved,
   recordRolesAssigned,
 } from '../../src/ledger/roles.ts';
-import { begin, complete } from '../../src/ledger/run.ts';
-import { isLeftover, noteSwept, openRows } from '../../src/ledger/sweep.ts';
-import { wishRoles } from '../../src/ledger/wishes.ts';
+import { beginSteps, complete } from '../../src/ledger/transitions.ts';
+import { isLeftover, recordSwept, openRows } from '../../src/ledger/sweep.ts';
+import { requestRoles } from '../../src/ledger/instructions.ts';
 import { ALICE, Ledger, times } from './ledger-under-test.ts';
 
 let ledger: Ledger;
@@ -27,7 +27,7 @@ describe('roles', () => {
     expect((await ledger.row(id)).rolesAssigned.toSorted()).toEqual(roles.toSorted());
     await recordRolesAssigned(ledger.db, id, [], {});
     await ledger.parked(id);
-    await wishRoles(ledger.db, id, { ...ALICE, roles: [] });
+    await requestRoles(ledger.db, id, { ...ALICE, roles: [] });
     await Promise.all(
       roles.map(async (role) => {
         await recordRemovalAttempt(ledger.db, id, role);
@@ -43,12 +43,12 @@ describe('roles', () => {
     const { id } = await ledger.created({ roles: ['a', 'b'] });
     await recordRolesAssigned(ledger.db, id, ['a', 'b'], {});
     await ledger.parked(id);
-    await wishRoles(ledger.db, id, { ...ALICE, roles: ['a'] });
+    await requestRoles(ledger.db, id, { ...ALICE, roles: ['a'] });
     await recordRemovalAttempt(ledger.db, id, 'b');
     await ledger.db.execute(
       sql`UPDATE registrations SET status = 'roles_pending' WHERE id = ${id}::uuid`,
     );
-    await wishRoles(ledger.db, id, { ...ALICE, roles: ['a', 'b'] });
+    await requestRoles(ledger.db, id, { ...ALICE, roles: ['a', 'b'] });
     // The reply to the removal comes only now.
     await recordRoleRemoved(ledger.db, id, 'b', {});
     expect(await ledger.row(id)).toMatchObject({ rolesAssigned: ['a'], rolesRemoved: [] });
@@ -57,7 +57,7 @@ describe('roles', () => {
   test('after a replacement a row completes only once its groups were read and agree', async () => {
     const { id } = await ledger.created({ roles: ['a'] });
     await ledger.parked(id);
-    await wishRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
+    await requestRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
     await recordRemovalAttempt(ledger.db, id, 'a');
     await recordRoleRemoved(ledger.db, id, 'a', {});
     expect((await complete(ledger.db, id, ['b'], {})).kind).toBe('steps_left');
@@ -72,13 +72,13 @@ describe('roles', () => {
   test('groups that were read before another replacement confirm nothing', async () => {
     const { id } = await ledger.created({ roles: ['a'] });
     await ledger.parked(id);
-    await wishRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
+    await requestRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
     const read = await ledger.row(id);
     await ledger.parked(id);
     await ledger.db.execute(
       sql`UPDATE registrations SET status = 'roles_pending' WHERE id = ${id}::uuid`,
     );
-    await wishRoles(ledger.db, id, { ...ALICE, roles: ['a'] });
+    await requestRoles(ledger.db, id, { ...ALICE, roles: ['a'] });
     await recordGroups(ledger.db, read, ['b']);
     expect((await ledger.row(id)).rolesConfirmedAt).toBeNull();
   });
@@ -95,8 +95,8 @@ describe('roles', () => {
   test('begin touches the roles that it is about to assign, once', async () => {
     const { id } = await ledger.accepted({ roles: ['a', 'b'] });
     expect((await ledger.row(id)).rolesTouched).toEqual([]);
-    await begin(ledger.db, id);
-    const row = await begin(ledger.db, id);
+    await beginSteps(ledger.db, id);
+    const row = await beginSteps(ledger.db, id);
     expect(row.rolesTouched.toSorted()).toEqual(['a', 'b']);
   });
 });
@@ -112,8 +112,8 @@ describe('the sweep', () => {
         rows.some(({ id }) => id === row.id),
       );
     expect((await mine()).map(({ id }) => id).toSorted()).toEqual(open.toSorted());
-    await noteSwept(ledger.db, open.slice(0, 2));
-    await noteSwept(ledger.db, []);
+    await recordSwept(ledger.db, open.slice(0, 2));
+    await recordSwept(ledger.db, []);
     const order = (await mine()).map(({ id }) => id);
     expect(new Set(order.slice(-2))).toEqual(new Set(open.slice(0, 2)));
     expect(await openRows(ledger.db, 2, later())).toHaveLength(2);

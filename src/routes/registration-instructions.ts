@@ -3,9 +3,9 @@ import type { Context } from 'hono';
 import type { FailureCode } from '../domain/failure.ts';
 import type { Registration } from '../domain/registration.ts';
 import { requestInvitation, settleInvitation } from '../ledger/request-invitation.ts';
-import { wishCancel, wishRetry, wishRoles } from '../ledger/wishes.ts';
+import { requestCancel, requestRetry, requestRoles } from '../ledger/instructions.ts';
 import { Problem, type ProblemPlace } from '../problem-details.ts';
-import { inBackground, refuseUngrantable, refuseUnknown } from './admit.ts';
+import { inBackground, refuseUngrantable, refuseUnknown } from './accept-for-caller.ts';
 import { json, problems } from './answers.ts';
 import type { AppDeps, AppEnv } from './app-deps.ts';
 import { readJson, readOptionalJson } from './body.ts';
@@ -13,7 +13,7 @@ import { reason, roles } from './fields.ts';
 import { BEARER, mount, type Api } from './mount.ts';
 import { notParked } from './not-parked.ts';
 import { ReceiptSchema } from './schemas.ts';
-import { findVisible, receiptOf } from './show.ts';
+import { findVisible, receiptOf } from './receipt-queries.ts';
 import { parse } from './validate.ts';
 
 const withReason = z.strictObject({ reason }).openapi('Reason');
@@ -26,7 +26,7 @@ const WRONG_REASON: ProblemPlace = {
 };
 
 /** What an operator may want of a registration: written to the row first, then sent to its run. */
-export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
+export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
   const retry = operation('post', 'retry', 'retryRegistration', 'Resume a parked run', {
     body: withReason,
     codes: ['not_parked'],
@@ -35,10 +35,10 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
   mount(api, deps, retry, async (c) => {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
     const { id } = await visible(deps, c);
-    const wished = await wishRetry(deps.db, id, { actor: c.var.caller.id, reason: why });
-    if (wished.kind === 'not_parked') throw notParked(await visible(deps, c), 'retry');
+    const requested = await requestRetry(deps.db, id, { actor: c.var.caller.id, reason: why });
+    if (requested.kind === 'not_parked') throw notParked(await visible(deps, c), 'retry');
     inBackground(deps, id, deps.runs.resume(id, 'operator'));
-    return c.json(await receiptOf(deps, wished.registration), 202);
+    return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
   const cancel = operation('post', 'cancel', 'cancelRegistration', 'Take everything back', {
@@ -49,12 +49,12 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
   mount(api, deps, cancel, async (c) => {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
     const { id } = await visible(deps, c);
-    const wished = await wishCancel(deps.db, id, { actor: c.var.caller.id, reason: why });
-    if (wished.kind === 'already_closed') {
+    const requested = await requestCancel(deps.db, id, { actor: c.var.caller.id, reason: why });
+    if (requested.kind === 'already_closed') {
       throw new Problem('already_closed', { registrationId: id });
     }
-    if (wished.kind === 'done') inBackground(deps, id, deps.runs.cancel(id));
-    return c.json(await receiptOf(deps, wished.registration), 202);
+    if (requested.kind === 'done') inBackground(deps, id, deps.runs.cancel(id));
+    return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
   const replace = operation('put', 'roles', 'replaceRegistrationRoles', 'Other roles', {
@@ -68,14 +68,14 @@ export function mountRegistrationWishes(api: Api, deps: AppDeps): void {
     const { id } = await visible(deps, c);
     refuseUngrantable(c.var.caller, body.roles);
     await refuseUnknown(deps, body.roles);
-    const wished = await wishRoles(deps.db, id, {
+    const requested = await requestRoles(deps.db, id, {
       actor: c.var.caller.id,
       reason: body.reason ?? null,
       roles: [...new Set(body.roles)],
     });
-    if (wished.kind === 'not_parked') throw notParked(await visible(deps, c), 'roles');
+    if (requested.kind === 'not_parked') throw notParked(await visible(deps, c), 'roles');
     inBackground(deps, id, deps.runs.resume(id, 'operator'));
-    return c.json(await receiptOf(deps, wished.registration), 202);
+    return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
   const invite = operation('post', 'invitation', 'resendInvitation', 'Send the invitation again', {

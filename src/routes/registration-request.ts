@@ -20,7 +20,7 @@ const BETWEEN_ABSENCES_MS = 2000;
 type Keyed = Pick<AcceptInput, 'requestedBy' | 'keyScope' | 'idempotencyKey'>;
 
 /** What a door wants registered; shape already checked. */
-export interface Wanted extends Omit<
+export interface RegistrationRequest extends Omit<
   AcceptInput,
   keyof Keyed | 'id' | 'requestHash' | 'sealedPassword'
 > {
@@ -34,7 +34,7 @@ export interface Wanted extends Omit<
 /** What the ledger accepts of what is wanted; seals the password. */
 export function acceptInputOf(
   deps: Pick<AppDeps, 'sealing'>,
-  { rolesSent, password, ...fields }: Wanted,
+  { rolesSent, password, ...fields }: RegistrationRequest,
   keyed: Keyed,
 ): AcceptInput {
   const id = randomUUID();

@@ -4,7 +4,7 @@ import { registrations } from '../db/schema.ts';
 import { publicFailure } from '../domain/failure.ts';
 import { caseless } from '../domain/username.ts';
 import { acceptedRow, NOW, requestedEvent, type AcceptInput } from './accept.ts';
-import { append } from './audit-trail.ts';
+import { appendAuditEvent } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
 
@@ -21,7 +21,10 @@ export type QuietAcceptance =
  * free, others where it is the pool that holds it.
  * @throws DatabaseError
  */
-export async function acceptQuietly(db: Database, input: AcceptInput): Promise<QuietAcceptance> {
+export async function acceptWithoutDisclosure(
+  db: Database,
+  input: AcceptInput,
+): Promise<QuietAcceptance> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const accepted = await atEdge(() => db.transaction((tx) => acceptOnce(tx, input)));
     if (accepted) return accepted;
@@ -33,7 +36,7 @@ export async function acceptQuietly(db: Database, input: AcceptInput): Promise<Q
 async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcceptance | null> {
   await takeTurns(tx, input);
   if (input.idempotencyKey !== null) {
-    const held = await findQuietly(tx, input, input.idempotencyKey);
+    const held = await findWithoutDisclosure(tx, input, input.idempotencyKey);
     if (held && held.requestHash !== input.requestHash) return { kind: 'key_reused' };
     if (held) return { kind: 'replayed', id: held.id };
   }
@@ -59,7 +62,7 @@ async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcc
     .onConflictDoNothing()
     .returning({ id: registrations.id });
   if (inserted.length === 0) return null;
-  await append(tx, requestedEvent(input));
+  await appendAuditEvent(tx, requestedEvent(input));
   return { kind: 'accepted', id: input.id, starts: failure === null };
 }
 
@@ -72,7 +75,7 @@ async function takeTurns(tx: Transaction, { email, username }: AcceptInput): Pro
 }
 
 // By the address, which is in the key's scope: the index of keys knows no failed rows.
-async function findQuietly(
+async function findWithoutDisclosure(
   tx: Transaction,
   { email, keyScope }: AcceptInput,
   idempotencyKey: string,

@@ -23,18 +23,18 @@ export interface ProviderCall {
 }
 
 /** Who counts what happens in this process. Nothing in it throws or waits. */
-export interface Tally {
+export interface Telemetry {
   /** The row moved to the status that it has now, and the move is committed. Whoever finds it moved
    * already tells nothing, so that a repeat counts once. */
-  readonly moved: (row: Registration) => void;
+  readonly statusChanged: (row: Registration) => void;
   /** An attempt to take back what was done ended with this code of FAILURES. */
   readonly compensationFailed: (code: string) => void;
   readonly called: (call: ProviderCall) => void;
 }
 
 /** For a process that nobody scrapes. */
-export const NO_TALLY: Tally = {
-  moved: () => undefined,
+export const NO_TELEMETRY: Telemetry = {
+  statusChanged: () => undefined,
   compensationFailed: () => undefined,
   called: () => undefined,
 };

@@ -16,7 +16,7 @@ async function registration(columns: Record<string, unknown> = {}): Promise<stri
   return answer.body.id;
 }
 
-const wish = (id: string, name: string, more: object = {}) =>
+const instruction = (id: string, name: string, more: object = {}) =>
   api.call(`/registrations/${id}/${name}`, { method: 'POST', token, ...more });
 const lastOf = (answer: { body: { timeline: object[] } }) => answer.body.timeline.at(-1);
 
@@ -30,7 +30,7 @@ test('retry resumes a parked run, with or without a body', async () => {
   ];
   for (const body of bodies) {
     const id = await registration({ status: 'roles_pending' });
-    const answer = await wish(id, 'retry', body);
+    const answer = await instruction(id, 'retry', body);
     expect(answer.status).toBe(202);
     expect(answer.body).toMatchObject({ id, status: 'running' });
     expect(lastOf(answer)).toMatchObject({
@@ -44,13 +44,17 @@ test('retry resumes a parked run, with or without a body', async () => {
 
 test('retry of a stuck cleanup leaves its status', async () => {
   const id = await registration({ status: 'cleanup_required' });
-  const answer = await wish(id, 'retry', { json: { reason: 'mended' } });
+  const answer = await instruction(id, 'retry', { json: { reason: 'mended' } });
   expect(answer.body.status).toBe('cleanup_required');
   expect(lastOf(answer)).toMatchObject({ details: { reason: 'mended' } });
   expect(api.scripts.resumed).toEqual([{ id, by: 'operator' }]);
 });
 
-const CANCELLING = { wish: 'cancel', wish_actor: 'operator', wish_at: new Date() };
+const CANCELLING = {
+  instruction: 'cancel',
+  instruction_actor: 'operator',
+  instruction_at: new Date(),
+};
 const AGAIN = 'Register the person again';
 /** What holds, and what to do: for a retry, and for other roles. */
 const NOT_PARKED: [string, Record<string, unknown>, string[] | null, string[]][] = [
@@ -70,10 +74,10 @@ test.each(NOT_PARKED)(
   async (status, columns, retry, roles) => {
     const id = await registration({ status, ...columns });
     const answers = [
-      ...(retry ? [{ words: retry, answer: await wish(id, 'retry') }] : []),
+      ...(retry ? [{ words: retry, answer: await instruction(id, 'retry') }] : []),
       {
         words: roles,
-        answer: await wish(id, 'roles', { method: 'PUT', json: { roles: ['viewer'] } }),
+        answer: await instruction(id, 'roles', { method: 'PUT', json: { roles: ['viewer'] } }),
       },
     ];
     for (const { words, answer } of answers) {
@@ -89,7 +93,7 @@ test.each(NOT_PARKED)(
 
 test.each(['accepted', 'running', 'roles_pending'])('cancel while %s', async (status) => {
   const id = await registration({ status });
-  const answer = await wish(id, 'cancel', { json: { reason: 'a mistake' } });
+  const answer = await instruction(id, 'cancel', { json: { reason: 'a mistake' } });
   expect(answer.status).toBe(202);
   expect(answer.body.status).toBe(status);
   expect(lastOf(answer)).toMatchObject({
@@ -98,27 +102,31 @@ test.each(['accepted', 'running', 'roles_pending'])('cancel while %s', async (st
   });
   expect(api.scripts.cancelled).toEqual([id]);
   const [row] =
-    await api.sql`SELECT wish, wish_actor, wish_reason FROM registrations WHERE id = ${id}`;
-  expect(row).toEqual({ wish: 'cancel', wish_actor: 'operator', wish_reason: 'a mistake' });
+    await api.sql`SELECT instruction, instruction_actor, instruction_reason FROM registrations WHERE id = ${id}`;
+  expect(row).toEqual({
+    instruction: 'cancel',
+    instruction_actor: 'operator',
+    instruction_reason: 'a mistake',
+  });
 });
 
 test.each(['compensating', 'cleanup_required'])(
   'cancel while %s is audited and changes nothing',
   async (status) => {
     const id = await registration({ status });
-    const answer = await wish(id, 'cancel');
+    const answer = await instruction(id, 'cancel');
     expect(answer.status).toBe(202);
     expect(answer.body.status).toBe(status);
     expect(lastOf(answer)).toMatchObject({ event: 'registration.cancel_requested' });
     expect(api.scripts.cancelled).toEqual([]);
-    const [row] = await api.sql`SELECT wish FROM registrations WHERE id = ${id}`;
-    expect(row).toEqual({ wish: null });
+    const [row] = await api.sql`SELECT instruction FROM registrations WHERE id = ${id}`;
+    expect(row).toEqual({ instruction: null });
   },
 );
 
 test.each(['completed', 'failed', 'cancelled'])('cancel when %s: 409', async (status) => {
   const id = await registration({ status });
-  const answer = await wish(id, 'cancel');
+  const answer = await instruction(id, 'cancel');
   expect(answer.body).toEqual({
     ...problem(answer, 'already_closed', 409, 'Already closed'),
     detail: 'The registration is closed; nothing was changed.',
@@ -153,16 +161,16 @@ test('other roles: checked, written and resumed', async () => {
   expect(api.scripts.resumed).toEqual([{ id, by: 'operator' }]);
 });
 
-test('a run that cannot be reached does not fail the wish: the sweep delivers it', async () => {
+test('a run that cannot be reached does not fail the instruction: the sweep delivers it', async () => {
   const id = await registration({ status: 'roles_pending' });
   const app = api.app({
     runs: { ...api.deps.runs, resume: () => Promise.reject(new Error('Temporal is away')) },
   });
-  expect((await wish(id, 'retry', { app })).status).toBe(202);
+  expect((await instruction(id, 'retry', { app })).status).toBe(202);
   expect(api.scripts.logged).toContainEqual({
     level: 'warn',
     fields: { registrationId: id, error: 'Error' },
-    message: 'wish not delivered, left to the sweep',
+    message: 'instruction not delivered, left to the sweep',
   });
 });
 
@@ -170,7 +178,7 @@ const completed = { status: 'completed', cognito_username: 'u-1', user_id: 's-1'
 
 test('the invitation is sent again to who owes a password', async () => {
   const id = await registration(completed);
-  const answer = await wish(id, 'invitation');
+  const answer = await instruction(id, 'invitation');
   expect(answer.status).toBe(202);
   expect(answer.body.invitation.status).toBe('pending');
   expect(lastOf(answer)).toMatchObject({ event: 'invitation.requested', actor: 'operator' });
@@ -186,7 +194,7 @@ test('thirty requests for an invitation queue one mail while it waits, and five 
       await api.sql`SELECT count(*)::int AS n FROM outbox WHERE registration_id = ${id}`;
     return row?.['n'] as number;
   };
-  const all = await Promise.all(Array.from({ length: 30 }, () => wish(id, 'invitation')));
+  const all = await Promise.all(Array.from({ length: 30 }, () => instruction(id, 'invitation')));
   expect(all.map(({ status }) => status)).toEqual(all.map(() => 202));
   expect(await queued()).toBe(1);
   // As a relay that has sent what was queued, a minute ago.
@@ -195,10 +203,10 @@ test('thirty requests for an invitation queue one mail while it waits, and five 
     FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${id} AND delivered_at IS NULL`;
   for (let mails = 1; mails < 5; mails += 1) {
     await sent();
-    expect((await wish(id, 'invitation')).status).toBe(202);
+    expect((await instruction(id, 'invitation')).status).toBe(202);
   }
   await sent();
-  const refused = await Promise.all(Array.from({ length: 5 }, () => wish(id, 'invitation')));
+  const refused = await Promise.all(Array.from({ length: 5 }, () => instruction(id, 'invitation')));
   for (const answer of refused) {
     expect(answer.status).toBe(429);
     expect(answer.body).toMatchObject({ code: 'rate_limited', registrationId: id });
@@ -208,7 +216,7 @@ test('thirty requests for an invitation queue one mail while it waits, and five 
   }
   expect(await queued()).toBe(5);
   await api.sql`UPDATE outbox_deliveries SET mail_attempted_at = now() - interval '61 minutes'`;
-  expect((await wish(id, 'invitation')).status).toBe(202);
+  expect((await instruction(id, 'invitation')).status).toBe(202);
 });
 
 test('an invitation that was given up is settled once the person has a password', async () => {
@@ -225,7 +233,7 @@ test('an invitation that was given up is settled once the person has a password'
     failure: { code: 'mail_unconfirmed', detail: 'no answer' },
   });
   api.scripts.passwordState = async () => 'has_password';
-  expect((await wish(id, 'invitation')).body.code).toBe('invitation_not_due');
+  expect((await instruction(id, 'invitation')).body.code).toBe('invitation_not_due');
   expect((await receipt()).body.invitation).toMatchObject({ status: 'none', failure: null });
 });
 
@@ -233,7 +241,7 @@ test('no invitation is due before completion, with a password, or without the us
   const done = { status: 'done', attempts: 1, lastError: null };
   const refused = async (columns: Record<string, unknown>) => {
     const id = await registration(columns);
-    const answer = await wish(id, 'invitation');
+    const answer = await instruction(id, 'invitation');
     expect(answer.status).toBe(409);
     expect(answer.body).toMatchObject({ code: 'invitation_not_due', registrationId: id });
   };
@@ -246,18 +254,20 @@ test('no invitation is due before completion, with a password, or without the us
   }
 });
 
-test('bodies of wishes are checked', async () => {
+test('bodies of instructions are checked', async () => {
   const id = await registration({ status: 'roles_pending' });
-  const unknown = await wish(id, 'retry', { json: { why: 'x' } });
+  const unknown = await instruction(id, 'retry', { json: { why: 'x' } });
   expect(unknown.body.errors).toEqual([
     { pointer: '#/why', code: 'unknown_field', detail: 'This field is not known here.' },
   ]);
-  expect((await wish(id, 'cancel', { json: { reason: 'a\0' } })).status).toBe(422);
-  expect((await wish(id, 'cancel', { json: { reason: 'x'.repeat(501) } })).status).toBe(422);
-  expect((await wish(id, 'invitation', { json: { reason: 'x' } })).status).toBe(422);
+  expect((await instruction(id, 'cancel', { json: { reason: 'a\0' } })).status).toBe(422);
+  expect((await instruction(id, 'cancel', { json: { reason: 'x'.repeat(501) } })).status).toBe(422);
+  expect((await instruction(id, 'invitation', { json: { reason: 'x' } })).status).toBe(422);
   const json = { 'content-type': 'application/json' };
-  expect((await wish(id, 'retry', { body: '{', headers: json })).body.code).toBe('malformed_json');
+  expect((await instruction(id, 'retry', { body: '{', headers: json })).body.code).toBe(
+    'malformed_json',
+  );
   const text = { 'content-type': 'text/plain' };
-  expect((await wish(id, 'retry', { body: 'x', headers: text })).status).toBe(415);
+  expect((await instruction(id, 'retry', { body: 'x', headers: text })).status).toBe(415);
   expect(api.scripts.resumed).toEqual([]);
 });

@@ -1,11 +1,11 @@
 import { isClosed } from '../domain/status.ts';
 import { DatabaseError } from '../ledger/database-error.ts';
 import type { AppDeps, StreamLimits } from './app-deps.ts';
-import { Bell } from './bell.ts';
+import { ChangeSignal } from './change-signal.ts';
 import type { ReceiptVersion } from './receipt-version.ts';
 
 /** Where a stream comes from and goes to. */
-export interface Followed {
+export interface ReceiptSource {
   /** The version to begin with. */
   readonly first: ReceiptVersion;
   /** The id of the version that the reader has, if it has one. */
@@ -21,17 +21,17 @@ export interface Followed {
  * that nothing of it listens or reads any more. Hears of changes in this process and polls for the
  * others.
  */
-export async function follow(
+export async function streamReceipts(
   deps: Pick<AppDeps, 'changes' | 'logger'>,
-  followed: Followed,
+  source: ReceiptSource,
   { pollMs, commentMs }: StreamLimits,
   ending: AbortController,
 ): Promise<void> {
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
-  const changed = new Bell();
+  const changed = new ChangeSignal();
   const ring = () => changed.ring();
-  const unsubscribe = deps.changes.onChange(followed.first.row.id, ring);
-  const beat = keepAlive(followed, commentMs, ending);
+  const unsubscribe = deps.changes.onChange(source.first.row.id, ring);
+  const beat = keepAlive(source, commentMs, ending);
   const onEnd = () => {
     end();
     ring();
@@ -41,7 +41,7 @@ export async function follow(
   const pause = () => changed.wait(pollMs);
   try {
     // A read or a write under way may take long; the end does not wait for it.
-    await Promise.race([over, sendVersions(deps, followed, ending.signal, pause)]);
+    await Promise.race([over, sendVersions(deps, source, ending.signal, pause)]);
   } finally {
     clearInterval(beat);
     unsubscribe();
@@ -50,7 +50,7 @@ export async function follow(
 
 async function sendVersions(
   { logger }: Pick<AppDeps, 'logger'>,
-  { first, seen, read, send, comment }: Followed,
+  { first, seen, read, send, comment }: ReceiptSource,
   ended: AbortSignal,
   pause: () => Promise<void>,
 ): Promise<void> {
@@ -77,7 +77,11 @@ async function sendVersions(
 }
 
 /** Comments at a steady pace. One that is still not taken at the next has no reader any more. */
-function keepAlive({ comment }: Followed, ms: number, ending: AbortController): NodeJS.Timeout {
+function keepAlive(
+  { comment }: ReceiptSource,
+  ms: number,
+  ending: AbortController,
+): NodeJS.Timeout {
   let taken = true;
   const beat = async () => {
     taken = false;

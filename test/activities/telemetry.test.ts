@@ -6,9 +6,9 @@ import { outcomeOf } from '../../activities/classify.ts';
 import { ProviderError } from '../../activities/provider-error.ts';
 import { registerAtOnce } from '../../activities/register-at-once.ts';
 import { publicFailure } from '../../src/domain/failure.ts';
-import { CALL_OUTCOMES, type ProviderCall } from '../../src/domain/tally.ts';
+import { CALL_OUTCOMES, type ProviderCall } from '../../src/domain/telemetry.ts';
 import { beginCompensation } from '../../src/ledger/compensation.ts';
-import { complete } from '../../src/ledger/run.ts';
+import { complete } from '../../src/ledger/transitions.ts';
 import { times } from '../ledger/ledger-under-test.ts';
 import { closeProved } from '../stack/close-proved.ts';
 import { Steps } from '../stack/steps.ts';
@@ -35,8 +35,8 @@ function listen() {
 test('complete, repeated and all at once, is told once', async () => {
   const { told, moved } = listen();
   const row = await steps.begun();
-  const tally = { ...steps.context().tally, moved };
-  await registerAtOnce(steps.context({ tally }), row.id);
+  const telemetry = { ...steps.context().telemetry, moved };
+  await registerAtOnce(steps.context({ telemetry }), row.id);
   expect(told).toEqual(['completed']);
   await times(20, () => complete(steps.db, row.id, ['viewer'], {}, moved));
   expect(told).toEqual(['completed']);

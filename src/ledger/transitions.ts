@@ -7,12 +7,12 @@ import type { PublicFailure, Registration } from '../domain/registration.ts';
 import { OPEN, OPEN_FORWARD } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
 import type { UserEventType } from '../domain/user-event.ts';
-import { append } from './audit-trail.ts';
+import { appendAuditEvent } from './audit-trail.ts';
 import { atEdge } from './database-error.ts';
 import { ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 
 /** Told once, after the commit, by the call that really moved the row; a repeat moves nothing. */
-export type OnMoved = (row: Registration) => void;
+export type OnStatusChanged = (row: Registration) => void;
 
 /** Records of steps, merged into the row's by name. */
 export type StepUpdates = Readonly<Record<string, StepRecord>>;
@@ -20,7 +20,7 @@ export type StepUpdates = Readonly<Record<string, StepRecord>>;
 /** The row is one of the saga's own, still going forward, and nobody wants it cancelled. */
 export const GOES_FORWARD = and(
   inArray(registrations.status, [...OPEN_FORWARD]),
-  sql`wish IS DISTINCT FROM 'cancel'`,
+  sql`instruction IS DISTINCT FROM 'cancel'`,
 );
 
 /** The row as it stands. @throws DatabaseError; an id without a row is a bug and throws too. */
@@ -28,14 +28,14 @@ export async function readRow(db: Database, id: string): Promise<Registration> {
   return await atEdge(async () => toRegistration(await selectRow(db, id)));
 }
 
-const BEGINS = sql`status IN ('accepted', 'running') AND wish IS DISTINCT FROM 'cancel'`;
+const BEGINS = sql`status IN ('accepted', 'running') AND instruction IS DISTINCT FROM 'cancel'`;
 
 /**
  * Begins the steps: accepted or running becomes running. A parked, closing or closed row, or one that
- * carries the wish to cancel, keeps its status; the returned row says which. An open row learns which
+ * carries the instruction to cancel, keeps its status; the returned row says which. An open row learns which
  * run looked at it last.
  */
-export async function begin(
+export async function beginSteps(
   db: Database,
   id: string,
   runId: string | null = null,
@@ -55,7 +55,7 @@ export async function begin(
 }
 
 /** Notes steps of an open row; a closed one stays as it is. */
-export async function noteSteps(
+export async function recordSteps(
   db: Database,
   id: string,
   steps: StepUpdates,
@@ -76,7 +76,7 @@ export async function recordRunningFailure(
     id,
     { failure },
     sql`status = 'running' AND create_outcome IS DISTINCT FROM 'created'
-    AND (wish IS NULL OR wish_taken_at IS NOT NULL)`,
+    AND (instruction IS NULL OR instruction_acknowledged_at IS NOT NULL)`,
   );
 }
 
@@ -98,7 +98,7 @@ export async function complete(
   id: string,
   roles: readonly string[],
   steps: StepUpdates,
-  onMoved?: OnMoved,
+  onStatusChanged?: OnStatusChanged,
 ): Promise<CompleteResult> {
   let moved: Registration | undefined;
   const result = await atEdge(() =>
@@ -111,7 +111,7 @@ export async function complete(
           failure: null,
           nextResumeAt: null,
           rolesAssigned: sql`roles`,
-          wishTakenAt: sql`CASE WHEN wish IS NULL THEN NULL ELSE coalesce(wish_taken_at, clock_timestamp()) END`,
+          instructionAcknowledgedAt: sql`CASE WHEN instruction IS NULL THEN NULL ELSE coalesce(instruction_acknowledged_at, clock_timestamp()) END`,
           invitationStatus: sql`CASE WHEN invite THEN 'pending' ELSE 'none' END`,
           steps: mergeSteps(steps),
         })
@@ -129,7 +129,7 @@ export async function complete(
         )
         .returning(ROW);
       if (!row) return await whyNotCompleted(tx, id);
-      await append(tx, {
+      await appendAuditEvent(tx, {
         event: 'user.registered',
         registrationId: id,
         userId: row.userId,
@@ -142,7 +142,7 @@ export async function complete(
       return { kind: 'completed', registration: moved };
     }),
   );
-  if (moved) onMoved?.(moved);
+  if (moved) onStatusChanged?.(moved);
   return result;
 }
 
@@ -150,7 +150,8 @@ async function whyNotCompleted(tx: Transaction, id: string): Promise<CompleteRes
   const row = await selectRow(tx, id);
   const registration = toRegistration(row);
   if (row.status === 'completed') return { kind: 'completed', registration };
-  const forward = (OPEN_FORWARD as readonly string[]).includes(row.status) && row.wish !== 'cancel';
+  const forward =
+    (OPEN_FORWARD as readonly string[]).includes(row.status) && row.instruction !== 'cancel';
   return { kind: forward ? 'steps_left' : 'not_open', registration };
 }
 
@@ -183,7 +184,7 @@ export function mergeSteps(steps: StepUpdates): SQL {
   return sql`steps || ${JSON.stringify(steps)}::jsonb`;
 }
 
-export function done(attempts: number): StepRecord {
+export function stepDone(attempts: number): StepRecord {
   return { status: 'done', attempts, lastError: null };
 }
 

@@ -3,11 +3,15 @@ import { emailHash } from '../email-hash.ts';
 import { grantsNothing, maySee, notGrantable, type Caller } from '../domain/grants.ts';
 import type { Registration } from '../domain/registration.ts';
 import { findByKey, type AcceptInput } from '../ledger/accept.ts';
-import { acceptInputOf, acceptOrRelease, type Wanted } from './accept-wanted.ts';
+import {
+  acceptInputOf,
+  acceptOrRelease,
+  type RegistrationRequest,
+} from './registration-request.ts';
 import { pointerTo, Problem } from '../problem-details.ts';
 import type { AppDeps, AppEnv } from './app-deps.ts';
 
-export interface Admitted {
+export interface AcceptedForCaller {
   readonly registration: Registration;
   readonly replayed: boolean;
 }
@@ -17,24 +21,24 @@ export interface Admitted {
  * contract's order: grants, key, roles, conflicts. Starts and resumes in the background.
  * @throws Problem, ProviderUnavailable, DatabaseError
  */
-export async function admit(
+export async function acceptForCaller(
   deps: AppDeps,
   c: Context<AppEnv>,
   idempotencyKey: string | null,
-  wanted: Wanted,
-): Promise<Admitted> {
+  wanted: RegistrationRequest,
+): Promise<AcceptedForCaller> {
   c.set('emailHash', emailHash(wanted.email));
-  const admitted = await admitFor(deps, c.var.caller, idempotencyKey, wanted);
+  const admitted = await checkAndAccept(deps, c.var.caller, idempotencyKey, wanted);
   c.set('registrationId', admitted.registration.id);
   return admitted;
 }
 
-async function admitFor(
+async function checkAndAccept(
   deps: AppDeps,
   caller: Caller,
   idempotencyKey: string | null,
-  wanted: Wanted,
-): Promise<Admitted> {
+  wanted: RegistrationRequest,
+): Promise<AcceptedForCaller> {
   if (grantsNothing(caller.grants)) throw new Problem('forbidden');
   refuseUngrantable(caller, wanted.rolesSent);
   refuseVouching(caller, wanted);
@@ -58,7 +62,7 @@ export function refuseUngrantable(caller: Caller, roles: readonly string[]): voi
 }
 
 // Whoever knows the password and says that the address is proved can take the account of anybody.
-function refuseVouching(caller: Caller, { emailVerified, password }: Wanted): void {
+function refuseVouching(caller: Caller, { emailVerified, password }: RegistrationRequest): void {
   if (caller.grants === '*' || !emailVerified || password === null) return;
   const detail =
     'With a password only a caller whose grants are `*` may say that an address is proved.';
@@ -83,11 +87,18 @@ export async function refuseUnknown(
 export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Promise<void>): void {
   work.catch((error: unknown) => {
     const name = error instanceof Error ? error.name : 'unknown';
-    deps.logger.warn({ registrationId: id, error: name }, 'wish not delivered, left to the sweep');
+    deps.logger.warn(
+      { registrationId: id, error: name },
+      'instruction not delivered, left to the sweep',
+    );
   });
 }
 
-async function acceptOrThrow(deps: AppDeps, caller: Caller, input: AcceptInput): Promise<Admitted> {
+async function acceptOrThrow(
+  deps: AppDeps,
+  caller: Caller,
+  input: AcceptInput,
+): Promise<AcceptedForCaller> {
   const result = await acceptOrRelease(deps, input);
   switch (result.kind) {
     case 'accepted':

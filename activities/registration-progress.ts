@@ -1,5 +1,5 @@
 import { owesPassword, type Registration } from '../src/domain/registration.ts';
-import type { RetryNumbers, RunView } from './contract.ts';
+import type { RetryNumbers, RegistrationProgress } from './contract.ts';
 
 const FIRST_MS = 200;
 const MAX_MS = 10_000;
@@ -15,7 +15,7 @@ export function attemptsWithin(budgetSeconds: number): number {
   return attempts;
 }
 
-export function runView(row: Registration, retry: RetryNumbers): RunView {
+export function progressOf(row: Registration, retry: RetryNumbers): RegistrationProgress {
   return {
     status: row.status,
     userCreated: row.createOutcome === 'created',
@@ -26,7 +26,7 @@ export function runView(row: Registration, retry: RetryNumbers): RunView {
       (role) => !row.roles.includes(role) && !row.rolesRemoved.includes(role),
     ),
     rolesToConfirm: owesConfirmation(row),
-    wish: wishOf(row),
+    instruction: instructionOf(row),
     failure: row.failure,
     parks: row.resumeAttempts,
     retry,
@@ -41,8 +41,8 @@ export function owesConfirmation({
   return rolesReplacedAt !== null && (rolesConfirmedAt ?? new Date(0)) < rolesReplacedAt;
 }
 
-function wishOf({ wish }: Registration): RunView['wish'] {
-  if (!wish) return 'none';
-  if (wish.kind === 'cancel') return 'cancel';
-  return wish.takenAt ? 'taken' : 'untaken';
+function instructionOf({ instruction }: Registration): RegistrationProgress['instruction'] {
+  if (!instruction) return 'none';
+  if (instruction.kind === 'cancel') return 'cancel';
+  return instruction.acknowledgedAt ? 'taken' : 'pending';
 }

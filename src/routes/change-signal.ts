@@ -1,15 +1,15 @@
 /** Wakes one waiter before its time. A ring while nobody waits is kept for the next wait. */
-export class Bell {
-  #rung = false;
+export class ChangeSignal {
+  #signalled = false;
   #wake: (() => void) | undefined;
 
   ring(): void {
-    this.#rung = true;
+    this.#signalled = true;
     this.#wake?.();
   }
 
   async wait(ms: number): Promise<void> {
-    if (!this.#rung) {
+    if (!this.#signalled) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ms);
         this.#wake = () => {
@@ -18,7 +18,7 @@ export class Bell {
         };
       });
     }
-    this.#rung = false;
+    this.#signalled = false;
     this.#wake = undefined;
   }
 }
