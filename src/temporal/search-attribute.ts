@@ -27,6 +27,6 @@ export async function ensureStatusAttribute(
 
 /** What a person runs where the API may not. */
 export const STATUS_ATTRIBUTE_COMMANDS = [
-  `temporal operator search-attribute create --namespace <namespace> --name ${STATUS_ATTRIBUTE} --type Keyword`,
-  `tcld namespace search-attributes add --namespace <namespace> --search-attribute ${STATUS_ATTRIBUTE}=Keyword`,
+  `temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name ${STATUS_ATTRIBUTE} --type Keyword`,
+  `tcld namespace search-attributes add --namespace "$TEMPORAL_NAMESPACE" --search-attribute ${STATUS_ATTRIBUTE}=Keyword`,
 ];

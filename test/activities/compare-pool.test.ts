@@ -195,7 +195,7 @@ test('roles that differ are advice: of rows whose roles were replaced always, of
   const seen = new Set<string>();
   const always: RolesDiffer[] = [];
   let days = 0;
-  for (let day = 0; day < 64; day += 1) {
+  for (let day = 1; day <= 64; day += 1) {
     const from: Comparison = {
       ...(await comparePool(comparison({ provider: watched(called), clock }), null)),
       startedAt: Math.floor(Date.now() / DAY) * DAY + day * DAY,

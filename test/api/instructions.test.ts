@@ -223,14 +223,18 @@ test('an invitation that was given up is settled once the person has a password'
   const id = await registration({
     ...completed,
     invitation_status: 'pending',
-    invitation_failure: api.sql.json({ code: 'mail_unconfirmed', detail: 'no answer' }),
+    invitation_failure: api.sql.json({
+      code: 'mail_unconfirmed',
+      cause: 'mail_unconfirmed',
+      detail: 'no answer',
+    }),
   });
   const receipt = () => api.call(`/registrations/${id}`, { token });
   expect((await receipt()).body.invitation).toEqual({
     status: 'pending',
     sentAt: null,
     expiresAt: null,
-    failure: { code: 'mail_unconfirmed', detail: 'no answer' },
+    failure: { code: 'mail_unconfirmed', cause: 'mail_unconfirmed', detail: 'no answer' },
   });
   api.scripts.passwordState = async () => 'has_password';
   expect((await instruction(id, 'invitation')).body.code).toBe('invitation_not_due');
