@@ -10,6 +10,7 @@ const MAX_LINES = 300;
 /** Longer than 300 lines, and why. */
 const LONG: Readonly<Record<string, string>> = {
   'src/domain/failure.ts': 'one table, and a table is read whole',
+  'src/db/schema.ts': 'every table once: what the migration is made from',
   'src/config.ts': 'the only place that knows names of variables',
 };
 
