@@ -4,7 +4,7 @@ import type { Through } from './plan.ts';
 import type { Site } from './site.ts';
 
 /** A process that is being started again, or a ledger whose connections were cut. */
-const AWAY_MS = 60_000;
+const AWAY_MS = 150_000;
 
 const Receipt = z.object({ id: z.string(), status: z.string() });
 const Page = z.object({ items: z.array(Receipt), nextCursor: z.string().nullable() });

@@ -1,6 +1,6 @@
 import type { Fault, Rule } from '../../dev/cognito/fault-plan.ts';
 import type { Chance, Weighted } from './chance.ts';
-import { GRACE_SECONDS } from './faults.ts';
+import { LATEST_MS } from './faults.ts';
 import type { Action, Decision } from './plan.ts';
 
 /** What belongs together so that a late request can contradict what was decided meanwhile. Faults and
@@ -14,16 +14,17 @@ export interface Danger {
 
 type Make = (chance: Chance, email: string, roles: readonly string[]) => Danger;
 
-const LATEST_MS = (GRACE_SECONDS - 2) * 1000;
+/** A slow machine too has decided otherwise by then. */
+const EARLIEST_MS = 6000;
 const SERVER = { kind: 'server' } as const;
 /** The first attempt and those of the retry budget: so many failures park a registration. */
 const UNTIL_PARKED = 5;
 const AFTER_RESUMED = 4;
 
-const landsLate = (chance: Chance, earliestMs: number): Fault => ({
+const landsLate = (chance: Chance): Fault => ({
   kind: 'replyLost',
   effect: 'after',
-  lateMs: chance.between(earliestMs, LATEST_MS),
+  lateMs: chance.between(EARLIEST_MS, LATEST_MS),
 });
 
 const rule = (
@@ -41,13 +42,11 @@ const createAfterTakenBack: Make = (chance, email, roles) => {
   return {
     roles,
     faults: [
-      rule('AdminCreateUser', email, 1, landsLate(chance, 3500)),
-      // The cancel finds the registration with its user, waiting for a role.
+      rule('AdminCreateUser', email, 1, landsLate(chance)),
+      // It fails for good, or is cancelled when it is parked.
       rule('AdminAddUserToGroup', email, cancelled ? 99 : 1, cancelled ? SERVER : missing),
     ],
-    actions: cancelled
-      ? [{ kind: 'cancel', afterMs: chance.between(2300, 3000), through: 'api' }]
-      : [],
+    actions: [],
     decisions: [{ kind: 'cancel', through: 'api' }],
   };
 };
@@ -57,7 +56,7 @@ const roleAfterReplaced: Make = (chance, email, roles) => {
   const [lost = '', ...others] = roles;
   return {
     roles: [lost],
-    faults: [rule('AdminAddUserToGroup', email, 99, landsLate(chance, 2500), lost)],
+    faults: [rule('AdminAddUserToGroup', email, 99, landsLate(chance), lost)],
     actions: [],
     decisions: [{ kind: 'roles', roles: others, through: 'api' }],
   };
@@ -70,7 +69,7 @@ const removalAfterWantedAgain: Make = (chance, email, roles) => {
     roles: [back, stuck],
     faults: [
       rule('AdminAddUserToGroup', email, UNTIL_PARKED + AFTER_RESUMED, SERVER, stuck),
-      rule('AdminRemoveUserFromGroup', email, 1, landsLate(chance, 4500)),
+      rule('AdminRemoveUserFromGroup', email, 1, landsLate(chance)),
     ],
     actions: [],
     decisions: [

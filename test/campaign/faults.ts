@@ -3,9 +3,9 @@ import { type Chance, type Weighted } from './chance.ts';
 
 /** The grace of the deployment. What is late lands well before it is over: later than that nobody
  * has to expect it. */
-export const GRACE_SECONDS = 8;
+export const GRACE_SECONDS = 12;
 const EARLIEST_MS = 2500;
-const LATEST_MS = 6000;
+export const LATEST_MS = (GRACE_SECONDS - 2) * 1000;
 /** Below the two seconds that have to lie between two creates of one registration. */
 const DUPLICATE_MS = 1500;
 

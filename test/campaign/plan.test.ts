@@ -17,6 +17,16 @@ test('the sandbox takes every fault that a plan has', () => {
   expect(parseFaultPlan(rules)).toEqual(rules);
 });
 
+test('no create passes the check of an address that a foreign user has', () => {
+  for (const { foreign, registrations } of plans) {
+    const addresses = new Set(foreign.map(({ email }) => email));
+    const aimed = registrations.filter(({ email }) => addresses.has(email));
+    expect(aimed.length).toBeGreaterThan(0);
+    const kinds = aimed.flatMap(({ faults }) => faults.map(({ fault }) => fault.kind));
+    expect(kinds).not.toContain('duplicate');
+  }
+});
+
 test('what lands late lands within the grace', () => {
   const late = rules.flatMap(({ fault }) =>
     fault.kind === 'replyLost' || fault.kind === 'server' ? (fault.lateMs ?? []) : [],

@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Child, startChild } from '../../dev/child.ts';
+import { type Child, startChild, tailOf } from '../../dev/child.ts';
 import { anyFreePort } from '../../dev/ports.ts';
+import { reasonOf } from '../../dev/progress.ts';
 import { VARIABLES } from '../../src/environment-table.ts';
 import { healthy } from '../rehearsal/parts.ts';
 import { REPOSITORY } from '../stack/program.ts';
 
 const PINO_ERROR = 50;
+/** A worker bundles its workflows first, and a busy machine takes its time. */
+const HEALTHY_MS = 120_000;
 
 /** An API with a worker in it, an API that Temporal is away from, and a worker. */
 export type ProcessName = 'api' | 'withoutTemporal' | 'worker';
@@ -86,7 +89,18 @@ export class Processes {
     });
     this.#logs.push(logFile);
     this.#running.set(name, child);
-    await healthy(`${this.urlOf(name)}/health/${name === 'withoutTemporal' ? 'live' : 'ready'}`);
+    const path = name === 'withoutTemporal' ? 'live' : 'ready';
+    const ended = child.endedByItself.then(() => {
+      throw new Error('it ended');
+    });
+    // One that ends later is missed by whoever calls it.
+    ended.catch(() => undefined);
+    try {
+      await Promise.race([healthy(`${this.urlOf(name)}/health/${path}`, HEALTHY_MS), ended]);
+    } catch (error) {
+      const said = await tailOf(logFile);
+      throw new Error(`${name} does not start: ${reasonOf(error)}: ${said}`, { cause: error });
+    }
   }
 
   /** Ends a process, by kill -9 or as a roll-out does, and starts it again. */

@@ -28,8 +28,9 @@ const SETTINGS = {
   RESUME_INTERVAL_SECONDS: '4',
   SWEEP_INTERVAL_SECONDS: '2',
   // Bursts wait for their turn, between reading the row and the call.
-  COGNITO_CREATE_RPS: '10',
-  COGNITO_UPDATE_RPS: '20',
+  COGNITO_CREATE_RPS: '20',
+  // Above what the attempts of a plan need: a queue of half a minute would outlast whatever is late.
+  COGNITO_UPDATE_RPS: '100',
 };
 
 /** A Registrar of one seed, with a database, a pool and a task queue of its own. */

@@ -89,12 +89,12 @@ export async function startSandbox(host: Host, cwd: string, home: string): Promi
   return address;
 }
 
-export async function healthy(url: string): Promise<void> {
-  const deadline = Date.now() + HEALTHY_MS;
+export async function healthy(url: string, withinMs = HEALTHY_MS): Promise<void> {
+  const deadline = Date.now() + withinMs;
   for (;;) {
     const answer = await fetch(url).catch(() => undefined);
     if (answer?.ok) return;
-    if (Date.now() > deadline) throw new Error(`${url} is not healthy after ${HEALTHY_MS} ms`);
+    if (Date.now() > deadline) throw new Error(`${url} is not healthy after ${withinMs} ms`);
     await sleep(200);
   }
 }
