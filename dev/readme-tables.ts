@@ -9,17 +9,18 @@ export const README = fileURLToPath(new URL('../README.md', import.meta.url));
 
 /** The tables of the README that the code is the source of, by the name in their markers. */
 export const TABLES = {
-  'failure-table': failureTable(Object.values(FAILURES)),
+  'failure-table': failureTable(Object.entries(FAILURES)),
   environment: environmentTable(VARIABLES),
   metrics: metricsTable(described()),
 } as const;
 export type TableName = keyof typeof TABLES;
 
-export function failureTable(failures: readonly Failure[]): string {
+export function failureTable(failures: readonly (readonly [string, Failure])[]): string {
   return table(
-    ['code', 'HTTP', 'kind', 'what the caller reads', 'what an operator does'],
-    failures.map(({ code, httpStatus, kind, publicText, operator }) => [
+    ['code', 'cause', 'HTTP', 'kind', 'what the caller reads', 'what an operator does'],
+    failures.map(([cause, { code, httpStatus, kind, publicText, operator }]) => [
       `\`${code}\``,
+      `\`${cause}\``,
       String(httpStatus),
       kind,
       publicText,

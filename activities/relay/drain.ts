@@ -9,6 +9,7 @@ import {
   type FailedAttempt,
   type OutboxPlace,
 } from '../../src/ledger/event-deliveries.ts';
+import { databaseNow } from '../../src/ledger/row.ts';
 import type { StepLog } from '../step-context.ts';
 import type { Destination, Outcome } from './destination.ts';
 import { pause, POLL_MS } from './pause.ts';
@@ -36,7 +37,7 @@ export function adopt(
   over: AbortSignal,
 ): Promise<void>[] {
   // The two meet here and do not overlap, so neither waits for the other's rows.
-  const boundary = new Date(Date.now() - FRESH_MS);
+  const boundary = freshSince(deps.db);
   return [
     adoptFresh(deps, destinations, boundary, over),
     adoptPast(deps, destinations, boundary, over),
@@ -46,28 +47,34 @@ export function adopt(
 async function adoptFresh(
   { db }: DrainDeps,
   destinations: readonly Destination[],
-  boundary: Date,
+  boundary: Promise<Date>,
   over: AbortSignal,
 ): Promise<void> {
   const names = destinations.map(({ name }) => name);
-  let since = boundary;
+  let since = await boundary;
   while (!over.aborted) {
     let from: OutboxPlace | null = outboxFrom(since);
     while (from && !over.aborted) {
       ({ next: from } = await adoptEvents(db, names, from, ADOPTED_AT_ONCE));
     }
     await pause(POLL_MS, over);
-    since = new Date(Date.now() - FRESH_MS);
+    since = await freshSince(db);
   }
+}
+
+// By the clock that stamps the events.
+async function freshSince(db: DrainDeps['db']): Promise<Date> {
+  return new Date((await databaseNow(db)).getTime() - FRESH_MS);
 }
 
 async function adoptPast(
   { db }: DrainDeps,
   destinations: readonly Destination[],
-  boundary: Date,
+  boundaryOf: Promise<Date>,
   over: AbortSignal,
 ): Promise<void> {
   const names = destinations.map(({ name }) => name);
+  const boundary = await boundaryOf;
   let from: OutboxPlace | null = outboxFrom(new Date(boundary.getTime() - ADOPTED_MS));
   while (from && !over.aborted) {
     ({ next: from } = await adoptEvents(db, names, from, ADOPTED_AT_ONCE, boundary));

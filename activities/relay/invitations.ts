@@ -67,7 +67,7 @@ async function notDelivered(
 ): Promise<void> {
   if (!(thrown instanceof ProviderError)) throw thrown;
   const verdict = classify('invitation', thrown, {
-    sinceCreatedMs: due.userCreatedAt ? Date.now() - due.userCreatedAt.getTime() : null,
+    sinceCreatedMs: due.sinceCreatedMs,
     graceMs: deps.propagationGraceSeconds * 1000,
     parkedBefore: false,
   });

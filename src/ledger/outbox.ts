@@ -20,7 +20,8 @@ export interface DueInvitation {
   readonly attempts: number;
   /** Attempts without a reply, with the one that this claim begins. */
   readonly unanswered: number;
-  readonly userCreatedAt: Date | null;
+  /** Since the user was recorded, by PostgreSQL's clock; null where there is none. */
+  readonly sinceCreatedMs: number | null;
 }
 
 /**
@@ -36,7 +37,7 @@ export async function claimInvitation(db: Database): Promise<DueInvitation | nul
       cognito_username: string | null;
       attempts: number;
       unanswered: number;
-      user_created_at: string | null;
+      since_created_ms: number | null;
     }>(sql`WITH due AS (
         SELECT outbox_id, destination FROM outbox_deliveries
         WHERE destination = 'cognito-mail' AND delivered_at IS NULL AND given_up_at IS NULL
@@ -50,7 +51,7 @@ export async function claimInvitation(db: Database): Promise<DueInvitation | nul
         RETURNING d.outbox_id, d.attempts, d.unanswered
       )
       SELECT c.outbox_id, c.attempts, c.unanswered, o.registration_id, r.cognito_username,
-        r.user_created_at
+        (extract(epoch FROM clock_timestamp() - r.user_created_at) * 1000)::float8 AS since_created_ms
       FROM claimed c JOIN outbox o ON o.id = c.outbox_id
       JOIN registrations r ON r.id = o.registration_id`);
     if (!row) return null;
@@ -60,7 +61,7 @@ export async function claimInvitation(db: Database): Promise<DueInvitation | nul
       cognitoUsername: row.cognito_username,
       attempts: row.attempts,
       unanswered: row.unanswered,
-      userCreatedAt: row.user_created_at === null ? null : new Date(row.user_created_at),
+      sinceCreatedMs: row.since_created_ms,
     };
   });
 }

@@ -109,7 +109,7 @@ describe('environment', () => {
 
 describe('each check can fail', () => {
   test('one row more, one less, one word changed', () => {
-    const failures = Object.values(FAILURES);
+    const failures = Object.entries(FAILURES);
     expect(failureTable(failures.slice(1))).not.toBe(TABLES['failure-table']);
     expect(failureTable(failures.toReversed())).not.toBe(TABLES['failure-table']);
     expect(environmentTable([])).not.toBe(TABLES.environment);
@@ -152,7 +152,7 @@ describe('each check can fail', () => {
   });
 
   test('a cell with a bar stays one cell', () => {
-    const rows = failureTable([{ ...FAILURES.internal, operator: 'a | b' }]).split('\n');
+    const rows = failureTable([['internal', { ...FAILURES.internal, operator: 'a | b' }]]).split('\n');
     expect(rows[2]).toContain(String.raw`a \| b`);
   });
 });
