@@ -245,7 +245,7 @@ export const FAILURES = {
     'registration_rejected',
     422,
     'Registration rejected',
-    'The user pool rejected a value; sending the same again does not help. Nothing was created.',
+    'The user pool rejected a value; sending the same again does not help. Nothing is left behind.',
     'Cognito, or a Lambda trigger of the pool, rejects a value: look the registration id up in the log.',
   ),
   // Of a step with a role, which cannot work at the next attempt either.

@@ -64,7 +64,7 @@ test(
       await sleep(Math.max(0, began + (index * 1000) / PER_SECOND - performance.now()));
       const { status, body } = await deployment.register(api, email, { prefer: 'wait=60' });
       const code = body['code'] ?? null;
-      const wanted = isRefused ? [500, 'registration_failed'] : [201, null];
+      const wanted = isRefused ? [422, 'registration_rejected'] : [201, null];
       expect([status, code]).toEqual(wanted);
       if (isRefused) refused.add(String(body['registrationId']));
       else completed.add(String(body['id']));

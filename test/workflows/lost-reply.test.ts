@@ -77,7 +77,7 @@ describe('the reply of AdminCreateUser is lost', () => {
       { ...LOST, fault: { kind: 'replyLost', effect: 'after', lateMs: 3500 } },
       REFUSED_THEN,
     );
-    expect(await saga.ending(registration.id)).toBe('registration_failed');
+    expect(await saga.ending(registration.id)).toBe('registration_rejected');
     await afterLateCreates(since);
     expect(await saga.world(registration)).toEqual(NOTHING);
     // It did land, and was deleted.
