@@ -170,3 +170,23 @@ test('whoever has an address finds its lines: accepted, refused and closed', () 
   ]);
   expect(found.map((line) => line['msg'])).toContain('registration completed');
 });
+
+test('API and worker warn of unsafe settings at their start, once each, and start all the same', async () => {
+  const env = {
+    ROLE_GRANTS: 'group:admin=*;group:manager=admin',
+    COGNITO_JWKS_URL: 'http://keys.secretive.example/jwks.json',
+  };
+  const api = await deployment.api({ ...env, IN_PROCESS_WORKER: 'false' });
+  const worker = await deployment.worker(env);
+  for (const program of [api, worker]) {
+    program.signal('SIGTERM');
+    expect(await program.exit).toEqual({ code: 0, signal: null });
+    for (const variable of [
+      'ROLE_GRANTS: group:manager may grant admin',
+      'COGNITO_JWKS_URL: http',
+    ]) {
+      const warnings = program.output().match(new RegExp(`"level":40[^\n]*"${variable}`, 'g'));
+      expect(warnings).toHaveLength(1);
+    }
+  }
+});
