@@ -29,6 +29,7 @@ const NOWHERE: Partial<Record<FailureCode, string>> = {
   identity_provider_unavailable: 'only in receipts',
   user_not_visible: 'only in receipts',
   mail_deferred: 'only in receipts',
+  mail_unconfirmed: 'only in receipts',
 };
 
 let api: ApiUnderTest;
