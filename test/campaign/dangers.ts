@@ -40,7 +40,7 @@ const createAfterTakenBack: Make = (chance, email, roles) => {
   const cancelled = chance.holds(40);
   const missing = { kind: 'error', error: 'ResourceNotFoundException' } as const;
   return {
-    roles,
+    roles: roles.slice(0, 1),
     faults: [
       rule('AdminCreateUser', email, 1, landsLate(chance)),
       // It fails for good, or is cancelled when it is parked.
