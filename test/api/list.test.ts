@@ -169,3 +169,31 @@ test('the trail by registration, user and event', async () => {
     nextCursor: null,
   });
 });
+
+test('a receipt in a list says what the receipt alone says, attempts under way included', async () => {
+  const { id } = (
+    await api.call('/registrations', { method: 'POST', json: newBody({ roles: ['viewer'] }) })
+  ).body;
+  await api.row(id, { status: 'roles_pending', next_resume_at: new Date('2027-01-01T00:00:00Z') });
+  api.scripts.describe = async () => ({
+    kind: 'open',
+    runId: 'run-2',
+    pending: [
+      {
+        step: 'assignRole:viewer',
+        attempt: 3,
+        status: 'retrying',
+        lastError: 'identity_provider_throttled',
+        nextRetryAt: null,
+      },
+    ],
+  });
+  const alone = (await api.call(`/registrations/${id}`)).body;
+  const page = (await api.call('/registrations?status=roles_pending')).body;
+  expect(page.items.find((item: { id: string }) => item.id === id)).toEqual(alone);
+  expect(alone).toMatchObject({
+    resumesAt: '2027-01-01T00:00:00.000Z',
+    workflow: { runId: 'run-2' },
+    steps: [{}, { name: 'assignRole:viewer', attempts: 3 }, {}],
+  });
+});

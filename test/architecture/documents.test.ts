@@ -152,7 +152,9 @@ describe('each check can fail', () => {
   });
 
   test('a cell with a bar stays one cell', () => {
-    const rows = failureTable([['internal', { ...FAILURES.internal, operator: 'a | b' }]]).split('\n');
+    const rows = failureTable([['internal', { ...FAILURES.internal, operator: 'a | b' }]]).split(
+      '\n',
+    );
     expect(rows[2]).toContain(String.raw`a \| b`);
   });
 });

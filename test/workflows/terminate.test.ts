@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { requestCancel } from '../../src/ledger/instructions.ts';
@@ -90,6 +91,33 @@ describe.each<{ path: Path; moments: readonly Moment[] }>([
     );
     await saga.eventually(async () => (await saga.runs.describe(registration.id)).kind !== 'open');
   });
+});
+
+test('after a termination the row names the run that took everything back, not the dead one', async () => {
+  await fast.pool.setFaults([ILL]);
+  const { id } = await fast.register();
+  await fast.untilStatus(id, 'roles_pending');
+  const dead = (await fast.handle(id).describe()).runId;
+  await fast.handle(id).terminate();
+  await fast.pool.clearFaults();
+  await fast.sweep();
+  const row = await fast.untilStatus(id, 'failed');
+  expect(row.runId).not.toBe(dead);
+  expect(row.runId).toBe((await fast.handle(id).describe()).runId);
+});
+
+test('a run that ended counts as ended from the sweep that first saw it, by no other clock', async () => {
+  await fast.pool.setFaults([ILL]);
+  const { id } = await fast.register();
+  await fast.untilStatus(id, 'roles_pending');
+  await fast.handle(id).terminate();
+  await fast.sweep({ afterEndMs: 3_600_000 });
+  expect((await fast.row(id)).status).toBe('roles_pending');
+  await fast.db.execute(sql`UPDATE registrations
+    SET ended_run_seen_at = ended_run_seen_at - interval '1 hour' WHERE id = ${id}::uuid`);
+  await fast.pool.clearFaults();
+  await fast.sweep({ afterEndMs: 3_600_000 });
+  expect((await fast.untilStatus(id, 'failed')).failure?.cause).toBe('terminated');
 });
 
 test('terminated while parked, and while a cleanup is stuck', async () => {
