@@ -253,7 +253,7 @@ test("Temporal's own variables reach its connection", () => {
 
 test('the table and config name the same variables', async () => {
   const source = await readFile(new URL('../../src/config.ts', import.meta.url), 'utf8');
-  const pattern = /(?:read\.\w+\(\s*|env\[|name = )'([A-Z][A-Z_]+)'/g;
+  const pattern = /(?:read\.\w+\(\s*|optionalPort\(read, |env\[|name = )'([A-Z][A-Z_]+)'/g;
   const named = new Set([...source.matchAll(pattern)].map((match) => match[1]));
   // Read by @temporalio/envconfig, not by us.
   const theirs = /^TEMPORAL_(NAMESPACE|API_KEY|TLS…)$/;
