@@ -35,7 +35,9 @@ const bytea = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 const LIVING =
   sql.raw(`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)`);
-const HOLDS_KEY = sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`);
+export const HOLDS_KEY =
+  sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')
+  AND released_at IS NULL AND NOT (status = 'completed' AND user_deleted_at IS NOT NULL)`);
 export const IS_OPEN = sql.raw(
   `status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
 );

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
-import { registrations } from '../db/schema.ts';
+import { HOLDS_KEY, registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../domain/audit-event.ts';
 import { WAITING } from '../domain/step.ts';
@@ -61,7 +61,7 @@ export async function findByKey(
         and(
           eq(registrations.keyScope, key.keyScope),
           eq(registrations.idempotencyKey, key.idempotencyKey),
-          sql`${registrations.status} NOT IN ('failed', 'cancelled')`,
+          HOLDS_KEY,
         ),
       )
       .limit(1);

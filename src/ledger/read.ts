@@ -6,6 +6,7 @@ import type { Grants } from '../domain/grants.ts';
 import type { Registration } from '../domain/registration.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
+import { hasUsername } from './living.ts';
 import { ROW, toRegistration } from './row.ts';
 
 /** Counting stops here: beyond it a total costs more than it tells. */
@@ -16,7 +17,13 @@ const TIMELINE_BOUND = 500;
 export interface RegistrationFilter {
   readonly visibleTo: { readonly callerId: string; readonly grants: Grants };
   readonly statuses?: readonly RegistrationStatus[];
+  /** What they wait for or ended with. */
+  readonly failureCode?: string;
   readonly email?: string;
+  /** The beginning of the address, lower case. */
+  readonly emailPrefix?: string;
+  /** Compared without case. */
+  readonly username?: string;
   readonly role?: string;
   readonly requestedBy?: string;
   readonly acceptedAfter?: Date;
@@ -151,7 +158,10 @@ function conditions(filter: RegistrationFilter): (SQL | undefined)[] {
   return [
     visible(filter.visibleTo),
     filter.statuses?.length ? inArray(registrations.status, [...filter.statuses]) : undefined,
+    filter.failureCode ? sql`failure ->> 'code' = ${filter.failureCode}` : undefined,
     filter.email ? eq(registrations.email, filter.email) : undefined,
+    filter.emailPrefix ? sql`starts_with(email, ${filter.emailPrefix})` : undefined,
+    filter.username ? hasUsername(filter.username) : undefined,
     filter.role ? sql`roles @> ${sql.param([filter.role])}::text[]` : undefined,
     filter.requestedBy ? eq(registrations.requestedBy, filter.requestedBy) : undefined,
     filter.acceptedAfter ? gte(registrations.acceptedAt, filter.acceptedAfter) : undefined,

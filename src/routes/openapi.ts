@@ -28,6 +28,7 @@ export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
       { name: 'Health' },
     ],
   });
+  api.get('/', (c) => c.redirect('/docs', 302));
   api.get('/openapi.json', (c) => c.json(document, 200));
   api.get('/docs', (c) => page(c, 'Registrar', renderReader(document)));
 }

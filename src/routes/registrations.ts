@@ -14,7 +14,12 @@ import { WRONG_LIMIT, WRONG_PARAMETER } from './problem-examples.ts';
 import { problemOf } from './outcome.ts';
 import { waitSecondsOf } from './prefer.ts';
 import { newRegistration, toWanted } from './registration-body.ts';
-import { ReceiptSchema, RegistrationPage, RegistrationStatusSchema } from './schemas.ts';
+import {
+  ProblemCode,
+  ReceiptSchema,
+  RegistrationPage,
+  RegistrationStatusSchema,
+} from './schemas.ts';
 import { waitAsPreferred } from './wait.ts';
 
 const prefer = z.string().optional().openapi({
@@ -24,7 +29,11 @@ const prefer = z.string().optional().openapi({
 const pathId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
 const listQuery = z.object({
   status: z.array(RegistrationStatusSchema).max(50).optional(),
+  failureCode: ProblemCode.optional(),
   email: email.optional(),
+  /** The beginning of addresses, in any case. */
+  emailPrefix: text(1, 254).optional(),
+  username: text(1, 50).optional(),
   // Any text: a name that no role can have is one that no registration has.
   role: text(1, 128).optional(),
   requestedBy: text(1, 200).optional(),
@@ -142,7 +151,10 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       const filter = {
         visibleTo: { callerId: caller.id, grants: caller.grants },
         ...(query.status && { statuses: query.status }),
+        ...(query.failureCode && { failureCode: query.failureCode }),
         ...(query.email && { email: query.email }),
+        ...(query.emailPrefix && { emailPrefix: query.emailPrefix.toLowerCase() }),
+        ...(query.username && { username: query.username }),
         ...(query.role && { role: query.role }),
         ...(query.requestedBy && { requestedBy: query.requestedBy }),
         ...(query.acceptedAfter && { acceptedAfter: query.acceptedAfter }),

@@ -147,7 +147,13 @@ test('every code has a page that explains it', async () => {
   expect((await api.call('/problems/%3Cscript%3E')).text).not.toContain('<script>');
 });
 
-test.each(['/', '/registrations/', '/nothing', '/registrations/x/y/z', '/auth/register'])(
+test('/ leads to the reader', async () => {
+  const answer = await api.app().request('/');
+  expect(answer.status).toBe(302);
+  expect(answer.headers.get('location')).toBe('/docs');
+});
+
+test.each(['/registrations/', '/nothing', '/registrations/x/y/z', '/auth/register'])(
   '%s: 404',
   async (path) => {
     const answer = await api.call(path, { token: null });

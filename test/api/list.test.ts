@@ -68,6 +68,9 @@ const FILTERS: [string, number[]][] = [
   ['status=failed', []],
   ['role=researcher', [1, 4]],
   ['role=nothing', []],
+  ['failureCode=email_taken', []],
+  ['emailPrefix=nobody-has-this', []],
+  ['username=nobody', []],
   ['requestedBy=manager-1', [3]],
   ['acceptedAfter=2026-01-01T00:00:02Z', [4]],
   ['acceptedAfter=2026-01-01T02:00:02%2B02:00', [4]],
@@ -82,6 +85,24 @@ test.each(FILTERS)('by %s', async (query, expected) => {
   const answer = await api.call(`/registrations?${query}`);
   expect(idsOf(answer)).toEqual(inOrder(expected));
   expect(answer.body.total).toBe(expected.length);
+});
+
+test('by the beginning of the address, the username and the failure code, whatever their case', async () => {
+  const { body } = await api.call('/registrations', {
+    method: 'POST',
+    json: newBody({ email: 'prefix_%.one@example.com', username: 'Prefix.One' }),
+  });
+  await api.row(body.id, {
+    status: 'failed',
+    failure: api.sql.json({ code: 'terminated', cause: 'terminated', detail: 'x' }),
+  });
+  const found = async (query: string) => idsOf(await api.call(`/registrations?${query}`));
+  expect(await found('emailPrefix=PREFIX_%25.')).toEqual([body.id]);
+  expect(await found('emailPrefix=prefixx')).toEqual([]);
+  expect(await found('username=PREFIX.one')).toEqual([body.id]);
+  expect(await found('failureCode=terminated')).toEqual([body.id]);
+  expect((await api.call('/registrations?failureCode=nothing')).status).toBe(422);
+  await api.sql`DELETE FROM registrations WHERE id = ${body.id}`;
 });
 
 test('by e-mail, whatever its case', async () => {

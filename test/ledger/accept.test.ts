@@ -124,12 +124,13 @@ describe('what a closed registration leaves free', () => {
     expect(await kindOf({ username })).toMatchObject({ kind: 'username_taken', holder: { id } });
   });
 
-  test('released frees e-mail and username, once, and only what is completed', async () => {
-    const input = ledger.input({ username: randomUUID() });
+  test('released frees e-mail, username and key, once, and only what is completed', async () => {
+    const input = ledger.input({ username: randomUUID(), idempotencyKey: randomUUID() });
     const { id } = await ledger.at('completed', input);
     await times(5, () => release(ledger.db, id));
     expect((await ledger.events(id)).filter((e) => e === 'registration.released')).toHaveLength(1);
-    await ledger.accepted({ email: input.email, username: input.username });
+    const { email, username, keyScope, idempotencyKey } = input;
+    await ledger.accepted({ email, username, keyScope, idempotencyKey });
 
     const open = await ledger.at('running');
     await release(ledger.db, open.id);
@@ -138,9 +139,12 @@ describe('what a closed registration leaves free', () => {
   });
 
   test('a completed row whose user was deleted frees them too', async () => {
-    const { id, email } = await ledger.at('completed');
+    const wanted = ledger.input({ idempotencyKey: randomUUID() });
+    const { id, email } = await ledger.at('completed', wanted);
     await ledger.set(id, { userDeletedAt: new Date() });
-    expect(await ledger.accepted({ email })).toMatchObject({ status: 'accepted', email });
+    const { keyScope, idempotencyKey } = wanted;
+    const again = await ledger.accepted({ email, keyScope, idempotencyKey });
+    expect(again).toMatchObject({ status: 'accepted', email });
   });
 });
 

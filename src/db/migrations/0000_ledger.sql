@@ -152,7 +152,8 @@ CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree 
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL);--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL);--> statement-breakpoint
-CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled');--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')
+  AND released_at IS NULL AND NOT (status = 'completed' AND user_deleted_at IS NOT NULL);--> statement-breakpoint
 CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "registrations_email" ON "registrations" USING btree ("email");--> statement-breakpoint
 CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
