@@ -35,7 +35,7 @@ function listen() {
 test('complete, repeated and all at once, is told once', async () => {
   const { told, moved } = listen();
   const row = await steps.begun();
-  const telemetry = { ...steps.context().telemetry, moved };
+  const telemetry = { ...steps.context().telemetry, statusChanged: moved };
   await registerAtOnce(steps.context({ telemetry }), row.id);
   expect(told).toEqual(['completed']);
   await times(20, () => complete(steps.db, row.id, ['viewer'], {}, moved));

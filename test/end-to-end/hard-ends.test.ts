@@ -141,11 +141,14 @@ test.runIf(MAY_MOUNT)(
     expect(await endOf(started)).toMatch(/the disk of .* is full: make room and start again/);
     await rm(filler);
     const again = await newcomer.start();
-    expect((await newcomer.paste(again.curl)).receipt).toMatchObject({
+    // Each start prints an address of its own; the token of the first one has ended with it.
+    const address = /[\w.-]+@example\.com/;
+    const known = again.curl.replace(address, String(before.receipt['email']));
+    expect((await newcomer.paste(known)).receipt).toMatchObject({
       code: 'email_taken',
       registrationId: before.receipt['id'],
     });
-    const other = await newcomer.paste(again.curl.replace('ada@', 'grace@'));
+    const other = await newcomer.paste(again.curl);
     expect(other).toMatchObject({ status: 201, receipt: { status: 'completed' } });
     expect(await newcomer.end(again, (pid) => process.kill(-pid, 'SIGTERM'))).toEqual([]);
   },
