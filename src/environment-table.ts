@@ -1,9 +1,9 @@
-/** One row of the README's environment table. */
+/** One row of docs/reference/configuration.md. */
 export interface Variable {
   readonly name: string;
   /** What an unset variable means, as config reads it; absent where there is no plain value. */
   readonly value?: string;
-  /** The README's words for the default. */
+  /** How the page shows the default. */
   readonly shown: string;
   readonly meaning: string;
 }

@@ -21,7 +21,7 @@ export interface Metrics {
   readonly contentType: string;
   /** The answer to a scrape: in bounded time, and never an error. */
   text(): Promise<string>;
-  /** Ours by name, for the README. */
+  /** Ours by name, for docs/reference/metrics.md. */
   describe(): DescribedMetric[];
 }
 
