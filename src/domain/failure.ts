@@ -1,7 +1,7 @@
 /**
  * The one failure table: what every failure is called, how the saga takes it, what the public
  * reads and what an operator does. Activities and workflows throw only these names; HTTP answers,
- * the pages under /problems and the README's table are read from here.
+ * the pages under /problems and docs/reference/failures.md are made from it.
  */
 
 /** request: the caller's, no run involved · transient: retried · parked: waits for a person or the

@@ -57,13 +57,13 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
   });
   const parked = new Gauge({
     name: 'registrar_parked_registrations',
-    help: 'Parked registrations, by what they wait for, counted up to 10,000 for each code.',
+    help: 'Parked registrations by failure code, counted up to 10,000 for each code.',
     labelNames: ['code'],
     registers,
   });
   const oldestParked = new Gauge({
     name: 'registrar_oldest_parked_seconds',
-    help: 'Since the registration that is parked longest was parked; 0 without one.',
+    help: 'Time since the oldest parked registration was parked; 0 without one.',
     registers,
   });
   const oldestAccepted = new Gauge({
@@ -73,19 +73,19 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
   });
   const pending = new Gauge({
     name: 'registrar_outbox_pending',
-    help: 'Deliveries not made yet, up to 10,000.',
+    help: 'Deliveries that are waiting, counted up to 10,000.',
     labelNames: ['destination'],
     registers,
   });
   const lag = new Gauge({
     name: 'registrar_outbox_lag_seconds',
-    help: 'Age of the oldest delivery not made yet; 0 without one.',
+    help: 'Age of the oldest waiting delivery; 0 without one.',
     labelNames: ['destination'],
     registers,
   });
   const givenUp = new Gauge({
     name: 'registrar_outbox_given_up',
-    help: 'Deliveries that are not tried again by themselves, up to 10,000: see `npm run status`.',
+    help: 'Deliveries that were given up, counted up to 10,000; see `npm run status`.',
     labelNames: ['destination'],
     registers,
   });

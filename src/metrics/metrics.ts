@@ -21,7 +21,7 @@ export interface Metrics {
   readonly contentType: string;
   /** The answer to a scrape: in bounded time, and never an error. */
   text(): Promise<string>;
-  /** Ours by name, for the README. */
+  /** Ours by name, for docs/reference/metrics.md. */
   describe(): DescribedMetric[];
 }
 
@@ -60,7 +60,7 @@ function processGauges(registry: Registry) {
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
   const database = gauge(
     'registrar_database_up',
-    'Whether the ledger answers; while it does not, the gauges of what waits in it are absent.',
+    'Whether PostgreSQL answers; while it does not, the gauges about the ledger are absent.',
   );
   const temporal = gauge('registrar_temporal_up', 'Whether Temporal answers this process.');
   const worker = gauge('registrar_worker_polling', 'Whether a worker of this process polls.');

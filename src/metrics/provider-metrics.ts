@@ -8,19 +8,19 @@ export function providerMetrics(registry: Registry): Pick<Telemetry, 'called'> {
   const registers = [registry];
   const calls = new Counter({
     name: 'registrar_cognito_calls_total',
-    help: 'Calls of Cognito.',
+    help: 'Calls to Cognito.',
     labelNames: ['operation', 'outcome'],
     registers,
   });
   const throttles = new Counter({
     name: 'registrar_cognito_throttles_total',
-    help: 'Calls that Cognito throttled.',
+    help: 'Calls to Cognito that were throttled.',
     labelNames: ['operation'],
     registers,
   });
   const durations = new Histogram({
     name: 'registrar_cognito_call_duration_seconds',
-    help: 'How long calls of Cognito took, whatever came of them.',
+    help: 'Duration of calls to Cognito, whatever their outcome.',
     labelNames: ['operation'],
     buckets: CALL_BUCKETS,
     registers,

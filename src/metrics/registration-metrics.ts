@@ -20,20 +20,20 @@ export function registrationMetrics(
   });
   const usable = new Histogram({
     name: 'registrar_time_to_usable_seconds',
-    help: 'From accepted to completed.',
+    help: 'Time from acceptance to completion.',
     labelNames: ['door'],
     buckets: USABLE_BUCKETS,
     registers,
   });
   const begun = new Counter({
     name: 'registrar_compensations_total',
-    help: 'Compensations begun by this process, by what caused them.',
+    help: 'Compensations begun by this process, by the code of their cause.',
     labelNames: ['code'],
     registers,
   });
   const failed = new Counter({
     name: 'registrar_compensation_failures_total',
-    help: 'Attempts to take back that failed; each is followed by another.',
+    help: 'Attempts to compensate that failed; each is followed by another.',
     labelNames: ['code'],
     registers,
   });

@@ -1,3 +1,4 @@
+import registrar from '../../package.json' with { type: 'json' };
 import type { AppDeps } from './app-deps.ts';
 import type { Api } from './mount.ts';
 import { page } from './page.ts';
@@ -18,7 +19,7 @@ export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
   });
   const document = api.getOpenAPI31Document({
     openapi: '3.1.0',
-    info: { title: 'Registrar', version: '1.0.0', description: DESCRIPTION },
+    info: { title: 'Registrar', version: registrar.version, description: DESCRIPTION },
     servers: [{ url: '/' }],
     tags: [
       { name: 'Registrations' },

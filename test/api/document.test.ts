@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import registrar from '../../package.json' with { type: 'json' };
 import { FAILURES } from '../../src/domain/failure.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { createTestDatabase } from '../stack/database.ts';
@@ -19,6 +20,8 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
   const app = api.app({ doors: new Set(['users', 'step', 'signup', 'session', 'seeding']) });
   const { body } = await api.call('/openapi.json', { token: null, app });
   expect(body.openapi).toBe('3.1.0');
+  expect(body.info.version).toBe(registrar.version);
+  expect(registrar.version).toMatch(/^\d+\.\d+\.\d+$/);
   const operations = Object.entries<Json>(body.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]) => ({
       at: `${method} ${path}`,

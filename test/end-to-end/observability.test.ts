@@ -36,7 +36,7 @@ const dashboard = JSON.parse(await read('deploy/grafana/registrar.json')) as {
   templating: { list: { name: string; type: string; query: string }[] };
   panels: Panel[];
 };
-const readme = await read('README.md');
+const runbook = await read('docs/runbook.md');
 /** Grafana's own, filled in before Prometheus sees a query. */
 const filledIn = (expr: string) => expr.replaceAll('$__rate_interval', '5m');
 
@@ -95,17 +95,24 @@ function strangeIn(expr: string): string[] {
   ];
 }
 
+/** Anchors of the sections of a runbook that say what to check, what to do and why it is safe. */
+function symptomsIn(markdown: string): string[] {
+  const sections = markdown.split(/^## /m).slice(1);
+  const parts = ['- **Check**: ', '- **Do**: ', '- **Why it is safe**: '];
+  return sections
+    .filter((section) => parts.every((part) => section.includes(`\n${part}`)))
+    .map((section) => section.split('\n', 1).join('').toLowerCase().replaceAll(' ', '-'));
+}
+
 describe('deploy/prometheus/alerts.yml', () => {
   test.each(rules.map((rule) => [rule.alert, rule] as const))('%s', (name, rule) => {
     expect(name).toMatch(/^Registrar[A-Za-z]+$/);
     expect(strangeIn(rule.expr)).toEqual([]);
     expect(rule.for ?? '1m').toMatch(/^\d+m$/);
     expect(['warning', 'critical']).toContain(rule.labels['severity']);
-    const { summary, symptom, runbook } = rule.annotations;
+    const { summary, runbook_url: url } = rule.annotations;
     expect(summary).toMatch(/^[A-Z].*\.$/);
-    expect(runbook).toBe('README.md#runbook');
-    expect(readme).toContain('\n## Runbook\n');
-    expect(readme).toContain(`\n| **${symptom}** |`);
+    expect(symptomsIn(runbook).map((symptom) => `docs/runbook.md#${symptom}`)).toContain(url);
   });
 
   test('no two have one name, and none of what an operator must know is left out', () => {
@@ -174,6 +181,12 @@ describe('each check can fail', () => {
     ['1 > 2', ['it asks for nothing']],
   ])('%s', (expr, strange) => {
     expect(strangeIn(expr)).toEqual(strange);
+  });
+
+  test('a section without one of the three parts does not count as a symptom', () => {
+    const whole = '## Is late\n\n- **Check**: a\n- **Do**: b\n- **Why it is safe**: c\n';
+    expect(symptomsIn(whole)).toEqual(['is-late']);
+    expect(symptomsIn(whole.replace('**Do**', '**Look**'))).toEqual([]);
   });
 
   test.each(['sum(', 'rate(x[5 minutes])', 'a b', '', 'max by x (y)'])('no PromQL: %s', (text) => {

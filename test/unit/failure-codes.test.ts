@@ -9,7 +9,7 @@ import {
   type FailureName,
 } from '../../src/domain/failure.ts';
 
-/** contract.md's table of codes. */
+/** Every public code and its HTTP status. */
 const CONTRACT: Readonly<Record<string, number>> = {
   invalid_request: 422,
   malformed_json: 400,
@@ -47,7 +47,7 @@ const CONTRACT: Readonly<Record<string, number>> = {
 };
 /** Of parts that are not built yet. */
 const LATER = new Set(['not_ours', 'last_administrator', 'challenge_required']);
-/** failures.md: codes that only a receipt shows, while a run is retried or parked. */
+/** Codes that only a receipt shows, while a run is retried or parked. */
 const RECEIPT_ONLY = new Set([
   'identity_provider_unavailable',
   'identity_provider_throttled',
@@ -82,7 +82,7 @@ describe('FAILURES and the contract', () => {
     expect(wrong.map(([name]) => name)).toEqual([]);
   });
 
-  test('a parked run waits under one of the four codes of failures.md', () => {
+  test('a parked run waits under one of four codes', () => {
     const codes = ENTRIES.filter(
       ([name, { kind }]) => kind === 'parked' && name !== 'mail_unconfirmed',
     ).map(([, { code }]) => code);

@@ -48,7 +48,7 @@ const REFUSED = [
 ];
 const POOL_GONE = { names: ['ResourceNotFoundException'], aboutPool: true };
 
-/** failures.md, "Classification": one entry per class, step and verdict. */
+/** One entry per class of errors, step and verdict. */
 const TABLE: readonly Row[] = [
   { class: 'throttle', names: ['TooManyRequestsException'], steps: STEPS, meant: 'throttled' },
   {

@@ -4,16 +4,24 @@ import { fileURLToPath } from 'node:url';
 import { FAILURES, type Failure } from '../src/domain/failure.ts';
 import { VARIABLES, type Variable } from '../src/environment-table.ts';
 import { createMetrics, type DescribedMetric } from '../src/metrics/metrics.ts';
+import {
+  DEVELOPING_COMMANDS,
+  LOCAL_COMMANDS,
+  OPERATING_COMMANDS,
+  type Command,
+} from './commands.ts';
 
-export const README = fileURLToPath(new URL('../README.md', import.meta.url));
-
-/** The tables of the README that the code is the source of, by the name in their markers. */
-export const TABLES = {
-  'failure-table': failureTable(Object.entries(FAILURES)),
-  environment: environmentTable(VARIABLES),
-  metrics: metricsTable(described()),
-} as const;
-export type TableName = keyof typeof TABLES;
+/** The tables that are made from the code: by page of docs/reference, then by the name in their markers. */
+export const PAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'docs/reference/failures.md': { failures: failureTable(Object.entries(FAILURES)) },
+  'docs/reference/configuration.md': { environment: environmentTable(VARIABLES) },
+  'docs/reference/commands.md': {
+    'local-commands': commandTable(LOCAL_COMMANDS),
+    'operating-commands': commandTable(OPERATING_COMMANDS),
+    'developing-commands': commandTable(DEVELOPING_COMMANDS),
+  },
+  'docs/reference/metrics.md': { metrics: metricsTable(described()) },
+};
 
 export function failureTable(failures: readonly (readonly [string, Failure])[]): string {
   return table(
@@ -40,6 +48,13 @@ export function environmentTable(variables: readonly Variable[]): string {
   );
 }
 
+export function commandTable(commands: readonly Command[]): string {
+  return table(
+    ['command', 'what it does'],
+    commands.map(({ usage, does }) => [`\`${usage}\``, does]),
+  );
+}
+
 export function metricsTable(metrics: readonly DescribedMetric[]): string {
   return table(
     ['metric', 'type', 'labels', 'meaning'],
@@ -53,25 +68,25 @@ export function metricsTable(metrics: readonly DescribedMetric[]): string {
 }
 
 function described(): DescribedMetric[] {
-  const nobody = { up: false, polls: false };
+  const down = { up: false, polls: false };
   const sources = { readBacklog: () => Promise.reject(new Error('none')), others: () => '' };
-  return createMetrics({ ...sources, temporal: () => nobody }).describe();
+  return createMetrics({ ...sources, temporal: () => down }).describe();
 }
 
-/** The text between a table's markers, without them. @throws where they are not there exactly once */
+/** The text between a table's markers. @throws unless each marker is there exactly once */
 export function between(text: string, name: string): string {
   const [before, rest, ...more] = text.split(`<!-- ${name}:begin -->\n`);
   const [inner, after, ...others] = rest?.split(`<!-- ${name}:end -->`) ?? [];
   const once = before !== undefined && inner !== undefined && after !== undefined;
   if (!once || more.length > 0 || others.length > 0) {
-    throw new Error(`README.md needs the markers ${name}:begin and ${name}:end once each`);
+    throw new Error(`the page needs the markers ${name}:begin and ${name}:end once each`);
   }
   return inner;
 }
 
-/** The text with each table as the code has it now. */
-export function updated(text: string): string {
-  return Object.entries(TABLES).reduce((current, [name, fresh]) => {
+/** The text of a page with its tables as the code has them now. */
+export function updated(text: string, tables: Readonly<Record<string, string>>): string {
+  return Object.entries(tables).reduce((current, [name, fresh]) => {
     const begin = `<!-- ${name}:begin -->\n`;
     return current.replace(`${begin}${between(current, name)}`, () => `${begin}${fresh}`);
   }, text);
@@ -84,9 +99,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  if (argv.includes('--write')) {
-    await writeFile(README, updated(await readFile(README, 'utf8')));
-  } else {
-    for (const fresh of Object.values(TABLES)) process.stdout.write(`${fresh}\n`);
+  for (const [page, tables] of Object.entries(PAGES)) {
+    if (argv.includes('--write')) {
+      const file = fileURLToPath(new URL(`../${page}`, import.meta.url));
+      await writeFile(file, updated(await readFile(file, 'utf8'), tables));
+    } else {
+      for (const fresh of Object.values(tables)) process.stdout.write(`${fresh}\n`);
+    }
   }
 }
