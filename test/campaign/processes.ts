@@ -90,8 +90,8 @@ export class Processes {
     this.#logs.push(logFile);
     this.#running.set(name, child);
     const path = name === 'withoutTemporal' ? 'live' : 'ready';
-    const ended = child.endedByItself.then(() => {
-      throw new Error('it ended');
+    const ended = child.endedByItself.then(async () => {
+      throw new Error(`it ended with ${await child.exit()}`);
     });
     // One that ends later is missed by whoever calls it.
     ended.catch(() => undefined);
