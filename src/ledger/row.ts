@@ -2,6 +2,7 @@ import { eq, getTableColumns, sql, type InferSelectModel } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { registrations } from '../db/schema.ts';
 import type { Registration } from '../domain/registration.ts';
+import { atEdge } from './database-error.ts';
 
 /** What every read of a registration selects or returns: the row, and PostgreSQL's clock. Not `now()`,
  * which is the start of the transaction and precedes the wait for a lock. */
@@ -59,10 +60,12 @@ export function nowOf({ readAt }: Pick<Registration, 'readAt'>): number {
   return readAt.database.getTime() + performance.now() - readAt.monotonicMs;
 }
 
-/** The time now by PostgreSQL's clock. */
+/** The time now by PostgreSQL's clock. @throws DatabaseError */
 export async function databaseNow(db: Database): Promise<Date> {
-  const [row] = await db.execute<{ now: string }>(sql`SELECT clock_timestamp()::text AS now`);
-  return new Date(row?.now ?? Number.NaN);
+  return await atEdge(async () => {
+    const [row] = await db.execute<{ now: string }>(sql`SELECT clock_timestamp()::text AS now`);
+    return new Date(row?.now ?? Number.NaN);
+  });
 }
 
 /** The row of a registration, inside a transaction or not. @throws an id without a row is a bug */
