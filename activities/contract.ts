@@ -27,7 +27,7 @@ export interface RegistrationProgress {
   readonly rolesToRemove: readonly string[];
   /** Roles were replaced: the user's groups are confirmed before the run completes. */
   readonly rolesToConfirm?: boolean;
-  readonly instruction: 'none' | 'cancel' | 'pending' | 'taken';
+  readonly instruction: 'none' | 'cancel' | 'pending' | 'acknowledged';
   readonly failure: PublicFailure | null;
   /** How often it has parked since a person last wanted it to go on. */
   readonly parks: number;

@@ -208,7 +208,7 @@ export function createRegistrationActivities(
         deps.log.info({ registrationId: id, code: row.failure?.code }, 'registration parked');
         return view(row);
       }),
-    // Repeatable: a instruction is taken once.
+    // Repeatable: an instruction is acknowledged once.
     acknowledgeInstruction: ({ registrationId: id }) =>
       step('acknowledgeInstruction', id, async () => view(await acknowledgeInstruction(db, id))),
     // Repeatable: only a row that goes forward moves.

@@ -44,5 +44,5 @@ export function owesConfirmation({
 function instructionOf({ instruction }: Registration): RegistrationProgress['instruction'] {
   if (!instruction) return 'none';
   if (instruction.kind === 'cancel') return 'cancel';
-  return instruction.acknowledgedAt ? 'taken' : 'pending';
+  return instruction.acknowledgedAt ? 'acknowledged' : 'pending';
 }

@@ -2,8 +2,8 @@ import type { Database } from '../../src/db/client.ts';
 import {
   adoptEvents,
   dueEvents,
-  noteEventsDelivered,
-  noteEventsFailed,
+  recordEventsDelivered,
+  recordEventsFailed,
   outboxFrom,
   type DueEvent,
   type FailedAttempt,
@@ -103,7 +103,7 @@ async function note(
 ): Promise<void> {
   const attempts = new Map(due.map((event) => [event.id, event.attempts]));
   const delivered = outcomes.filter(({ kind }) => kind === 'delivered').map(({ id }) => id);
-  await noteEventsDelivered(db, name, delivered);
+  await recordEventsDelivered(db, name, delivered);
   const failed = outcomes.flatMap((outcome): FailedAttempt[] => {
     if (outcome.kind === 'delivered') return [];
     const { id, reason, retryAfterMs = 0 } = outcome;
@@ -111,7 +111,7 @@ async function note(
     const nextInMs = wait === null ? null : Math.max(wait, retryAfterMs);
     return [{ outboxId: id, reason, nextInMs }];
   });
-  await noteEventsFailed(db, name, failed);
+  await recordEventsFailed(db, name, failed);
   // One line for each reason, not for each event: a dead endpoint fails them all.
   for (const [reason, all] of Map.groupBy(failed, (attempt) => attempt.reason)) {
     const fields = { destination: name, reason, events: all.length, outboxId: all[0]?.outboxId };

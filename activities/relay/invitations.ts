@@ -4,8 +4,8 @@ import {
   claimInvitation,
   deferInvitation,
   giveUpInvitation,
-  noteInvitation,
-  noteInvitationUnanswered,
+  recordInvitation,
+  recordInvitationUnanswered,
   type DueInvitation,
 } from '../../src/ledger/outbox.ts';
 import { classify } from '../classify.ts';
@@ -44,7 +44,7 @@ export async function sendInvitations(deps: InvitationDeps, over: AbortSignal): 
 async function deliver(deps: InvitationDeps, due: DueInvitation): Promise<void> {
   const { cognitoUsername } = due;
   if (cognitoUsername === null) {
-    await noteInvitation(deps.db, due, 'not_needed');
+    await recordInvitation(deps.db, due, 'not_needed');
   } else if (due.unanswered > MAX_UNANSWERED) {
     // The process that made the last attempt died with it.
     await giveUp(deps, due);
@@ -52,7 +52,7 @@ async function deliver(deps: InvitationDeps, due: DueInvitation): Promise<void> 
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS);
       await deps.provider.sendInvitation(cognitoUsername, signal);
-      await noteInvitation(deps.db, due, 'mailed');
+      await recordInvitation(deps.db, due, 'mailed');
     } catch (thrown) {
       await notDelivered(deps, due, thrown);
     }
@@ -75,13 +75,13 @@ async function notDelivered(
   // Confirmed by now, or gone for longer than the grace: there is nobody to invite.
   if (verdict.kind !== 'fail') {
     deps.log.info(fields, 'invitation not needed');
-    await noteInvitation(deps.db, due, 'not_needed');
+    await recordInvitation(deps.db, due, 'not_needed');
     return;
   }
   const { code } = FAILURES[verdict.failure];
   if (verdict.failure === 'reply_lost') {
     deps.log.warn({ ...fields, unanswered: due.unanswered }, 'invitation without a reply');
-    if (due.unanswered < MAX_UNANSWERED) await noteInvitationUnanswered(deps.db, due, code);
+    if (due.unanswered < MAX_UNANSWERED) await recordInvitationUnanswered(deps.db, due, code);
     else await giveUp(deps, due);
     return;
   }

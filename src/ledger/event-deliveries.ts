@@ -114,7 +114,7 @@ export async function dueEvents(
   });
 }
 
-export async function noteEventsDelivered(
+export async function recordEventsDelivered(
   db: Database,
   destination: EventDestination,
   outboxIds: readonly string[],
@@ -128,7 +128,7 @@ export async function noteEventsDelivered(
   );
 }
 
-export async function noteEventsFailed(
+export async function recordEventsFailed(
   db: Database,
   destination: EventDestination,
   failed: readonly FailedAttempt[],

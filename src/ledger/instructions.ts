@@ -132,7 +132,7 @@ async function requestResume(
           and(
             eq(registrations.id, id),
             resumable,
-            // A instruction to cancel stands: nothing may put it off.
+            // An instruction to cancel stands: nothing may put it off.
             sql`(instruction IS DISTINCT FROM 'cancel' OR status = 'cleanup_required')`,
           ),
         )

@@ -68,7 +68,7 @@ export async function claimInvitation(db: Database): Promise<DueInvitation | nul
 
 /** Marks an invitation as delivered. `mailed`: Cognito sent one; otherwise there was nobody to
  * invite any more (the person has a password, or was deleted). */
-export async function noteInvitation(
+export async function recordInvitation(
   db: Database,
   due: DueInvitation,
   outcome: 'mailed' | 'not_needed',
@@ -127,7 +127,7 @@ export async function deferInvitation(
 }
 
 /** Nobody knows whether a mail went out: the next attempt waits as the claim said. */
-export async function noteInvitationUnanswered(
+export async function recordInvitationUnanswered(
   db: Database,
   due: DueInvitation,
   code: string,

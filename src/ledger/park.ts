@@ -25,7 +25,7 @@ export interface ParkInput {
 }
 
 /**
- * Parks an open row as `roles_pending`. A row with a instruction that no run has taken yet is left alone:
+ * Parks an open row as `roles_pending`. A row with an instruction that no run has taken yet is left alone:
  * the run has to take the instruction first. The returned row says what holds.
  */
 export async function park(db: Database, id: string, input: ParkInput): Promise<Registration> {

@@ -171,7 +171,7 @@ describe('the caller’s own parked run', () => {
     expect((await ledger.row(id)).status).toBe('roles_pending');
   });
 
-  test('is not resumed against a instruction to cancel', async () => {
+  test('is not resumed against an instruction to cancel', async () => {
     const { id, email } = await ledger.at('roles_pending');
     await requestCancel(ledger.db, id, { actor: 'alice', reason: null });
     const result = await accept(ledger.db, ledger.input({ email }));

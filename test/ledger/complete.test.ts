@@ -127,7 +127,7 @@ describe('complete refuses', () => {
 });
 
 describe('complete against the others, fifty times', () => {
-  test('a instruction to cancel: one of the two, never both', async () => {
+  test('an instruction to cancel: one of the two, never both', async () => {
     const ends = await times(50, async (index) => {
       const { id, roles } = await ledger.created();
       const work = [

@@ -4,8 +4,8 @@ import {
   adoptEvents,
   countEvents,
   dueEvents,
-  noteEventsDelivered,
-  noteEventsFailed,
+  recordEventsDelivered,
+  recordEventsFailed,
   outboxFrom,
   reviveEvents,
 } from '../../src/ledger/event-deliveries.ts';
@@ -74,13 +74,13 @@ test('noted fifty times at once, delivered once; the other destination is not', 
   await completed(1);
   await adopt();
   const [event] = await due('amqp');
-  await times(50, () => noteEventsDelivered(ledger.db, 'amqp', [event?.id ?? '']));
+  await times(50, () => recordEventsDelivered(ledger.db, 'amqp', [event?.id ?? '']));
   expect(await due('amqp')).toEqual([]);
   const [left] = await due('webhook');
   expect(left).toMatchObject({ id: event?.id, attempts: 0 });
   // An attempt that failed elsewhere meanwhile does not take it back.
   const failed = { outboxId: event?.id ?? '', reason: 'late', nextInMs: 0 };
-  await noteEventsFailed(ledger.db, 'amqp', [failed]);
+  await recordEventsFailed(ledger.db, 'amqp', [failed]);
   expect(await due('amqp')).toEqual([]);
 });
 
@@ -88,7 +88,7 @@ test('put off, it is not due; given up, it is counted until somebody wants it ag
   await completed(3);
   await adopt(['webhook']);
   const [first, second] = await due('webhook');
-  await noteEventsFailed(ledger.db, 'webhook', [
+  await recordEventsFailed(ledger.db, 'webhook', [
     { outboxId: first?.id ?? '', reason: 'HTTP 500', nextInMs: 60_000 },
     { outboxId: second?.id ?? '', reason: 'HTTP 404', nextInMs: null },
   ]);

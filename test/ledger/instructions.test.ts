@@ -84,7 +84,7 @@ describe('each instruction in each status', () => {
   });
 });
 
-describe('a instruction to go on', () => {
+describe('an instruction to go on', () => {
   test('resumes with a full budget, off the schedule, its failure gone', async () => {
     const { id } = await ledger.at('roles_pending');
     const result = await requestRetry(ledger.db, id, ALICE);
@@ -132,7 +132,7 @@ describe('a instruction to go on', () => {
     });
   });
 
-  test('never puts off a instruction to cancel', async () => {
+  test('never puts off an instruction to cancel', async () => {
     const { id } = await ledger.at('roles_pending');
     await requestCancel(ledger.db, id, ALICE);
     expect((await requestRetry(ledger.db, id, ALICE)).kind).toBe('not_parked');
@@ -143,7 +143,7 @@ describe('a instruction to go on', () => {
     });
   });
 
-  test('a instruction to cancel takes the place of an untaken retry', async () => {
+  test('an instruction to cancel takes the place of an untaken retry', async () => {
     const { id } = await ledger.at('roles_pending');
     await requestRetry(ledger.db, id, ALICE);
     await requestCancel(ledger.db, id, { actor: 'bob', reason: null });
@@ -151,7 +151,7 @@ describe('a instruction to go on', () => {
   });
 });
 
-describe('taking a instruction', () => {
+describe('taking an instruction', () => {
   test('fifty at once: taken once, resumed once, in the name of who requested', async () => {
     const { id } = await ledger.at('roles_pending');
     await requestRetry(ledger.db, id, ALICE);

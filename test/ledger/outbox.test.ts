@@ -4,8 +4,8 @@ import {
   claimInvitation,
   deferInvitation,
   giveUpInvitation,
-  noteInvitation,
-  noteInvitationUnanswered,
+  recordInvitation,
+  recordInvitationUnanswered,
   type DueInvitation,
 } from '../../src/ledger/outbox.ts';
 import { requestInvitation } from '../../src/ledger/request-invitation.ts';
@@ -65,7 +65,7 @@ test('claimed fifty times at once, one relay has the invitation, for an hour', a
 test('noted fifty times at once, it was sent once', async () => {
   const { id } = await ledger.at('completed');
   const due = await onlyDueOf(id);
-  await times(50, () => noteInvitation(ledger.db, due, 'mailed'));
+  await times(50, () => recordInvitation(ledger.db, due, 'mailed'));
   const { invitation } = await ledger.row(id);
   expect(invitation.status).toBe('sent');
   const days = (invitation.expiresAt?.getTime() ?? 0) - (invitation.sentAt?.getTime() ?? 0);
@@ -76,13 +76,13 @@ test('noted fifty times at once, it was sent once', async () => {
 
 test('not needed: nobody was invited, or the mail of before stays what it was', async () => {
   const { id } = await ledger.at('completed');
-  await noteInvitation(ledger.db, await onlyDueOf(id), 'not_needed');
+  await recordInvitation(ledger.db, await onlyDueOf(id), 'not_needed');
   expect((await ledger.row(id)).invitation.status).toBe('none');
 
   const sent = await ledger.at('completed');
-  await noteInvitation(ledger.db, await onlyDueOf(sent.id), 'mailed');
+  await recordInvitation(ledger.db, await onlyDueOf(sent.id), 'mailed');
   await requestInvitation(ledger.db, sent.id, { actor: 'alice' });
-  await noteInvitation(ledger.db, await onlyDueOf(sent.id), 'not_needed');
+  await recordInvitation(ledger.db, await onlyDueOf(sent.id), 'not_needed');
   expect((await ledger.row(sent.id)).invitation.status).toBe('sent');
 });
 
@@ -97,7 +97,7 @@ test('put off, it is not due, keeps its code and counts', async () => {
 
 test('without a reply it waits an hour, and given up it stays until it is requested again', async () => {
   const { id } = await ledger.at('completed');
-  await noteInvitationUnanswered(ledger.db, await onlyDueOf(id), 'identity_provider_unavailable');
+  await recordInvitationUnanswered(ledger.db, await onlyDueOf(id), 'identity_provider_unavailable');
   expect(await dueOf(id)).toEqual([]);
   expect(await deliveriesOf(id)).toMatchObject([{ unanswered: 1, mailed: true, due_in: 3600 }]);
   await hourLater();
@@ -112,7 +112,7 @@ test('without a reply it waits an hour, and given up it stays until it is reques
   const due = await onlyDueOf(id);
   expect((await ledger.row(id)).invitation.failure).toBeNull();
   expect(await deliveriesOf(id)).toMatchObject([{ given_up: false, last_error: 'superseded' }, {}]);
-  await noteInvitation(ledger.db, due, 'mailed');
+  await recordInvitation(ledger.db, due, 'mailed');
   expect((await ledger.row(id)).invitation).toMatchObject({ status: 'sent', failure: null });
 });
 
@@ -134,11 +134,11 @@ test('requested again while nobody knows whether it was sent, a new one takes it
 
 test('five mails an hour to one address, also of an earlier registration of it', async () => {
   const first = await ledger.at('completed');
-  await noteInvitation(ledger.db, await onlyDueOf(first.id), 'mailed');
+  await recordInvitation(ledger.db, await onlyDueOf(first.id), 'mailed');
   await ledger.set(first.id, { userDeletedAt: new Date() });
   const { id } = await ledger.at('completed', { email: first.email });
   for (let mails = 2; mails <= 5; mails += 1) {
-    await noteInvitation(ledger.db, await onlyDueOf(id), 'mailed');
+    await recordInvitation(ledger.db, await onlyDueOf(id), 'mailed');
     const requests = await times(8, () => requestInvitation(ledger.db, id, { actor: 'alice' }));
     const kind = mails < 5 ? 'requested' : 'rate_limited';
     expect(requests.map((request) => request.kind)).toEqual(requests.map(() => kind));
@@ -172,10 +172,10 @@ test('noting what was sent and waiting it again at the same time do not block ea
     const due = await onlyDueOf(id);
     await hourLater();
     await Promise.all([
-      noteInvitation(ledger.db, due, 'mailed'),
+      recordInvitation(ledger.db, due, 'mailed'),
       requestInvitation(ledger.db, id, { actor: 'alice' }),
       requestInvitation(ledger.db, id, { actor: 'bob' }),
-      noteInvitation(ledger.db, due, 'mailed'),
+      recordInvitation(ledger.db, due, 'mailed'),
     ]);
   }
   expect((await ledger.row(id)).invitation.status).toMatch(/pending|sent/);

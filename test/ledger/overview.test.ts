@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { FAILURES, publicFailure } from '../../src/domain/failure.ts';
-import { adoptEvents, noteEventsFailed, outboxFrom } from '../../src/ledger/event-deliveries.ts';
+import { adoptEvents, recordEventsFailed, outboxFrom } from '../../src/ledger/event-deliveries.ts';
 import { claimInvitation, giveUpInvitation } from '../../src/ledger/outbox.ts';
 import { readOverview } from '../../src/ledger/overview.ts';
 import { requestInvitation } from '../../src/ledger/request-invitation.ts';
@@ -107,7 +107,7 @@ test('the outbox: what is pending and given up, the next attempt, and what the l
   const [put, gone] = await ledger.db.execute<{ id: string }>(
     sql`SELECT outbox_id AS id FROM outbox_deliveries`,
   );
-  await noteEventsFailed(ledger.db, 'webhook', [
+  await recordEventsFailed(ledger.db, 'webhook', [
     { outboxId: put?.id ?? '', reason: 'HTTP 500', nextInMs: 3_600_000 },
     { outboxId: gone?.id ?? '', reason: 'HTTP 410', nextInMs: null },
   ]);

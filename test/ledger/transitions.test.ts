@@ -115,7 +115,7 @@ describe('a row that carries the instruction to cancel ends cancelled', () => {
     expect(await ledger.events(id)).toContain('registration.cancelled');
   });
 
-  test('but a instruction that comes while it compensates changes no end', async () => {
+  test('but an instruction that comes while it compensates changes no end', async () => {
     const { id } = await ledger.at('compensating');
     expect(await requestCancel(ledger.db, id, ALICE)).toMatchObject({ kind: 'compensating' });
     expect(await ledger.close(id)).toMatchObject({ status: 'failed', instruction: null });

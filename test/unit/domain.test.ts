@@ -187,11 +187,11 @@ describe('progressOf', () => {
     expect([confirmed(1), confirmed(2), confirmed(3)]).toEqual([true, false, false]);
   });
 
-  test('a instruction to cancel stands, taken or not; others are taken or not', () => {
+  test('an instruction to cancel stands, taken or not; others are taken or not', () => {
     expect(instruction('cancel', null)).toBe('cancel');
     expect(instruction('cancel', new Date())).toBe('cancel');
     expect(instruction('retry', null)).toBe('pending');
-    expect(instruction('roles', new Date())).toBe('taken');
+    expect(instruction('roles', new Date())).toBe('acknowledged');
   });
 
   test.each([null, 'taken', 'refused', 'errored'])('outcome %s is no user', (createOutcome) => {

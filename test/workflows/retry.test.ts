@@ -204,7 +204,7 @@ test('other roles twice, the second while the first are being assigned: exactly 
   expect((await saga.world(registration)).roles).toEqual(['researcher']);
 });
 
-test('a instruction that meets a scheduled attempt in flight is not lost when that attempt fails', async () => {
+test('an instruction that meets a scheduled attempt in flight is not lost when that attempt fails', async () => {
   const { registration } = await park('viewer');
   await saga.pool.clearCalls();
   await saga.pool.setFaults([

@@ -105,7 +105,7 @@ test('a run lost in the middle of compensation is restarted and only compensates
   expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
 });
 
-describe('a instruction that was written and never sent is delivered', () => {
+describe('an instruction that was written and never sent is delivered', () => {
   test('retry', async () => {
     const registration = await park();
     await requestRetry(saga.db, registration.id, OPERATOR);

@@ -138,7 +138,7 @@ test('terminated while parked, and while a cleanup is stuck', async () => {
   }
 });
 
-test('terminated after a instruction to cancel: it ends cancelled', async () => {
+test('terminated after an instruction to cancel: it ends cancelled', async () => {
   await fast.pool.setFaults([ILL]);
   const registration = await fast.register();
   await fast.untilStatus(registration.id, 'roles_pending');
