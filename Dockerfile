@@ -20,7 +20,7 @@ FROM base AS production
 RUN npm ci --omit=dev
 COPY run.mjs LICENSE ./
 COPY activities activities
-COPY setup setup
+COPY cli cli
 COPY src src
 COPY worker worker
 COPY workflows workflows

@@ -1,17 +1,38 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+function project(
+  name: string,
+  settings: { setup?: string; exclude?: string[]; isolate?: boolean } = {},
+) {
+  return {
+    extends: true,
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      exclude: settings.exclude ?? [],
+      isolate: settings.isolate ?? true,
+      setupFiles: settings.setup === undefined ? [] : [settings.setup],
+    },
+  } satisfies TestProjectInlineConfiguration;
+}
+
+// `npm run soak-events` sets it: the soak test takes minutes and is no part of `npm test`.
+const soak = Boolean(process.env['SOAK']);
+// The one file that writes histories: run by hand with FREEZE=<name> or FREEZE=missing.
+const writesHistories = process.env['FREEZE'] ? [] : ['test/integration/replay/freeze.test.ts'];
+const serverSetup = 'test/setup-servers.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: [
-      // Makes histories, and so is run by hand only: FREEZE=<name> or FREEZE=missing.
-      ...(process.env['FREEZE'] ? [] : ['test/replay/freeze.test.ts']),
-      // Takes minutes: `npm run soak-events`.
-      ...(process.env['SOAK'] ? [] : ['test/soak/**']),
-    ],
+    projects: soak
+      ? [project('soak', { setup: serverSetup })]
+      : [
+          project('unit', { isolate: false }),
+          project('integration', { setup: serverSetup, exclude: writesHistories }),
+          project('end-to-end', { setup: serverSetup }),
+        ],
     globalSetup: ['test/global-setup.ts'],
-    setupFiles: ['test/quiet-runtime.ts'],
-    // Bounds for what hangs, not expectations of speed.
+    // Upper bounds for a test that hangs, not expectations of speed.
     testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,

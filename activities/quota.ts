@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../src/db/client.ts';
 import { joinQuotaQueue, takeQuotaCall, type Quota } from '../src/ledger/quota.ts';
 import type { Place } from './contract.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider } from './cognito.ts';
-import { ProviderError } from './provider-error.ts';
+import { REQUEST_TIMEOUT_MS, type IdentityProvider } from '../src/cognito/adapter.ts';
+import { ProviderError } from '../src/cognito/provider-error.ts';
 
 /** Longest wait inside of an attempt; further away, a timer of the run waits. */
 const INSIDE_MS = 1000;

@@ -3,11 +3,11 @@ import type { FailureName } from '../src/domain/failure.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import { isOpenForward } from '../src/domain/status.ts';
 import type { Telemetry } from '../src/domain/telemetry.ts';
-import { nowOf } from '../src/ledger/row.ts';
+import { nowOf } from '../src/ledger/registrations/row.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
-import { classify, type Lag, type ProviderStep, type Verdict } from './classify.ts';
-import type { IdentityProvider } from './cognito.ts';
-import { toProviderError, ProviderError } from './provider-error.ts';
+import { classify, type Lag, type ProviderStep, type Verdict } from '../src/cognito/classify.ts';
+import type { IdentityProvider } from '../src/cognito/adapter.ts';
+import { toProviderError, ProviderError } from '../src/cognito/provider-error.ts';
 import type { AcquireQuota } from './quota.ts';
 import { StepFailure } from './step-failure.ts';
 

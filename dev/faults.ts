@@ -1,6 +1,6 @@
-import { printError, printLine, reasonOf } from './progress.ts';
+import { printError, printLine, reasonOf } from './stack/progress.ts';
 import { readFaultPlan } from './read-fault-plan.ts';
-import { runningSandbox } from './running-sandbox.ts';
+import { runningSandbox } from './stack/running-sandbox.ts';
 
 const USAGE = "usage: npm run faults -- <plan.json>, or '[]' to end all faults";
 const ANSWERS_WITHIN_MS = 5000;

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { type Config, parseConfig, parseMigrationUrl } from '../src/config.ts';
-import { configWarnings } from '../src/config-warnings.ts';
+import { type Config, parseConfig, parseMigrationUrl } from '../src/config/config.ts';
+import { configWarnings } from '../src/config/warnings.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { migrationState } from '../src/db/migrate.ts';
-import { readIfThere, writeFileSafely } from './files.ts';
+import { readIfThere, writeFileSafely } from './stack/files.ts';
 import { tokenOf } from './person.ts';
-import { expectFree, freePortFrom, onFreePort } from './ports.ts';
-import type { Progress } from './progress.ts';
-import { homeOf, SEALING_KEY_FILE } from './home.ts';
+import { expectFree, freePortFrom, onFreePort } from './stack/ports.ts';
+import type { Progress } from './stack/progress.ts';
+import { homeOf, SEALING_KEY_FILE } from './stack/home.ts';
 import { readFaultPlan } from './read-fault-plan.ts';
-import { isFull } from './room.ts';
-import { damaged, databaseError, noRoom } from './state-error.ts';
-import { type Stack, startStack } from './stack.ts';
+import { isFull } from './stack/room.ts';
+import { damaged, databaseError, noRoom } from './stack/state-error.ts';
+import { type Stack, startStack } from './stack/stack.ts';
 import { summaryOf } from './summary.ts';
 
 /** The rest of Registrar, as `npm start` uses it. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parseFaultPlan, type Rule } from './cognito/fault-plan.ts';
-import { reasonOf } from './progress.ts';
+import { reasonOf } from './stack/progress.ts';
 
 /** A plan by the path of its file, or written out as JSON. Throws one line that names the plan. */
 export async function readFaultPlan(plan: string): Promise<Rule[]> {

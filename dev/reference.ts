@@ -1,9 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { arrowsOf, cruiseImports, importPicture } from './import-picture.ts';
 import { FAILURES, type Failure } from '../src/domain/failure.ts';
-import { VARIABLES, type Variable } from '../src/environment-table.ts';
-import { createMetrics, type DescribedMetric } from '../src/metrics/metrics.ts';
+import { VARIABLES, type Variable } from '../src/config/environment-table.ts';
+import { createMetrics, type DescribedMetric } from '../src/telemetry/metrics.ts';
 import {
   DEVELOPING_COMMANDS,
   LOCAL_COMMANDS,
@@ -99,7 +100,9 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [page, tables] of Object.entries(PAGES)) {
+  const picture = importPicture(arrowsOf(await cruiseImports(process.cwd())));
+  const pages = { ...PAGES, 'docs/architecture.md': { imports: picture } };
+  for (const [page, tables] of Object.entries(pages)) {
     if (argv.includes('--write')) {
       const file = fileURLToPath(new URL(`../${page}`, import.meta.url));
       await writeFile(file, updated(await readFile(file, 'utf8'), tables));

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
-import { runSetup } from '../setup/setup.ts';
+import { runSetup } from '../cli/setup/setup.ts';
 import { migrate } from '../src/db/migrate.ts';
-import { openLog } from '../src/log.ts';
-import { startServer } from '../src/server.ts';
+import { openLog } from '../src/telemetry/log.ts';
+import { startApi } from '../src/api.ts';
 import type { Registrar } from './local.ts';
-import { stateError } from './state-error.ts';
+import { stateError } from './stack/state-error.ts';
 
 /** Registrar's own processes, as `npm start` runs them. */
 export const registrar: Registrar = {
@@ -19,7 +19,7 @@ export const registrar: Registrar = {
     const file = pino.destination({ dest, append: false, sync: true });
     file.on('error', (error: unknown) => failed(stateError(dest, error)));
     const log = openLog(config.logLevel, null, file);
-    const server = await startServer(config, log);
+    const server = await startApi(config, log);
     return { stop: () => server.close() };
   },
 };

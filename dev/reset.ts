@@ -1,9 +1,9 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { holderOf } from './lock.ts';
-import { removePlace } from './postgres-place.ts';
-import { printError, printLine, reasonOf } from './progress.ts';
-import { homeOf, isOurs } from './home.ts';
+import { holderOf } from './stack/lock.ts';
+import { removePlace } from './stack/postgres-place.ts';
+import { printError, printLine, reasonOf } from './stack/progress.ts';
+import { homeOf, isOurs } from './stack/home.ts';
 
 /** Removes the embedded state. Answers false when there was none. */
 export async function reset(home: string): Promise<boolean> {

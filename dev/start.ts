@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { ConfigError } from '../src/config.ts';
+import { ConfigError } from '../src/config/config.ts';
 import { type Running, startLocal } from './local.ts';
-import { printError, printLine, reasonOf } from './progress.ts';
+import { printError, printLine, reasonOf } from './stack/progress.ts';
 import { registrar } from './registrar.ts';
 
 let running: Running | undefined;

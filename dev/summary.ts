@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Config } from '../src/config.ts';
-import type { Part } from './parts.ts';
-import type { Stack } from './stack.ts';
+import type { Config } from '../src/config/config.ts';
+import type { Part } from './stack/parts.ts';
+import type { Stack } from './stack/stack.ts';
 
 const TITLES: Readonly<Record<Part['name'], string>> = {
   temporal: 'Temporal',

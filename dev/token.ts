@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { tokenOf } from './person.ts';
-import { printError, printLine, reasonOf } from './progress.ts';
-import { runningSandbox } from './running-sandbox.ts';
+import { printError, printLine, reasonOf } from './stack/progress.ts';
+import { runningSandbox } from './stack/running-sandbox.ts';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

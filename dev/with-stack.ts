@@ -1,8 +1,14 @@
 import { join, resolve } from 'node:path';
-import { readIfThere, readJsonIfThere } from './files.ts';
-import { DescribedStack, EmbeddedStack, homeOf, SEALING_KEY_FILE, STACK_FILE } from './home.ts';
-import { holderOf } from './lock.ts';
-import { printError } from './progress.ts';
+import { readIfThere, readJsonIfThere } from './stack/files.ts';
+import {
+  DescribedStack,
+  EmbeddedStack,
+  homeOf,
+  SEALING_KEY_FILE,
+  STACK_FILE,
+} from './stack/home.ts';
+import { holderOf } from './stack/lock.ts';
+import { printError } from './stack/progress.ts';
 
 type Environment = Record<string, string | undefined>;
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { holderOf } from '../dev/lock.ts';
-import { startStack } from '../dev/stack.ts';
-import { documentedRoles } from './stack/documented-roles.ts';
-import { missingPrograms } from './stack/programs.ts';
+import { holderOf } from '../dev/stack/lock.ts';
+import { startStack } from '../dev/stack/stack.ts';
+import { documentedRoles } from './support/documented-roles.ts';
+import { missingPrograms } from './support/programs.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -29,6 +29,8 @@ const PREFIX = 'registrar-test-';
 
 /** Starts the parts once for all test files, and removes them and their state at the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const needsServers = project.vitest.projects.some(({ name }) => name !== 'unit');
+  if (!needsServers) return () => Promise.resolve();
   const missing = missingPrograms();
   await removeLeftovers();
   const home = await mkdtemp(join(tmpdir(), PREFIX));

@@ -7,10 +7,10 @@ import {
   recordInvitation,
   recordInvitationUnanswered,
   type DueInvitation,
-} from '../../src/ledger/outbox.ts';
-import { classify } from '../classify.ts';
-import { INVITATION_TIMEOUT_MS, type IdentityProvider } from '../cognito.ts';
-import { ProviderError } from '../provider-error.ts';
+} from '../../src/ledger/outbox/outbox.ts';
+import { classify } from '../../src/cognito/classify.ts';
+import { INVITATION_TIMEOUT_MS, type IdentityProvider } from '../../src/cognito/adapter.ts';
+import { ProviderError } from '../../src/cognito/provider-error.ts';
 import type { StepLog } from '../step-context.ts';
 import { pause, POLL_MS } from './pause.ts';
 

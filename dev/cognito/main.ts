@@ -7,9 +7,9 @@ import {
   UpdateUserPoolCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { z } from 'zod';
-import { homeOf } from '../home.ts';
-import { anyFreePort } from '../ports.ts';
-import { printError, printLine, reasonOf } from '../progress.ts';
+import { homeOf } from '../stack/home.ts';
+import { anyFreePort } from '../stack/ports.ts';
+import { printError, printLine, reasonOf } from '../stack/progress.ts';
 import { sandboxClient } from './client.ts';
 import { makePool, type MadePool } from './pool.ts';
 import { startCognito } from './server.ts';

@@ -15,7 +15,7 @@ import {
 } from './settings.ts';
 import { claimsOf, type Signer, signAnswer } from './tokens.ts';
 import { checkedAttributes, findUser, normalUsername } from './users.ts';
-import { withGivenClientId } from './given-id.ts';
+import { withGivenClientId } from './given-client.ts';
 
 export interface Request {
   readonly operation: string;

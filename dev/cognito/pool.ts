@@ -5,7 +5,7 @@ import {
   CreateUserPoolCommand,
   SetUserPoolMfaConfigCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { clientSettings } from '../../setup/app-client.ts';
+import { clientSettings } from '../../src/cognito/app-client.ts';
 import { clientIdName, poolIdTag } from './given-id.ts';
 
 export const ROLES: Readonly<Record<string, string>> = {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { createHostCheck } from '../../src/access/local-hosts.ts';
-import { PortTaken } from '../../src/port-taken.ts';
-import { makeFolder } from '../files.ts';
-import type { RunningPart } from '../postgres.ts';
+import { createHostCheck } from '../../src/config/local-hosts.ts';
+import { PortTaken } from '../../src/config/port-taken.ts';
+import { makeFolder } from '../stack/files.ts';
+import type { RunningPart } from '../stack/postgres.ts';
 import { answerControl } from './control.ts';
 import type { Body } from './engine.ts';
 import type { Rule } from './fault-plan.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { jsonOf, readIfThere, writeFileSafely } from '../files.ts';
-import { damaged } from '../state-error.ts';
+import { jsonOf, readIfThere, writeFileSafely } from '../stack/files.ts';
+import { damaged } from '../stack/state-error.ts';
 
 type Tree = { [key: string]: unknown };
 

@@ -9,8 +9,8 @@ import {
   verify,
 } from 'node:crypto';
 import { join } from 'node:path';
-import { readIfThere, writeFileSafely } from '../files.ts';
-import { damaged } from '../state-error.ts';
+import { readIfThere, writeFileSafely } from '../stack/files.ts';
+import { damaged } from '../stack/state-error.ts';
 import type { Body } from './engine.ts';
 import { notAuthorized } from './service-error.ts';
 

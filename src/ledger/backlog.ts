@@ -1,32 +1,13 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { IS_OPEN, WAITS_FOR, WAITS_SINCE } from '../db/schema.ts';
+import type { Backlog } from '../domain/backlog.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
 
 /** Rows of each status and code, and deliveries of each destination, that are counted: so the query
  * costs the same on the worst day. The oldest open row is found however many there are. */
 export const BACKLOG_BOUND = 10_000;
-
-/** What waits in the ledger. Only what there is: a status without rows is not in it. */
-export interface Backlog {
-  readonly open: readonly {
-    readonly status: RegistrationStatus;
-    /** A parked row's code of FAILURES; null for the others. */
-    readonly code: string | null;
-    readonly count: number;
-    /** Since the oldest of them was parked or, not being parked, accepted. */
-    readonly oldestSeconds: number;
-  }[];
-  readonly outbox: readonly {
-    readonly destination: string;
-    readonly count: number;
-    /** Since the oldest of them happened. */
-    readonly oldestSeconds: number;
-  }[];
-  /** Deliveries that are not tried any more. */
-  readonly givenUp: readonly { readonly destination: string; readonly count: number }[];
-}
 
 /** One statement over the partial indexes of open rows, and of due and given up deliveries.
  * Exported for a test that reads its plan. */

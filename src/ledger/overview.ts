@@ -3,7 +3,7 @@ import type { Database } from '../db/client.ts';
 import { FAILURES, isFailureName, type FailureName } from '../domain/failure.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
-import type { OutboxDestination } from './event-deliveries.ts';
+import type { OutboxDestination } from './outbox/event-deliveries.ts';
 
 /** Deliveries of each destination that are looked at, those due longest: beyond it none is counted. */
 const OUTBOX_BOUND = 10_000;

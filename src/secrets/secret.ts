@@ -21,7 +21,7 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The one way out; test/architecture/secrets.test.ts lists who calls it. */
+  /** The one way out; test/unit/architecture/secrets.test.ts lists who calls it. */
   reveal(): string {
     return this.#text;
   }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sandboxClient } from '../../dev/cognito/client.ts';
 import { makePool } from '../../dev/cognito/pool.ts';
-import { startStack } from '../../dev/stack.ts';
+import { startStack } from '../../dev/stack/stack.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openBench, type Bench, type BenchParts, PATHS } from './open-bench.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { workflowIdOf } from '../../src/domain/registration.ts';
-import { reset, resetPoints } from '../stack/resets.ts';
+import { reset, resetPoints } from '../support/resets.ts';
 import type { Api } from './api.ts';
 import type { Action, Disturbance, PlannedRegistration } from './plan.ts';
 import type { Site } from './site.ts';

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Child, startChild, tailOf } from '../../dev/child.ts';
-import { anyFreePort } from '../../dev/ports.ts';
-import { reasonOf } from '../../dev/progress.ts';
-import { VARIABLES } from '../../src/environment-table.ts';
+import { type Child, startChild, tailOf } from '../../dev/stack/child.ts';
+import { anyFreePort } from '../../dev/stack/ports.ts';
+import { reasonOf } from '../../dev/stack/progress.ts';
+import { VARIABLES } from '../../src/config/environment-table.ts';
 import { healthy } from '../rehearsal/parts.ts';
-import { REPOSITORY } from '../stack/program.ts';
+import { REPOSITORY } from '../support/program.ts';
 
 const PINO_ERROR = 50;
 /** A worker bundles its workflows first, and a busy machine takes its time. */

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Stack } from '../../dev/stack.ts';
+import type { Stack } from '../../dev/stack/stack.ts';
 import { registrationIdOf } from '../../src/domain/registration.ts';
-import { readRegistration, readTimeline } from '../../src/ledger/read.ts';
-import { verifyAuditTrail } from '../../src/ledger/verify-trail.ts';
+import { readRegistration, readTimeline } from '../../src/ledger/registrations/read.ts';
+import { verifyAuditTrail } from '../../src/ledger/audit/verify-trail.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { replayLatest } from '../../worker/replay.ts';
 import { allUsers } from '../rehearsal/pool-users.ts';
-import { addUser, portrait } from '../stack/pool-user.ts';
+import { addUser, portrait } from '../support/pool-user.ts';
 import { Api } from './api.ts';
 import { type Finding, findingsOf } from './findings.ts';
 import { operate } from './operator.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isAlive } from '../../dev/orphan.ts';
-import { Deployment } from '../stack/deployment.ts';
+import { isAlive } from '../../dev/stack/orphan.ts';
+import { Deployment } from '../support/deployment.ts';
 import { alive, familyOf } from './processes.ts';
 
 // Requests get 5 s and the worker 10 s: see "Layout" in the design.

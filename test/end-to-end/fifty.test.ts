@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../stack/deployment.ts';
+import { type Api, Deployment } from '../support/deployment.ts';
 
 let deployment: Deployment;
 let api: Api;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { holderOf } from '../../dev/lock.ts';
+import { holderOf } from '../../dev/stack/lock.ts';
 import { Newcomer, type Started } from './newcomer.ts';
 import { processesOf } from './processes.ts';
 

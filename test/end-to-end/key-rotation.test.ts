@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Deployment, type Api } from '../stack/deployment.ts';
-import { signsIn } from '../stack/passwords.ts';
+import { Deployment, type Api } from '../support/deployment.ts';
+import { signsIn } from '../support/passwords.ts';
 
 const PASSWORD = 'chosen by a person';
 const OLD = `old:${randomBytes(32).toString('base64')}`;

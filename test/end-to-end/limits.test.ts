@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../stack/deployment.ts';
+import { type Api, Deployment } from '../support/deployment.ts';
 
 /** Limits over real sockets, with two API processes. */
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { emailHash } from '../../src/email-hash.ts';
-import { Deployment } from '../stack/deployment.ts';
-import { addUser } from '../stack/pool-user.ts';
-import type { Program } from '../stack/program.ts';
+import { emailHash } from '../../src/secrets/email-hash.ts';
+import { Deployment } from '../support/deployment.ts';
+import { addUser } from '../support/pool-user.ts';
+import type { Program } from '../support/program.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 

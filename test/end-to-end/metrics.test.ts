@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Deployment, type Api } from '../stack/deployment.ts';
-import { scrape } from '../stack/exposition.ts';
-import type { Program } from '../stack/program.ts';
+import { Deployment, type Api } from '../support/deployment.ts';
+import { scrape } from '../support/exposition.ts';
+import type { Program } from '../support/program.ts';
 
 let deployment: Deployment;
 let api: Api;

@@ -2,14 +2,14 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { anyFreePort } from '../../dev/ports.ts';
+import { anyFreePort } from '../../dev/stack/ports.ts';
 import {
   type Program,
   type ProgramOptions,
   REPOSITORY,
   run,
   startProgram,
-} from '../stack/program.ts';
+} from '../support/program.ts';
 import { alive, familyOf } from './processes.ts';
 
 export type Json = Record<string, unknown>;

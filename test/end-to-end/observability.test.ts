@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { Deployment } from '../stack/deployment.ts';
-import { scrape, type Exposition } from '../stack/exposition.ts';
-import { REPOSITORY } from '../stack/program.ts';
-import { parseQuery } from '../stack/promql.ts';
+import { Deployment } from '../support/deployment.ts';
+import { scrape, type Exposition } from '../support/exposition.ts';
+import { REPOSITORY } from '../support/program.ts';
+import { parseQuery } from '../support/promql.ts';
 
 interface Rule {
   readonly alert: string;

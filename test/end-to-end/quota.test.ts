@@ -2,8 +2,8 @@ import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { workflowIdOf } from '../../src/domain/registration.ts';
-import { type Api, Deployment } from '../stack/deployment.ts';
-import { connectToTemporal, TEST_NAMESPACE } from '../stack/temporal.ts';
+import { type Api, Deployment } from '../support/deployment.ts';
+import { connectToTemporal, TEST_NAMESPACE } from '../support/temporal.ts';
 
 const REGISTRATIONS = 200;
 const AT_ONCE = 50;

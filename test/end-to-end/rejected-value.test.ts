@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Answer, type Api, Deployment } from '../stack/deployment.ts';
+import { type Answer, type Api, Deployment } from '../support/deployment.ts';
 
 /** A value that the pool, or a Lambda trigger of it, refuses at creation, over HTTP by each door. */
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../stack/deployment.ts';
+import { type Api, Deployment } from '../support/deployment.ts';
 
 /** Seeding over HTTP: there in a local stack, and nowhere else. */
 

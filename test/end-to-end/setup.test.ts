@@ -9,16 +9,16 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { makePool } from '../../dev/cognito/pool.ts';
-import { clientSettings } from '../../setup/app-client.ts';
-import { runSetup } from '../../setup/setup.ts';
-import { parseConfig } from '../../src/config.ts';
+import { clientSettings } from '../../src/cognito/app-client.ts';
+import { runSetup } from '../../cli/setup/setup.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
-import { listAuditEvents } from '../../src/ledger/read.ts';
-import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
-import { createTestPool, type TestPool } from '../stack/cognito.ts';
-import { startEntry } from '../stack/program.ts';
-import { temporalAddress, uniqueTaskQueue } from '../stack/temporal.ts';
+import { listAuditEvents } from '../../src/ledger/registrations/read.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestPool, type TestPool } from '../support/cognito.ts';
+import { startEntry } from '../support/program.ts';
+import { temporalAddress, uniqueTaskQueue } from '../support/temporal.ts';
 
 const ADMIN = 'first.admin@example.com';
 let pool: TestPool;
@@ -236,7 +236,7 @@ test.each([
     TEMPORAL_TASK_QUEUE: uniqueTaskQueue('check'),
   };
   const run = async (...args: string[]) => {
-    const program = startEntry('setup/main.ts', inject('testHome'), named, args);
+    const program = startEntry('cli/setup/main.ts', inject('testHome'), named, args);
     return { exit: (await program.exit).code, output: program.output() };
   };
   expect(await run()).toMatchObject({ exit: 0 });

@@ -3,9 +3,9 @@ import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
-import { createTestDatabase, type TestDatabase } from '../stack/database.ts';
-import { type Api, Deployment } from '../stack/deployment.ts';
-import { addUser } from '../stack/pool-user.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { type Api, Deployment } from '../support/deployment.ts';
+import { addUser } from '../support/pool-user.ts';
 
 /** What a tester of the sign-up would check, over HTTP and with nothing scripted. */
 

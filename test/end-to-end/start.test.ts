@@ -7,7 +7,7 @@ import {
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sandboxClient } from '../../dev/cognito/client.ts';
 import type { Mail } from '../../dev/cognito/pool-record.ts';
-import { REPOSITORY, run } from '../stack/program.ts';
+import { REPOSITORY, run } from '../support/program.ts';
 import { call, Newcomer } from './newcomer.ts';
 
 const OPERATORS = [

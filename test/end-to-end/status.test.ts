@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { anyFreePort } from '../../dev/ports.ts';
+import { anyFreePort } from '../../dev/stack/ports.ts';
 import { FAILURES } from '../../src/domain/failure.ts';
-import { adoptEvents, outboxFrom } from '../../src/ledger/event-deliveries.ts';
-import { Ledger } from '../ledger/ledger-under-test.ts';
-import { createTestDatabase } from '../stack/database.ts';
-import { Deployment } from '../stack/deployment.ts';
+import { adoptEvents, outboxFrom } from '../../src/ledger/outbox/event-deliveries.ts';
+import { Ledger } from '../integration/ledger/ledger-under-test.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { Deployment } from '../support/deployment.ts';
 
 let ledger: Ledger;
 let deployment: Deployment;
@@ -18,7 +18,7 @@ afterAll(async () => {
   await ledger.stop();
 });
 
-const status = (env: Record<string, string> = {}) => deployment.command('worker/status.ts', env);
+const status = (env: Record<string, string> = {}) => deployment.command('cli/status.ts', env);
 
 test('npm run status: 2 while something needs a person, and how to clear it; 0 otherwise', async () => {
   const bare = await status();

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { holderOf } from '../../dev/lock.ts';
-import { expectFree } from '../../dev/ports.ts';
+import { holderOf } from '../../dev/stack/lock.ts';
+import { expectFree } from '../../dev/stack/ports.ts';
 import { call, Newcomer, type Started } from './newcomer.ts';
 import { processesOf } from './processes.ts';
 

@@ -1,6 +1,6 @@
 // `npm run fuzz`: Schemathesis over the OpenAPI document, against a whole Registrar of its own.
 // What follows `--` goes to Schemathesis: `-- --seed 42`, `-- --include-path /roles`.
-import { printError, printLine, reasonOf } from '../../dev/progress.ts';
+import { printError, printLine, reasonOf } from '../../dev/stack/progress.ts';
 import { installSchemathesis, runSchemathesis } from './schemathesis.ts';
 import { startTarget } from './target.ts';
 

@@ -4,7 +4,7 @@ import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheOf } from '../../dev/temporal-search.ts';
+import { cacheOf } from '../../dev/stack/temporal-search.ts';
 import type { Target } from './target.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));

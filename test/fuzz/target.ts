@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { sandboxClient } from '../../dev/cognito/client.ts';
 import { makePool } from '../../dev/cognito/pool.ts';
 import { tokenOf } from '../../dev/person.ts';
-import { anyFreePort } from '../../dev/ports.ts';
+import { anyFreePort } from '../../dev/stack/ports.ts';
 import { registrar } from '../../dev/registrar.ts';
-import { type Stack, startStack } from '../../dev/stack.ts';
-import { parseConfig } from '../../src/config.ts';
+import { type Stack, startStack } from '../../dev/stack/stack.ts';
+import { parseConfig } from '../../src/config/config.ts';
 
 /** A whole Registrar with every door open, on free ports and with state of its own. */
 export interface Target {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { type Child, startChild, tailOf } from '../../dev/child.ts';
-import type { Owner } from '../../dev/postgres-place.ts';
-import { commandOf, mounted, type Service, type Services } from '../deploy/compose-file.ts';
+import { type Child, startChild, tailOf } from '../../dev/stack/child.ts';
+import type { Owner } from '../../dev/stack/postgres-place.ts';
+import { commandOf, mounted, type Service, type Services } from '../unit/deploy/compose-file.ts';
 
 export interface HostOptions {
   readonly services: Services;

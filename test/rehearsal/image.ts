@@ -1,8 +1,8 @@
 import { cp, mkdir, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { runQuietly } from '../../dev/temporal-fetch.ts';
-import { copyOf, readStages } from '../deploy/dockerfile.ts';
-import { REPOSITORY } from '../stack/program.ts';
+import { runQuietly } from '../../dev/stack/temporal-fetch.ts';
+import { copyOf, readStages } from '../unit/deploy/dockerfile.ts';
+import { REPOSITORY } from '../support/program.ts';
 
 /** A clone of the current commit; programs of development find their packages here. */
 export async function cloneInto(folder: string): Promise<void> {

@@ -2,11 +2,11 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
-import { anyFreePort, freePortFrom } from '../../dev/ports.ts';
-import { type RunningPart, startPostgres } from '../../dev/postgres.ts';
-import type { Progress } from '../../dev/progress.ts';
-import { findTemporal, sourcesOf } from '../../dev/temporal-search.ts';
-import { readInitScripts } from '../deploy/compose-file.ts';
+import { anyFreePort, freePortFrom } from '../../dev/stack/ports.ts';
+import { type RunningPart, startPostgres } from '../../dev/stack/postgres.ts';
+import type { Progress } from '../../dev/stack/progress.ts';
+import { findTemporal, sourcesOf } from '../../dev/stack/temporal-search.ts';
+import { readInitScripts } from '../unit/deploy/compose-file.ts';
 import type { Host } from './host.ts';
 import { findTemporalServer, type TemporalServer } from './temporal-server.ts';
 

@@ -3,7 +3,7 @@ import {
   type CognitoIdentityProviderClient,
   paginateListUsers,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { MARK_ATTRIBUTE } from '../../activities/cognito.ts';
+import { MARK_ATTRIBUTE } from '../../src/cognito/adapter.ts';
 
 export interface PoolUser {
   /** Cognito's own. */

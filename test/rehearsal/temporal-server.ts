@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { access, chmod, cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Progress } from '../../dev/progress.ts';
-import { runQuietly } from '../../dev/temporal-fetch.ts';
-import { cacheOf } from '../../dev/temporal-search.ts';
+import { type Progress } from '../../dev/stack/progress.ts';
+import { runQuietly } from '../../dev/stack/temporal-fetch.ts';
+import { cacheOf } from '../../dev/stack/temporal-search.ts';
 
 const run = promisify(execFile);
 const MODULE = 'go.temporal.io/server';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Page } from 'playwright-core';
 import { call, Newcomer } from '../end-to-end/newcomer.ts';
-import { REPOSITORY } from '../stack/program.ts';
-import { CHROMIUM } from '../stack/programs.ts';
+import { REPOSITORY } from '../support/program.ts';
+import { CHROMIUM } from '../support/programs.ts';
 import { CASES, PLAN, type Case } from './cases.ts';
 
 const IMAGES = join(REPOSITORY, 'docs/images');

@@ -1,10 +1,10 @@
 // `npm run soak-events`: 2,000 people register while the broker is away for half a minute.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../stack/deployment.ts';
-import { eventually } from '../stack/eventually.ts';
-import { Queue } from '../stack/queue.ts';
-import { Broker } from '../stack/rabbitmq.ts';
+import { type Api, Deployment } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
+import { Queue } from '../support/queue.ts';
+import { Broker } from '../support/rabbitmq.ts';
 
 const PEOPLE = 2000;
 /** Cognito refuses every twentieth for good. */

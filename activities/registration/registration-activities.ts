@@ -1,0 +1,283 @@
+import { Context } from '@temporalio/activity';
+import type { Database } from '../../src/db/client.ts';
+import { FAILURES, parkedAs, publicFailure, type FailureName } from '../../src/domain/failure.ts';
+import type { Registration } from '../../src/domain/registration.ts';
+import { attemptsWith, type StepRecord } from '../../src/domain/step.ts';
+import type { Telemetry } from '../../src/domain/telemetry.ts';
+import {
+  beginCompensation,
+  closeRegistration,
+  requireCleanup,
+} from '../../src/ledger/registrations/compensation.ts';
+import { DatabaseError } from '../../src/ledger/database-error.ts';
+import { park, acknowledgeInstruction } from '../../src/ledger/registrations/park.ts';
+import {
+  beginSteps,
+  complete,
+  stepDone,
+  recordSteps,
+  readRow,
+  recordRunningFailure,
+} from '../../src/ledger/registrations/transitions.ts';
+import type { Sealing } from '../../src/secrets/sealing.ts';
+import { REQUEST_TIMEOUT_MS, type IdentityProvider } from '../../src/cognito/adapter.ts';
+import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from '../contract.ts';
+import { createUser, TooEarly } from './create-user.ts';
+import { deleteUser } from './delete-user.ts';
+import { QuotaSpent, type QuotaOptions, type Quotas } from '../quota.ts';
+import { registerAtOnce } from './register-at-once.ts';
+import { assignRole, confirmRoles, removeRole } from './roles.ts';
+import { attemptsWithin, progressOf } from './registration-progress.ts';
+import { setPassword } from './set-password.ts';
+import type { PasswordContext, StepContext, StepLog } from '../step-context.ts';
+import { databaseFailure, StepFailure, toApplicationFailure } from '../step-failure.ts';
+
+/** `registerAtOnce` as a whole: below 80 % of the workflow task's 5 s, past which it would cost
+ * further tasks. Each request gets what is left less 200 ms for the row. */
+const AT_ONCE_MS = 3000;
+const ROW_RESERVE_MS = 200;
+/** The first interval of workflows/activity-options.ts' SLOW. */
+const SLOW_MS = 60_000;
+
+export interface RegistrationActivityDeps {
+  readonly db: Database;
+  readonly provider: IdentityProvider;
+  readonly sealing: Pick<Sealing, 'open'>;
+  readonly quotas: Quotas;
+  readonly log: StepLog;
+  readonly telemetry: Telemetry;
+  /** Tells waiters in this process that a row has changed. */
+  readonly changed: (registrationId: string) => void;
+  readonly retryBudgetSeconds: number;
+  readonly compensationBudgetSeconds: number;
+  readonly propagationGraceSeconds: number;
+  readonly resumeIntervalSeconds: number;
+}
+
+/** The activities of `registerUser`. Each says by its step why it is safe to repeat. */
+export function createRegistrationActivities(
+  deps: RegistrationActivityDeps,
+): RegistrationActivities {
+  const { db, telemetry } = deps;
+  const retry = {
+    attempts: attemptsWithin(deps.retryBudgetSeconds),
+    compensationAttempts: attemptsWithin(deps.compensationBudgetSeconds),
+  };
+  const view = (row: Registration) => {
+    const { id: registrationId, unrecordedEvents } = row;
+    if (unrecordedEvents.length > 0) {
+      deps.log.error({ registrationId, unrecordedEvents }, 'the audit trail refuses events');
+    }
+    return progressOf(row, retry);
+  };
+  const context = (
+    withinMs: number,
+    quota: Pick<QuotaOptions, 'registrationId' | 'queuesAs' | 'place'>,
+    ...ends: readonly AbortSignal[]
+  ): PasswordContext => {
+    const signal = AbortSignal.any([AbortSignal.timeout(withinMs), ...ends]);
+    return {
+      db,
+      provider: deps.provider,
+      sealing: deps.sealing,
+      acquireQuota: deps.quotas.acquirer({ ...quota, withinMs, signal }),
+      graceMs: deps.propagationGraceSeconds * 1000,
+      budgetMs: deps.retryBudgetSeconds * 1000,
+      signal,
+      attempt: Context.current().info.attempt,
+      slow: isSlow(),
+      log: deps.log,
+      telemetry,
+    };
+  };
+
+  /** Runs a step; tells waiters; lets nothing but a named failure leave. */
+  async function step<T>(name: string, id: string, work: () => Promise<T>): Promise<T> {
+    const { attempt } = Context.current().info;
+    try {
+      return await work();
+    } catch (error) {
+      const failure = named(deps.log, name, id, error);
+      const compensates = name === 'deleteUser';
+      if (compensates) telemetry.compensationFailed(FAILURES[failure.failure].code);
+      if (name === 'createUser' && isSlow()) await recordSlowFailure(id, failure.failure);
+      throw toApplicationFailure(failure, attempt, compensates);
+    } finally {
+      deps.changed(id);
+    }
+  }
+
+  /** A create that goes on slowly stays `running`: the row says what it waits for, and may be retried. */
+  async function recordSlowFailure(id: string, failure: FailureName): Promise<void> {
+    if (FAILURES[failure].kind !== 'transient') return;
+    await recordRunningFailure(db, id, publicFailure(parkedAs(failure))).catch(() => undefined);
+  }
+
+  async function addAttempts(id: string, name: string, earlier: number): Promise<void> {
+    const known = (await readRow(db, id)).steps[name];
+    const lastError = known?.lastError ?? null;
+    const attempts = attemptsWith(known, earlier);
+    await recordSteps(db, id, { [name]: { status: 'retrying', attempts, lastError } });
+  }
+
+  /** A step that writes to Cognito. A slow one has attempts without end, each a minute after the last:
+   * it does not queue, and so adds no events. */
+  async function withQuota<T>(
+    name: string,
+    { registrationId: id, place, earlier }: StepRef,
+    work: (ctx: StepContext) => Promise<T>,
+  ): Promise<StepWait | T> {
+    const { attempt, activityId } = Context.current().info;
+    const quota = {
+      registrationId: id,
+      queuesAs: isSlow() ? null : activityId,
+      place: attempt === 1 ? place : undefined,
+    };
+    return await step(name, id, async () => {
+      if (earlier && attempt === 1) await addAttempts(id, activityId, earlier);
+      try {
+        return await work(context(REQUEST_TIMEOUT_MS, quota));
+      } catch (error) {
+        if (error instanceof TooEarly) return { waitMs: error.waitMs, attempts: attempt - 1 };
+        if (!(error instanceof QuotaSpent)) throw error;
+        if (!error.place) throw new StepFailure('throttled');
+        return { ...error.place, attempts: attempt - 1 };
+      }
+    });
+  }
+
+  return {
+    registerAtOnce: ({ registrationId: id }) =>
+      step('registerAtOnce', id, async () => {
+        const { cancellationSignal } = Context.current();
+        const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
+        const quota = { registrationId: id, queuesAs: null };
+        const ctx = context(withinMs, quota, cancellationSignal);
+        const { row, stopped } = await registerAtOnce(ctx, id, runIdOf());
+        return { run: view(row), stopped };
+      }),
+    // Repeatable: begin moves only an accepted or running row, to running.
+    beginRegistration: ({ registrationId: id }) =>
+      step('beginRegistration', id, async () => view(await beginSteps(db, id, runIdOf()))),
+    createUser: (ref) =>
+      withQuota('createUser', ref, async (ctx) => {
+        await createUser(ctx, await readRow(db, ref.registrationId));
+        return null;
+      }),
+    // Not in turn: its calls have a quota of their own, for which there is no setting.
+    setPassword: ({ registrationId: id }) =>
+      step('setPassword', id, async () => {
+        const quota = { registrationId: id, queuesAs: null };
+        await setPassword(context(REQUEST_TIMEOUT_MS, quota), id);
+      }),
+    assignRole: ({ role, ...ref }) =>
+      withQuota('assignRole', ref, async (ctx) => {
+        await assignRole(ctx, ref.registrationId, role);
+        return null;
+      }),
+    removeRole: ({ role, ...ref }) =>
+      withQuota('removeRole', ref, async (ctx) => {
+        await removeRole(ctx, ref.registrationId, role);
+        return null;
+      }),
+    // Its reads have a quota of their own, far above what this deployment needs.
+    confirmRoles: ({ registrationId: id }) =>
+      step('confirmRoles', id, () =>
+        confirmRoles(context(REQUEST_TIMEOUT_MS, { registrationId: id, queuesAs: null }), id),
+      ),
+    // Repeatable: only an open row moves, and a completed one is done.
+    complete: ({ registrationId: id, roles }) =>
+      step('complete', id, async () => {
+        const { attempt } = Context.current().info;
+        const steps = { complete: stepDone(attempt) };
+        return view((await complete(db, id, roles, steps, telemetry.statusChanged)).registration);
+      }),
+    // Repeatable: the trail's key is this activity's place in the run, and a second one is nothing.
+    park: ({ registrationId: id, failed, parks }) =>
+      step('park', id, async () => {
+        const { workflowExecution, activityId } = Context.current().info;
+        const cause =
+          failed.find(({ failure }) => FAILURES[failure].kind === 'parked') ?? failed[0];
+        const row = await park(db, id, {
+          failure: publicFailure(parkedAs(cause?.failure ?? 'unknown_error')),
+          steps: records(failed, await readRow(db, id)),
+          parks,
+          key: `${workflowExecution?.runId ?? ''}/${activityId}`,
+          resumeIntervalSeconds: deps.resumeIntervalSeconds,
+        });
+        deps.log.info({ registrationId: id, code: row.failure?.code }, 'registration parked');
+        return view(row);
+      }),
+    // Repeatable: an instruction is acknowledged once.
+    acknowledgeInstruction: ({ registrationId: id }) =>
+      step('acknowledgeInstruction', id, async () => view(await acknowledgeInstruction(db, id))),
+    // Repeatable: only a row that goes forward moves.
+    beginCompensation: ({ registrationId: id, failure, failed }) =>
+      step('beginCompensation', id, async () => {
+        const cause = {
+          closesAs: failure === 'registration_cancelled' ? 'cancelled' : 'failed',
+          failure: publicFailure(failure),
+        } as const;
+        const cancelled = publicFailure('registration_cancelled');
+        const steps = records(failed, await readRow(db, id));
+        return view(
+          await beginCompensation(db, id, cause, cancelled, steps, telemetry.statusChanged),
+        );
+      }),
+    deleteUser: (ref) => withQuota('deleteUser', ref, (ctx) => deleteUser(ctx, ref.registrationId)),
+    // Repeatable: says the same again.
+    requireCleanup: ({ registrationId: id, failed }) =>
+      step('requireCleanup', id, async () => {
+        const { code, detail } = publicFailure(failed.failure);
+        const failures = [{ step: failed.step, code, detail }];
+        const row = await requireCleanup(db, id, failures, records([failed]));
+        deps.log.error(
+          { registrationId: id, code: row.failure?.code, compensation: failed },
+          'compensation keeps failing: a person is needed',
+        );
+        return view(row);
+      }),
+    // Repeatable: only a compensating row closes, and only with proof that no user is left.
+    close: ({ registrationId: id }) =>
+      step('close', id, async () => view(await closeRegistration(db, id, telemetry.statusChanged))),
+  };
+}
+
+function isSlow(): boolean {
+  return Number(Context.current().info.retryPolicy?.initialInterval ?? 0) >= SLOW_MS;
+}
+
+function runIdOf(): string | null {
+  return Context.current().info.workflowExecution?.runId ?? null;
+}
+
+/** @param row what it knows of earlier attempts counts too */
+function records(
+  failed: readonly StepFailureReport[],
+  row?: Registration,
+): Record<string, StepRecord> {
+  return Object.fromEntries(
+    failed.map(({ step, failure, attempts }) => [
+      step,
+      {
+        status: 'failed',
+        attempts: attemptsWith(row?.steps[step], attempts),
+        lastError: FAILURES[failure].code,
+      } as const,
+    ]),
+  );
+}
+
+function named(log: StepLog, step: string, id: string, error: unknown): StepFailure {
+  if (error instanceof StepFailure) return error;
+  if (error instanceof DatabaseError) {
+    const failure: FailureName = databaseFailure(error, step);
+    log.warn({ registrationId: id, step, sqlstate: error.sqlstate, failure }, 'database error');
+    return new StepFailure(failure);
+  }
+  log.error(
+    { registrationId: id, step, error: error instanceof Error ? error.name : 'Unknown' },
+    'unknown error in a step',
+  );
+  return new StepFailure('unknown_error');
+}

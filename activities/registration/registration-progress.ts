@@ -1,0 +1,48 @@
+import { owesPassword, type Registration } from '../../src/domain/registration.ts';
+import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
+
+const FIRST_MS = 200;
+const MAX_MS = 10_000;
+
+/** How many attempts fit into a budget of waiting: 200 ms, doubling, at most 10 s apart. A number
+ * of attempts, never a schedule-to-close: on a capped queue that gives up without having tried. */
+export function attemptsWithin(budgetSeconds: number): number {
+  let attempts = 1;
+  for (let waited = 0, wait = FIRST_MS; waited + wait <= budgetSeconds * 1000; attempts += 1) {
+    waited += wait;
+    wait = Math.min(MAX_MS, wait * 2);
+  }
+  return attempts;
+}
+
+export function progressOf(row: Registration, retry: RetryNumbers): RegistrationProgress {
+  return {
+    status: row.status,
+    userCreated: row.createOutcome === 'created',
+    passwordToSet: owesPassword(row),
+    roles: row.roles,
+    rolesToAssign: row.roles.filter((role) => !row.rolesAssigned.includes(role)),
+    rolesToRemove: row.rolesTouched.filter(
+      (role) => !row.roles.includes(role) && !row.rolesRemoved.includes(role),
+    ),
+    rolesToConfirm: owesConfirmation(row),
+    instruction: instructionOf(row),
+    failure: row.failure,
+    parks: row.resumeAttempts,
+    retry,
+  };
+}
+
+/** Whether roles were replaced since the user's groups were last confirmed. */
+export function owesConfirmation({
+  rolesReplacedAt,
+  rolesConfirmedAt,
+}: Pick<Registration, 'rolesReplacedAt' | 'rolesConfirmedAt'>): boolean {
+  return rolesReplacedAt !== null && (rolesConfirmedAt ?? new Date(0)) < rolesReplacedAt;
+}
+
+function instructionOf({ instruction }: Registration): RegistrationProgress['instruction'] {
+  if (!instruction) return 'none';
+  if (instruction.kind === 'cancel') return 'cancel';
+  return instruction.acknowledgedAt ? 'acknowledged' : 'pending';
+}

@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, ServiceError } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
+import type { Config } from '../../src/config/config.ts';
+import { ensureSchedules, missingSchedules } from '../../src/temporal/schedules.ts';
+import {
+  ensureStatusAttribute,
+  hasStatusAttribute,
+  STATUS_ATTRIBUTE_COMMANDS,
+} from '../../src/temporal/search-attribute.ts';
+import type { Change } from '../../src/cognito/change.ts';
+
+const SERVER_STARTS_MS = 60_000;
+const RETRY_MS = 500;
+
+/** What Temporal lacks: the search attribute, before anything that uses it, and the schedules. */
+export async function temporalChanges(
+  connection: NativeConnection,
+  config: Config,
+): Promise<Change[]> {
+  const { namespace, taskQueue } = config.temporal;
+  const client = new Client({ connection, namespace });
+  const settings = { taskQueue, ...config.schedules };
+  const changes: Change[] = [];
+  if (!(await hasStatusAttribute(connection, namespace))) {
+    changes.push({
+      missing: `Temporal: search attribute RegistrationStatus (Keyword) in namespace ${namespace}`,
+      apply: () => addAttribute(connection, namespace),
+    });
+  }
+  const missing = await patiently(() => missingSchedules(client, settings));
+  if (missing.length > 0) {
+    changes.push({
+      missing: `Temporal: schedules ${missing.join(', ')}`,
+      apply: () => patiently(() => ensureSchedules(client, settings)),
+    });
+  }
+  return changes;
+}
+
+async function addAttribute(connection: NativeConnection, namespace: string): Promise<void> {
+  try {
+    await ensureStatusAttribute(connection, namespace);
+  } catch {
+    const commands = STATUS_ATTRIBUTE_COMMANDS.map((line) => `  ${line}`).join('\n');
+    throw new Error(
+      `This Temporal service does not let the API create search attributes. Run one of these, then setup again:\n${commands}`,
+    );
+  }
+}
+
+// A schedule is a workflow of the server's own: right after a restart it does not answer yet. Both
+// calls are repeatable.
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + SERVER_STARTS_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ServiceError) || Date.now() > deadline) throw error;
+      await delay(RETRY_MS);
+    }
+  }
+}

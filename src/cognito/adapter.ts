@@ -1,0 +1,285 @@
+import {
+  AdminAddUserToGroupCommand,
+  AdminCreateUserCommand,
+  AdminDeleteUserCommand,
+  AdminGetUserCommand,
+  paginateAdminListGroupsForUser,
+  AdminRemoveUserFromGroupCommand,
+  AdminSetUserPasswordCommand,
+  CognitoIdentityProviderClient,
+  ListUsersCommand,
+  paginateListGroups,
+  type AttributeType,
+} from '@aws-sdk/client-cognito-identity-provider';
+import type { Role } from '../domain/role.ts';
+import type { CallOutcome, Telemetry } from '../domain/telemetry.ts';
+import { outcomeOf } from './classify.ts';
+import type { Secret } from '../secrets/secret.ts';
+import { toProviderError } from './provider-error.ts';
+
+/** The user pool attribute that says whose a user is: mutable, and no app client may write it. */
+export const MARK_ATTRIBUTE = 'custom:registration_id';
+
+/** A call that gets no answer is given up after this; an activity's attempt has 5 s. */
+export const REQUEST_TIMEOUT_MS = 4000;
+
+/** Cognito answers RESEND when the mail is handed over, which may take longer than any other call. */
+export const INVITATION_TIMEOUT_MS = 15_000;
+
+/** Of users and of groups; Cognito gives no more at once. */
+const LARGEST_PAGE = 60;
+
+export interface ProviderUser {
+  /** Cognito's own: what every later call names the user by. */
+  readonly username: string;
+  readonly sub: string;
+  readonly mark: string | null;
+  /** `FORCE_CHANGE_PASSWORD`, `CONFIRMED`, … as Cognito names them. */
+  readonly status: string;
+}
+
+/** A user as a page of the pool shows it. */
+export interface ListedUser {
+  readonly username: string;
+  readonly sub: string;
+  readonly mark: string | null;
+  readonly createdAt: Date;
+}
+
+export interface NewUser {
+  readonly email: string;
+  readonly emailVerified: boolean;
+  readonly username: string | null;
+  readonly firstName: string | null;
+  readonly lastName: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** The registration's id. */
+  readonly mark: string;
+}
+
+/** The identity provider, as the steps see it. Every method throws ProviderError. */
+export interface IdentityProvider {
+  createUser(user: NewUser, signal: AbortSignal): Promise<{ username: string; sub: string }>;
+  /** By Cognito username or e-mail; null when there is none (yet). */
+  readUser(username: string, signal: AbortSignal): Promise<ProviderUser | null>;
+  deleteUser(username: string, signal: AbortSignal): Promise<void>;
+  /** For good: the user is not asked to change it. */
+  setPassword(username: string, password: Secret, signal: AbortSignal): Promise<void>;
+  addRole(username: string, role: string, signal: AbortSignal): Promise<void>;
+  removeRole(username: string, role: string, signal: AbortSignal): Promise<void>;
+  /** The user's groups, as they are. */
+  rolesOf(username: string, signal: AbortSignal): Promise<string[]>;
+  sendInvitation(username: string, signal: AbortSignal): Promise<void>;
+  listRoles(signal: AbortSignal): Promise<Role[]>;
+  /** At most 60 users, in no order; eventually consistent. @param page null for the first */
+  listUsers(
+    page: string | null,
+    signal: AbortSignal,
+  ): Promise<{ users: ListedUser[]; next: string | null }>;
+}
+
+export interface CognitoSettings {
+  readonly region: string;
+  readonly userPoolId: string;
+  /** Only for emulators. */
+  readonly endpoint: string | null;
+}
+
+/** The SDK's client with its own retries off: Temporal owns retries, and a hidden one can turn a
+ * success into UsernameExistsException. */
+export function cognitoClient(
+  settings: CognitoSettings,
+  called: Telemetry['called'] = () => undefined,
+): CognitoIdentityProviderClient {
+  const client = new CognitoIdentityProviderClient({
+    region: settings.region,
+    ...(settings.endpoint ? { endpoint: settings.endpoint } : {}),
+    maxAttempts: 1,
+    requestHandler: { connectionTimeout: 2000, requestTimeout: REQUEST_TIMEOUT_MS },
+  });
+  // Around everything the SDK does for a command: whatever calls Cognito is counted here.
+  client.middlewareStack.add(
+    (next, { commandName = 'unknown' }) =>
+      async (args) => {
+        const begun = performance.now();
+        const tell = (outcome: CallOutcome): void => {
+          const operation = commandName.replace(/Command$/, '');
+          called({ operation, outcome, seconds: (performance.now() - begun) / 1000 });
+        };
+        try {
+          const answer = await next(args);
+          tell('ok');
+          return answer;
+        } catch (error) {
+          tell(outcomeOf(toProviderError(error)));
+          throw error;
+        }
+      },
+    { step: 'initialize', name: 'countCalls' },
+  );
+  return client;
+}
+
+/** The thin adapter: one command each, `group` in, `role` out. */
+export function createCognito(
+  client: CognitoIdentityProviderClient,
+  userPoolId: string,
+): IdentityProvider {
+  const pool = { UserPoolId: userPoolId };
+  return {
+    createUser: (user, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const { User } = await client.send(
+          new AdminCreateUserCommand({
+            ...pool,
+            Username: user.email,
+            UserAttributes: attributesOf(user),
+            MessageAction: 'SUPPRESS',
+            DesiredDeliveryMediums: ['EMAIL'],
+          }),
+          { abortSignal },
+        );
+        return { username: User?.Username ?? user.email, sub: valueOf(User?.Attributes, 'sub') };
+      }),
+    readUser: async (username, signal) => {
+      try {
+        return await atProvider(signal, async (abortSignal) => {
+          const user = await client.send(new AdminGetUserCommand({ ...pool, Username: username }), {
+            abortSignal,
+          });
+          return {
+            username: user.Username ?? username,
+            sub: valueOf(user.UserAttributes, 'sub'),
+            mark: valueOf(user.UserAttributes, MARK_ATTRIBUTE) || null,
+            status: user.UserStatus ?? 'UNKNOWN',
+          };
+        });
+      } catch (error) {
+        if (error instanceof Error && error.name === 'UserNotFoundException') return null;
+        throw error;
+      }
+    },
+    deleteUser: (username, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        await client.send(new AdminDeleteUserCommand({ ...pool, Username: username }), {
+          abortSignal,
+        });
+      }),
+    setPassword: (username, password, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const Password = password.reveal();
+        await client.send(
+          new AdminSetUserPasswordCommand({
+            ...pool,
+            Username: username,
+            Password,
+            Permanent: true,
+          }),
+          { abortSignal },
+        );
+      }),
+    addRole: (username, role, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const group = { ...pool, Username: username, GroupName: role };
+        await client.send(new AdminAddUserToGroupCommand(group), { abortSignal });
+      }),
+    removeRole: (username, role, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const group = { ...pool, Username: username, GroupName: role };
+        await client.send(new AdminRemoveUserFromGroupCommand(group), { abortSignal });
+      }),
+    rolesOf: (username, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const names: string[] = [];
+        for await (const { Groups = [] } of paginateAdminListGroupsForUser(
+          { client },
+          { ...pool, Username: username, Limit: LARGEST_PAGE },
+          { abortSignal },
+        )) {
+          for (const { GroupName } of Groups) if (GroupName) names.push(GroupName);
+        }
+        return names;
+      }),
+    sendInvitation: (username, signal) =>
+      atProvider(
+        signal,
+        async (abortSignal) => {
+          await client.send(
+            new AdminCreateUserCommand({
+              ...pool,
+              Username: username,
+              MessageAction: 'RESEND',
+              DesiredDeliveryMediums: ['EMAIL'],
+            }),
+            { abortSignal, requestTimeout: INVITATION_TIMEOUT_MS },
+          );
+        },
+        INVITATION_TIMEOUT_MS,
+      ),
+    listRoles: (signal) =>
+      atProvider(signal, async (abortSignal) => {
+        const roles: Role[] = [];
+        for await (const page of paginateListGroups(
+          { client },
+          { ...pool, Limit: LARGEST_PAGE },
+          { abortSignal },
+        )) {
+          for (const group of page.Groups ?? []) {
+            if (!group.GroupName) continue;
+            roles.push({ name: group.GroupName, description: group.Description ?? null });
+          }
+        }
+        return roles.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      }),
+    listUsers: (page, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        // No AttributesToGet: Cognito refuses a custom attribute that some user does not have.
+        const { Users, PaginationToken } = await client.send(
+          new ListUsersCommand({
+            ...pool,
+            Limit: LARGEST_PAGE,
+            ...(page === null ? {} : { PaginationToken: page }),
+          }),
+          { abortSignal },
+        );
+        const users = (Users ?? []).map((user) => ({
+          username: user.Username ?? '',
+          sub: valueOf(user.Attributes, 'sub'),
+          mark: valueOf(user.Attributes, MARK_ATTRIBUTE) || null,
+          createdAt: user.UserCreateDate ?? new Date(0),
+        }));
+        return { users, next: PaginationToken ?? null };
+      }),
+  };
+}
+
+async function atProvider<T>(
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+  timeoutMs = REQUEST_TIMEOUT_MS,
+): Promise<T> {
+  try {
+    return await call(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+  } catch (error) {
+    throw toProviderError(error);
+  }
+}
+
+function attributesOf(user: NewUser): AttributeType[] {
+  const attributes: Record<string, string | null> = {
+    ...user.attributes,
+    email: user.email,
+    email_verified: String(user.emailVerified),
+    preferred_username: user.username,
+    given_name: user.firstName,
+    family_name: user.lastName,
+    [MARK_ATTRIBUTE]: user.mark,
+  };
+  return Object.entries(attributes).flatMap(([Name, Value]) =>
+    Value === null ? [] : [{ Name, Value }],
+  );
+}
+
+function valueOf(attributes: AttributeType[] | undefined, name: string): string {
+  return attributes?.find((attribute) => attribute.Name === name)?.Value ?? '';
+}

@@ -1,0 +1,388 @@
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { awsDomainOf, isAwsHost } from './aws-hosts.ts';
+import { EnvironmentReader, quoted, type RawEnvironment } from './environment-reader.ts';
+import { DEFAULTS } from './environment-table.ts';
+import type { Grant } from '../domain/grants.ts';
+import type { SealingKey } from '../secrets/sealing.ts';
+
+const DOORS = ['users', 'step', 'signup', 'session', 'seeding'] as const;
+/** A public route family that can be opened. */
+export type OpenDoor = (typeof DOORS)[number];
+
+/** How Temporal's client and worker connect. */
+export type TemporalConnection = ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
+
+/** Everything the environment says, checked. Holds secrets: never log it. */
+export interface Config {
+  readonly environment: 'local' | 'staging' | 'production';
+  /** Folder of the embedded state. */
+  readonly home: string;
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  readonly http: {
+    readonly port: number;
+    readonly host: string;
+    readonly doors: ReadonlySet<OpenDoor>;
+    readonly corsOrigins: readonly string[];
+    readonly trustedProxies: number;
+    readonly registerLimitPerMinute: number;
+    /** Where the API serves `/metrics`; null: on its own port when local, otherwise nowhere. */
+    readonly metricsPort: number | null;
+    readonly signupMode: 'sync' | 'async';
+  };
+  readonly temporal: {
+    /** `host:port` */
+    readonly address: string;
+    readonly namespace: string;
+    readonly connection: TemporalConnection;
+    readonly taskQueue: string;
+    /** Without a slash at its end. */
+    readonly uiUrl: string | null;
+  };
+  readonly database: { readonly url: string };
+  readonly cognito: {
+    readonly region: string;
+    readonly userPoolId: string;
+    /** Never null in a process that serves the API, unless others' clients are allowed. */
+    readonly clientId: string | null;
+    readonly clientSecret: string | null;
+    /** Without a slash at its end. */
+    readonly endpoint: string | null;
+    /** Per second; 0 is unpaced. */
+    readonly createRps: number;
+    readonly updateRps: number;
+    readonly attributes: readonly string[];
+  };
+  readonly tokens: {
+    readonly issuer: string;
+    readonly jwksUrl: string;
+    readonly clientIds: readonly string[];
+  };
+  readonly grants: readonly Grant[];
+  readonly worker: {
+    readonly inProcess: boolean;
+    /** Of the worker process; null: it does not listen. */
+    readonly port: number | null;
+  };
+  readonly sealingKeys: readonly SealingKey[];
+  readonly retry: {
+    readonly retryBudgetSeconds: number;
+    readonly compensationBudgetSeconds: number;
+    readonly propagationGraceSeconds: number;
+  };
+  readonly schedules: {
+    readonly resumeIntervalSeconds: number;
+    readonly sweepIntervalSeconds: number;
+  };
+  readonly events: {
+    readonly amqp: {
+      readonly url: string;
+      readonly exchange: string;
+      readonly routingKey: string;
+    } | null;
+    readonly webhook: { readonly url: string; readonly secret: string } | null;
+  };
+}
+
+/** The environment does not fit. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  /** One line per bad variable: `NAME: what is wrong`. No line quotes a secret. */
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.lines = lines;
+  }
+}
+
+/** Which process asks: `setup` makes the client that the API needs. */
+export type ProcessKind = 'api' | 'worker' | 'setup';
+
+/** Parses the whole environment. Throws `ConfigError` with one line per bad variable. */
+export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): Config {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const environment = read.choice('ENVIRONMENT', ['production', 'staging', 'local']);
+  const doors = parseDoors(read, environment === 'local');
+  const cognito = parseCognito(read);
+  if (environment === 'local') refuseAws(read, cognito);
+  const config: Config = {
+    environment,
+    home: read.required('REGISTRAR_HOME'),
+    logLevel: read.choice('LOG_LEVEL', [
+      ...(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'] as const),
+    ]),
+    http: {
+      port: read.integer('PORT', 0, 65_535),
+      host: read.required('HOST'),
+      doors,
+      corsOrigins: parseOrigins(read),
+      trustedProxies: read.integer('TRUSTED_PROXIES', 0, 32),
+      registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
+      metricsPort: parseMetricsPort(read),
+      signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
+    },
+    temporal: parseTemporal(read, env),
+    database: { url: databaseUrl(read) },
+    cognito,
+    tokens: parseTokens(read, cognito, process, doors),
+    grants: parseGrants(read),
+    worker: {
+      inProcess: read.choice('IN_PROCESS_WORKER', ['true', 'false']) === 'true',
+      port: optionalPort(read, 'WORKER_PORT'),
+    },
+    sealingKeys: parseSealingKeys(read, doors),
+    retry: {
+      retryBudgetSeconds: read.integer('RETRY_BUDGET_SECONDS', 1, 86_400),
+      compensationBudgetSeconds: read.integer('COMPENSATION_BUDGET_SECONDS', 1, 86_400),
+      propagationGraceSeconds: read.integer('PROPAGATION_GRACE_SECONDS', 0, 3_600),
+    },
+    schedules: {
+      resumeIntervalSeconds: read.integer('RESUME_INTERVAL_SECONDS', 1, 86_400),
+      sweepIntervalSeconds: read.integer('SWEEP_INTERVAL_SECONDS', 1, 86_400),
+    },
+    events: parseEvents(read, environment === 'local'),
+  };
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return config;
+}
+
+/** The database, for commands that need nothing else. Throws `ConfigError`. */
+export function parseDatabaseUrl(env: RawEnvironment): string {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const url = databaseUrl(read);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return url;
+}
+
+/** The database as the role that owns the schema, for `migrate`. Throws `ConfigError`. */
+export function parseMigrationUrl(env: RawEnvironment): string {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const own = read.optional('DATABASE_MIGRATION_URL') !== null;
+  const url = databaseUrl(read, own ? 'DATABASE_MIGRATION_URL' : 'DATABASE_URL');
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return url;
+}
+
+/** All that `npm run verify-replay` needs. Throws `ConfigError`. */
+export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const temporal = parseTemporal(read, env);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return temporal;
+}
+
+function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {
+  read.required(name);
+  const url = read.url(name, ['postgres:', 'postgresql:']) ?? '';
+  const { host = '', username = '', password = '' } = URL.parse(url) ?? {};
+  try {
+    // The driver does, and would end the process without a word of where.
+    decodeURIComponent(host + username + password);
+  } catch {
+    read.refuse(name, 'a % in its user or password is to be written %25');
+  }
+  return url;
+}
+
+function optionalPort(read: EnvironmentReader, name: string): number | null {
+  return read.optional(name) === null ? null : read.integer(name, 0, 65_535);
+}
+
+function parseMetricsPort(read: EnvironmentReader): number | null {
+  const port = optionalPort(read, 'METRICS_PORT');
+  // 0 is any free port.
+  if (port !== null && port !== 0 && port === read.integer('PORT', 0, 65_535)) {
+    read.refuse('METRICS_PORT', 'the same as PORT: another one is wanted');
+  }
+  return port;
+}
+
+function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<OpenDoor> {
+  const open = new Set<OpenDoor>();
+  for (const name of read.list('DOORS')) {
+    const door = DOORS.find((known) => known === name);
+    if (door === undefined) {
+      read.refuse('DOORS', `${quoted(name)} is none of ${DOORS.join(', ')}`);
+      // Seeding asks for no token: outside `local` it stays closed, whoever names it.
+    } else if (door !== 'seeding' || isLocal) open.add(door);
+  }
+  return open;
+}
+
+function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['temporal'] {
+  const set = Object.entries(env).filter((entry): entry is [string, string] => !!entry[1]);
+  let connection: TemporalConnection = {};
+  let namespace: string | undefined;
+  try {
+    const loaded = loadClientConnectConfig({ overrideEnvVars: Object.fromEntries(set) });
+    connection = loaded.connectionOptions;
+    namespace = loaded.namespace;
+    if (!connection.address) read.refuse('TEMPORAL_ADDRESS', 'missing');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const name = env['TEMPORAL_PROFILE'] ? 'TEMPORAL_PROFILE' : 'TEMPORAL_TLS…';
+    const line = reason.split(/[\n\r]/, 1)[0]?.slice(0, 200);
+    read.refuse(name, `Temporal's configuration cannot be loaded: ${line}`);
+  }
+  const address = connection.address ?? '';
+  const port = Number(/^(?:[^\s:/]+|\[[0-9a-f:.]+\]):(\d{1,5})$/i.exec(address)?.[1] ?? '7233');
+  if (address !== '' && (/[\s/]/.test(address) || port < 1 || port > 65_535)) {
+    read.refuse('TEMPORAL_ADDRESS', `host:port is wanted, not ${quoted(address)}`);
+  }
+  return {
+    address,
+    connection,
+    namespace: namespace ?? DEFAULTS['TEMPORAL_NAMESPACE'] ?? 'default',
+    taskQueue: read.required('TEMPORAL_TASK_QUEUE'),
+    uiUrl: read.url('TEMPORAL_UI_URL', ['http:', 'https:']),
+  };
+}
+
+// What Registrar itself sets, or what says whom somebody is.
+const RESERVED = ['custom:registration_id', 'email', 'email_verified', 'sub', 'preferred_username'];
+const OWN_FIELDS = ['given_name', 'family_name', 'phone_number_verified', 'identities'];
+
+/** AWS's own pattern, and its length. */
+const POOL_ID = /^(?=.{1,55}$)[\w-]+_[0-9a-zA-Z]+$/;
+
+function parseCognito(read: EnvironmentReader): Config['cognito'] {
+  const attributes = read.list('COGNITO_ATTRIBUTES');
+  for (const name of attributes) {
+    if ([...RESERVED, ...OWN_FIELDS].includes(name)) {
+      read.refuse('COGNITO_ATTRIBUTES', `${name} is not the caller's to set`);
+    } else if (!/^(custom:)?[\w-]{1,32}$/.test(name)) {
+      read.refuse('COGNITO_ATTRIBUTES', `${quoted(name)} is no name of an attribute`);
+    }
+  }
+  const userPoolId = read.required('COGNITO_USER_POOL_ID');
+  if (userPoolId !== '' && !POOL_ID.test(userPoolId)) {
+    read.refuse('COGNITO_USER_POOL_ID', 'not the id of a user pool');
+  }
+  return {
+    region: read.required('AWS_REGION'),
+    userPoolId,
+    clientId: read.optional('COGNITO_CLIENT_ID'),
+    clientSecret: read.optional('COGNITO_CLIENT_SECRET'),
+    endpoint: read.url('COGNITO_ENDPOINT', ['http:', 'https:']),
+    createRps: read.integer('COGNITO_CREATE_RPS', 0, 10_000),
+    updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
+    attributes: [...new Set(attributes)],
+  };
+}
+
+/** Doors without a token must never meet a pool of AWS, whatever leads there. */
+function refuseAws(read: EnvironmentReader, { userPoolId, endpoint }: Config['cognito']): void {
+  const why = 'ENVIRONMENT=local opens doors without a token and must never meet a pool of AWS';
+  const host = URL.parse(endpoint ?? '')?.hostname ?? '';
+  if (isAwsHost(host)) read.refuse('COGNITO_ENDPOINT', `a host of AWS: ${why}`);
+  else if (userPoolId !== '' && endpoint === null) {
+    read.refuse('COGNITO_ENDPOINT', `missing: ${why}`);
+  }
+}
+
+function parseTokens(
+  read: EnvironmentReader,
+  { endpoint, region, userPoolId, clientId }: Config['cognito'],
+  process: ProcessKind,
+  doors: ReadonlySet<OpenDoor>,
+): Config['tokens'] {
+  const allowed = read.list('COGNITO_ALLOWED_CLIENT_IDS');
+  const needsClient = allowed.length === 0 || doors.has('signup') || doors.has('session');
+  if (process === 'api' && clientId === null && needsClient) {
+    read.refuse('COGNITO_CLIENT_ID', 'missing');
+  }
+  const aws = `https://cognito-idp.${region}.${awsDomainOf(region)}`;
+  const pool = `${endpoint ?? aws}/${userPoolId}`;
+  return {
+    // Compared letter by letter with what tokens name: a slash at its end belongs to it.
+    issuer:
+      (read.url('COGNITO_ISSUER', ['http:', 'https:']) && read.optional('COGNITO_ISSUER')) || pool,
+    jwksUrl: read.url('COGNITO_JWKS_URL', ['http:', 'https:']) ?? `${pool}/.well-known/jwks.json`,
+    clientIds: allowed.length > 0 ? allowed : clientId === null ? [] : [clientId],
+  };
+}
+
+function parseGrants(read: EnvironmentReader): Grant[] {
+  const grants: Grant[] = [];
+  for (const entry of (read.optional('ROLE_GRANTS') ?? '').split(';')) {
+    if (entry.trim() === '') continue;
+    const match = /^(group|scope|client):([^=;\s]+)=(\*|[^;*]+)$/.exec(entry.trim());
+    const [, kind, name, list = ''] = match ?? [];
+    const roles = list.split(',').map((role) => role.trim());
+    if (name === undefined || roles.some((role) => role === '' || /\s/.test(role))) {
+      read.refuse(
+        'ROLE_GRANTS',
+        `${quoted(entry.trim())} is not group|scope|client:<name>=*|<roles>`,
+      );
+    } else if (kind === 'group' || kind === 'scope' || kind === 'client') {
+      grants.push({ subject: { kind, name }, roles: list === '*' ? '*' : [...new Set(roles)] });
+    }
+  }
+  return grants;
+}
+
+function parseSealingKeys(read: EnvironmentReader, doors: ReadonlySet<OpenDoor>): SealingKey[] {
+  const name = 'PASSWORD_SEALING_KEYS';
+  const keys: SealingKey[] = [];
+  for (const [index, entry] of read.list(name).entries()) {
+    const match = /^([\w.-]{1,32}):([A-Za-z0-9+/]{43}=)$/.exec(entry);
+    const [, id, text] = match ?? [];
+    if (id === undefined || text === undefined) {
+      read.refuse(name, `key ${index + 1} is not id:base64 of exactly 32 bytes`);
+    } else if (keys.some((key) => key.id === id)) {
+      read.refuse(name, `two keys have the id ${id}`);
+    } else keys.push({ id, key: new Uint8Array(Buffer.from(text, 'base64')) });
+  }
+  // Session checks a password on the spot; these two keep one until the user exists.
+  if (keys.length === 0 && (doors.has('signup') || doors.has('seeding'))) {
+    read.refuse(name, 'missing, and a door with passwords is open');
+  }
+  return keys;
+}
+
+function parseOrigins(read: EnvironmentReader): string[] {
+  const origins = read.list('CORS_ORIGINS');
+  for (const origin of origins) {
+    const url = URL.parse(origin);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.origin !== origin) {
+      read.refuse('CORS_ORIGINS', `${quoted(origin)} is no origin, as https://app.example.com is`);
+    }
+  }
+  return origins;
+}
+
+function parseEvents(read: EnvironmentReader, isLocal: boolean): Config['events'] {
+  const amqpUrl = read.url('EVENTS_AMQP_URL', ['amqp:', 'amqps:']);
+  const exchange = read.required('EVENTS_AMQP_EXCHANGE');
+  const routingKey = read.required('EVENTS_AMQP_ROUTING_KEY');
+  return {
+    amqp: amqpUrl === null ? null : { url: amqpUrl, exchange, routingKey },
+    webhook: parseWebhook(read, isLocal),
+  };
+}
+
+function parseWebhook(read: EnvironmentReader, isLocal: boolean): Config['events']['webhook'] {
+  const name = 'EVENTS_WEBHOOK_URL';
+  const parsed = read.url(name, ['http:', 'https:']);
+  const secret = read.optional('EVENTS_WEBHOOK_SECRET');
+  if (parsed === null) return null;
+  const url = URL.parse(parsed);
+  if (url?.username || url?.password) read.refuse(name, 'holds a password: the signature is one');
+  // Events name people, and a receiver outside of `local` is at a public address.
+  if (url?.protocol === 'http:' && !isLocal) {
+    read.refuse(name, 'https is wanted: http only when ENVIRONMENT=local');
+  }
+  if (secret === null) read.refuse('EVENTS_WEBHOOK_SECRET', 'missing');
+  else if (!isWebhookSecret(secret)) {
+    read.refuse('EVENTS_WEBHOOK_SECRET', 'whsec_ and base64 of 24 to 64 bytes is wanted');
+  }
+  // As written: a slash at its end belongs to it.
+  return { url: read.optional(name) ?? '', secret: secret ?? '' };
+}
+
+function isWebhookSecret(text: string): boolean {
+  const [, base64] =
+    /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(text) ?? [];
+  const bytes = base64 === undefined ? 0 : Buffer.from(base64, 'base64').length;
+  return bytes >= 24 && bytes <= 64;
+}

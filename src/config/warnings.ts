@@ -1,0 +1,78 @@
+import { isLoopback } from './local-hosts.ts';
+import type { Config } from './config.ts';
+import type { Grant } from '../domain/grants.ts';
+
+/** What a configuration that is valid makes unsafe; each begins with the variable's name. No line
+ * quotes a secret. */
+export function configWarnings(config: Config): string[] {
+  const { environment, grants, http } = config;
+  const warnings = [...grantsThatGrow(grants)];
+  if (environment !== 'local') warnings.push(...plainConnections(config));
+  // Not refused: in a container there is no other address, and it may be published on loopback only.
+  if (http.doors.has('seeding') && !isLoopback(http.host)) {
+    warnings.push(
+      `HOST: ${http.host} is not loopback, and the seeding door is open: whoever reaches this port creates users without a token`,
+    );
+  }
+  return warnings;
+}
+
+/** Roles whose holders may grant what the one who grants them may not. */
+function grantsThatGrow(grants: readonly Grant[]): string[] {
+  const grantsOf = (kind: string, name: string): readonly Grant[] =>
+    grants.filter(({ subject }) => subject.kind === kind && subject.name === name);
+  const rolesIn = (of: readonly Grant[]): Set<string> => new Set(of.flatMap(({ roles }) => roles));
+  return grants.flatMap(({ subject, roles }) => {
+    const own = rolesIn(grantsOf(subject.kind, subject.name));
+    if (roles === '*' || own.has('*')) return [];
+    return roles.flatMap((role) => {
+      const more = [...rolesIn(grantsOf('group', role))].filter((one) => !own.has(one));
+      if (more.length === 0) return [];
+      const what = more.includes('*') ? 'every role' : more.join(', ');
+      return `ROLE_GRANTS: ${subject.kind}:${subject.name} may grant ${role}, whose members may grant ${what}: more than it was given`;
+    });
+  });
+}
+
+/** Connections beyond this machine that others on the network can read and change. */
+function plainConnections({ cognito, tokens, events, database, temporal }: Config): string[] {
+  const { endpoint } = cognito;
+  const urls = [
+    ['COGNITO_ENDPOINT', endpoint, 'http:'],
+    // Without one of its own the address of the keys is the endpoint's, which has its own line.
+    ['COGNITO_JWKS_URL', keysOf(endpoint, tokens.jwksUrl), 'http:'],
+    ['EVENTS_AMQP_URL', events.amqp?.url ?? null, 'amqp:'],
+  ] as const;
+  const plain: string[] = urls.flatMap(([name, url, protocol]) => {
+    const parsed = URL.parse(url ?? '');
+    return parsed?.protocol === protocol && !isLoopback(parsed.hostname) ? [name] : [];
+  });
+  if (isPlainDatabase(database.url)) plain.push('DATABASE_URL');
+  if (!temporal.connection.tls && !isLoopback(temporal.address.replace(/:\d+$/, ''))) {
+    plain.push('TEMPORAL_ADDRESS');
+  }
+  return plain.map((name) => `${name}: ${PLAIN[name] ?? ''}`);
+}
+
+const PLAIN: Readonly<Record<string, string>> = {
+  COGNITO_ENDPOINT: 'http has no TLS: use https',
+  COGNITO_JWKS_URL: 'http has no TLS: whoever answers in its place chooses whose tokens count',
+  EVENTS_AMQP_URL: 'amqp has no TLS: use amqps',
+  DATABASE_URL: 'nothing demands TLS: add sslmode=require, or sslmode=verify-full',
+  TEMPORAL_ADDRESS: 'the connection has no TLS: set TEMPORAL_TLS=true',
+};
+
+function keysOf(endpoint: string | null, jwksUrl: string): string | null {
+  return endpoint !== null && jwksUrl.startsWith(`${endpoint}/`) ? null : jwksUrl;
+}
+
+function isPlainDatabase(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  const mode = url.searchParams.get('sslmode') ?? url.searchParams.get('ssl') ?? 'disable';
+  // `prefer` and `allow` go on without TLS where the server, or who stands in its place, has none.
+  if (!['disable', 'false', 'prefer', 'allow'].includes(mode)) return false;
+  const hosts = decodeURIComponent(url.hostname).split(',');
+  // No host, or a path: a socket of this machine.
+  return !hosts.every((host) => host === '' || host.startsWith('/') || isLoopback(host));
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { caseless } from '../../domain/username.ts';
+import { networksOf } from './client-address.ts';
+import { createSharedLimit, type LimitStore, type SharedLimit } from './shared-limit.ts';
+
+/** A client asks too often. */
+export class RateLimited extends Error {
+  override readonly name = 'RateLimited';
+  readonly retryAfterSeconds: number;
+
+  constructor(retryAfterSeconds: number) {
+    super('rate limited');
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Limits of the public doors. Each throws RateLimited. An address is what ClientAddress returns. */
+export interface Limits {
+  signUp(address: string, email: string): Promise<void>;
+  /** Any public request of the session door. */
+  sessionCall(address: string): Promise<void>;
+  /**
+   * To be called before a password is checked, so that parallel guesses are counted as well.
+   * @param account one name for one account, in any case, whether it exists or not
+   * @returns gives the count back; to be called when the password was right
+   */
+  passwordCheck(address: string, account: string): Promise<() => Promise<void>>;
+}
+
+/**
+ * Whoever has an IPv6 /48 or /56 can send each request from another /64 of it. So each of these
+ * networks has a limit of its own: that of one address, times `factor`. An IPv4 address has the first.
+ */
+const IPV6_TIERS = [
+  { prefixLength: 64, factor: 1 },
+  { prefixLength: 56, factor: 2 },
+  { prefixLength: 48, factor: 3 },
+] as const;
+/** An office behind one address signs in together in the morning. */
+const SESSION_CALLS_PER_ADDRESS = 300;
+/** Wrong passwords of one account from one address: above what a person types, below what a guesser
+ * needs. From other addresses the owner still signs in. */
+const WRONG_PASSWORDS_PER_ADDRESS = 20;
+/** Wrong passwords of one account from everywhere, which bounds a botnet. Above what the largest
+ * network of one client may use, so that it takes several to keep the owner out. */
+const WRONG_PASSWORDS_PER_ACCOUNT = 100;
+
+/** Counts in PostgreSQL, so that all API processes share the counts. */
+export function createLimits(store: LimitStore, registerPerMinute: number): Limits {
+  const signUps = addressLimit(store, 'signup-address', registerPerMinute);
+  const signUpsOfEmail = createSharedLimit(store, {
+    name: 'signup-account',
+    perMinute: registerPerMinute,
+  });
+  const sessionCalls = addressLimit(store, 'session-address', SESSION_CALLS_PER_ADDRESS);
+  const wrongPasswords = addressLimit(store, 'password-address', WRONG_PASSWORDS_PER_ADDRESS, true);
+  const wrongPasswordsInAll = createSharedLimit(store, {
+    name: 'password-account',
+    perMinute: WRONG_PASSWORDS_PER_ACCOUNT,
+    givesBack: true,
+  });
+  return {
+    signUp: async (address, email) => {
+      await countAll([...signUps(address), { limit: signUpsOfEmail, key: digestOf(email) }]);
+    },
+    sessionCall: async (address) => await countAll(sessionCalls(address)),
+    passwordCheck: async (address, account) => {
+      const digest = digestOf(account);
+      const counts = [
+        ...wrongPasswords(address, `${digest}:`),
+        { limit: wrongPasswordsInAll, key: digest },
+      ];
+      await countAll(counts);
+      return async () => {
+        await Promise.all(counts.map(({ limit, key }) => limit.giveBack(key)));
+      };
+    },
+  };
+}
+
+interface Count {
+  readonly limit: SharedLimit;
+  readonly key: string;
+}
+
+/** A limit per address and its wider networks. @returns the counts of an address, narrowest first */
+function addressLimit(
+  store: LimitStore,
+  name: string,
+  perMinute: number,
+  givesBack = false,
+): (address: string, keyPrefix?: string) => Count[] {
+  const tiers = IPV6_TIERS.map(({ prefixLength, factor }) => ({
+    prefixLength,
+    limit: createSharedLimit(store, { name, perMinute: perMinute * factor, givesBack }),
+  }));
+  const prefixLengths = tiers.map(({ prefixLength }) => prefixLength);
+  return (address, keyPrefix = '') => {
+    const networks = networksOf(address, prefixLengths);
+    return tiers
+      .slice(0, networks.length)
+      .map(({ limit }, index) => ({ limit, key: `${keyPrefix}${networks[index]}` }));
+  };
+}
+
+/**
+ * Counts one more for each, in this order: what a narrower limit refuses does not use up a wider one.
+ * A network known to be over its limit comes first, so that its addresses cost no row each.
+ * @throws RateLimited
+ */
+async function countAll(counts: readonly Count[]): Promise<void> {
+  refuseOver(Math.max(...counts.map(({ limit, key }) => limit.msKnownOver(key))));
+  const store = { isAway: false };
+  for (const { limit, key } of counts) refuseOver(await limit.consume(key, store));
+}
+
+function refuseOver(ms: number): void {
+  if (ms > 0) throw new RateLimited(Math.ceil(ms / 1000));
+}
+
+/** E-mail addresses and usernames belong in the ledger only, where they can be erased. */
+function digestOf(name: string): string {
+  return createHash('sha256').update(caseless(name)).digest('base64url');
+}

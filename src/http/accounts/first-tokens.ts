@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registration } from '../../domain/registration.ts';
+import { ProviderUnavailable } from '../../domain/role.ts';
+import type { SignIn, Tokens } from '../../domain/session.ts';
+import type { Secret } from '../../secrets/secret.ts';
+import type { AppDeps } from '../app-deps.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 1000;
+
+export interface FirstSignIn {
+  readonly password: Secret;
+  /** When the door has to answer, ms since the epoch. */
+  readonly until: number;
+  /** The request is not the one that made the registration, and its password may be any. */
+  readonly replayed: boolean;
+}
+
+/**
+ * Signs in whom a registration has just made. Cognito may not see the new user everywhere yet, or be
+ * away for a moment: tried again until the door has to answer, but a stranger's password only once.
+ * @returns null where there are none to be had in time
+ */
+export async function firstTokens(
+  { sessions, closing }: Pick<AppDeps, 'sessions' | 'closing'>,
+  row: Registration,
+  { password, until, replayed }: FirstSignIn,
+): Promise<Tokens | 'wrong_password' | null> {
+  if (row.status !== 'completed') return null;
+  const name = row.cognitoUsername ?? row.email;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
+    const signIn = await sessions.signIn(name, password).catch(unlessAway);
+    if (signIn?.kind === 'signed_in') return signIn.tokens;
+    if (signIn?.kind === 'challenge') return null;
+    if (signIn?.kind === 'refused' && replayed) return 'wrong_password';
+    if (closing.aborted || Date.now() + pause >= until) return null;
+    await sleep(pause, undefined, { signal: closing }).catch(() => undefined);
+  }
+}
+
+function unlessAway(error: unknown): SignIn | null {
+  if (error instanceof ProviderUnavailable) return null;
+  throw error;
+}

@@ -1,0 +1,181 @@
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { PASSWORD_FAULTS } from '../../domain/password-policy.ts';
+import { FAILURES } from '../../domain/failure.ts';
+import type { Registration } from '../../domain/registration.ts';
+import { emailHash } from '../../secrets/email-hash.ts';
+import type { AcceptInput } from '../../ledger/registrations/accept.ts';
+import { acceptWithoutDisclosure } from '../../ledger/registrations/accept-without-disclosure.ts';
+import type { Secret } from '../../secrets/secret.ts';
+import { acceptInputOf, type RegistrationRequest } from '../registrations/registration-request.ts';
+import { json } from '../problems/answers.ts';
+import type { AppDeps, AppEnv } from '../app-deps.ts';
+import { doorErrors } from '../public-form/answers.ts';
+import { readDoorBody } from '../public-form/body.ts';
+import { DoorError } from '../public-form/error.ts';
+import {
+  acceptAnybody,
+  EMAIL_EXISTS,
+  publicHeaders,
+  publicScope,
+  rejectedValue,
+  reusedKey,
+  USERNAME_EXISTS,
+} from '../public-form/accept.ts';
+import { DOOR_WAIT_SECONDS } from '../doors/door.ts';
+import { firstTokens } from './first-tokens.ts';
+import { mountPlain, type Api } from '../openapi/mount.ts';
+import { prefersAsync } from '../request/prefer.ts';
+import { newSignup, type NewSignup } from './signup-body.ts';
+import { SignedInSchema, showPerson, showTokens } from './signed-in.ts';
+import { waitUntilSettled } from '../registrations/wait.ts';
+
+const FAILED = 'An error occurred during registration. Please try again later.';
+const MESSAGE = 'Registration accepted. You can sign in as soon as it is complete.';
+/** Starts of quiet registrations are spread over so much: the work of a free address must not show in
+ * the time of the next answer. */
+const SPREAD_MS = 1000;
+
+const Processing = z
+  .object({ message: z.string(), registration_id: z.string().openapi({ format: 'uuid' }) })
+  .openapi('SignupAccepted', {
+    example: { message: MESSAGE, registration_id: '0b6d1f0e-6f0e-4a53-9a51-2f6f3f0d9b11' },
+  });
+
+/** The `signup` door: whoever comes registers themselves, with a password of their own. */
+export function mountSignupDoor(api: Api, deps: AppDeps): void {
+  const named = newSignup(deps, true);
+  const undisclosed = newSignup(deps, false);
+  const schema = deps.signupMode === 'async' ? undisclosed : named;
+  const headers = publicHeaders.extend({
+    Prefer: z.string().optional().openapi({
+      description:
+        '`respond-async`: answered with 202 at once, the same whether the address is taken or free; then username and names are optional.',
+    }),
+  });
+
+  mountPlain(
+    api,
+    deps,
+    {
+      method: 'post',
+      path: '/auth/register',
+      operationId: 'doorSignUp',
+      summary: 'Sign up',
+      tags: ['Door: signup'],
+      request: { headers, body: { required: true, content: { 'application/json': { schema } } } },
+      responses: {
+        201: json(SignedInSchema, 'Registered and signed in.', {
+          'Idempotent-Replayed': '`true` where the key was known and the password right.',
+        }),
+        202: json(Processing, 'Accepted: asked for at once, or not done within 10 s.', {
+          Location: 'The registration; not where the answer came at once.',
+          'Preference-Applied': 'What of `Prefer` was honoured.',
+          'Idempotent-Replayed': '`true` where the key was known.',
+        }),
+        ...doorErrors(
+          {
+            400: [
+              ...PASSWORD_FAULTS,
+              EMAIL_EXISTS,
+              USERNAME_EXISTS,
+              FAILURES.password_rejected.publicText,
+            ],
+            500: [FAILED],
+          },
+          ['rate_limited', 'payload_too_large', 'unavailable'],
+        ),
+      },
+    },
+    async (c) => {
+      const preferred = prefersAsync(c.req.header('prefer'));
+      const isWithoutDisclosure = preferred || deps.signupMode === 'async';
+      const body = await readDoorBody(c, isWithoutDisclosure ? undisclosed : named);
+      const scope = publicScope(c, 'signup', body.email);
+      if (body.fault !== null) throw new DoorError(400, body.fault);
+      await deps.limits.signUp(deps.clientAddress(c), body.email);
+      c.set('emailHash', emailHash(body.email));
+      const input = acceptInputOf(deps, wantedOf(body), scope);
+      if (preferred) c.header('Preference-Applied', 'respond-async');
+      return isWithoutDisclosure
+        ? await answerWithoutDisclosure(deps, c, input)
+        : await answerSignedIn(deps, c, input, body.password);
+    },
+    FAILED,
+  );
+}
+
+function wantedOf({ fault: _fault, ...body }: NewSignup): RegistrationRequest {
+  return {
+    ...body,
+    door: 'signup',
+    attributes: {},
+    emailVerified: false,
+    invite: false,
+    roles: [],
+    rolesSent: [],
+  };
+}
+
+/** The synchronous form: tokens, or what keeps them. */
+async function answerSignedIn(
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  input: AcceptInput,
+  password: Secret,
+): Promise<Response> {
+  const until = Date.now() + DOOR_WAIT_SECONDS * 1000;
+  const { registration, replayed } = await acceptAnybody(deps, input, 400);
+  c.set('registrationId', registration.id);
+  if (replayed) {
+    // Tokens for the right password only: that is a sign-in, and limited as one.
+    await deps.limits.sessionCall(deps.clientAddress(c));
+    c.header('Idempotent-Replayed', 'true');
+  }
+  const row = await waitUntilSettled(deps, registration, DOOR_WAIT_SECONDS, c.req.raw.signal);
+  refuseFailed(row);
+  const checksPassword = replayed && row.status === 'completed';
+  const giveBack = checksPassword
+    ? await deps.limits.passwordCheck(deps.clientAddress(c), row.email)
+    : null;
+  const found = await firstTokens(deps, row, { password, until, replayed });
+  if (found === 'wrong_password') throw new DoorError(400, EMAIL_EXISTS);
+  if (found !== null) {
+    await giveBack?.();
+    const person = { ...row, userId: row.userId ?? '' };
+    return c.json({ ...showTokens(found), ...showPerson(person) }, 201);
+  }
+  c.header('Location', `/registrations/${row.id}`);
+  return c.json({ message: MESSAGE, registration_id: row.id }, 202);
+}
+
+/** The asynchronous form tells nobody who exists, in text, status or time. */
+async function answerWithoutDisclosure(
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  input: AcceptInput,
+): Promise<Response> {
+  const result = await acceptWithoutDisclosure(deps.db, input);
+  if (result.kind === 'key_reused') throw reusedKey();
+  const { id } = result;
+  c.set('registrationId', id);
+  if (result.kind === 'replayed') c.header('Idempotent-Replayed', 'true');
+  else if (result.starts) {
+    // Of a process that ends before, the sweep starts it.
+    setTimeout(() => deps.runs.startSoon(id), Math.random() * SPREAD_MS).unref();
+  }
+  return c.json({ message: MESSAGE, registration_id: id }, 202);
+}
+
+function refuseFailed({ status, failure }: Registration): void {
+  if (status === 'failed' && failure?.code === 'email_taken') {
+    throw new DoorError(400, EMAIL_EXISTS);
+  }
+  if (status === 'failed' && failure?.code === 'password_rejected') {
+    throw new DoorError(400, failure.detail);
+  }
+  if (status === 'failed' && failure?.code === 'registration_rejected') throw rejectedValue();
+  if (status === 'failed' || status === 'cancelled' || status === 'cleanup_required') {
+    throw new DoorError(500, FAILED);
+  }
+}

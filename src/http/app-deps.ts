@@ -1,0 +1,108 @@
+import type { AccessEnv } from './access/authenticate.ts';
+import type { ClientAddress } from './access/client-address.ts';
+import type { Limits } from './access/limits.ts';
+import type { VerifyToken } from './access/tokens.ts';
+import type { Database } from '../db/client.ts';
+import type { Directory } from '../domain/directory.ts';
+import type { Grant } from '../domain/grants.ts';
+import type { RoleCatalogue } from '../domain/role.ts';
+import type { Runs } from '../domain/runs.ts';
+import type { Sessions } from '../domain/session.ts';
+import type { Sealing } from '../secrets/sealing.ts';
+import type { Secret } from '../secrets/secret.ts';
+
+/** As much of pino as the API uses. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What became of this process's parts beside PostgreSQL, and where Temporal's UI is. */
+export interface TemporalView {
+  state(): { readonly temporal: 'ok' | 'degraded'; readonly worker: 'ok' | 'degraded' };
+  readonly uiUrl: string | null;
+  readonly namespace: string;
+}
+
+/** One request as it is counted: nothing of it is the caller's text. */
+export interface RequestLabels {
+  readonly method: string;
+  /** The pattern, `/registrations/:id`; `none` where there is no such route. */
+  readonly route: string;
+  readonly status: number;
+}
+
+export interface MetricsView {
+  observeRequest(request: RequestLabels, seconds: number): void;
+  readonly contentType: string;
+  /** The answer to a scrape. In bounded time; never throws. */
+  text(): Promise<string>;
+}
+
+/** In-process hints that a row changed; a wait polls as well, since another process may change it. */
+export interface Changes {
+  /** @returns what ends the subscription */
+  onChange(registrationId: string, listener: () => void): () => void;
+}
+
+export interface StreamLimits {
+  readonly pollMs: number;
+  readonly commentMs: number;
+  /** Of this process, at one time. */
+  readonly atOnce: number;
+  /** Of one caller, of those. */
+  readonly perCaller: number;
+}
+
+/** Everything the API needs; it opens nothing by itself. */
+export interface AppDeps {
+  readonly db: Database;
+  readonly runs: Runs;
+  readonly roles: RoleCatalogue;
+  readonly directory: Directory;
+  /** Of our app client; asked only where a door needs it. */
+  readonly sessions: Sessions<Secret>;
+  readonly changes: Changes;
+  readonly verifyToken: VerifyToken;
+  readonly grants: readonly Grant[];
+  readonly clientAddress: ClientAddress;
+  /** Of the public doors. */
+  readonly limits: Limits;
+  /** The doors that are open; `canonical` needs no mention. */
+  readonly doors: ReadonlySet<string>;
+  readonly temporal: TemporalView;
+  /** What sign-up does without a `Prefer` header (SIGNUP_MODE). */
+  readonly signupMode: 'sync' | 'async';
+  readonly propagationGraceSeconds: number;
+  /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
+  readonly attributes: readonly string[];
+  /** What becomes of a password the moment it is parsed. */
+  readonly secret: (text: string) => Secret;
+  /** null: no sealing keys, so that no registration takes a password. */
+  readonly sealing: Pick<Sealing, 'seal'> | null;
+  /** Exact origins that may call from a browser. */
+  readonly corsOrigins: readonly string[];
+  /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to. */
+  readonly local: { readonly acceptsHost: (hostname: string) => boolean } | null;
+  readonly logger: Log;
+  readonly metrics: MetricsView;
+  /** Whether `/metrics` is a route of this API, and not on a port of its own. */
+  readonly servesMetrics: boolean;
+  /** Aborted when the process drains: waits and streams end at once with what is known. */
+  readonly closing: AbortSignal;
+  /** Instead of the usual pace and number of receipt streams. */
+  readonly streams?: Partial<StreamLimits>;
+}
+
+export interface AppEnv {
+  Variables: AccessEnv['Variables'] & {
+    requestId: string;
+    /** What the request is about, for its line in the log; as far as it came to be known. */
+    registrationId?: string;
+    emailHash?: string;
+    /** Set where errors are not problems but FastAPI's `detail`. */
+    plainErrors?: { readonly internal: string | null };
+  };
+}

@@ -1,0 +1,51 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { answerError } from './problems/answer-error.ts';
+import type { AppDeps, AppEnv } from './app-deps.ts';
+import { mountAuditEvents } from './operations/audit-events.ts';
+import { mountSeedingDoor } from './doors/seeding.ts';
+import { mountSessionDoor } from './accounts/session.ts';
+import { mountSignupDoor } from './accounts/signup.ts';
+import { mountStepDoor } from './doors/step.ts';
+import { mountUsersDoor } from './doors/users.ts';
+import { mountHealth, mountMetrics } from './operations/health.ts';
+import { browserAccess, ownHostOnly, requestIds, requestLog, safeHeaders } from './middleware.ts';
+import { refuseOtherMethods } from './openapi/mount.ts';
+import { mountDocument } from './openapi/openapi.ts';
+import { mountProblemPages } from './problems/problem-pages.ts';
+import { mountRegistrationStream } from './registrations/registration-stream.ts';
+import { mountRegistrationInstructions } from './registrations/registration-instructions.ts';
+import { mountRegistrations } from './registrations/registrations.ts';
+import { mountRoles } from './operations/roles.ts';
+import { databaseState } from '../db/database-state.ts';
+import { Problem } from './problems/problem-details.ts';
+
+export type { AppDeps } from './app-deps.ts';
+
+/** The HTTP API. Opens nothing and listens nowhere: `app.fetch` and `app.request` are its doors. */
+export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
+  const api = new OpenAPIHono<AppEnv>();
+  const { local } = deps;
+  api.use(requestIds(), requestLog(deps.logger, deps.metrics), safeHeaders(local !== null));
+  if (local !== null) api.use(ownHostOnly(local.acceptsHost));
+  if (deps.corsOrigins.length > 0) api.use(browserAccess(deps.corsOrigins));
+
+  mountRegistrations(api, deps);
+  mountRegistrationStream(api, deps);
+  mountRegistrationInstructions(api, deps);
+  mountRoles(api, deps);
+  mountAuditEvents(api, deps);
+  if (deps.doors.has('users')) mountUsersDoor(api, deps);
+  if (deps.doors.has('step')) mountStepDoor(api, deps);
+  if (deps.doors.has('signup')) mountSignupDoor(api, deps);
+  if (deps.doors.has('seeding')) mountSeedingDoor(api, deps);
+  if (deps.doors.has('session')) mountSessionDoor(api, deps);
+  mountHealth(api, deps, () => databaseState(deps.db, deps.logger));
+  if (deps.servesMetrics) mountMetrics(api, deps);
+  mountProblemPages(api);
+  mountDocument(api, deps);
+
+  refuseOtherMethods(api);
+  api.notFound((c) => answerError(c, new Problem('not_found'), deps.logger));
+  api.onError((error, c) => answerError(c, error, deps.logger));
+  return api;
+}

@@ -1,0 +1,66 @@
+import { z } from '@hono/zod-openapi';
+import { acceptForCaller } from '../registrations/accept-for-caller.ts';
+import { problems } from '../problems/answers.ts';
+import type { AppDeps } from '../app-deps.ts';
+import { readJson } from '../request/body.ts';
+import { DOOR_WAIT_SECONDS, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
+import { email, roles } from '../request/fields.ts';
+import { idempotencyKeyOf } from '../request/idempotency-key.ts';
+import { BEARER, mountLenient, type Api } from '../openapi/mount.ts';
+import { problemOf } from '../registrations/outcome.ts';
+import { parse } from '../request/validate.ts';
+import { waitUntilSettled } from '../registrations/wait.ts';
+
+const newUser = z.object({ email, roles: roles.default([]) }).openapi('DoorUser');
+const user = z
+  .object({
+    user_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The sub; null before the user exists.' }),
+    email: z.string(),
+    roles: z.array(z.string()).openapi({ description: 'Empty: roles are left to a later step.' }),
+  })
+  .openapi('DoorUserCreated');
+
+/** The `users` door: a user and an audit row; roles are checked and left to a later step. */
+export function mountUsersDoor(api: Api, deps: AppDeps): void {
+  mountLenient(
+    api,
+    deps,
+    {
+      method: 'post',
+      path: '/api/users',
+      operationId: 'doorCreateUser',
+      summary: 'Create a user; roles come later',
+      tags: ['Door: users'],
+      security: BEARER,
+      request: {
+        headers: doorHeaders,
+        body: { required: true, content: { 'application/json': { schema: newUser } } },
+      },
+      responses: {
+        201: doorAnswer(user, 'Created.'),
+        202: doorAnswer(user, 'Not done within 10 s; it goes on.'),
+        ...problems({ body: true }, ...doorProblems),
+      },
+    },
+    async (c) => {
+      const body = parse(newUser, await readJson(c));
+      const wanted = doorWanted('users', body.email, [], body.roles);
+      const admitted = await acceptForCaller(deps, c, idempotencyKeyOf(c), wanted);
+      if (admitted.replayed) c.header('Idempotent-Replayed', 'true');
+      const row = await waitUntilSettled(
+        deps,
+        admitted.registration,
+        DOOR_WAIT_SECONDS,
+        c.req.raw.signal,
+      );
+      const problem = problemOf(row);
+      if (problem) throw problem;
+      c.header('Location', `/registrations/${row.id}`);
+      const answer = { user_id: row.userId, email: row.email, roles: [] };
+      return c.json(answer, row.status === 'completed' ? 201 : 202);
+    },
+  );
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { Context, MiddlewareHandler } from 'hono';
+import { cors } from 'hono/cors';
+import { routePath } from 'hono/route';
+import { secureHeaders } from 'hono/secure-headers';
+import { Problem } from './problems/problem-details.ts';
+import type { AppEnv, Log, MetricsView } from './app-deps.ts';
+import { isUuid } from './request/fields.ts';
+
+type Middleware = MiddlewareHandler<AppEnv>;
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
+const PROBES = /^\/(?:health\/|metrics$)/;
+const FOREIGN_HOST = {
+  detail:
+    'With ENVIRONMENT=local requests are accepted only for loopback names and the address in HOST.',
+};
+const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
+
+/** Our own id for every request; what a caller sends as one is nobody's proof of anything. */
+export function requestIds(): Middleware {
+  return async (c, next) => {
+    c.set('requestId', randomUUID());
+    await next();
+    c.res.headers.set('X-Request-Id', c.var.requestId);
+  };
+}
+
+/** One line and one observation per request; never a path, a query, a body or a header: callers put
+ * anything there. */
+export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeRequest'>): Middleware {
+  return async (c, next) => {
+    const begun = performance.now();
+    await next();
+    const { method } = c.req;
+    const ms = performance.now() - begun;
+    const route = routePath(c, -1);
+    const request = {
+      method: METHODS.has(method) ? method : 'other',
+      route: route === '/*' || route === '*' ? 'none' : route,
+      status: c.res.status,
+    };
+    metrics.observeRequest(request, ms / 1000);
+    const { requestId, emailHash } = c.var;
+    const line = {
+      requestId,
+      ...request,
+      durationMs: Math.round(ms),
+      registrationId: registrationIdOf(c),
+      emailHash,
+    };
+    if (PROBES.test(c.req.path)) logger.debug(line, 'request');
+    else logger.info(line, 'request');
+  };
+}
+
+/** Known by what was accepted, or by the path; undefined where it is about none. */
+function registrationIdOf(c: Context<AppEnv>): string | undefined {
+  const named = OF_REGISTRATION.exec(c.req.path)?.[1];
+  return c.var.registrationId ?? (named !== undefined && isUuid(named) ? named : undefined);
+}
+
+/** @param isLocal over plain HTTP on the developer's machine, where no name is bound to HTTPS */
+export function safeHeaders(isLocal: boolean): Middleware {
+  const strictTransportSecurity = isLocal ? false : 'max-age=31536000; includeSubDomains';
+  const secure = secureHeaders({ xFrameOptions: 'DENY', strictTransportSecurity });
+  return async (c, next) => {
+    await secure(c, next);
+    const { headers } = c.res;
+    headers.set('Cache-Control', 'no-store');
+    if (!headers.has('Content-Security-Policy')) {
+      headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
+    }
+  };
+}
+
+/** Refuses requests that were sent to another name: with doors that want no token, a web page whose
+ * name was made to resolve to this machine could use them (DNS rebinding). */
+export function ownHostOnly(acceptsHost: (hostname: string) => boolean): Middleware {
+  return async (c, next) => {
+    if (!acceptsHost(new URL(c.req.url).hostname)) throw new Problem('forbidden', FOREIGN_HOST);
+    await next();
+  };
+}
+
+/** Answers preflights only: any other OPTIONS asks for `Allow`, or for something that is not there. */
+export function browserAccess(origins: readonly string[]): Middleware {
+  const access = cors({
+    origin: [...origins],
+    allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID', 'Prefer'],
+    exposeHeaders: [
+      'Location',
+      'X-Request-Id',
+      'Preference-Applied',
+      'Idempotent-Replayed',
+      'Retry-After',
+    ],
+    maxAge: 600,
+  });
+  return async (c, next) => {
+    const { method } = c.req;
+    const answers = method !== 'OPTIONS' || c.req.header('access-control-request-method');
+    return answers ? await access(c, next) : await next();
+  };
+}

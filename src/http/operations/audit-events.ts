@@ -1,0 +1,63 @@
+import { z } from '@hono/zod-openapi';
+import { listAuditEvents } from '../../ledger/registrations/read.ts';
+import { Problem } from '../problems/problem-details.ts';
+import { json, problems } from '../problems/answers.ts';
+import type { AppDeps } from '../app-deps.ts';
+import { cursor, fromCursor, pageOf } from '../request/cursor.ts';
+import { limit, text, uuid } from '../request/fields.ts';
+import { BEARER, mount, type Api } from '../openapi/mount.ts';
+import { WRONG_LIMIT } from '../problems/problem-examples.ts';
+import { AuditEventName, AuditEventPage } from '../registrations/schemas.ts';
+import { parseQuery } from '../request/validate.ts';
+
+const auditQuery = z.object({
+  registrationId: uuid.optional(),
+  userId: text(1, 200).optional(),
+  event: AuditEventName.optional(),
+  cursor,
+  limit,
+});
+
+export function mountAuditEvents(api: Api, deps: AppDeps): void {
+  mount(
+    api,
+    deps,
+    {
+      method: 'get',
+      path: '/audit-events',
+      operationId: 'listAuditEvents',
+      summary: 'The audit trail, newest first',
+      description: 'For callers whose grants are `*`.',
+      tags: ['Audit'],
+      security: BEARER,
+      request: { query: auditQuery },
+      responses: {
+        200: json(AuditEventPage, 'A page.'),
+        ...problems({ wrong: WRONG_LIMIT }, 'forbidden', 'invalid_request', 'invalid_cursor'),
+      },
+    },
+    async (c) => {
+      const query = parseQuery(c, auditQuery);
+      const after = fromCursor(query.cursor);
+      if (c.var.caller.grants !== '*') throw new Problem('forbidden');
+      const rows = await listAuditEvents(deps.db, {
+        ...(query.registrationId && { registrationId: query.registrationId }),
+        ...(query.userId && { userId: query.userId }),
+        ...(query.event && { event: query.event }),
+        ...(after && { after }),
+        limit: query.limit + 1,
+      });
+      const page = pageOf(rows, query.limit, ({ at, id }) => ({ at, id }));
+      const items = page.items.map((row) => ({
+        id: row.id,
+        event: row.event,
+        registrationId: row.registrationId,
+        userId: row.userId,
+        actor: row.actor,
+        at: row.at.toISOString(),
+        details: { ...row.details },
+      }));
+      return c.json({ items, nextCursor: page.nextCursor }, 200);
+    },
+  );
+}

@@ -1,0 +1,97 @@
+import type { RouteConfig, z } from '@hono/zod-openapi';
+import { failureOfCode, type FailureCode } from '../../domain/failure.ts';
+import { PROBLEM_TYPE, type ProblemPlace } from './problem-details.ts';
+import { exampleOf, WRONG_EMAIL } from './problem-examples.ts';
+import { ProblemSchema } from '../registrations/schemas.ts';
+
+type Responses = RouteConfig['responses'];
+type Answer = Exclude<Responses[string], { $ref: string }>;
+
+const EVERYWHERE = ['internal', 'unavailable'] as const;
+const WITH_TOKEN = ['unauthenticated'] as const;
+const WITH_BODY = [
+  'malformed_json',
+  'payload_too_large',
+  'unsupported_media_type',
+  'invalid_request',
+] as const;
+
+/** What may be asked of the registration that an answer is about. */
+export const REGISTRATION_LINKS = Object.fromEntries(
+  [
+    'getRegistration',
+    'streamRegistration',
+    'retryRegistration',
+    'cancelRegistration',
+    'replaceRegistrationRoles',
+    'resendInvitation',
+  ].map((operationId) => [operationId, { operationId, parameters: { id: '$response.body#/id' } }]),
+);
+
+/** How the document describes the JSON of an answer. */
+export function json(
+  schema: z.ZodType,
+  description: string,
+  headers: Record<string, string> = {},
+  links: NonNullable<Answer['links']> = {},
+): Responses[string] {
+  const described = Object.entries(headers).map(([name, text]): [string, HeaderObject] => [
+    name,
+    header(text),
+  ]);
+  return {
+    description,
+    content: { 'application/json': { schema } },
+    headers: Object.fromEntries(described),
+    links,
+  };
+}
+
+type HeaderObject = { description: string; schema: { type: 'string' } };
+
+function header(description: string): HeaderObject {
+  return { description, schema: { type: 'string' } };
+}
+
+interface Traits {
+  readonly token?: boolean;
+  readonly body?: boolean;
+  /** For the example of `invalid_request`: a place in this operation's request. */
+  readonly wrong?: ProblemPlace;
+}
+
+/** Headers that come with some statuses. */
+const HEADERS: Readonly<Record<string, Record<string, HeaderObject>>> = {
+  401: { 'WWW-Authenticate': header('`Bearer`, and what is wrong with the token.') },
+  429: { 'Retry-After': header('Seconds.') },
+  503: { 'Retry-After': header('Seconds.') },
+};
+
+/** The problems of an operation, grouped by status, each code with an example. */
+export function problems(traits: Traits, ...codes: readonly FailureCode[]): Responses {
+  const { wrong = WRONG_EMAIL } = traits;
+  const all = new Set<FailureCode>([
+    ...(traits.token === false ? [] : WITH_TOKEN),
+    ...(traits.body ? WITH_BODY : []),
+    ...codes,
+    ...EVERYWHERE,
+  ]);
+  const byStatus = Map.groupBy(all, (code) => String(failureOfCode(code)?.httpStatus ?? 500));
+  return Object.fromEntries(
+    [...byStatus].map(([status, members]) => [
+      status,
+      {
+        description: members.map((code) => `\`${code}\``).join(', '),
+        content: {
+          [PROBLEM_TYPE]: {
+            schema: ProblemSchema,
+            examples: Object.fromEntries(
+              members.map((code) => [code, { value: exampleOf(code, wrong) }]),
+            ),
+          },
+        },
+        headers: HEADERS[status] ?? {},
+      },
+    ]),
+  );
+}

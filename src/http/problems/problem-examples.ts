@@ -1,0 +1,74 @@
+import type { FailureCode } from '../../domain/failure.ts';
+import { FAILURES } from '../../domain/failure.ts';
+import {
+  pointerTo,
+  Problem,
+  type ProblemBody,
+  type ProblemExtras,
+  type ProblemPlace,
+} from './problem-details.ts';
+import { EXAMPLE_RECEIPT } from '../registrations/receipt-example.ts';
+
+const REQUEST_ID = '6f0d7b52-91e6-4a8e-9d0f-0d6d6a3f1c55';
+
+/** Where a body with an e-mail does not fit. */
+export const WRONG_EMAIL: ProblemPlace = {
+  pointer: '#/email',
+  code: 'invalid_email',
+  detail: 'This is not an e-mail address.',
+};
+
+/** Where a list's query does not fit. */
+export const WRONG_LIMIT: ProblemPlace = {
+  pointer: '#/query/limit',
+  code: 'too_big',
+  detail: 'At most 200 here.',
+};
+
+/** A query parameter that the operation does not have. */
+export const unknownParameter = (name: string): ProblemPlace => ({
+  pointer: pointerTo('query', name),
+  code: 'unknown_parameter',
+  detail: 'Unknown query parameter.',
+});
+
+/** What can be wrong with the query of an operation that has none. */
+export const WRONG_PARAMETER = unknownParameter('verbose');
+
+const about = { registrationId: EXAMPLE_RECEIPT.id };
+const inRoles = (code: FailureCode, detail: string): ProblemExtras => ({
+  errors: [{ pointer: '#/roles/0', code, detail }],
+});
+
+/** What a problem says beside its code, for codes that say more. */
+const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
+  role_not_grantable: inRoles('role_not_grantable', 'You may not hand out this role.'),
+  unknown_role: inRoles('unknown_role', 'The pool does not have this role.'),
+  email_taken: about,
+  username_taken: about,
+  not_parked: about,
+  already_closed: about,
+  invitation_not_due: about,
+  identity_provider_refused: about,
+  password_rejected: about,
+  registration_failed: about,
+  registration_rejected: about,
+  registration_cancelled: about,
+  seal_lost: about,
+  user_vanished: about,
+  terminated: about,
+  manual_cleanup_required: {
+    ...about,
+    detail: [
+      'Manual cleanup required. The registration failed with registration_failed at',
+      'assignRole:viewer. Taking it back: deleteUser failed with identity_provider_unavailable:',
+      FAILURES.server_error.publicText,
+    ].join(' '),
+  },
+};
+
+/** @param wrong a place of the operation's own, for `invalid_request` */
+export function exampleOf(code: FailureCode, wrong: ProblemPlace): ProblemBody {
+  const extras = code === 'invalid_request' ? { errors: [wrong] } : EXTRAS[code];
+  return new Problem(code, extras).body(REQUEST_ID);
+}

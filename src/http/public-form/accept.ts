@@ -1,0 +1,69 @@
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { FAILURES } from '../../domain/failure.ts';
+import type { Door, Registration } from '../../domain/registration.ts';
+import type { AcceptInput } from '../../ledger/registrations/accept.ts';
+import { acceptOrRelease } from '../registrations/registration-request.ts';
+import type { AppDeps } from '../app-deps.ts';
+import { DoorError, type FieldError } from './error.ts';
+import { idempotencyKey, VISIBLE_ASCII } from '../request/idempotency-key.ts';
+
+/** What sign-up and seeding have in common: whoever asks is nobody in particular. */
+
+export const EMAIL_EXISTS = 'Email already exists';
+export const USERNAME_EXISTS = 'Username already exists';
+
+export const publicHeaders = z.object({ 'Idempotency-Key': idempotencyKey });
+
+/** The key of a request and its scope, door and address. @throws DoorError */
+export function publicScope(c: Context, door: Door, email: string) {
+  const key = c.req.header('idempotency-key') ?? null;
+  if (key !== null && !VISIBLE_ASCII.test(key)) {
+    const pattern = VISIBLE_ASCII.source;
+    const msg = `String should match pattern '${pattern}'`;
+    throw refusedKey({ type: 'string_pattern_mismatch', msg, ctx: { pattern } });
+  }
+  return { requestedBy: `door:${door}`, keyScope: `${door}:${email}`, idempotencyKey: key };
+}
+
+export function reusedKey(): DoorError {
+  const { code, publicText } = FAILURES.idempotency_key_reused;
+  return refusedKey({ type: code, msg: publicText });
+}
+
+function refusedKey(why: Omit<FieldError, 'loc'>): DoorError {
+  return new DoorError(422, [{ ...why, loc: ['header', 'idempotency-key'] }]);
+}
+
+/** The pool rejected a value, and does not tell which. */
+export function rejectedValue(): DoorError {
+  const { code, publicText } = FAILURES.registration_rejected;
+  return new DoorError(422, [{ type: code, loc: ['body'], msg: publicText }]);
+}
+
+/** Accepts and starts. @param takenStatus how the door answers for what somebody holds
+ * @throws DoorError, ProviderUnavailable, DatabaseError */
+export async function acceptAnybody(
+  deps: AppDeps,
+  input: AcceptInput,
+  takenStatus: 400 | 409,
+): Promise<{ registration: Registration; replayed: boolean }> {
+  const result = await acceptOrRelease(deps, input);
+  switch (result.kind) {
+    case 'accepted':
+      deps.runs.startSoon(result.registration.id);
+      return { registration: result.registration, replayed: false };
+    case 'replayed':
+      return { registration: result.registration, replayed: true };
+    case 'key_reused':
+      throw reusedKey();
+    case 'email_taken':
+      throw new DoorError(takenStatus, EMAIL_EXISTS);
+    case 'username_taken':
+      throw new DoorError(takenStatus, USERNAME_EXISTS);
+    case 'resumed':
+      throw new Error('a public door resumed a run that is nobody’s');
+    default:
+      return result satisfies never;
+  }
+}

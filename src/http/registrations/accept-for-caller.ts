@@ -1,0 +1,143 @@
+import type { Context } from 'hono';
+import { emailHash } from '../../secrets/email-hash.ts';
+import { grantsNothing, maySee, notGrantable, type Caller } from '../../domain/grants.ts';
+import type { Registration } from '../../domain/registration.ts';
+import { findByKey, type AcceptInput } from '../../ledger/registrations/accept.ts';
+import {
+  acceptInputOf,
+  acceptOrRelease,
+  type RegistrationRequest,
+} from './registration-request.ts';
+import { pointerTo, Problem } from '../problems/problem-details.ts';
+import type { AppDeps, AppEnv } from '../app-deps.ts';
+
+export interface AcceptedForCaller {
+  readonly registration: Registration;
+  readonly replayed: boolean;
+}
+
+/**
+ * Accepts a registration, or finds the one that the caller's key or parked run names. Checks in the
+ * contract's order: grants, key, roles, conflicts. Starts and resumes in the background.
+ * @throws Problem, ProviderUnavailable, DatabaseError
+ */
+export async function acceptForCaller(
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  idempotencyKey: string | null,
+  wanted: RegistrationRequest,
+): Promise<AcceptedForCaller> {
+  c.set('emailHash', emailHash(wanted.email));
+  const admitted = await checkAndAccept(deps, c.var.caller, idempotencyKey, wanted);
+  c.set('registrationId', admitted.registration.id);
+  return admitted;
+}
+
+async function checkAndAccept(
+  deps: AppDeps,
+  caller: Caller,
+  idempotencyKey: string | null,
+  wanted: RegistrationRequest,
+): Promise<AcceptedForCaller> {
+  if (grantsNothing(caller.grants)) throw new Problem('forbidden');
+  refuseUngrantable(caller, wanted.rolesSent);
+  refuseVouching(caller, wanted);
+  const keyed = { requestedBy: caller.id, keyScope: caller.id, idempotencyKey };
+  const input = acceptInputOf(deps, wanted, keyed);
+  if (idempotencyKey !== null) {
+    const held = await findByKey(deps.db, { keyScope: caller.id, idempotencyKey });
+    if (held && held.requestHash !== input.requestHash) throw new Problem('idempotency_key_reused');
+    if (held) return { registration: held.registration, replayed: true };
+  }
+  await refuseUnknown(deps, wanted.rolesSent);
+  return await acceptOrThrow(deps, caller, input);
+}
+
+export function refuseUngrantable(caller: Caller, roles: readonly string[]): void {
+  const refused = notGrantable(caller.grants, roles);
+  if (refused.length === 0) return;
+  throw new Problem('role_not_grantable', {
+    errors: placesOf(roles, refused, 'role_not_grantable', 'You may not hand out this role.'),
+  });
+}
+
+// Whoever knows the password and says that the address is proved can take the account of anybody.
+function refuseVouching(caller: Caller, { emailVerified, password }: RegistrationRequest): void {
+  if (caller.grants === '*' || !emailVerified || password === null) return;
+  const detail =
+    'With a password only a caller whose grants are `*` may say that an address is proved.';
+  const place = { pointer: pointerTo('emailVerified'), code: 'forbidden', detail };
+  throw new Problem('forbidden', { detail, errors: [place] });
+}
+
+/** @throws ProviderUnavailable when the pool must be asked and does not answer */
+export async function refuseUnknown(
+  deps: Pick<AppDeps, 'roles'>,
+  roles: readonly string[],
+): Promise<void> {
+  if (roles.length === 0) return;
+  const unknown = await deps.roles.unknown(roles);
+  if (unknown.length === 0) return;
+  throw new Problem('unknown_role', {
+    errors: placesOf(roles, unknown, 'unknown_role', 'The pool does not have this role.'),
+  });
+}
+
+/** Does something for a run behind the answer; what fails here is the sweep's. */
+export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Promise<void>): void {
+  work.catch((error: unknown) => {
+    const name = error instanceof Error ? error.name : 'unknown';
+    deps.logger.warn(
+      { registrationId: id, error: name },
+      'instruction not delivered, left to the sweep',
+    );
+  });
+}
+
+async function acceptOrThrow(
+  deps: AppDeps,
+  caller: Caller,
+  input: AcceptInput,
+): Promise<AcceptedForCaller> {
+  const result = await acceptOrRelease(deps, input);
+  switch (result.kind) {
+    case 'accepted':
+      deps.runs.startSoon(result.registration.id);
+      return { registration: result.registration, replayed: false };
+    case 'replayed':
+      return { registration: result.registration, replayed: true };
+    case 'resumed': {
+      const { id } = result.registration;
+      inBackground(deps, id, deps.runs.resume(id, 'operator'));
+      return { registration: result.registration, replayed: false };
+    }
+    case 'key_reused':
+      throw new Problem('idempotency_key_reused');
+    case 'email_taken':
+    case 'username_taken':
+      throw takenProblem(caller, result.kind, result.holder);
+    default:
+      return result satisfies never;
+  }
+}
+
+/** Names the holder only to whoever may read it. */
+function takenProblem(
+  caller: Caller,
+  code: 'email_taken' | 'username_taken',
+  holder: Registration,
+): Problem {
+  return new Problem(code, maySee(caller, holder) ? { registrationId: holder.id } : {});
+}
+
+function placesOf(
+  sent: readonly string[],
+  refused: readonly string[],
+  code: 'role_not_grantable' | 'unknown_role',
+  detail: string,
+) {
+  const names = new Set(refused);
+  return sent.flatMap((role, index) =>
+    names.has(role) ? [{ pointer: pointerTo('roles', index), code, detail }] : [],
+  );
+}

@@ -1,0 +1,41 @@
+import { failureOfCode, FAILURES } from '../../domain/failure.ts';
+import type { PublicFailure, Registration } from '../../domain/registration.ts';
+import { isCompensating } from '../../domain/status.ts';
+import { isFailureCode, Problem } from '../problems/problem-details.ts';
+
+/** The problem that a registration ended in, or is stuck with; null while there is none to tell. */
+export function problemOf(row: Registration): Problem | null {
+  const registrationId = row.id;
+  if (row.status === 'cancelled') return new Problem('registration_cancelled', { registrationId });
+  if (row.status === 'cleanup_required') {
+    return new Problem('manual_cleanup_required', { registrationId, detail: bothFailures(row) });
+  }
+  if (row.status !== 'failed') return null;
+  if (!row.failure || !isFailureCode(row.failure.code)) {
+    return new Problem('registration_failed', { registrationId });
+  }
+  return new Problem(row.failure.code, { registrationId, detail: row.failure.detail });
+}
+
+/** What the public reads of a failure. The row's text says that everything was taken back: until
+ * that is so, nobody may read it. */
+export function publicFailureOf({ status, failure }: Registration): PublicFailure | null {
+  if (!failure || !isCompensating(status)) return failure;
+  const title = failureOfCode(failure.code)?.title ?? FAILURES.rejected.title;
+  return { ...failure, detail: `${title}. What was done is not taken back yet.` };
+}
+
+function bothFailures({ failure, compensationFailures, closesAs, steps }: Registration): string {
+  const failed = Object.entries(steps)
+    .filter(([name, { status }]) => status === 'failed' && name !== 'deleteUser')
+    .map(([name]) => name);
+  const where = failed.length === 0 ? '' : ` at ${failed.join(', ')}`;
+  const cause =
+    failure === null || closesAs === 'cancelled'
+      ? `The registration was to end ${closesAs ?? 'failed'}.`
+      : `The registration failed with ${failure.code}${where}.`;
+  const stuck = compensationFailures.map(
+    ({ step, code, detail }) => `${step} failed with ${code}: ${detail}`,
+  );
+  return ['Manual cleanup required.', cause, 'Taking it back:', ...stuck].join(' ');
+}

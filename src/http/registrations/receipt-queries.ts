@@ -1,0 +1,59 @@
+import { isUuid } from '../request/fields.ts';
+import { maySee, type Caller } from '../../domain/grants.ts';
+import type { Registration } from '../../domain/registration.ts';
+import type { RunState } from '../../domain/runs.ts';
+import { isClosed } from '../../domain/status.ts';
+import { readRegistration, readTimeline, readTimelines } from '../../ledger/registrations/read.ts';
+import { Problem } from '../problems/problem-details.ts';
+import type { AppDeps } from '../app-deps.ts';
+import { toReceipt } from './receipt.ts';
+import type { Receipt } from './schemas.ts';
+
+/** A receipt must not wait for a worker that is away. */
+const DESCRIBE_MS = 1000;
+
+/** The registration of a path, where the caller may see it. @throws Problem */
+export async function findVisible(
+  deps: Pick<AppDeps, 'db'>,
+  caller: Caller,
+  id: string,
+): Promise<Registration> {
+  const registration = isUuid(id) ? await readRegistration(deps.db, id) : null;
+  if (!registration || !maySee(caller, registration)) throw new Problem('registration_not_found');
+  return registration;
+}
+
+/** The receipt of one registration, with the attempts under way. */
+export async function receiptOf(deps: AppDeps, row: Registration): Promise<Receipt> {
+  const [timeline, run] = await Promise.all([readTimeline(deps.db, row.id), liveRun(deps, row)]);
+  return toReceipt(row, timeline, run, deps.temporal);
+}
+
+/** The receipts of a page: each says what the receipt alone says. */
+export async function receiptsOf(deps: AppDeps, rows: readonly Registration[]): Promise<Receipt[]> {
+  const ids = rows.map(({ id }) => id);
+  const [timelines, runs] = await Promise.all([
+    readTimelines(deps.db, ids),
+    Promise.all(rows.map((row) => liveRun(deps, row))),
+  ]);
+  return rows.map((row, index) =>
+    toReceipt(row, timelines.get(row.id) ?? [], runs[index] ?? null, deps.temporal),
+  );
+}
+
+/** What Temporal says of an open registration's run; null where it does not say so in time. */
+export async function liveRun(deps: AppDeps, row: Registration): Promise<RunState | null> {
+  // An accepted row has no run yet, or one that has not come to its first step.
+  if (isClosed(row.status) || row.status === 'accepted') return null;
+  const { promise: tooLate, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), DESCRIBE_MS);
+  const described = deps.runs.describe(row.id).catch((error: unknown) => {
+    deps.logger.debug({ registrationId: row.id, error: nameOf(error) }, 'run not described');
+    return null;
+  });
+  return await Promise.race([described, tooLate]).finally(() => clearTimeout(timer));
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown';
+}

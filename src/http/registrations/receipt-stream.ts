@@ -1,0 +1,95 @@
+import { isClosed } from '../../domain/status.ts';
+import { DatabaseError } from '../../ledger/database-error.ts';
+import type { AppDeps, StreamLimits } from '../app-deps.ts';
+import { ChangeSignal } from './change-signal.ts';
+import type { ReceiptVersion } from './receipt-version.ts';
+
+/** Where a stream comes from and goes to. */
+export interface ReceiptSource {
+  /** The version to begin with. */
+  readonly first: ReceiptVersion;
+  /** The id of the version that the reader has, if it has one. */
+  readonly seen: string | undefined;
+  /** @returns null when there is nothing more to see */
+  readonly read: () => Promise<ReceiptVersion | null>;
+  readonly send: (version: ReceiptVersion) => Promise<void>;
+  readonly comment: (text: string) => Promise<void>;
+}
+
+/**
+ * Sends a registration's versions until it is closed, out of sight, or `ending` is aborted; after
+ * that nothing of it listens or reads any more. Hears of changes in this process and polls for the
+ * others.
+ */
+export async function streamReceipts(
+  deps: Pick<AppDeps, 'changes' | 'logger'>,
+  source: ReceiptSource,
+  { pollMs, commentMs }: StreamLimits,
+  ending: AbortController,
+): Promise<void> {
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const changed = new ChangeSignal();
+  const ring = () => changed.ring();
+  const unsubscribe = deps.changes.onChange(source.first.row.id, ring);
+  const beat = keepAlive(source, commentMs, ending);
+  const onEnd = () => {
+    end();
+    ring();
+  };
+  if (ending.signal.aborted) onEnd();
+  else ending.signal.addEventListener('abort', onEnd);
+  const pause = () => changed.wait(pollMs);
+  try {
+    // A read or a write under way may take long; the end does not wait for it.
+    await Promise.race([over, sendVersions(deps, source, ending.signal, pause)]);
+  } finally {
+    clearInterval(beat);
+    unsubscribe();
+  }
+}
+
+async function sendVersions(
+  { logger }: Pick<AppDeps, 'logger'>,
+  { first, seen, read, send, comment }: ReceiptSource,
+  ended: AbortSignal,
+  pause: () => Promise<void>,
+): Promise<void> {
+  let sent = seen;
+  let away = false;
+  for (let next: ReceiptVersion | null | 'away' = first; next !== null;) {
+    if (next === 'away') {
+      if (!away) await comment('the ledger does not answer');
+    } else {
+      if (next.id !== sent) await send(next);
+      sent = next.id;
+      if (isClosed(next.row.status)) return;
+    }
+    away = next === 'away';
+    await pause();
+    if (ended.aborted) return;
+    next = await read().catch((error: unknown) => {
+      if (!(error instanceof DatabaseError) || error.definitive) throw error;
+      logger.debug({ registrationId: first.row.id, sqlstate: error.sqlstate }, 'stream waits');
+      return 'away' as const;
+    });
+    if (ended.aborted) return;
+  }
+}
+
+/** Comments at a steady pace. One that is still not taken at the next has no reader any more. */
+function keepAlive(
+  { comment }: ReceiptSource,
+  ms: number,
+  ending: AbortController,
+): NodeJS.Timeout {
+  let taken = true;
+  const beat = async () => {
+    taken = false;
+    await comment('still here');
+    taken = true;
+  };
+  return setInterval(() => {
+    if (taken) void beat();
+    else ending.abort();
+  }, ms);
+}

@@ -1,0 +1,176 @@
+import { z } from '@hono/zod-openapi';
+import { findVisible, receiptOf, receiptsOf } from './receipt-queries.ts';
+import { countRegistrations, listRegistrations } from '../../ledger/registrations/read.ts';
+import { parse, parseQuery } from '../request/validate.ts';
+import { acceptForCaller } from './accept-for-caller.ts';
+import { json, problems, REGISTRATION_LINKS } from '../problems/answers.ts';
+import type { AppDeps } from '../app-deps.ts';
+import { readJson } from '../request/body.ts';
+import { cursor, fromCursor, pageOf } from '../request/cursor.ts';
+import { email, instant, limit, text } from '../request/fields.ts';
+import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts';
+import { BEARER, mount, type Api } from '../openapi/mount.ts';
+import { WRONG_LIMIT, WRONG_PARAMETER } from '../problems/problem-examples.ts';
+import { problemOf } from './outcome.ts';
+import { waitSecondsOf } from '../request/prefer.ts';
+import { newRegistration, toWanted } from './registration-body.ts';
+import {
+  ProblemCode,
+  ReceiptSchema,
+  RegistrationPage,
+  RegistrationStatusSchema,
+} from './schemas.ts';
+import { waitAsPreferred } from './wait.ts';
+
+const prefer = z.string().optional().openapi({
+  description: '`wait=<seconds>`, at most 60: answer when the outcome is known.',
+  example: 'wait=10',
+});
+const pathId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
+const listQuery = z.object({
+  status: z.array(RegistrationStatusSchema).max(50).optional(),
+  failureCode: ProblemCode.optional(),
+  email: email.optional(),
+  /** The beginning of addresses, in any case. */
+  emailPrefix: text(1, 254).optional(),
+  username: text(1, 50).optional(),
+  // Any text: a name that no role can have is one that no registration has.
+  role: text(1, 128).optional(),
+  requestedBy: text(1, 200).optional(),
+  acceptedAfter: instant.optional(),
+  acceptedBefore: instant.optional(),
+  cursor,
+  limit,
+});
+const waited = { 'Preference-Applied': 'What of `Prefer` was honoured.' };
+const told = {
+  ...waited,
+  Location: 'The registration.',
+  'Idempotent-Replayed': '`true` where the key was known.',
+};
+const TAG = { tags: ['Registrations'], security: BEARER };
+
+export function mountRegistrations(api: Api, deps: AppDeps): void {
+  const body = newRegistration(deps);
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAG,
+      method: 'post',
+      path: '/registrations',
+      operationId: 'createRegistration',
+      summary: 'Register a user',
+      description:
+        'Accepts the registration durably and answers at once, or with `Prefer: wait` with its outcome.',
+      request: {
+        headers: z.object({ 'Idempotency-Key': idempotencyKey, Prefer: prefer }),
+        body: { required: true, content: { 'application/json': { schema: body } } },
+      },
+      responses: {
+        201: json(ReceiptSchema, 'Completed within the wait, or before.', told, REGISTRATION_LINKS),
+        202: json(ReceiptSchema, 'Accepted; it goes on.', told, REGISTRATION_LINKS),
+        ...problems(
+          { body: true },
+          'forbidden',
+          'role_not_grantable',
+          'unknown_role',
+          'email_taken',
+          'username_taken',
+          'idempotency_key_reused',
+          'registration_failed',
+          'registration_rejected',
+          'registration_cancelled',
+          'manual_cleanup_required',
+          'identity_provider_refused',
+          'password_rejected',
+          'seal_lost',
+          'user_vanished',
+          'terminated',
+        ),
+      },
+    },
+    async (c) => {
+      const wanted = toWanted(parse(body, await readJson(c)));
+      const key = idempotencyKeyOf(c);
+      const { registration, replayed } = await acceptForCaller(deps, c, key, wanted);
+      const seconds = waitSecondsOf(c.req.header('prefer'));
+      if (replayed) c.header('Idempotent-Replayed', 'true');
+      const row =
+        seconds === null ? registration : await waitAsPreferred(deps, c, registration, seconds);
+      const problem = seconds === null ? null : problemOf(row);
+      if (problem) throw problem;
+      c.header('Location', `/registrations/${row.id}`);
+      return c.json(await receiptOf(deps, row), row.status === 'completed' ? 201 : 202);
+    },
+  );
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAG,
+      method: 'get',
+      path: '/registrations/{id}',
+      operationId: 'getRegistration',
+      summary: 'Read a receipt',
+      request: { params: pathId, headers: z.object({ Prefer: prefer }) },
+      responses: {
+        200: json(ReceiptSchema, 'The receipt.', waited),
+        ...problems({ wrong: WRONG_PARAMETER }, 'invalid_request', 'registration_not_found'),
+      },
+    },
+    async (c) => {
+      const found = await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
+      const seconds = waitSecondsOf(c.req.header('prefer'));
+      const row = seconds === null ? found : await waitAsPreferred(deps, c, found, seconds);
+      return c.json(await receiptOf(deps, row), 200);
+    },
+  );
+
+  mount(
+    api,
+    deps,
+    {
+      ...TAG,
+      method: 'get',
+      path: '/registrations',
+      operationId: 'listRegistrations',
+      summary: 'List registrations, newest first',
+      request: { query: listQuery },
+      responses: {
+        200: json(RegistrationPage, 'A page.'),
+        ...problems({ wrong: WRONG_LIMIT }, 'invalid_request', 'invalid_cursor'),
+      },
+    },
+    async (c) => {
+      const query = parseQuery(c, listQuery, ['status']);
+      const after = fromCursor(query.cursor);
+      const { caller } = c.var;
+      const filter = {
+        visibleTo: { callerId: caller.id, grants: caller.grants },
+        ...(query.status && { statuses: query.status }),
+        ...(query.failureCode && { failureCode: query.failureCode }),
+        ...(query.email && { email: query.email }),
+        ...(query.emailPrefix && { emailPrefix: query.emailPrefix.toLowerCase() }),
+        ...(query.username && { username: query.username }),
+        ...(query.role && { role: query.role }),
+        ...(query.requestedBy && { requestedBy: query.requestedBy }),
+        ...(query.acceptedAfter && { acceptedAfter: query.acceptedAfter }),
+        ...(query.acceptedBefore && { acceptedBefore: query.acceptedBefore }),
+      };
+      const [rows, total] = await Promise.all([
+        listRegistrations(deps.db, {
+          ...filter,
+          ...(after && { after: { acceptedAt: after.at, id: after.id } }),
+          limit: query.limit + 1,
+        }),
+        after ? null : countRegistrations(deps.db, filter),
+      ]);
+      const page = pageOf(rows, query.limit, (row) => ({ at: row.acceptedAt, id: row.id }));
+      const items = await receiptsOf(deps, page.items);
+      return c.json({ items, nextCursor: page.nextCursor, total }, 200);
+    },
+  );
+}

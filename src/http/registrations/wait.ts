@@ -1,0 +1,61 @@
+import type { Context } from 'hono';
+import type { Registration } from '../../domain/registration.ts';
+import { isClosed } from '../../domain/status.ts';
+import { readRegistration } from '../../ledger/registrations/read.ts';
+import type { AppDeps } from '../app-deps.ts';
+import { ChangeSignal } from './change-signal.ts';
+
+const FIRST_POLL_MS = 50;
+const LAST_POLL_MS = 500;
+
+/** A wait is over when the registration is closed, parked, or needs a person. */
+function isSettled({ status }: Registration): boolean {
+  return isClosed(status) || status === 'roles_pending' || status === 'cleanup_required';
+}
+
+/**
+ * Waits until a registration is settled, and answers with the last that is known of it when time,
+ * the client or the process ends first. Hears of changes in this process and polls for the others.
+ */
+export async function waitUntilSettled(
+  deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
+  registration: Registration,
+  seconds: number,
+  client: AbortSignal,
+): Promise<Registration> {
+  const until = Date.now() + seconds * 1000;
+  const ended = AbortSignal.any([client, deps.closing]);
+  const changed = new ChangeSignal();
+  const unsubscribe = deps.changes.onChange(registration.id, () => changed.ring());
+  const onEnd = () => changed.ring();
+  ended.addEventListener('abort', onEnd);
+  let known = registration;
+  let poll = FIRST_POLL_MS;
+  try {
+    while (!isSettled(known) && Date.now() < until && !ended.aborted) {
+      await changed.wait(Math.min(poll, until - Date.now()));
+      poll = Math.min(poll * 2, LAST_POLL_MS);
+      known = (await readOrNull(deps, known.id)) ?? known;
+    }
+    return known;
+  } finally {
+    unsubscribe();
+    ended.removeEventListener('abort', onEnd);
+  }
+}
+
+/** As waitUntilSettled, on behalf of a `Prefer` header, and says that it was honoured. */
+export async function waitAsPreferred(
+  deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
+  c: Context,
+  registration: Registration,
+  seconds: number,
+): Promise<Registration> {
+  c.header('Preference-Applied', `wait=${seconds}`);
+  return await waitUntilSettled(deps, registration, seconds, c.req.raw.signal);
+}
+
+// A database that is away for a moment does not end a wait: the registration is accepted.
+async function readOrNull(deps: Pick<AppDeps, 'db'>, id: string): Promise<Registration | null> {
+  return await readRegistration(deps.db, id).catch(() => null);
+}

@@ -1,0 +1,59 @@
+import type { Context } from 'hono';
+import { Problem } from '../problems/problem-details.ts';
+
+const MAX_BODY_BYTES = 64 * 1024;
+/** What is read and thrown away of a body that is too large, so that its sender gets to read the
+ * answer instead of a reset connection. */
+const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
+const JSON_TYPE = /^application\/json\s*(;|$)/i;
+
+/** The JSON body of a request. @throws Problem */
+export async function readJson(c: Context): Promise<unknown> {
+  if (!isJson(c)) throw new Problem('unsupported_media_type');
+  return parseJson(await readBytes(c));
+}
+
+/** As readJson, for a body that may be absent: then it is `{}`. */
+export async function readOptionalJson(c: Context): Promise<unknown> {
+  const bytes = await readBytes(c);
+  if (bytes.length === 0) return {};
+  if (!isJson(c)) throw new Problem('unsupported_media_type');
+  return parseJson(bytes);
+}
+
+function isJson(c: Context): boolean {
+  return JSON_TYPE.test(c.req.header('content-type') ?? '');
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new Problem('malformed_json');
+  }
+}
+
+/** The sender went away, or was cut off for being slow: no fault of ours. */
+function brokenOff(): never {
+  throw new Problem('invalid_request', { detail: 'The request body broke off.' });
+}
+
+async function readBytes(c: Context): Promise<Uint8Array> {
+  if (Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES) {
+    throw new Problem('payload_too_large');
+  }
+  const stream: ReadableStream<Uint8Array> | null = c.req.raw.body;
+  if (!stream) return new Uint8Array();
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  while (total <= MAX_DISCARDED_BYTES) {
+    const { done, value } = await reader.read().catch(brokenOff);
+    if (done) break;
+    total += value.length;
+    if (total <= MAX_BODY_BYTES) chunks.push(value);
+    else chunks.length = 0;
+  }
+  if (total > MAX_BODY_BYTES) throw new Problem('payload_too_large');
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,53 @@
+import { z } from '@hono/zod-openapi';
+import { Problem } from '../problems/problem-details.ts';
+import { LAST_INSTANT } from './fields.ts';
+
+/** Where a page ended: the keyset of its last row. */
+export interface PageEnd {
+  readonly at: Date;
+  /** A UUID. */
+  readonly id: string;
+}
+
+/** Milliseconds and the id. */
+const TIME_BYTES = 6;
+const BYTES = TIME_BYTES + 16;
+/** 22 bytes of base64url: of the last character two bits count. */
+const FORM = /^[A-Za-z0-9_-]{29}[AQgw]$/;
+
+/** For the document; `fromCursor` checks it. */
+export const cursor = z.string().optional().openapi({
+  pattern: FORM.source,
+  description: 'The `nextCursor` of the page before.',
+});
+
+/** Opaque to callers, so that its content may change. */
+export function toCursor({ at, id }: PageEnd): string {
+  const bytes = Buffer.alloc(BYTES);
+  bytes.writeUIntBE(at.getTime(), 0, TIME_BYTES);
+  bytes.write(id.replaceAll('-', ''), TIME_BYTES, 'hex');
+  return bytes.toString('base64url');
+}
+
+/** @throws Problem `invalid_cursor` */
+export function fromCursor(text: string | undefined): PageEnd | undefined {
+  if (text === undefined) return undefined;
+  if (!FORM.test(text)) throw new Problem('invalid_cursor');
+  const bytes = Buffer.from(text, 'base64url');
+  const hex = bytes.toString('hex', TIME_BYTES);
+  return {
+    at: new Date(Math.min(bytes.readUIntBE(0, TIME_BYTES), LAST_INSTANT)),
+    id: hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+  };
+}
+
+/** A page of at most `limit` from up to `limit + 1` rows, and the cursor of the next. */
+export function pageOf<T>(
+  rows: readonly T[],
+  limit: number,
+  endOf: (row: T) => PageEnd,
+): { items: T[]; nextCursor: string | null } {
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  return { items, nextCursor: rows.length > limit && last ? toCursor(endOf(last)) : null };
+}

@@ -1,0 +1,169 @@
+import { z } from '@hono/zod-openapi';
+import { MAX_EMAIL_OCTETS, normaliseEmail } from '../../domain/email.ts';
+import { MAX_ROLES, ROLE_NAME } from '../../domain/role.ts';
+import { MAX_USERNAME, MIN_USERNAME, USERNAME_CHARACTERS } from '../../domain/username.ts';
+import type { Secret } from '../../secrets/secret.ts';
+
+/** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
+const MAX_ROLES_SENT = 200;
+export const MAX_NAME = 50;
+/** Cognito's own bound; the pool's policy says more. */
+export const MAX_PASSWORD = 256;
+const CONTROL = /\p{Cc}/u;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Text that PostgreSQL can hold and a log line can show: no control character, no lone surrogate. */
+export function isPlain(value: string): boolean {
+  return value.isWellFormed() && !CONTROL.test(value);
+}
+
+// The document's words for the same, spelled out: other languages know fewer classes, and other blanks.
+export const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
+const PLAIN = `[^${CONTROLS}]*`;
+const NOT_BLANK = String.raw`[^\s\ufeff${CONTROLS}]`;
+
+/** Lengths are in characters, as in the document, not in UTF-16's units. */
+export function text(min: number, max: number) {
+  return z
+    .string()
+    .refine((value) => Array.from(value).length >= min, {
+      error: `At least ${min} here.`,
+      params: { code: 'too_small' },
+    })
+    .refine((value) => Array.from(value).length <= max, {
+      error: `At most ${max} here.`,
+      params: { code: 'too_big' },
+    })
+    .refine((value) => min === 0 || value.trim() !== '', {
+      error: 'Blanks alone are not accepted.',
+      params: { code: 'blank' },
+    })
+    .refine(isPlain, {
+      error: 'Control characters and broken Unicode are not accepted.',
+      params: { code: 'control_character' },
+    })
+    .openapi({
+      minLength: min,
+      maxLength: max,
+      pattern: min === 0 ? `^${PLAIN}$` : `^${PLAIN}${NOT_BLANK}${PLAIN}$`,
+    });
+}
+
+/** Blanks around it do not count. For the document; `usernameFault` checks it. */
+export const USERNAME_PATTERN = `^[^\\S${CONTROLS}]*[A-Za-z0-9._-]{${MIN_USERNAME},${MAX_USERNAME}}[^\\S${CONTROLS}]*$`;
+
+/** Why a text is not a username; null where it is one as soon as the blanks around it are gone. */
+export function usernameFault(sent: string): 'too_small' | 'too_big' | 'invalid_username' | null {
+  const name = sent.trim();
+  if (name.length < MIN_USERNAME) return 'too_small';
+  if (name.length > MAX_USERNAME) return 'too_big';
+  return USERNAME_CHARACTERS.test(name) && isPlain(sent) ? null : 'invalid_username';
+}
+
+const USERNAME_FAULTS = {
+  too_small: `At least ${MIN_USERNAME} here.`,
+  too_big: `At most ${MAX_USERNAME} here.`,
+  invalid_username: 'Only the letters A–Z and a–z, digits, `.`, `_` and `-` are accepted.',
+};
+
+export const username = z
+  .string()
+  .transform((value, context) => {
+    const code = usernameFault(value);
+    if (code === null) return value.trim();
+    context.addIssue({ code: 'custom', message: USERNAME_FAULTS[code], params: { code } });
+    return z.NEVER;
+  })
+  .openapi({
+    type: 'string',
+    pattern: USERNAME_PATTERN,
+    description: 'Case does not count.',
+    example: 'ada.lovelace',
+  });
+
+/** As it is sent, never trimmed, and a Secret from here on. */
+export function password(secret: (text: string) => Secret) {
+  return z
+    .string()
+    .min(1)
+    .refine((value) => Array.from(value).length <= MAX_PASSWORD, {
+      error: `At most ${MAX_PASSWORD} here.`,
+      params: { code: 'too_big' },
+    })
+    .refine((value) => value.isWellFormed(), {
+      error: 'Broken Unicode is not accepted.',
+      params: { code: 'broken_unicode' },
+    })
+    .transform(secret)
+    .openapi({
+      type: 'string',
+      format: 'password',
+      writeOnly: true,
+      minLength: 1,
+      maxLength: MAX_PASSWORD,
+      description: 'What the person will sign in with; no answer ever has it.',
+    });
+}
+
+export const email = z
+  .string()
+  .transform((value, context) => {
+    const normalised = isPlain(value) ? normaliseEmail(value) : null;
+    if (normalised !== null) return normalised;
+    context.addIssue({
+      code: 'custom',
+      message: 'This is not an e-mail address.',
+      params: { code: 'invalid_email' },
+    });
+    return z.NEVER;
+  })
+  .openapi({
+    type: 'string',
+    format: 'email',
+    maxLength: MAX_EMAIL_OCTETS,
+    example: 'ada@example.com',
+  });
+
+// The pattern is written out: the document's generator would append the flag to it.
+export const role = z.string().regex(ROLE_NAME).openapi({ pattern: ROLE_NAME.source });
+
+export const roles = z
+  .array(role)
+  .max(MAX_ROLES_SENT)
+  .refine((names) => new Set(names).size <= MAX_ROLES, {
+    error: `At most ${MAX_ROLES} here.`,
+    params: { code: 'too_big' },
+  })
+  .openapi({
+    description: `0–${MAX_ROLES} roles; duplicates are merged.`,
+    example: ['researcher'],
+  });
+
+export const reason = text(0, 500).nullish().openapi({ example: 'Cognito is back' });
+
+export function isUuid(value: string): boolean {
+  return UUID.test(value);
+}
+
+export const uuid = z
+  .string()
+  .regex(UUID)
+  .transform((value) => value.toLowerCase())
+  .openapi({ type: 'string', format: 'uuid' });
+
+/** The offset of an instant of the year 9999 may lead into 10000, which PostgreSQL cannot read. */
+export const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** An instant of RFC 3339, brought into the years that both we and PostgreSQL can write. */
+export const instant = z.iso
+  .datetime({ offset: true })
+  .transform((value) => new Date(Math.min(Math.max(0, Date.parse(value)), LAST_INSTANT)))
+  .openapi({ type: 'string', format: 'date-time' });
+
+export const limit = z
+  .string()
+  .regex(/^\d{1,3}$/)
+  .transform(Number)
+  .pipe(z.int().min(1).max(200))
+  .default(50)
+  .openapi({ type: 'integer', minimum: 1, maximum: 200, default: 50 });

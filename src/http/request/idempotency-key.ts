@@ -1,0 +1,24 @@
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { pointerTo, Problem } from '../problems/problem-details.ts';
+
+export const VISIBLE_ASCII = /^[!-~]{1,255}$/;
+
+/** For the document; `idempotencyKeyOf` checks it, in its turn of the order of checks. */
+export const idempotencyKey = z.string().optional().openapi({
+  pattern: VISIBLE_ASCII.source,
+  description: '1–255 visible ASCII characters. The same key and body name the same registration.',
+});
+
+/** The request's Idempotency-Key, or null without one. @throws Problem */
+export function idempotencyKeyOf(c: Context): string | null {
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return null;
+  if (VISIBLE_ASCII.test(key)) return key;
+  const place = {
+    pointer: pointerTo('headers', 'idempotency-key'),
+    code: 'invalid_format',
+    detail: 'From 1 to 255 visible ASCII characters.',
+  };
+  throw new Problem('invalid_request', { errors: [place] });
+}

@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import type { Database, Transaction } from '../../db/client.ts';
+import { auditEvents } from '../../db/schema.ts';
+import type { AuditEventName } from '../../domain/audit-event.ts';
+
+export interface NewAuditEvent {
+  readonly event: AuditEventName;
+  readonly registrationId: string | null;
+  readonly userId?: string | null;
+  readonly actor: string;
+  /** Same registration, event and key: the same thing, appended once. */
+  readonly key?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Appends to the trail, once per (registration, event, key). */
+export async function appendAuditEvent(
+  tx: Database | Transaction,
+  event: NewAuditEvent,
+): Promise<void> {
+  await tx
+    .insert(auditEvents)
+    .values({
+      id: randomUUID(),
+      event: event.event,
+      registrationId: event.registrationId,
+      userId: event.userId ?? null,
+      actor: event.actor,
+      key: event.key ?? '',
+      details: { ...event.details },
+    })
+    .onConflictDoNothing();
+}

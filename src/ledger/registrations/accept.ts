@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import { and, eq, sql } from 'drizzle-orm';
+import type { Database, Transaction } from '../../db/client.ts';
+import { HOLDS_KEY, registrations } from '../../db/schema.ts';
+import type { Registration } from '../../domain/registration.ts';
+import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
+import { WAITING } from '../../domain/step.ts';
+import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
+import { atEdge } from '../database-error.ts';
+import { findLiving, hasEmail, hasUsername } from './living.ts';
+import { ROW, toRegistration } from './row.ts';
+import { requestRetry } from './instructions.ts';
+
+/** A parsed, normalised request; `id` is the caller's choice, so that a repeated commit is the same row. */
+export interface AcceptInput extends Pick<
+  Registration,
+  | 'id'
+  | 'email'
+  | 'username'
+  | 'firstName'
+  | 'lastName'
+  | 'attributes'
+  | 'emailVerified'
+  | 'invite'
+  | 'roles'
+  | 'requestedBy'
+  | 'door'
+  | 'idempotencyKey'
+> {
+  /** Within what an idempotency key is unique: the caller, or door and e-mail at public doors. */
+  readonly keyScope: string;
+  readonly requestHash: string;
+  /** As src/secrets/sealing.ts makes it for this id; null: nobody chose a password. */
+  readonly sealedPassword: Uint8Array | null;
+}
+
+export type AcceptResult =
+  | { readonly kind: 'accepted'; readonly registration: Registration }
+  | { readonly kind: 'replayed'; readonly registration: Registration }
+  | { readonly kind: 'key_reused'; readonly registration: Registration }
+  /** The caller's own parked run for the same e-mail and roles: running again. */
+  | { readonly kind: 'resumed'; readonly registration: Registration }
+  | { readonly kind: 'email_taken'; readonly holder: Registration }
+  | { readonly kind: 'username_taken'; readonly holder: Registration };
+
+/** The hash by which two bodies count as the same: SHA-256 over JSON with sorted keys, hex. */
+export function requestHashOf(body: unknown): string {
+  return createHash('sha256').update(canonicalJson(body)).digest('hex');
+}
+
+/** The registration that holds a key, if one does. */
+export async function findByKey(
+  db: Database | Transaction,
+  key: { readonly keyScope: string; readonly idempotencyKey: string },
+): Promise<{ registration: Registration; requestHash: string } | null> {
+  return await atEdge(async () => {
+    const [row] = await db
+      .select(ROW)
+      .from(registrations)
+      .where(
+        and(
+          eq(registrations.keyScope, key.keyScope),
+          eq(registrations.idempotencyKey, key.idempotencyKey),
+          HOLDS_KEY,
+        ),
+      )
+      .limit(1);
+    return row ? { registration: toRegistration(row), requestHash: row.requestHash } : null;
+  });
+}
+
+/**
+ * The transaction of step 1: the row, unique over living rows, and `registration.requested`.
+ * After it commits the registration cannot be lost.
+ * @throws DatabaseError
+ */
+export async function accept(db: Database, input: AcceptInput): Promise<AcceptResult> {
+  // A holder may close between the insert that met it and the read that looks for it: then the
+  // address is free and the insert is tried again. Twice is a coincidence, five times a bug.
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const inserted = await insert(db, input);
+    if (inserted) return { kind: 'accepted', registration: inserted };
+    const conflict = await conflictOf(db, input);
+    if (conflict) return conflict;
+  }
+  throw new Error('accept: a conflicting row came and went five times');
+}
+
+/** Frees the address of a completed registration whose user is no longer in the pool. */
+export async function release(db: Database, id: string): Promise<void> {
+  await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .update(registrations)
+        .set({ releasedAt: NOW })
+        .where(
+          and(
+            eq(registrations.id, id),
+            eq(registrations.status, 'completed'),
+            sql`${registrations.releasedAt} IS NULL`,
+          ),
+        )
+        .returning();
+      if (!row) return;
+      await appendAuditEvent(tx, {
+        event: 'registration.released',
+        registrationId: id,
+        userId: row.userId,
+        actor: SYSTEM_ACTOR,
+      });
+    }),
+  );
+}
+
+/** All processes share PostgreSQL's clock. */
+export const NOW = sql`clock_timestamp()`;
+
+export function acceptedRow(input: AcceptInput) {
+  return {
+    ...input,
+    attributes: { ...input.attributes },
+    roles: [...input.roles],
+    status: 'accepted' as const,
+    acceptedAt: NOW,
+    sweptAt: NOW,
+    sealedAt: input.sealedPassword && NOW,
+    steps: input.sealedPassword ? { setPassword: WAITING } : {},
+  };
+}
+
+export function requestedEvent(input: AcceptInput): NewAuditEvent {
+  return {
+    event: 'registration.requested',
+    registrationId: input.id,
+    actor: input.requestedBy,
+    details: { door: input.door, roles: input.roles },
+  };
+}
+
+/** null where another row holds the address, the username or the key: also the row of this id, when
+ * the reply to its COMMIT was lost. A conflict is no error: PostgreSQL would log its values. */
+async function insert(db: Database, input: AcceptInput): Promise<Registration | null> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .insert(registrations)
+        .values(acceptedRow(input))
+        .onConflictDoNothing()
+        .returning(ROW);
+      if (!row) return null;
+      await appendAuditEvent(tx, requestedEvent(input));
+      return toRegistration(row);
+    }),
+  );
+}
+
+async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResult | null> {
+  const [same] = await atEdge(() =>
+    db.select(ROW).from(registrations).where(eq(registrations.id, input.id)),
+  );
+  if (same) return { kind: 'accepted', registration: toRegistration(same) };
+  if (input.idempotencyKey !== null) {
+    const held = await findByKey(db, {
+      keyScope: input.keyScope,
+      idempotencyKey: input.idempotencyKey,
+    });
+    if (held) {
+      const kind = held.requestHash === input.requestHash ? 'replayed' : 'key_reused';
+      return { kind, registration: held.registration };
+    }
+  }
+  const byEmail = await findLiving(db, hasEmail(input.email));
+  if (byEmail) {
+    const resumed = await resumeOwn(db, input, byEmail);
+    return resumed ?? { kind: 'email_taken', holder: byEmail };
+  }
+  if (input.username === null) return null;
+  const byUsername = await findLiving(db, hasUsername(input.username));
+  return byUsername ? { kind: 'username_taken', holder: byUsername } : null;
+}
+
+async function resumeOwn(
+  db: Database,
+  input: AcceptInput,
+  holder: Registration,
+): Promise<AcceptResult | null> {
+  const own =
+    // At a public door nobody can be known again.
+    input.keyScope === input.requestedBy &&
+    input.idempotencyKey === null &&
+    holder.status === 'roles_pending' &&
+    holder.requestedBy === input.requestedBy &&
+    sameRoles(holder.roles, input.roles);
+  if (!own) return null;
+  const requested = await requestRetry(db, holder.id, { actor: input.requestedBy, reason: null });
+  return requested.kind === 'done'
+    ? { kind: 'resumed', registration: requested.registration }
+    : null;
+}
+
+function sameRoles(left: readonly string[], right: readonly string[]): boolean {
+  const wanted = new Set(right);
+  return left.length === wanted.size && left.every((role) => wanted.has(role));
+}
+
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value)
+      .filter(([, entry]) => entry !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonicalJson(entry)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}

@@ -1,0 +1,81 @@
+import { eq, getTableColumns, sql, type InferSelectModel } from 'drizzle-orm';
+import type { Database, Transaction } from '../../db/client.ts';
+import { registrations } from '../../db/schema.ts';
+import type { Registration } from '../../domain/registration.ts';
+import { atEdge } from '../database-error.ts';
+
+/** What every read of a registration selects or returns: the row, and PostgreSQL's clock. Not `now()`,
+ * which is the start of the transaction and precedes the wait for a lock. */
+export const ROW = {
+  ...getTableColumns(registrations),
+  readAt: sql<Date>`clock_timestamp()`.mapWith(registrations.acceptedAt),
+};
+
+export type RegistrationRow = InferSelectModel<typeof registrations> & { readonly readAt: Date };
+
+export function toRegistration(row: RegistrationRow): Registration {
+  const {
+    instruction,
+    instructionActor,
+    instructionReason,
+    instructionAt,
+    instructionAcknowledgedAt,
+    invitationStatus,
+    invitationSentAt,
+    invitationExpiresAt,
+    invitationFailure,
+    keyScope: _keyScope,
+    requestHash: _requestHash,
+    sweptAt: _sweptAt,
+    endedRunId: _endedRunId,
+    endedRunSeenAt: _endedRunSeenAt,
+    sealedPassword: _sealedPassword,
+    readAt,
+    ...same
+  } = row;
+  return {
+    ...same,
+    instruction:
+      instruction && instructionActor && instructionAt
+        ? {
+            kind: instruction,
+            actor: instructionActor,
+            reason: instructionReason,
+            at: instructionAt,
+            acknowledgedAt: instructionAcknowledgedAt,
+          }
+        : null,
+    invitation: {
+      status: invitationStatus,
+      sentAt: invitationSentAt,
+      expiresAt: invitationExpiresAt,
+      failure: invitationFailure,
+    },
+    readAt: { database: readAt, monotonicMs: performance.now() },
+  };
+}
+
+/** The time now by PostgreSQL's clock, in ms since the epoch, from what the row was read with. */
+export function nowOf({ readAt }: Pick<Registration, 'readAt'>): number {
+  return readAt.database.getTime() + performance.now() - readAt.monotonicMs;
+}
+
+/** The time now by PostgreSQL's clock. @throws DatabaseError */
+export async function databaseNow(db: Database): Promise<Date> {
+  return await atEdge(async () => {
+    const [row] = await db.execute<{ now: string }>(sql`SELECT clock_timestamp()::text AS now`);
+    return new Date(row?.now ?? Number.NaN);
+  });
+}
+
+/** The row of a registration, inside a transaction or not. @throws an id without a row is a bug */
+export async function selectRow(
+  db: Database | Transaction,
+  id: string,
+  lock?: 'update',
+): Promise<RegistrationRow> {
+  const query = db.select(ROW).from(registrations).where(eq(registrations.id, id));
+  const [row] = await (lock ? query.for(lock) : query);
+  if (!row) throw new Error(`no row for registration ${id}`);
+  return row;
+}

@@ -1,0 +1,109 @@
+import { and, eq, inArray, lt, sql } from 'drizzle-orm';
+import type { Database } from '../../db/client.ts';
+import type { Registration } from '../../domain/registration.ts';
+import { IS_OPEN, registrations } from '../../db/schema.ts';
+import type { RegistrationStatus } from '../../domain/status.ts';
+import { atEdge } from '../database-error.ts';
+import { ROW, toRegistration } from './row.ts';
+
+export interface OpenRow {
+  readonly id: string;
+  readonly status: RegistrationStatus;
+  /** Since it was accepted, by PostgreSQL's clock. */
+  readonly ageMs: number;
+}
+
+/** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first. A new
+ * row counts from when it was accepted, so that a flood of new rows delays no other. */
+export async function openRows(db: Database, limit: number, sweptBefore: Date): Promise<OpenRow[]> {
+  return await atEdge(() =>
+    db
+      .select({
+        id: registrations.id,
+        status: registrations.status,
+        ageMs: sql<number>`(extract(epoch FROM clock_timestamp() - accepted_at) * 1000)::float8`,
+      })
+      .from(registrations)
+      .where(and(IS_OPEN, lt(registrations.sweptAt, sweptBefore)))
+      .orderBy(registrations.sweptAt)
+      .limit(limit),
+  );
+}
+
+export async function recordSwept(db: Database, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await atEdge(() =>
+    db
+      .update(registrations)
+      .set({ sweptAt: sql`clock_timestamp()` })
+      .where(inArray(registrations.id, [...ids])),
+  );
+}
+
+/**
+ * How long ago a sweep first saw that this run had ended, by PostgreSQL's clock, in ms. Temporal's time
+ * of the end is another machine's.
+ * @param record false only reads
+ */
+export async function endedRunSeenForMs(
+  db: Database,
+  id: string,
+  runId: string,
+  record: boolean,
+): Promise<number> {
+  return await atEdge(async () => {
+    if (record) {
+      await db
+        .update(registrations)
+        .set({ endedRunId: runId, endedRunSeenAt: sql`clock_timestamp()` })
+        .where(and(eq(registrations.id, id), sql`ended_run_id IS DISTINCT FROM ${runId}`));
+    }
+    const [row] = await db
+      .select({
+        seenForMs: sql<number>`(extract(epoch FROM clock_timestamp() - ended_run_seen_at) * 1000)::float8`,
+      })
+      .from(registrations)
+      .where(and(eq(registrations.id, id), eq(registrations.endedRunId, runId)));
+    return row?.seenForMs ?? 0;
+  });
+}
+
+/** Rows that name users of ours which must not stay. */
+export async function rowsWithStrays(db: Database, limit: number): Promise<Registration[]> {
+  return await atEdge(async () => {
+    const rows = await db
+      .select(ROW)
+      .from(registrations)
+      .where(sql`stray_usernames <> '{}'`)
+      .limit(limit);
+    return rows.map(toRegistration);
+  });
+}
+
+/** Those of these registrations that are closed. */
+export async function closedAmong(db: Database, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  return await atEdge(async () => {
+    const rows = await db
+      .select({ id: registrations.id })
+      .from(registrations)
+      .where(
+        and(
+          inArray(registrations.id, [...ids]),
+          sql`status IN ('completed', 'failed', 'cancelled')`,
+        ),
+      );
+    return rows.map(({ id }) => id);
+  });
+}
+
+/** Whether a mark names a registration of this ledger that failed or was cancelled. */
+export async function isLeftover(db: Database, registrationId: string): Promise<boolean> {
+  return await atEdge(async () => {
+    const [row] = await db
+      .select({ status: registrations.status })
+      .from(registrations)
+      .where(eq(registrations.id, registrationId));
+    return row?.status === 'failed' || row?.status === 'cancelled';
+  });
+}

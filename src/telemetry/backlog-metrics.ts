@@ -1,0 +1,118 @@
+import { Gauge, Registry } from 'prom-client';
+import { OPEN } from '../domain/status.ts';
+import type { Backlog } from '../domain/backlog.ts';
+import { codesOf } from './registration-metrics.ts';
+
+/** However many scrape, the ledger is asked this often at most. */
+const FRESH_MS = 5000;
+/** A scrape has 10 s by Prometheus's default, and must end well before. */
+const PATIENCE_MS = 2000;
+const DESTINATIONS = ['amqp', 'webhook', 'cognito-mail'];
+
+export interface BacklogMetrics {
+  readonly registry: Registry;
+  /** Whether the ledger answered, not longer ago than `FRESH_MS`. In bounded time; never throws. */
+  refresh(): Promise<boolean>;
+}
+
+/** Gauges of what waits in the ledger. While it does not answer they are stale: leave them out. */
+export function backlogMetrics(read: () => Promise<Backlog>): BacklogMetrics {
+  const registry = new Registry();
+  const show = gauges(registry);
+  let answered = false;
+  let askedAt = -Infinity;
+  let asking: Promise<boolean> | null = null;
+
+  async function ask(): Promise<boolean> {
+    try {
+      show(await read());
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async function refresh(): Promise<boolean> {
+    if (performance.now() - askedAt < FRESH_MS) return answered;
+    // One at a time: a question that hangs is not followed by another.
+    asking ??= ask().finally(() => {
+      asking = null;
+    });
+    const { promise: tooLate, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+    answered = await Promise.race([asking, tooLate]).finally(() => clearTimeout(timer));
+    askedAt = performance.now();
+    return answered;
+  }
+  return { registry, refresh };
+}
+
+function gauges(registry: Registry): (backlog: Backlog) => void {
+  const registers = [registry];
+  const open = new Gauge({
+    name: 'registrar_open_registrations',
+    help: 'Open registrations, counted up to 10,000 for each status and code.',
+    labelNames: ['status'],
+    registers,
+  });
+  const parked = new Gauge({
+    name: 'registrar_parked_registrations',
+    help: 'Parked registrations by failure code, counted up to 10,000 for each code.',
+    labelNames: ['code'],
+    registers,
+  });
+  const oldestParked = new Gauge({
+    name: 'registrar_oldest_parked_seconds',
+    help: 'Time since the oldest parked registration was parked; 0 without one.',
+    registers,
+  });
+  const oldestAccepted = new Gauge({
+    name: 'registrar_oldest_accepted_seconds',
+    help: 'Age of the oldest registration whose run has not started; 0 without one.',
+    registers,
+  });
+  const pending = new Gauge({
+    name: 'registrar_outbox_pending',
+    help: 'Deliveries that are waiting, counted up to 10,000.',
+    labelNames: ['destination'],
+    registers,
+  });
+  const lag = new Gauge({
+    name: 'registrar_outbox_lag_seconds',
+    help: 'Age of the oldest waiting delivery; 0 without one.',
+    labelNames: ['destination'],
+    registers,
+  });
+  const givenUp = new Gauge({
+    name: 'registrar_outbox_given_up',
+    help: 'Deliveries that were given up, counted up to 10,000; see `npm run status`.',
+    labelNames: ['destination'],
+    registers,
+  });
+
+  return (backlog) => {
+    const all = [open, parked, oldestParked, oldestAccepted, pending, lag, givenUp];
+    for (const gauge of all) gauge.reset();
+    for (const status of OPEN) open.set({ status }, 0);
+    for (const code of codesOf('parked')) parked.set({ code }, 0);
+    for (const destination of DESTINATIONS) {
+      pending.set({ destination }, 0);
+      lag.set({ destination }, 0);
+    }
+    // The broker is tried without end.
+    for (const destination of ['webhook', 'cognito-mail']) givenUp.set({ destination }, 0);
+    for (const { status, code, count } of backlog.open) {
+      open.inc({ status }, count);
+      if (status === 'roles_pending') parked.inc({ code: code ?? 'internal' }, count);
+    }
+    const oldest = (wanted: string) =>
+      Math.max(0, ...backlog.open.filter((o) => o.status === wanted).map((o) => o.oldestSeconds));
+    oldestParked.set(oldest('roles_pending'));
+    oldestAccepted.set(oldest('accepted'));
+    for (const { destination, count, oldestSeconds } of backlog.outbox) {
+      pending.set({ destination }, count);
+      lag.set({ destination }, oldestSeconds);
+    }
+    for (const { destination, count } of backlog.givenUp) givenUp.set({ destination }, count);
+  };
+}

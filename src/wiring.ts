@@ -1,0 +1,210 @@
+import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
+import type { Client } from '@temporalio/client';
+import type { NativeConnection, Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { createBackgroundActivities } from '../activities/background/background-activities.ts';
+import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
+import { createQuotas } from '../activities/quota.ts';
+import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
+import type { Config } from './config/config.ts';
+import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
+import { openDatabase, type DatabasePool } from './db/client.ts';
+import type { Runs } from './domain/runs.ts';
+import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
+import { emailHash } from './secrets/email-hash.ts';
+import { createHostCheck } from './config/local-hosts.ts';
+import { limitCounts } from './db/schema.ts';
+import { createDirectory } from './cognito/directory.ts';
+import { createRoleCatalogue } from './cognito/role-catalogue.ts';
+import { createSessions } from './cognito/sessions.ts';
+import { createClientAddress } from './http/access/client-address.ts';
+import { createLimits } from './http/access/limits.ts';
+import { createTokenVerifier } from './http/access/tokens.ts';
+import type { AppDeps } from './http/app-deps.ts';
+import type { RowChanges } from './http/registrations/row-changes.ts';
+import { Secret } from './secrets/secret.ts';
+import { createSealing, type Sealing } from './secrets/sealing.ts';
+import { createRuns } from './temporal/runs.ts';
+import { openDestinations } from '../activities/relay/destinations.ts';
+import { readBacklog } from './ledger/backlog.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { installRuntime } from '../worker/runtime.ts';
+import { supervise, type Supervised } from '../worker/supervise.ts';
+import { createWorker } from '../worker/worker.ts';
+
+/** The connections and services of a process, with or without a worker. */
+export interface Parts {
+  readonly pool: DatabasePool;
+  readonly cognito: CognitoIdentityProviderClient;
+  readonly provider: IdentityProvider;
+  readonly sealing: Sealing;
+  readonly runs: Runs;
+  readonly temporal: Supervised;
+  readonly metrics: Metrics;
+  /** Ends the worker, then the connections it uses. */
+  close(): Promise<void>;
+}
+
+export interface PartsOptions {
+  readonly hostsWorker: boolean;
+  readonly changed: (registrationId: string) => void;
+  readonly log: Logger;
+}
+
+/** Creates the parts of a process from its configuration. Opens no connection but the loop that
+ * connects to Temporal. */
+export function wireProcess(config: Config, options: PartsOptions): Parts {
+  const { log, changed } = options;
+  const sdk = installRuntime(log);
+  const stopping = new AbortController();
+  const pool = openDatabase(config.database.url, 20);
+  const metrics = createMetrics({
+    readBacklog: () => readBacklog(pool.db),
+    temporal: () => {
+      const { temporal: there, worker } = temporal.state();
+      return { up: there === 'ok', polls: options.hostsWorker && worker === 'ok' };
+    },
+    others: () => sdk.text(),
+  });
+  const telemetry = withLog(metrics.telemetry, log);
+  const { cognito, provider } = wireCognito(config, telemetry);
+  const sealing = createSealing(config.sealingKeys);
+  const taskQueue = config.temporal.taskQueue;
+  let client: () => Client | null = () => null;
+  const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
+  const quotas = createQuotas(pool.db, config.cognito);
+  const deps = {
+    ...config.retry,
+    db: pool.db,
+    provider,
+    sealing,
+    quotas,
+    runs,
+    log,
+    telemetry,
+    changed,
+  };
+  const activities = {
+    ...createRegistrationActivities({ ...deps, ...config.schedules }),
+    ...createBackgroundActivities({
+      ...deps,
+      stopping: stopping.signal,
+      lock: () => tryAdvisoryLock(config.database.url, LOCKS.relay),
+      destinations: () => openDestinations(config, log),
+    }),
+  };
+  const { namespace } = config.temporal;
+  const makeWorker = (connection: NativeConnection): Promise<Worker> =>
+    createWorker({ connection, namespace, taskQueue, activities });
+  const temporal = supervise({
+    connect: config.temporal.connection,
+    namespace,
+    createWorker: options.hostsWorker ? makeWorker : null,
+    log,
+  });
+  client = () => temporal.client();
+  return {
+    pool,
+    cognito,
+    provider,
+    sealing,
+    runs,
+    temporal,
+    metrics,
+    async close() {
+      stopping.abort();
+      await temporal.stop();
+      cognito.destroy();
+      await pool.close();
+    },
+  };
+}
+
+/** What an operator's command needs: the ledger and Cognito, without Temporal. */
+export interface CommandParts {
+  readonly db: DatabasePool['db'];
+  readonly provider: IdentityProvider;
+  close(): Promise<void>;
+}
+
+export function wireCommand(config: Config, options: { connections: number }): CommandParts {
+  const pool = openDatabase(config.database.url, options.connections);
+  const { cognito, provider } = wireCognito(config, NO_TELEMETRY);
+  return {
+    db: pool.db,
+    provider,
+    async close() {
+      cognito.destroy();
+      await pool.close();
+    },
+  };
+}
+
+function wireCognito(
+  config: Config,
+  telemetry: Telemetry,
+): { cognito: CognitoIdentityProviderClient; provider: IdentityProvider } {
+  const cognito = cognitoClient(config.cognito, telemetry.called);
+  return { cognito, provider: createCognito(cognito, config.cognito.userPoolId) };
+}
+
+/** What the handlers of the API get. */
+export function wireApi(
+  config: Config,
+  parts: Parts,
+  {
+    log,
+    changes,
+    closing,
+  }: { readonly log: Logger; readonly changes: RowChanges; readonly closing: AbortSignal },
+): AppDeps {
+  const { http, cognito, temporal } = config;
+  const { clientSecret } = cognito;
+  const isLocal = config.environment === 'local';
+  return {
+    db: parts.pool.db,
+    runs: parts.runs,
+    roles: createRoleCatalogue(parts.provider),
+    directory: createDirectory(parts.provider),
+    sessions: createSessions(
+      parts.cognito,
+      { clientId: cognito.clientId ?? '', clientSecret },
+      log,
+    ),
+    changes,
+    verifyToken: createTokenVerifier(config.tokens),
+    grants: config.grants,
+    clientAddress: createClientAddress(http.trustedProxies, log),
+    limits: createLimits({ db: parts.pool.db, table: limitCounts }, http.registerLimitPerMinute),
+    doors: http.doors,
+    temporal: {
+      state: () => parts.temporal.state(),
+      uiUrl: temporal.uiUrl,
+      namespace: temporal.namespace,
+    },
+    signupMode: http.signupMode,
+    propagationGraceSeconds: config.retry.propagationGraceSeconds,
+    attributes: cognito.attributes,
+    secret: (text) => new Secret(text),
+    sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
+    corsOrigins: http.corsOrigins,
+    local: isLocal ? { acceptsHost: createHostCheck(http.host) } : null,
+    logger: log,
+    metrics: parts.metrics,
+    servesMetrics: isLocal && http.metricsPort === null,
+    closing,
+  };
+}
+
+/** Writes a log line for each change of status, beside its metric. */
+function withLog(telemetry: Telemetry, log: Logger): Telemetry {
+  return {
+    ...telemetry,
+    statusChanged(row) {
+      telemetry.statusChanged(row);
+      const { id: registrationId, status, door, failure } = row;
+      const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
+      log.info(fields, `registration ${status}`);
+    },
+  };
+}

@@ -1,0 +1,279 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createUser } from '../../../../activities/registration/create-user.ts';
+import { deleteUser } from '../../../../activities/registration/delete-user.ts';
+import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
+import { setPassword } from '../../../../activities/registration/set-password.ts';
+import { assignRole, removeRole } from '../../../../activities/registration/roles.ts';
+import { publicFailure } from '../../../../src/domain/failure.ts';
+import {
+  beginCompensation,
+  requireCleanup,
+} from '../../../../src/ledger/registrations/compensation.ts';
+import { park, acknowledgeInstruction } from '../../../../src/ledger/registrations/park.ts';
+import { readSealed } from '../../../../src/ledger/registrations/password.ts';
+import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { recordCreateAttempt } from '../../../../src/ledger/registrations/create-attempt.ts';
+import {
+  beginSteps,
+  complete,
+  stepDone,
+} from '../../../../src/ledger/registrations/transitions.ts';
+import { requestRetry, requestRoles } from '../../../../src/ledger/registrations/instructions.ts';
+import { closeProved } from '../../../support/close-proved.ts';
+import { signsIn } from '../../../support/passwords.ts';
+import { addUser, portrait } from '../../../support/pool-user.ts';
+import { Steps } from '../../../support/steps.ts';
+
+const OPERATOR = { actor: 'operator', reason: null } as const;
+const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
+const CANCELLED = publicFailure('registration_cancelled');
+const PASSWORD = 'chosen by a person';
+const LOST_PASSWORD = {
+  operation: 'AdminSetUserPassword',
+  times: 1,
+  fault: { kind: 'replyLost', effect: 'after' },
+} as const;
+const USED_PASSWORD = {
+  operation: 'AdminSetUserPassword',
+  after: 1,
+  fault: { kind: 'error', error: 'PasswordHistoryPolicyViolationException' },
+} as const;
+
+let steps: Steps;
+beforeAll(async () => {
+  steps = await Steps.start();
+});
+afterEach(async () => {
+  await steps.pool.clearFaults();
+  await steps.pool.clearCalls();
+});
+afterAll(async () => {
+  await steps.stop();
+});
+
+const created = async (roles?: readonly string[]) =>
+  await createUser(steps.context(), await steps.begun(roles));
+const compensating = async () => {
+  const row = await created();
+  await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
+  return row;
+};
+const events = async (id: string) => (await readTimeline(steps.db, id)).map(({ event }) => event);
+
+test('createUser twice, by a row that does not know of the first: one user', async () => {
+  const stale = await steps.begun();
+  const first = await createUser(steps.context(), stale);
+  const again = await createUser(steps.context(), stale);
+  expect(await steps.effects('AdminCreateUser')).toBe(1);
+  expect(again).toMatchObject({ createOutcome: 'created', userId: first.userId });
+  expect(again.userCreatedAt).toEqual(first.userCreatedAt);
+});
+
+test('createUser twice, by the row as it is: Cognito is called once', async () => {
+  const row = await created();
+  await createUser(steps.context(), row);
+  expect((await steps.pool.calls())['AdminCreateUser']?.calls).toBe(1);
+});
+
+test('assignRole twice: Cognito is called once', async () => {
+  const { id } = await created(['viewer', 'manager']);
+  await assignRole(steps.context(), id, 'viewer');
+  await assignRole(steps.context(), id, 'viewer');
+  expect((await steps.pool.calls())['AdminAddUserToGroup']).toEqual({ calls: 1, done: 1 });
+  expect((await steps.row(id)).rolesAssigned).toEqual(['viewer']);
+});
+
+test('assignRole does not assign a role that is not requested any more', async () => {
+  const { id } = await created(['viewer']);
+  await assignRole(steps.context(), id, 'manager');
+  expect(await steps.effects('AdminAddUserToGroup')).toBe(0);
+});
+
+test('removeRole twice: Cognito is called once, and never for a role that is requested', async () => {
+  const { id } = await created(['viewer']);
+  await assignRole(steps.context(), id, 'viewer');
+  await removeRole(steps.context(), id, 'viewer');
+  expect(await steps.effects('AdminRemoveUserFromGroup')).toBe(0);
+  await park(steps.db, id, parkInput('a'));
+  await requestRoles(steps.db, id, { ...OPERATOR, roles: ['manager'] });
+  await removeRole(steps.context(), id, 'viewer');
+  await removeRole(steps.context(), id, 'viewer');
+  expect((await steps.pool.calls())['AdminRemoveUserFromGroup']).toEqual({ calls: 1, done: 1 });
+});
+
+test('setPassword twice: Cognito is called once, and the seal is gone', async () => {
+  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const first = await setPassword(steps.context(), id);
+  expect(await setPassword(steps.context(), id)).toEqual(first);
+  expect((await steps.pool.calls())['AdminSetUserPassword']).toEqual({ calls: 1, done: 1 });
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
+  expect((await readSealed(steps.db, id)).sealed).toBeNull();
+});
+
+test('setPassword twice, the first reply lost: the same password again', async () => {
+  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  await steps.pool.setFaults([LOST_PASSWORD]);
+  await expect(setPassword(steps.context(), id)).rejects.toThrow('reply_lost');
+  await setPassword(steps.context(), id);
+  expect(await steps.effects('AdminSetUserPassword')).toBe(2);
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
+});
+
+test('setPassword twice in a pool that forbids used passwords: the first one counts', async () => {
+  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  await steps.pool.setFaults([LOST_PASSWORD, USED_PASSWORD]);
+  await expect(setPassword(steps.context(), id)).rejects.toThrow('reply_lost');
+  expect((await setPassword(steps.context(), id)).passwordSetAt).not.toBeNull();
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
+});
+
+test('setPassword at once, in a pool that says the password was used: rejected', async () => {
+  const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  await steps.pool.setFaults([{ ...USED_PASSWORD, after: 0 }]);
+  await expect(setPassword(steps.context(), id)).rejects.toThrow('password_rejected');
+  expect((await steps.row(id)).passwordSetAt).toBeNull();
+});
+
+test('an attempt that meets the end of an earlier one does not take its seal for lost', async () => {
+  const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const results = await Promise.allSettled(
+    Array.from({ length: 40 }, () => setPassword(steps.context(), id)),
+  );
+  expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
+});
+
+test('registerAtOnce twice with a password: it is set once', async () => {
+  const { id, email } = await steps.begun(['viewer'], PASSWORD);
+  const first = await registerAtOnce(steps.context(), id);
+  const second = await registerAtOnce(steps.context(), id);
+  expect(first.row).toMatchObject({ status: 'completed', invitation: { status: 'none' } });
+  expect(second.row).toEqual(first.row);
+  expect(await steps.effects('AdminSetUserPassword')).toBe(1);
+  expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
+});
+
+test('registerAtOnce twice: one user, one role, one registered person', async () => {
+  const { id } = await steps.begun();
+  const first = await registerAtOnce(steps.context(), id);
+  const second = await registerAtOnce(steps.context(), id);
+  expect(first.row.status).toBe('completed');
+  expect(second.row).toEqual(first.row);
+  expect(await steps.effects('AdminCreateUser')).toBe(1);
+  expect(await steps.effects('AdminAddUserToGroup')).toBe(1);
+  expect(await events(id)).toEqual(['registration.requested', 'user.registered']);
+});
+
+test('registerAtOnce twice at once: still one user and one registered person', async () => {
+  const { id } = await steps.begun();
+  const results = await Promise.allSettled([
+    registerAtOnce(steps.context(), id),
+    registerAtOnce(steps.context(), id),
+  ]);
+  expect(results.some(({ status }) => status === 'fulfilled')).toBe(true);
+  expect(await steps.effects('AdminCreateUser')).toBe(1);
+  expect(await events(id)).toEqual(['registration.requested', 'user.registered']);
+});
+
+test('complete twice: one event and one invitation', async () => {
+  const { id } = await created();
+  await assignRole(steps.context(), id, 'viewer');
+  const first = await complete(steps.db, id, ['viewer'], { complete: stepDone(1) });
+  const second = await complete(steps.db, id, ['viewer'], { complete: stepDone(2) });
+  expect([first.kind, second.kind]).toEqual(['completed', 'completed']);
+  expect(second.registration).toEqual(first.registration);
+  expect(await events(id)).toEqual(['registration.requested', 'user.registered']);
+});
+
+test('deleteUser twice: one delete; and none once the row is closed', async () => {
+  const { id } = await compensating();
+  await deleteUser(steps.context(), id);
+  const { userDeletedAt } = await steps.row(id);
+  await deleteUser(steps.context(), id);
+  expect(await steps.effects('AdminDeleteUser')).toBe(1);
+  expect((await steps.row(id)).userDeletedAt).toEqual(userDeletedAt);
+  await closeProved(steps.db, id);
+  await steps.pool.clearCalls();
+  await deleteUser(steps.context(), id);
+  expect(await steps.pool.calls()).toEqual({});
+});
+
+test('deleteUser deletes nothing of a row that goes forward or is completed', async () => {
+  const { id } = await created();
+  await deleteUser(steps.context(), id);
+  await assignRole(steps.context(), id, 'viewer');
+  await complete(steps.db, id, ['viewer'], {});
+  await deleteUser(steps.context(), id);
+  expect(await steps.effects('AdminDeleteUser')).toBe(0);
+});
+
+test.each([
+  ['no mark', {}],
+  ['another mark', { mark: 'ffffffff-ffff-4fff-8fff-ffffffffffff' }],
+])('deleteUser leaves a user with %s alone', async (_, user) => {
+  const row = await steps.begun();
+  // An attempt of create without a reply: whoever has the address now may be ours, or not.
+  await recordCreateAttempt(steps.db, row);
+  await addUser(steps.pool, row.email, { ...user, role: 'admin' });
+  const before = await portrait(steps.pool, row.email);
+  await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
+  await deleteUser(steps.context(), row.id);
+  expect(await portrait(steps.pool, row.email)).toBe(before);
+});
+
+test('begin, acknowledgeInstruction, park: twice is once', async () => {
+  const { id } = await created();
+  expect(await beginSteps(steps.db, id)).toEqual(await beginSteps(steps.db, id));
+  const parked = await park(steps.db, id, parkInput('run/1'));
+  expect(await park(steps.db, id, parkInput('run/1'))).toEqual(parked);
+  await requestRetry(steps.db, id, OPERATOR);
+  const taken = await acknowledgeInstruction(steps.db, id);
+  expect(await acknowledgeInstruction(steps.db, id)).toEqual(taken);
+  expect(await events(id)).toEqual([
+    'registration.requested',
+    'registration.parked',
+    'registration.retry_requested',
+    'registration.resumed',
+  ]);
+});
+
+test('a park whose reply was lost does not park a run that was resumed meanwhile', async () => {
+  const { id } = await created();
+  await park(steps.db, id, parkInput('run/1'));
+  await requestRetry(steps.db, id, OPERATOR);
+  await acknowledgeInstruction(steps.db, id);
+  expect((await park(steps.db, id, parkInput('run/1'))).status).toBe('running');
+});
+
+test('beginCompensation, requireCleanup, close: twice is once', async () => {
+  const { id } = await compensating();
+  const begun = await steps.row(id);
+  expect(await beginCompensation(steps.db, id, FAILED, CANCELLED, {})).toEqual(begun);
+  const failures = [{ step: 'deleteUser', ...publicFailure('server_error') }];
+  const required = await requireCleanup(steps.db, id, failures, {});
+  expect(await requireCleanup(steps.db, id, failures, {})).toEqual(required);
+  const closed = await closeProved(steps.db, id);
+  expect(await closeProved(steps.db, id)).toEqual(closed);
+  expect((await requireCleanup(steps.db, id, failures, {})).status).toBe('failed');
+  expect(await events(id)).toEqual([
+    'registration.requested',
+    'registration.compensating',
+    'registration.cleanup_required',
+    'registration.failed',
+  ]);
+});
+
+test('the cause that began the compensation names the end', async () => {
+  const { id } = await compensating();
+  const cancelled = { closesAs: 'cancelled', failure: CANCELLED } as const;
+  await beginCompensation(steps.db, id, cancelled, CANCELLED, {});
+  expect((await closeProved(steps.db, id)).status).toBe('failed');
+});
+
+function parkInput(key: string) {
+  return {
+    failure: publicFailure('provider_unavailable_parked'),
+    steps: {},
+    key,
+    resumeIntervalSeconds: 300,
+  };
+}

@@ -1,0 +1,227 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createAmqp } from '../../../../activities/relay/amqp.ts';
+import { createWebhook } from '../../../../activities/relay/webhook.ts';
+import { dueEvents } from '../../../../src/ledger/outbox/event-deliveries.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { Queue } from '../../../support/queue.ts';
+import { RABBITMQ } from '../../../support/programs.ts';
+import { Broker } from '../../../support/rabbitmq.ts';
+import { startReceiver } from '../../../support/receiver.ts';
+import { Relays, type Shift } from '../../../support/relays.ts';
+
+describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
+  let broker: Broker;
+  let relays: Relays;
+  const stops: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    broker = await Broker.start();
+    stops.push(() => broker.remove());
+    relays = await Relays.start();
+    stops.push(() => relays.stop());
+  });
+  afterAll(async () => {
+    for (const stop of stops.toReversed()) await stop();
+  });
+
+  let exchange: string;
+  let queue: Queue | undefined;
+  let tests = 0;
+  beforeEach(() => {
+    tests += 1;
+    exchange = `events_${tests}`;
+  });
+  afterEach(async () => {
+    await relays.clear();
+    await queue?.close();
+    queue = undefined;
+  });
+
+  const amqp = () =>
+    createAmqp({ url: broker.url, exchange, routingKey: 'people.created' }, relays.log);
+  const begin = (): Shift => relays.begin(amqp());
+  const undelivered = async () =>
+    (await relays.deliveries('amqp')).filter(({ delivered }) => !delivered);
+  const allDelivered = async (count: number) => {
+    const rows = await relays.deliveries('amqp');
+    return rows.length === count && rows.every(({ delivered }) => delivered);
+  };
+
+  test('what a consumer gets', async () => {
+    const told = await Queue.bind(broker, exchange, 'people.created');
+    queue = told;
+    const { id, email, userId, finishedAt } = await relays.ledger.at('completed', {
+      invite: false,
+    });
+    begin();
+    await told.until(1);
+    const [message] = told.messages;
+    const [delivery] = await relays.deliveries('amqp');
+    expect(message?.fields).toMatchObject({ exchange, routingKey: 'people.created' });
+    expect(message?.properties).toMatchObject({
+      messageId: delivery?.outboxId,
+      contentType: 'application/json',
+      type: 'user.created',
+      appId: 'registrar',
+      deliveryMode: 2,
+      timestamp: Math.floor((finishedAt?.getTime() ?? 0) / 1000),
+    });
+    expect(told.bodies()).toEqual([
+      {
+        event_type: 'user.created',
+        user_data: { id: userId, username: email, email },
+        registration_id: id,
+        occurred_at: finishedAt?.toISOString(),
+      },
+    ]);
+    await eventually(() => allDelivered(1));
+  });
+
+  test('a message that no queue takes is not delivered, and goes once one is bound', async () => {
+    await relays.completed(2);
+    begin();
+    await eventually(async () => {
+      const rows = await undelivered();
+      return rows.length === 2 && rows.every(({ attempts }) => attempts > 0);
+    });
+    expect(await undelivered()).toMatchObject([
+      { lastError: 'no queue' },
+      { lastError: 'no queue' },
+    ]);
+    expect(relays.warnings).toContainEqual(
+      expect.objectContaining({ destination: 'amqp', reason: 'no queue' }),
+    );
+    queue = await Queue.bind(broker, exchange, '#');
+    await relays.dueNow();
+    await queue.until(2);
+    await eventually(() => allDelivered(2));
+  });
+
+  test('an exchange of another kind: said, nothing lost, and no process ends', async () => {
+    const connection = await broker.connect();
+    const channel = await connection.createChannel();
+    await channel.assertExchange(exchange, 'direct', { durable: true });
+    await relays.completed(1);
+    begin();
+    await eventually(() => relays.warnings.length > 0);
+    expect(JSON.stringify(relays.warnings[0])).toContain('406');
+    expect(await undelivered()).toMatchObject([{ attempts: 0 }]);
+    await channel.deleteExchange(exchange);
+    await connection.close();
+    queue = await Queue.bind(broker, exchange, '#');
+    await eventually(() => allDelivered(1));
+  });
+
+  test('an exchange that is deleted meanwhile is made again', async () => {
+    queue = await Queue.bind(broker, exchange, '#');
+    await relays.completed(1);
+    begin();
+    await queue.until(1);
+    const connection = await broker.connect();
+    const channel = await connection.createChannel();
+    await channel.deleteExchange(exchange);
+    await relays.completed(1);
+    await eventually(() => JSON.stringify(relays.warnings).includes('404'));
+    await channel.assertExchange(exchange, 'topic', { durable: true });
+    await channel.bindQueue(queue.name, exchange, '#');
+    await connection.close();
+    await relays.dueNow();
+    await queue.until(2);
+    await eventually(() => allDelivered(2));
+    expect(queue.messages).toHaveLength(2);
+  });
+
+  test('a shift ends at once though the broker never answers', async () => {
+    const sockets: Socket[] = [];
+    const mute = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => {
+      mute.listen(0, '127.0.0.1', resolve);
+    });
+    const { port } = mute.address() as AddressInfo;
+    const url = `amqp://127.0.0.1:${port}`;
+    const shift = relays.begin(createAmqp({ url, exchange, routingKey: 'x' }, relays.log));
+    await relays.completed(1);
+    await eventually(() => sockets.length > 0);
+    const from = performance.now();
+    await shift.stop();
+    // Opening a connection is given up after 10 s.
+    expect(performance.now() - from).toBeLessThan(8000);
+    for (const socket of sockets) socket.destroy();
+    mute.close();
+  });
+
+  test('nothing is published once the shift is over', async () => {
+    queue = await Queue.bind(broker, exchange, '#');
+    await relays.completed(3);
+    // Adopted by a shift whose broker is not there.
+    const away = { url: 'amqp://127.0.0.1:1', exchange, routingKey: 'x' };
+    const shift = relays.begin(createAmqp(away, relays.log));
+    await eventually(async () => (await undelivered()).length === 3);
+    await shift.stop();
+    const destination = amqp();
+    const due = await dueEvents(relays.ledger.db, 'amqp', 10);
+    expect(await destination.deliver(due, AbortSignal.abort())).toEqual([]);
+    const after = await destination.deliver(due.slice(0, 1), new AbortController().signal);
+    expect(after).toEqual([{ id: due[0]?.id, kind: 'delivered' }]);
+    await queue.until(1);
+    expect([...queue.ids()]).toEqual([due[0]?.id]);
+    await destination.close();
+  });
+
+  test('a webhook that never answers: the broker has everything, and invitations go out', async () => {
+    queue = await Queue.bind(broker, exchange, '#');
+    const receiver = await startReceiver(() => undefined);
+    const secret = `whsec_${randomBytes(24).toString('base64')}`;
+    const webhook = createWebhook({ url: receiver.url, secret, allowsNearby: true });
+    const shift = relays.begin(webhook, amqp());
+    await relays.completed(30);
+    await relays.ledger.at('completed');
+    await queue.until(31);
+    await eventually(async () => (await relays.deliveries('cognito-mail'))[0]?.delivered === true);
+    expect((await relays.deliveries('webhook')).filter((row) => row.delivered)).toEqual([]);
+    expect(receiver.received.length).toBeGreaterThan(0);
+    await shift.stop();
+    await receiver.close();
+  });
+
+  test('killed -9 mid-stream: nothing is lost, and what comes twice has one id', async () => {
+    const events = 400;
+    const told = await Queue.bind(broker, exchange, '#');
+    queue = told;
+    // Registrations go on while it is killed, and while it is away.
+    const registering = relays.completed(events);
+    begin();
+    await told.until(20);
+    await broker.kill();
+    await registering;
+    await broker.start();
+    await told.consume();
+    await told.until(events);
+    await eventually(() => allDelivered(events));
+    const outboxIds = (await relays.deliveries('amqp')).map(({ outboxId }) => outboxId);
+    expect([...told.ids()].toSorted()).toEqual(outboxIds.toSorted());
+  });
+
+  test('a broker that is short of memory blocks, and gets everything later', async () => {
+    const told = await Queue.bind(broker, exchange, '#');
+    queue = told;
+    await broker.stop();
+    await broker.start({ isShortOfMemory: true });
+    const shift = begin();
+    await relays.completed(150);
+    await eventually(() => JSON.stringify(relays.warnings).includes('blocked: '));
+    await eventually(async () => (await undelivered()).length === 150);
+    await shift.stop();
+    expect((await undelivered()).filter(({ attempts }) => attempts > 0)).toEqual([]);
+    await broker.stop();
+    begin();
+    await broker.start();
+    await told.consume();
+    await told.until(150);
+    await eventually(() => allDelivered(150));
+  });
+});

@@ -1,0 +1,344 @@
+import {
+  AdminDisableUserCommand,
+  CreateUserPoolClientCommand,
+} from '@aws-sdk/client-cognito-identity-provider';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createSessions } from '../../../../src/cognito/sessions.ts';
+import { clientSettings } from '../../../../src/cognito/app-client.ts';
+import { createTokenVerifier } from '../../../../src/http/access/tokens.ts';
+import { createTestPool, type TestPool } from '../../../support/cognito.ts';
+import { type Answer, type ApiUnderTest, startApi } from '../api-under-test.ts';
+import { createSignedUp } from '../signed-up.ts';
+
+/** The session door over a real ledger and the sandbox's own tokens. */
+
+let api: ApiUnderTest;
+let pool: TestPool;
+let app: ReturnType<ApiUnderTest['app']>;
+const PASSWORD = 'Analytical1';
+
+beforeAll(async () => {
+  api = await startApi();
+  pool = await createTestPool();
+  app = appOf(pool.clientId, null);
+});
+afterAll(async () => {
+  await pool.remove();
+  await api.end();
+});
+
+function appOf(clientId: string, clientSecret: string | null) {
+  const { issuer, jwksUrl } = pool;
+  return api.app({
+    doors: new Set(['session']),
+    sessions: createSessions(pool.client, { clientId, clientSecret }, api.deps.logger),
+    verifyToken: createTokenVerifier({ issuer, jwksUrl, clientIds: [clientId] }),
+  });
+}
+
+const somebody = (permanent = true) => createSignedUp(api, pool, PASSWORD, permanent);
+
+const post = (path: string, json: unknown, token: string | null = null): Promise<Answer> =>
+  api.call(path, { method: 'POST', json, token, app });
+const login = (username: unknown, password: unknown = PASSWORD) =>
+  post('/auth/login', { username, password });
+const profile = (token: string) => api.call('/profile', { token, app });
+
+test('login by e-mail or username, in any case and with blanks around', async () => {
+  const { email, username, sub } = await somebody();
+  const names = [email, ` ${email.toUpperCase()} `, username, ` ${username.toLowerCase()} `];
+  for (const name of names) {
+    const { status, body } = await login(name);
+    expect([name, status]).toEqual([name, 200]);
+    expect(body).toEqual({
+      access_token: expect.stringMatching(/^ey/),
+      refresh_token: expect.any(String),
+      token_type: 'bearer',
+      expires_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      user_id: sub,
+      username,
+      email,
+      first_name: 'Ada',
+      last_name: 'Lovelace',
+      is_active: true,
+      is_verified: true,
+    });
+    const claims = JSON.parse(
+      Buffer.from(String(body.access_token).split('.')[1] ?? '', 'base64url').toString(),
+    );
+    expect(Date.parse(body.expires_at)).toBe(claims.exp * 1000);
+    expect(claims.exp - claims.iat).toBe(1800);
+  }
+});
+
+test('profile shows the person; refresh gives other tokens for the same, each refresh token once', async () => {
+  const { email, username, sub } = await somebody();
+  const { body: session } = await login(email);
+  const shown = await profile(session.access_token);
+  expect([shown.status, shown.body]).toEqual([
+    200,
+    {
+      user_id: sub,
+      username,
+      email,
+      first_name: 'Ada',
+      last_name: 'Lovelace',
+      is_active: true,
+      is_verified: true,
+    },
+  ]);
+  const { refresh_token } = session;
+  const refreshed = await post('/auth/refresh', { refresh_token });
+  expect(refreshed.status).toBe(200);
+  expect(refreshed.body).toEqual({
+    access_token: expect.stringMatching(/^ey/),
+    refresh_token: expect.stringMatching(/^ey/),
+    token_type: 'bearer',
+    expires_at: expect.any(String),
+  });
+  expect(refreshed.body.refresh_token).not.toBe(refresh_token);
+  const spent = await post('/auth/refresh', { refresh_token });
+  expect([spent.status, spent.body]).toEqual([401, { detail: 'Invalid or expired refresh token' }]);
+  const { refresh_token: next } = refreshed.body;
+  expect((await post('/auth/refresh', { refresh_token: next })).status).toBe(200);
+  expect(refreshed.body.access_token).not.toBe(session.access_token);
+  expect((await profile(refreshed.body.access_token)).body.user_id).toBe(sub);
+});
+
+test('after logout the refresh token is dead, and profile refuses every token of the session', async () => {
+  const { email } = await somebody();
+  const [session, other] = [(await login(email)).body, (await login(email)).body];
+  const later = (await post('/auth/refresh', { refresh_token: session.refresh_token })).body;
+  const { refresh_token } = later;
+  const out = await post('/auth/logout', { refresh_token }, later.access_token);
+  expect([out.status, out.text]).toEqual([204, '']);
+  const dead = await post('/auth/refresh', { refresh_token });
+  expect([dead.status, dead.body]).toEqual([401, { detail: 'Invalid or expired refresh token' }]);
+  for (const { access_token } of [session, later]) {
+    const refused = await profile(access_token);
+    expect([refused.status, refused.body]).toEqual([
+      401,
+      { detail: 'A valid bearer access token is needed.', code: 'unauthenticated' },
+    ]);
+  }
+  expect((await post('/auth/logout', { refresh_token }, later.access_token)).status).toBe(204);
+  expect((await profile(other.access_token)).status).toBe(200);
+});
+
+test('a logout with the refresh token of another session ends both', async () => {
+  const { email } = await somebody();
+  const [one, two] = [(await login(email)).body, (await login(email)).body];
+  for (const refresh_token of ['nonsense', two.refresh_token]) {
+    const { body } = await login(email);
+    expect((await post('/auth/logout', { refresh_token }, body.access_token)).status).toBe(204);
+    expect((await profile(body.access_token)).status).toBe(401);
+    expect((await post('/auth/refresh', { refresh_token })).status).toBe(401);
+  }
+  expect((await profile(one.access_token)).status).toBe(401);
+});
+
+test('what is of another client, or of another use, or of somebody disabled since, is refused', async () => {
+  const { email } = await somebody();
+  const { UserPoolClient } = await pool.client.send(
+    new CreateUserPoolClientCommand({
+      UserPoolId: pool.userPoolId,
+      ClientName: 'other',
+      ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+    }),
+  );
+  const json = { username: email, password: PASSWORD };
+  const atOther = { method: 'POST', token: null, app: appOf(UserPoolClient?.ClientId ?? '', null) };
+  const other = (await api.call('/auth/login', { ...atOther, json })).body;
+  const ours = (await login(email)).body;
+  const refresh = async (refresh_token: string) =>
+    (await post('/auth/refresh', { refresh_token })).status;
+  for (const token of [other.access_token, ours.refresh_token]) {
+    expect((await profile(token)).status).toBe(401);
+  }
+  for (const token of [other.refresh_token, ours.access_token, '', `${ours.refresh_token}x`]) {
+    expect(await refresh(token)).toBe(401);
+  }
+  expect([(await profile(ours.access_token)).status, await refresh(ours.refresh_token)]).toEqual([
+    200, 200,
+  ]);
+  await pool.client.send(
+    new AdminDisableUserCommand({ UserPoolId: pool.userPoolId, Username: email }),
+  );
+  expect([(await profile(ours.access_token)).status, await refresh(ours.refresh_token)]).toEqual([
+    401, 401,
+  ]);
+});
+
+test('nobody can be told from anybody: wrong, unknown, disabled, owing a new password', async () => {
+  const [known, disabled, owing] = [await somebody(), await somebody(), await somebody(false)];
+  await pool.client.send(
+    new AdminDisableUserCommand({ UserPoolId: pool.userPoolId, Username: disabled.email }),
+  );
+  await pool.clearCalls();
+  const pairs: [string, string][] = [
+    [known.email, 'Analytical2'],
+    [known.username, 'Analytical2'],
+    [owing.email, 'Analytical2'],
+    [disabled.email, PASSWORD],
+    [disabled.username, 'Analytical2'],
+    ['nobody@example.com', PASSWORD],
+    ['nobody', PASSWORD],
+    ['no\u0000body', PASSWORD],
+    ['', ''],
+  ];
+  for (const [name, password] of pairs) {
+    const { status, body, headers } = await login(name, password);
+    expect([name, status, body]).toEqual([name, 401, { detail: 'Incorrect username or password' }]);
+    expect(headers.get('content-type')).toBe('application/json');
+  }
+  expect((await pool.calls())['InitiateAuth']?.calls).toBe(pairs.length);
+});
+
+test('who knows the temporary password learns that a new one is due', async () => {
+  const { email } = await somebody(false);
+  const { status, body } = await login(email);
+  expect([status, body]).toEqual([
+    403,
+    {
+      detail: 'Signing in needs a step that this service does not do.',
+      code: 'challenge_required',
+    },
+  ]);
+});
+
+test('a client with a secret that rotates, as setup makes it, serves login, refresh and logout alike', async () => {
+  const { UserPoolClient } = await pool.client.send(
+    new CreateUserPoolClientCommand({
+      UserPoolId: pool.userPoolId,
+      ClientName: 'secretive',
+      GenerateSecret: true,
+      ...clientSettings({}),
+    }),
+  );
+  const { ClientId = '', ClientSecret = '' } = UserPoolClient ?? {};
+  const { email, username } = await somebody();
+  const secretive = appOf(ClientId, ClientSecret);
+  const ask = (path: string, json: unknown, token: string | null = null) =>
+    api.call(path, { method: 'POST', json, token, app: secretive });
+  expect((await ask('/auth/login', { username: email, password: 'no' })).status).toBe(401);
+  const { body } = await ask('/auth/login', { username, password: PASSWORD });
+  const refreshed = await ask('/auth/refresh', { refresh_token: body.refresh_token });
+  expect(refreshed.status).toBe(200);
+  const { refresh_token, access_token } = refreshed.body;
+  expect(refresh_token).not.toBe(body.refresh_token);
+  expect((await ask('/auth/logout', { refresh_token }, access_token)).status).toBe(204);
+  expect((await ask('/auth/refresh', { refresh_token })).status).toBe(401);
+
+  // The wrong secret is our mistake, and must not look like the person's.
+  const wrong = { method: 'POST', token: null, app: appOf(ClientId, 'other') };
+  const away = await api.call('/auth/login', {
+    ...wrong,
+    json: { username: email, password: PASSWORD },
+  });
+  expect([away.status, away.body.code]).toEqual([503, 'unavailable']);
+});
+
+test('Cognito away: 503 with Retry-After', async () => {
+  const { email } = await somebody();
+  await pool.setFaults([{ operation: 'InitiateAuth', times: 1, fault: { kind: 'server' } }]);
+  const away = await login(email);
+  expect([away.status, away.headers.get('retry-after')]).toEqual([503, '5']);
+  expect(away.body).toEqual({
+    detail: expect.stringContaining('away'),
+    code: 'unavailable',
+  });
+  expect((await login(email)).status).toBe(200);
+});
+
+const SHAPES: [string, unknown, object[]][] = [
+  [
+    'nothing',
+    {},
+    [
+      { type: 'missing', loc: ['body', 'username'], msg: 'Field required' },
+      { type: 'missing', loc: ['body', 'password'], msg: 'Field required' },
+    ],
+  ],
+  [
+    'a number for a name',
+    { username: 7, password: 'x' },
+    [{ type: 'string_type', loc: ['body', 'username'], msg: 'Input should be a valid string' }],
+  ],
+  [
+    'null for a password',
+    { username: 'x', password: null },
+    [{ type: 'string_type', loc: ['body', 'password'], msg: 'Input should be a valid string' }],
+  ],
+  [
+    'a password of 257',
+    { username: 'x', password: 'x'.repeat(257) },
+    [
+      {
+        type: 'string_too_long',
+        loc: ['body', 'password'],
+        msg: 'String should have at most 256 characters',
+        ctx: { max_length: 256 },
+      },
+    ],
+  ],
+  [
+    'a list',
+    [],
+    [
+      {
+        type: 'model_attributes_type',
+        loc: ['body'],
+        msg: 'Input should be a valid dictionary or object to extract fields from',
+      },
+    ],
+  ],
+];
+
+test.each(SHAPES)('%s: 422 in FastAPI’s form', async (_what, json, detail) => {
+  const { status, body } = await post('/auth/login', json);
+  expect([status, body]).toEqual([422, { detail }]);
+});
+
+test('a body that is no JSON, too large, or of another type', async () => {
+  const raw = (body: string, type = 'application/json') =>
+    api.call('/auth/login', {
+      method: 'POST',
+      body,
+      app,
+      token: null,
+      headers: { 'content-type': type },
+    });
+  expect((await raw('{"password":"hunter2"')).body.detail[0].type).toBe('json_invalid');
+  expect((await raw('{"password":"hunter2"')).text).not.toContain('hunter2');
+  expect((await raw('{}', 'text/plain')).body.detail[0].type).toBe('model_attributes_type');
+  const large = await raw(`"${'x'.repeat(70_000)}"`);
+  expect([large.status, large.body.code]).toEqual([413, 'payload_too_large']);
+});
+
+test('without a token, or with a bad one: 401 in the door’s form', async () => {
+  for (const [path, method] of [
+    ['/profile', 'GET'],
+    ['/auth/logout', 'POST'],
+  ] as const) {
+    for (const token of [null, 'nonsense']) {
+      const answer = await api.call(path, { method, token, app });
+      expect([answer.status, answer.body.code]).toEqual([401, 'unauthenticated']);
+      expect(answer.headers.get('content-type')).toBe('application/json');
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+    }
+  }
+  const method = await api.call('/auth/login', { app });
+  expect([method.status, method.headers.get('allow')]).toEqual([405, 'OPTIONS, POST']);
+  expect(method.body.detail).toBe('This address takes other methods.');
+});
+
+test('no answer and no log line holds a password or a token', async () => {
+  const { email } = await somebody();
+  const { body, text } = await login(email);
+  await login(email, 'Wrong-Canary-1');
+  const logged = JSON.stringify(api.scripts.logged);
+  for (const secret of [PASSWORD, 'Wrong-Canary-1', body.refresh_token, body.access_token]) {
+    expect(logged).not.toContain(secret);
+  }
+  expect(text).not.toContain(PASSWORD);
+});

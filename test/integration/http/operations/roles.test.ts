@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ApiUnderTest, problem, startApi } from '../api-under-test.ts';
+
+let api: ApiUnderTest;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.end());
+
+const ofGroups = (...groups: string[]) => api.issuer.token({ 'cognito:groups': groups });
+
+test('an administrator is told every role of the pool, by name', async () => {
+  const { status, body } = await api.call('/roles', { token: ofGroups('admin') });
+  expect([status, body]).toEqual([
+    200,
+    {
+      items: [
+        { name: 'admin', description: null },
+        { name: 'researcher', description: 'Searches' },
+        { name: 'viewer', description: 'Looks' },
+      ],
+    },
+  ]);
+});
+
+test('a caller is told the roles that it may grant, as far as the pool has them', async () => {
+  const manager = {
+    subject: { kind: 'group', name: 'manager' },
+    roles: ['viewer', 'gone'],
+  } as const;
+  const app = api.app({ grants: [manager] });
+  const { body } = await api.call('/roles', { token: ofGroups('manager'), app });
+  expect(body).toEqual({ items: [{ name: 'viewer', description: 'Looks' }] });
+});
+
+test('a caller who may grant nothing is refused, and the pool is not asked', async () => {
+  const list = () => Promise.reject(new Error('asked'));
+  const app = api.app({ roles: { ...api.deps.roles, list } });
+  const answer = await api.call('/roles', { token: ofGroups('visitor'), app });
+  expect([answer.status, answer.body]).toEqual([
+    403,
+    problem(answer, 'forbidden', 403, 'Forbidden'),
+  ]);
+});

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { publicFailure } from '../../../../src/domain/failure.ts';
+import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+
+const PASSWORD = 'Tr0ub4dor & 3';
+
+let api: ApiUnderTest;
+let token: string;
+beforeAll(async () => {
+  api = await startApi();
+  token = api.issuer.token({ sub: 'caller' });
+});
+afterAll(() => api.end());
+beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+
+const post = (json: unknown, headers: Record<string, string> = {}, more: object = {}) =>
+  api.call('/registrations', { method: 'POST', json, token, headers, ...more });
+const rowOf = async (id: string) => {
+  const [row] = await api.sql`SELECT * FROM registrations WHERE id = ${id}`;
+  return row ?? {};
+};
+
+test('a password is accepted, sealed, and shown to nobody', async () => {
+  const answer = await post(newBody({ password: PASSWORD }));
+  expect(answer.status).toBe(202);
+  expect(answer.body.steps.map(({ name }: { name: string }) => name)).toEqual([
+    'createUser',
+    'setPassword',
+    'assignRole:viewer',
+    'complete',
+  ]);
+  const { sealed_password: sealed, invite } = await rowOf(answer.body.id);
+  expect(sealed.length).toBeGreaterThan(PASSWORD.length);
+  expect(sealed.includes(Buffer.from(PASSWORD))).toBe(false);
+  expect(invite).toBe(false);
+  const shown = [
+    answer,
+    await api.call(`/registrations/${answer.body.id}`),
+    await api.call('/registrations'),
+    await api.call(`/audit-events?registrationId=${answer.body.id}`),
+  ];
+  expect(shown.map(({ status }) => status)).toEqual([202, 200, 200, 200]);
+  for (const { text } of shown) expect(text).not.toMatch(/Tr0ub4dor|seal/i);
+  expect(JSON.stringify(api.scripts.logged)).not.toContain(PASSWORD);
+});
+
+test.each([{ invite: true }, {}])('without a password somebody is invited: %j', async (more) => {
+  const { body } = await post(newBody(more));
+  expect(await rowOf(body.id)).toMatchObject({ invite: true, sealed_at: null });
+});
+
+test.each([{ password: null }, { password: null, invite: true }])('%j is none', async (more) => {
+  const { body } = await post(newBody(more));
+  expect(await rowOf(body.id)).toMatchObject({ invite: true, sealed_at: null });
+});
+
+test.each([
+  [{}, true],
+  [{ emailVerified: false }, false],
+  [{ emailVerified: true }, true],
+  [{ password: PASSWORD }, false],
+  [{ password: PASSWORD, emailVerified: false }, false],
+  [{ password: PASSWORD, emailVerified: true }, true],
+  [{ password: null }, true],
+])('of an administrator, %j has emailVerified %j', async (more, verified) => {
+  const { status, body } = await post(newBody(more));
+  expect([status, body.emailVerified]).toEqual([202, verified]);
+  expect(await rowOf(body.id)).toMatchObject({ email_verified: verified });
+  expect((await api.call(`/registrations/${body.id}`)).body.emailVerified).toBe(verified);
+});
+
+test('a caller without * may not call an address proved whose password it chose', async () => {
+  const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
+  const json = newBody({ password: PASSWORD, emailVerified: true });
+  const answer = await post(json, {}, manager);
+  const detail =
+    'With a password only a caller whose grants are `*` may say that an address is proved.';
+  expect([answer.status, answer.body]).toEqual([
+    403,
+    {
+      ...problem(answer, 'forbidden', 403, 'Forbidden'),
+      detail,
+      errors: [{ pointer: '#/emailVerified', code: 'forbidden', detail }],
+    },
+  ]);
+  expect(await api.sql`SELECT 1 FROM registrations WHERE email = ${json.email}`).toEqual([]);
+  for (const more of [{ password: PASSWORD }, { emailVerified: true }]) {
+    const accepted = await post(newBody(more), {}, manager);
+    expect([accepted.status, accepted.body.emailVerified]).toEqual([202, !('password' in more)]);
+  }
+});
+
+test('whether an address is proved is decided with the grants: before the key and the roles', async () => {
+  const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
+  const key = { 'idempotency-key': 'proved' };
+  const json = newBody({ password: PASSWORD });
+  await post(json, key, manager);
+  const proved = { ...json, emailVerified: true };
+  expect((await post(proved, key, manager)).body.code).toBe('forbidden');
+  const ungrantable = { ...proved, roles: ['admin'] };
+  expect((await post(ungrantable, key, manager)).body.code).toBe('role_not_grantable');
+  expect((await post(json, key, manager)).headers.get('idempotent-replayed')).toBe('true');
+});
+
+test('no invitation for whoever chose a password', async () => {
+  const { body } = await post(newBody({ password: PASSWORD, invite: false }));
+  await api.row(body.id, {
+    status: 'completed',
+    cognito_username: 'u',
+    sealed_password: null,
+    password_set_at: new Date(),
+  });
+  const answer = await api.call(`/registrations/${body.id}/invitation`, { method: 'POST', token });
+  expect(answer.body).toMatchObject({ code: 'invitation_not_due', status: 409 });
+});
+
+test('the same key with another password is the same registration', async () => {
+  const key = { 'idempotency-key': 'with-password' };
+  const body = newBody({ password: PASSWORD });
+  const first = await post(body, key);
+  const again = await post({ ...body, password: 'another one' }, key);
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  expect(again.body.id).toBe(first.body.id);
+  const without = await post({ ...body, password: undefined, invite: false }, key);
+  expect(without.body.code).toBe('idempotency_key_reused');
+});
+
+test('a deployment without sealing keys takes no password, and everything else', async () => {
+  const app = api.app({ sealing: null });
+  const answer = await post(newBody({ password: PASSWORD }), {}, { app });
+  expect(answer.status).toBe(422);
+  expect(answer.body).toMatchObject({
+    code: 'invalid_request',
+    errors: [
+      {
+        pointer: '#/password',
+        code: 'not_accepted',
+        detail: 'This deployment takes no passwords.',
+      },
+    ],
+  });
+  expect((await post(newBody({ password: null }), {}, { app })).status).toBe(202);
+});
+
+test('a rejected password is a 422 within the wait', async () => {
+  const body = newBody({ password: PASSWORD });
+  const waiting = post(body, { prefer: 'wait=10' });
+  const [id] = await started();
+  await api.row(id, {
+    status: 'failed',
+    sealed_password: null,
+    failure: api.sql.json(publicFailure('password_rejected')),
+  });
+  const answer = await waiting;
+  expect(answer.status).toBe(422);
+  expect(answer.body).toMatchObject({ code: 'password_rejected', registrationId: id });
+  expect(answer.text).not.toContain(PASSWORD);
+});
+
+test('the document knows the password as something that is only ever sent', async () => {
+  const { body } = await api.call('/openapi.json', { token: null });
+  expect(body.components.schemas.NewRegistration.properties.password).toMatchObject({
+    type: ['string', 'null'],
+    format: 'password',
+    writeOnly: true,
+    minLength: 1,
+    maxLength: 256,
+  });
+  const { password: _sent, ...others } = body.components.schemas.NewRegistration.properties;
+  expect(JSON.stringify(others)).not.toContain('"format":"password"');
+  expect(JSON.stringify(body.components.schemas.Receipt)).not.toContain('assword"');
+});
+
+async function started(): Promise<[string]> {
+  for (;;) {
+    const [id] = api.scripts.started;
+    if (id !== undefined) return [id];
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

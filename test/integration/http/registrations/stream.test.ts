@@ -1,0 +1,449 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { serve } from '@hono/node-server';
+import postgres from 'postgres';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import type { AppDeps, createApp } from '../../../../src/http/app.ts';
+import { openDatabase } from '../../../../src/db/client.ts';
+import { EXAMPLE_RECEIPT } from '../../../../src/http/registrations/receipt-example.ts';
+import { ReceiptSchema } from '../../../../src/http/registrations/schemas.ts';
+import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+import { EventReader } from '../../../support/event-reader.ts';
+
+/** Longer than any test: what comes, came by a hint. */
+const NEVER_MS = 3_600_000;
+const HINTED = { pollMs: NEVER_MS, commentMs: NEVER_MS };
+const POLLED = { pollMs: 2, commentMs: NEVER_MS };
+
+let api: ApiUnderTest;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.end());
+
+/** The API with its listeners and reads counted. */
+function watched(streams: AppDeps['streams'], overrides: Partial<AppDeps> = {}) {
+  const seen = { listeners: 0, reads: 0, broken: false };
+  const closing = new AbortController();
+  const db = new Proxy(api.deps.db, {
+    get(target, name) {
+      if (name === 'select') seen.reads += 1;
+      if (name === 'select' && seen.broken) throw new TypeError('e-mail of somebody');
+      return Reflect.get(target, name, target);
+    },
+  });
+  const changes: AppDeps['changes'] = {
+    onChange(id, listener) {
+      const unsubscribe = api.deps.changes.onChange(id, listener);
+      seen.listeners += 1;
+      return () => {
+        seen.listeners -= 1;
+        unsubscribe();
+      };
+    },
+  };
+  const closed = closing.signal;
+  const app = api.app({ db, changes, closing: closed, ...overrides, ...(streams && { streams }) });
+  return { app, seen, closing };
+}
+type App = ReturnType<typeof createApp>;
+
+const bearer = (token = api.issuer.token()) => ({ authorization: `Bearer ${token}` });
+
+async function open(app: App, id: string, headers: Record<string, string> = {}) {
+  const answer = await app.request(`/registrations/${id}/stream`, {
+    headers: { ...bearer(), ...headers },
+  });
+  expect(answer.status).toBe(200);
+  return new EventReader(answer.body);
+}
+
+async function registration(more: Record<string, unknown> = {}): Promise<string> {
+  return (await api.call('/registrations', { method: 'POST', json: newBody(more) })).body.id;
+}
+
+const COMPLETED = { status: 'completed', user_id: 's-1', finished_at: new Date() };
+
+test('the receipt at once, one per change, and the end after the closed one', async () => {
+  const { app, seen } = watched(HINTED);
+  const id = await registration();
+  const stream = await open(app, id);
+  const first = await stream.event();
+  expect(first).toEqual({
+    event: 'receipt',
+    id: expect.stringMatching(/^[\w-]{22}$/),
+    data: (await api.call(`/registrations/${id}`)).body,
+  });
+  await vi.waitFor(() => expect(seen.listeners).toBe(1));
+  await api.row(id, { status: 'running' });
+  const second = await stream.event();
+  expect(second?.data).toMatchObject({ id, status: 'running' });
+  await api.row(id, COMPLETED);
+  const third = await stream.event();
+  expect(third?.data).toEqual((await api.call(`/registrations/${id}`)).body);
+  expect(third?.data.status).toBe('completed');
+  expect(await stream.next()).toBeNull();
+  expect(new Set([first?.id, second?.id, third?.id]).size).toBe(3);
+  expect(seen.listeners).toBe(0);
+});
+
+test('headers: events, not stored, not buffered, and no connection kept', async () => {
+  const id = await registration();
+  await api.row(id, COMPLETED);
+  const answer = await api.call(`/registrations/${id}/stream`);
+  expect(Object.fromEntries(answer.headers)).toMatchObject({
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': expect.any(String),
+    connection: 'close',
+  });
+  expect(answer.text).toMatch(/^event: receipt\ndata: \{.*\}\nid: \S+\n\n$/);
+});
+
+test('a change of another process is polled for, and one of the trail alone counts', async () => {
+  const { app } = watched(POLLED);
+  const id = await registration();
+  const stream = await open(app, id);
+  const first = await stream.event();
+  await api.sql`UPDATE registrations SET status = 'running' WHERE id = ${id}`;
+  expect((await stream.event())?.data.status).toBe('running');
+  await api.call(`/registrations/${id}/cancel`, { method: 'POST' });
+  const third = await stream.event();
+  expect(third?.data.timeline.length).toBeGreaterThan(first?.data.timeline.length);
+  await stream.cancel();
+});
+
+test('nothing without a change, however often it looks; comments meanwhile', async () => {
+  const { app, seen } = watched({ pollMs: 1, commentMs: 30 });
+  const id = await registration();
+  const stream = await open(app, id);
+  expect(await stream.next()).toMatchObject({ event: 'receipt' });
+  const before = seen.reads;
+  for (let n = 0; n < 3; n += 1) {
+    await api.row(id, { status: 'accepted' });
+    expect(await stream.next()).toEqual({ comment: 'still here' });
+  }
+  expect(seen.reads - before).toBeGreaterThanOrEqual(6);
+  await stream.cancel();
+});
+
+test('attempts under way are shown as GET shows them, and are no change by themselves', async () => {
+  const { app } = watched({ pollMs: 1, commentMs: 30 });
+  const id = await registration();
+  await api.row(id, { status: 'running' });
+  let attempt = 0;
+  api.scripts.describe = async () => ({
+    kind: 'open',
+    runId: 'run-1',
+    pending: [
+      {
+        step: 'createUser',
+        attempt: (attempt += 1),
+        status: 'retrying',
+        lastError: 'identity_provider_unavailable',
+        nextRetryAt: new Date(),
+      },
+    ],
+  });
+  const stream = await open(app, id);
+  expect((await stream.event())?.data.steps[0]).toMatchObject({
+    status: 'retrying',
+    attempts: 1,
+  });
+  expect(await stream.next()).toEqual({ comment: 'still here' });
+  expect(attempt).toBe(1);
+  api.scripts.describe = freshScripts().describe;
+  await stream.cancel();
+});
+
+test('who leaves takes listener and polling along', async () => {
+  const { app, seen } = watched({ ...POLLED, pollMs: 1 });
+  const stream = await open(app, await registration());
+  await stream.event();
+  await vi.waitFor(() => expect(seen.listeners).toBe(1));
+  await stream.cancel();
+  await vi.waitFor(() => expect(seen.listeners).toBe(0));
+  await expectNoReads(seen);
+});
+
+test('the same by the signal of the request', async () => {
+  const { app, seen } = watched(HINTED);
+  const gone = new AbortController();
+  const answer = await app.request(`/registrations/${await registration()}/stream`, {
+    headers: bearer(),
+    signal: gone.signal,
+  });
+  const stream = new EventReader(answer.body);
+  await stream.event();
+  gone.abort();
+  expect(await stream.next()).toBeNull();
+  expect(seen.listeners).toBe(0);
+});
+
+test('who reads nothing is let go', async () => {
+  const { app, seen } = watched({ pollMs: NEVER_MS, commentMs: 5 });
+  const id = await registration();
+  const answer = await app.request(`/registrations/${id}/stream`, { headers: bearer() });
+  await vi.waitFor(() => expect(seen.listeners).toBe(0));
+  await answer.body?.cancel();
+});
+
+test('the drain ends it at once', async () => {
+  const { app, seen, closing } = watched(HINTED);
+  const stream = await open(app, await registration());
+  await stream.event();
+  const begun = Date.now();
+  closing.abort();
+  expect(await stream.next()).toBeNull();
+  expect(Date.now() - begun).toBeLessThan(1000);
+  expect(seen.listeners).toBe(0);
+});
+
+test('it ends when the token expires', async () => {
+  const exp = Math.floor(Date.now() / 1000) + 77;
+  const claims = await api.deps.verifyToken(api.issuer.token({ exp }));
+  expect(claims.expiresAt).toEqual(new Date(exp * 1000));
+  const { app, seen } = watched(HINTED, {
+    verifyToken: async (jwt) => ({
+      ...(await api.deps.verifyToken(jwt)),
+      expiresAt: new Date(Date.now() + 200),
+    }),
+  });
+  const stream = await open(app, await registration());
+  expect(await stream.event()).not.toBeNull();
+  expect(await stream.next()).toBeNull();
+  expect(seen.listeners).toBe(0);
+});
+
+test('it ends without a word when the registration gets out of sight', async () => {
+  const { app } = watched(POLLED);
+  const id = await registration({ roles: ['viewer'] });
+  const manager = bearer(api.issuer.token({ 'cognito:groups': ['manager'] }));
+  const stream = await open(app, id, manager);
+  expect((await stream.event())?.data.roles).toEqual(['viewer']);
+  await api.row(id, { roles: ['viewer', 'admin'], roles_touched: ['viewer', 'admin'] });
+  expect(await stream.next()).toBeNull();
+});
+
+test('Last-Event-ID: what the reader has is not sent again, in no process', async () => {
+  const id = await registration();
+  const one = await open(watched(HINTED).app, id);
+  const had = (await one.event())?.id ?? '';
+  await one.cancel();
+
+  const other = watched({ pollMs: NEVER_MS, commentMs: 20 });
+  const again = await open(other.app, id, { 'last-event-id': had });
+  expect(await again.next()).toEqual({ comment: 'still here' });
+  await api.row(id, { status: 'running' });
+  expect((await again.event())?.data.status).toBe('running');
+  await again.cancel();
+
+  for (const outdated of [had, 'of another kind', '']) {
+    const stream = await open(other.app, id, { 'last-event-id': outdated });
+    expect((await stream.event())?.data.status).toBe('running');
+    await stream.cancel();
+  }
+});
+
+test('Last-Event-ID of the closed receipt: 204, so that nobody comes back', async () => {
+  const id = await registration();
+  await api.row(id, COMPLETED);
+  const path = `/registrations/${id}/stream`;
+  const last = /^id: (.+)$/m.exec((await api.call(path)).text)?.[1] ?? '';
+  const answer = await api.call(path, { headers: { 'last-event-id': last } });
+  expect([answer.status, answer.text]).toEqual([204, '']);
+});
+
+test('problems come before the stream', async () => {
+  const id = await registration({ roles: ['admin'] });
+  const path = `/registrations/${id}/stream`;
+  const stranger = api.issuer.token({ 'cognito:groups': ['manager'] });
+  for (const [at, token] of [
+    [path, stranger],
+    ['/registrations/x/stream', api.issuer.token()],
+    ['/registrations/0198c2f4-6f0e-7a53-9a51-2f6f3f0d9b11/stream', api.issuer.token()],
+  ] as const) {
+    const answer = await api.call(at, { token });
+    expect(answer.body).toEqual(
+      problem(answer, 'registration_not_found', 404, 'Registration not found'),
+    );
+  }
+  for (const token of [null, api.issuer.forged(), api.issuer.token({ exp: 1 })]) {
+    const answer = await api.call(path, { token });
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect(answer.body).toEqual(problem(answer, 'unauthenticated', 401, 'Unauthenticated'));
+  }
+  const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
+  const away = await api.call(path, { app: api.app({ db: nowhere.db }) });
+  expect(away.body).toEqual(problem(away, 'unavailable', 503, 'Unavailable'));
+  await nowhere.close();
+});
+
+test('HEAD has the headers and opens nothing', async () => {
+  const { app, seen } = watched({ ...HINTED, atOnce: 1 });
+  const path = `/registrations/${await registration()}/stream`;
+  for (let n = 0; n < 3; n += 1) {
+    const answer = await api.call(path, { app, method: 'HEAD' });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+  }
+  expect(seen.listeners).toBe(0);
+});
+
+test('a full process says 503, and has a place again when one leaves', async () => {
+  const { app, seen } = watched({ ...HINTED, atOnce: 12 });
+  const warned = vi.spyOn(process, 'emitWarning');
+  const id = await registration();
+  const streams = await Promise.all(Array.from({ length: 12 }, () => open(app, id)));
+  const path = `/registrations/${id}/stream`;
+  const full = await api.call(path, { app });
+  expect(full.body).toEqual(problem(full, 'unavailable', 503, 'Unavailable'));
+  expect(full.headers.get('retry-after')).toBe('5');
+  expect(full.body.detail).toMatch(/^This process has as many streams/);
+  await streams.pop()?.cancel();
+  await vi.waitFor(async () => {
+    streams.push(await open(app, id));
+  });
+  for (const stream of streams) await stream.cancel();
+  await vi.waitFor(() => expect(seen.listeners).toBe(0));
+  expect(warned).not.toHaveBeenCalled();
+});
+
+test('a caller with ten streams gets 429 for one more, another caller gets theirs', async () => {
+  const { app, seen } = watched(HINTED);
+  const id = await registration();
+  const path = `/registrations/${id}/stream`;
+  // Counted by the person, not by the token.
+  const mine = () => api.issuer.token({ sub: 'greedy', jti: randomUUID() });
+  const streams = await Promise.all(
+    Array.from({ length: 10 }, () => open(app, id, bearer(mine()))),
+  );
+  const refused = await api.call(path, { app, token: mine() });
+  expect(refused.body).toEqual(problem(refused, 'rate_limited', 429, 'Rate limited'));
+  expect(refused.headers.get('retry-after')).toBe('5');
+  expect(refused.body.detail).toMatch(/^You have as many open streams/);
+
+  const theirs = await open(app, id, bearer(api.issuer.token({ sub: 'modest' })));
+  expect((await theirs.event())?.data.id).toBe(id);
+  await streams.pop()?.cancel();
+  await vi.waitFor(async () => {
+    streams.push(await open(app, id, bearer(mine())));
+  });
+  for (const stream of [...streams, theirs]) await stream.cancel();
+  await vi.waitFor(() => expect(seen.listeners).toBe(0));
+});
+
+test('a database that is cut in the middle: a comment, and on it goes', async () => {
+  const { app } = watched(POLLED);
+  const id = await registration();
+  const stream = await open(app, id);
+  await stream.event();
+  const { database } = api.sql.options;
+  const admin = postgres(inject('adminDatabaseUrl'), { max: 1 });
+  const allow = (yes: boolean) =>
+    admin.unsafe(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS ${yes}`);
+  await allow(false);
+  await api.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = ${database} AND application_name = 'registrar'`;
+  expect(await stream.next()).toEqual({ comment: 'the ledger does not answer' });
+  await api.sql`UPDATE registrations SET status = 'running' WHERE id = ${id}`;
+  await allow(true);
+  expect(await stream.next()).toMatchObject({ event: 'receipt', data: { status: 'running' } });
+  await stream.cancel();
+  await admin.end();
+});
+
+test('a bug in the middle ends the stream, and tells the log alone', async () => {
+  const { app, seen } = watched(POLLED);
+  const stream = await open(app, await registration());
+  await stream.event();
+  seen.broken = true;
+  expect(await stream.next()).toBeNull();
+  expect(seen.listeners).toBe(0);
+  expect(api.scripts.logged).toContainEqual({
+    level: 'error',
+    message: 'stream broke off',
+    fields: {
+      requestId: expect.any(String),
+      registrationId: expect.any(String),
+      error: 'TypeError',
+    },
+  });
+});
+
+test('over a socket: each event as it comes, and a torn connection releases everything', async () => {
+  const { app, seen } = watched({ ...POLLED, pollMs: 1 });
+  const { answer, server } = await overSocket(app, await registration());
+  const stream = readerOf(answer);
+  expect(await stream.event()).toMatchObject({ event: 'receipt' });
+  expect(seen.listeners).toBe(1);
+  answer.destroy();
+  await vi.waitFor(() => expect(seen.listeners).toBe(0));
+  await expectNoReads(seen);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('over a socket: the drain waits for no kept connection', async () => {
+  const { app, closing } = watched(HINTED);
+  const { answer, server } = await overSocket(app, await registration());
+  const stream = readerOf(answer);
+  await stream.event();
+  const begun = Date.now();
+  const closed = new Promise((resolve) => server.close(resolve));
+  closing.abort();
+  expect(await stream.next()).toBeNull();
+  await closed;
+  expect(Date.now() - begun).toBeLessThan(2000);
+});
+
+test('the document has a receipt that fits its schema', async () => {
+  expect(ReceiptSchema.strict().parse(EXAMPLE_RECEIPT)).toEqual(EXAMPLE_RECEIPT);
+  const { body } = await api.call('/openapi.json');
+  const { responses } = body.paths['/registrations/{id}/stream'].get;
+  expect(Object.keys(responses).toSorted()).toEqual([
+    '200',
+    '204',
+    '401',
+    '404',
+    '422',
+    '429',
+    '500',
+    '503',
+  ]);
+  const { value } = responses['200'].content['text/event-stream'].examples.completed;
+  const stream = new EventReader(new Response(value).body);
+  expect(await stream.next()).toMatchObject({ event: 'receipt', data: EXAMPLE_RECEIPT });
+  expect(await stream.next()).toEqual({ comment: 'still here' });
+});
+
+/** One that was under way may still be counted; round trips give the others their time. */
+async function expectNoReads(seen: { readonly reads: number }): Promise<void> {
+  const roundTrips = async () => {
+    for (let n = 0; n < 30; n += 1) await api.sql`SELECT 1`;
+    return seen.reads;
+  };
+  const after = await roundTrips();
+  expect(await roundTrips()).toBe(after);
+}
+
+async function overSocket(app: App, id: string) {
+  const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const path = `/registrations/${id}/stream`;
+  const sent = request({ host: '127.0.0.1', port, path, headers: bearer() });
+  // Torn by the test itself.
+  sent.on('error', () => undefined);
+  sent.end();
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(200);
+  return { answer, server };
+}
+
+function readerOf(answer: IncomingMessage): EventReader {
+  return new EventReader(Readable.toWeb(answer) as ReadableStream<Uint8Array<ArrayBuffer>>);
+}

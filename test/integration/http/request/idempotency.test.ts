@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+
+let api: ApiUnderTest;
+let token: string;
+beforeAll(async () => {
+  api = await startApi();
+  token = api.issuer.token({ sub: 'caller' });
+});
+afterAll(() => api.end());
+beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+
+const post = (json: unknown, key?: string, more: object = {}) =>
+  api.call('/registrations', {
+    method: 'POST',
+    json,
+    token,
+    headers: key === undefined ? {} : { 'idempotency-key': key },
+    ...more,
+  });
+
+test('the same key and body name the same registration and start nothing', async () => {
+  const body = newBody();
+  const first = await post(body, 'k1');
+  const again = await post(body, 'k1');
+  expect(again.status).toBe(202);
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  expect(again.headers.get('location')).toBe(`/registrations/${first.body.id}`);
+  expect(again.body).toEqual(first.body);
+  expect(api.scripts.started).toEqual([first.body.id]);
+  await api.row(first.body.id, { status: 'completed' });
+  const done = await post(body, 'k1');
+  expect(done.status).toBe(201);
+  expect(done.body).toMatchObject({ id: first.body.id, status: 'completed' });
+});
+
+test('the same key with another body is refused, before its address is looked at', async () => {
+  const body = newBody();
+  await post(body, 'k2');
+  const again = await post({ ...body, firstName: 'X' }, 'k2');
+  expect(again.body).toEqual(
+    problem(again, 'idempotency_key_reused', 422, 'Idempotency key reused'),
+  );
+  const elsewhere = await api.call('/api/step/users', {
+    method: 'POST',
+    json: { email: body.email, roles: body.roles },
+    token,
+    headers: { 'idempotency-key': 'k2' },
+  });
+  expect(elsewhere.body.code).toBe('idempotency_key_reused');
+});
+
+test('a key belongs to its caller', async () => {
+  await post(newBody(), 'k3');
+  const other = await post(newBody(), 'k3', { token: api.issuer.token({ sub: 'another' }) });
+  expect(other.status).toBe(202);
+  expect(other.headers.get('idempotent-replayed')).toBeNull();
+});
+
+test.each(['failed', 'cancelled'])('a key is free after %s', async (status) => {
+  const body = newBody();
+  const first = await post(body, `free-${status}`);
+  await api.row(first.body.id, { status });
+  const again = await post(body, `free-${status}`);
+  expect(again.status).toBe(202);
+  expect(again.headers.get('idempotent-replayed')).toBeNull();
+  expect(again.body.id).not.toBe(first.body.id);
+});
+
+test('fifty at once with one key: one registration, all answers name it', async () => {
+  const body = newBody();
+  const answers = await Promise.all(Array.from({ length: 50 }, () => post(body, 'fifty')));
+  const ids = new Set(answers.map((answer) => answer.body.id));
+  expect(answers.map((answer) => answer.status)).toEqual(Array(50).fill(202));
+  expect(ids.size).toBe(1);
+  const fresh = answers.filter((answer) => !answer.headers.has('idempotent-replayed'));
+  expect(fresh).toHaveLength(1);
+  expect(api.scripts.started).toEqual([...ids]);
+  const [events] =
+    await api.sql`SELECT count(*)::int AS n FROM audit_events WHERE registration_id IN ${api.sql([...ids])}`;
+  expect(events).toEqual({ n: 1 });
+});
+
+test('fifty at once with one address and no key: one is accepted, the others conflict', async () => {
+  const body = newBody();
+  const answers = await Promise.all(Array.from({ length: 50 }, () => post(body)));
+  const accepted = answers.filter((answer) => answer.status === 202);
+  expect(accepted).toHaveLength(1);
+  const id = accepted[0]?.body.id;
+  const others = answers.filter((answer) => answer.status !== 202);
+  expect(others).toHaveLength(49);
+  for (const other of others) {
+    expect(other.body).toEqual({
+      ...problem(other, 'email_taken', 409, 'E-mail taken'),
+      registrationId: id,
+    });
+  }
+  const [rows] =
+    await api.sql`SELECT count(*)::int AS n FROM registrations WHERE email = ${body.email}`;
+  expect(rows).toEqual({ n: 1 });
+});
+
+test.each([
+  ['empty', ''],
+  ['a space', 'a b'],
+  ['not ASCII', 'schlüssel'],
+  ['256 characters', 'k'.repeat(256)],
+])('a key that is %s is refused', async (_what, key) => {
+  const answer = await post(newBody(), key);
+  expect(answer.status).toBe(422);
+  expect(answer.body.errors).toEqual([
+    {
+      pointer: '#/headers/idempotency-key',
+      code: 'invalid_format',
+      detail: 'From 1 to 255 visible ASCII characters.',
+    },
+  ]);
+});
+
+test('a key of 255 characters is taken', async () => {
+  expect((await post(newBody(), '~'.repeat(255))).status).toBe(202);
+});

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { accept } from '../../../../src/ledger/registrations/accept.ts';
+import { appendAuditEvent } from '../../../../src/ledger/audit/audit-trail.ts';
+import { atEdge } from '../../../../src/ledger/database-error.ts';
+import { listAuditEvents, readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { STATUSES } from '../../../../src/domain/status.ts';
+import { Ledger, times } from '../ledger-under-test.ts';
+
+let ledger: Ledger;
+beforeAll(async () => {
+  ledger = await Ledger.start();
+});
+afterAll(() => ledger.stop());
+
+describe('append-only', () => {
+  test.each([
+    `UPDATE audit_events SET actor = 'somebody else'`,
+    `UPDATE audit_events SET details = details`,
+    `DELETE FROM audit_events`,
+    `TRUNCATE audit_events`,
+    `TRUNCATE audit_events, registrations CASCADE`,
+    `MERGE INTO audit_events a USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE`,
+    `INSERT INTO audit_events SELECT * FROM audit_events
+       ON CONFLICT (registration_id, event, key) DO UPDATE SET actor = 'somebody else'`,
+  ])('%s is refused', async (statement) => {
+    const { id } = await ledger.accepted();
+    const before = await readTimeline(ledger.db, id);
+    await expect(atEdge(() => ledger.db.execute(sql.raw(statement)))).rejects.toMatchObject({
+      name: 'DatabaseError',
+    });
+    expect(await readTimeline(ledger.db, id)).toEqual(before);
+    expect(before).toHaveLength(1);
+  });
+
+  test('it is the trigger that refuses, by a definitive error', async () => {
+    await ledger.accepted();
+    for (const statement of ['UPDATE audit_events SET key = key', 'DELETE FROM audit_events']) {
+      await expect(atEdge(() => ledger.db.execute(sql.raw(statement)))).rejects.toMatchObject({
+        sqlstate: 'P0001',
+        definitive: true,
+      });
+    }
+  });
+});
+
+describe('append', () => {
+  test('once per registration, event and key, also fifty times at once', async () => {
+    const registrationId = randomUUID();
+    const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
+    await times(50, (index) => appendAuditEvent(ledger.db, { ...event, key: `${index % 2}` }));
+    expect(await readTimeline(ledger.db, registrationId)).toHaveLength(2);
+  });
+
+  test('what is about no registration is never the same thing', async () => {
+    const administrator = {
+      event: 'administrator.created',
+      registrationId: null,
+      userId: randomUUID(),
+      actor: 'system',
+    } as const;
+    await appendAuditEvent(ledger.db, administrator);
+    await appendAuditEvent(ledger.db, administrator);
+    const { userId } = administrator;
+    expect(await listAuditEvents(ledger.db, { userId, limit: 10 })).toHaveLength(2);
+  });
+
+  test('knows the transaction that wrote it, and the time of the statement', async () => {
+    const registrationId = randomUUID();
+    const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
+    await ledger.db.transaction(async (tx) => {
+      await appendAuditEvent(tx, { ...event, key: '1' });
+      await appendAuditEvent(tx, { ...event, key: '2' });
+    });
+    await appendAuditEvent(ledger.db, { ...event, key: '3' });
+    const rows = await ledger.db.execute<{ key: string; tx: string; seq: string }>(
+      sql`SELECT key, tx_id::text AS tx, seq::text FROM audit_events
+        WHERE registration_id = ${registrationId}::uuid ORDER BY key`,
+    );
+    const [one, two, three] = rows;
+    expect(two?.tx).toBe(one?.tx);
+    expect(three?.tx).not.toBe(one?.tx);
+    expect(Number(two?.seq)).toBeGreaterThan(Number(one?.seq));
+  });
+});
+
+test('the trail of every ending holds neither address nor name', async () => {
+  const secrets = {
+    email: `carol-${randomUUID()}@example.com`,
+    username: `carol-${randomUUID()}`,
+    firstName: 'Caroline',
+    lastName: 'Carolsson',
+    attributes: { locale: 'secret-locale' },
+  };
+  for (const status of STATUSES) {
+    const email = `${status}-${secrets.email}`;
+    const { id } = await ledger.at(status, {
+      ...secrets,
+      email,
+      username: `${status}-${secrets.username}`,
+    });
+    await accept(ledger.db, ledger.input({ email }));
+    const trail = JSON.stringify(await readTimeline(ledger.db, id));
+    expect(trail).not.toMatch(/carol|secret-locale|@/i);
+    expect(trail).toContain('registration.requested');
+  }
+});

@@ -1,0 +1,127 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { FAILURES, publicFailure } from '../../../src/domain/failure.ts';
+import {
+  adoptEvents,
+  recordEventsFailed,
+  outboxFrom,
+} from '../../../src/ledger/outbox/event-deliveries.ts';
+import { claimInvitation, giveUpInvitation } from '../../../src/ledger/outbox/outbox.ts';
+import { readOverview } from '../../../src/ledger/overview.ts';
+import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
+import { Ledger } from './ledger-under-test.ts';
+
+let ledger: Ledger;
+beforeAll(async () => {
+  ledger = await Ledger.start();
+});
+afterEach(() => ledger.db.execute(sql`TRUNCATE registrations, outbox CASCADE`));
+afterAll(() => ledger.stop());
+
+const QUIET = { pending: 0, givenUp: 0, oldestAt: null, nextAttemptAt: null, lastError: null };
+
+test('without anything that waits: no group, and every destination without deliveries', async () => {
+  await ledger.at('running');
+  await ledger.at('compensating');
+  await ledger.at('failed');
+  await ledger.at('completed', { invite: false });
+  expect(await readOverview(ledger.db)).toEqual({
+    needsAttention: [],
+    outbox: ['amqp', 'cognito-mail', 'webhook'].map((destination) => ({ destination, ...QUIET })),
+  });
+});
+
+test('parked registrations are grouped by what they wait for, those that wait longest first', async () => {
+  const first = await ledger.at('roles_pending');
+  const second = await ledger.at('roles_pending');
+  const refused = await ledger.at('roles_pending');
+  const parkedAt = new Date('2026-01-31T09:30:00.000Z');
+  await ledger.set(second.id, { parkedAt });
+  await ledger.set(refused.id, { failure: publicFailure('refused_parked') });
+  const { needsAttention } = await readOverview(ledger.db);
+  expect(needsAttention).toEqual([
+    {
+      kind: 'registration',
+      status: 'roles_pending',
+      failureCode: 'identity_provider_unavailable',
+      cause: 'provider_unavailable_parked',
+      count: 2,
+      oldestAt: parkedAt,
+      oldestId: second.id,
+      remedy: FAILURES.provider_unavailable_parked.operator,
+    },
+    expect.objectContaining({
+      cause: 'refused_parked',
+      count: 1,
+      oldestId: refused.id,
+      remedy: FAILURES.refused_parked.operator,
+    }),
+  ]);
+  expect(first.id).not.toBe(second.id);
+});
+
+test('a cause that the row names counts before its code', async () => {
+  const { id } = await ledger.at('roles_pending');
+  await ledger.db.execute(sql`UPDATE registrations
+    SET failure = failure || '{"cause": "throttled_parked"}' WHERE id = ${id}::uuid`);
+  const { needsAttention } = await readOverview(ledger.db);
+  expect(needsAttention).toMatchObject([{ cause: 'throttled_parked', count: 1 }]);
+});
+
+test('a stuck cleanup waits since it was first said, under the failure that began it', async () => {
+  const { id } = await ledger.at('cleanup_required');
+  const [said] = await ledger.db.execute<{ at: string }>(sql`SELECT at FROM audit_events
+    WHERE registration_id = ${id}::uuid AND event = 'registration.cleanup_required'`);
+  const { needsAttention } = await readOverview(ledger.db);
+  expect(needsAttention).toMatchObject([
+    {
+      status: 'cleanup_required',
+      failureCode: 'registration_failed',
+      cause: 'manual_cleanup_required',
+      oldestAt: new Date(said?.at ?? ''),
+    },
+  ]);
+});
+
+test('an invitation that was given up needs a person until it is requested again', async () => {
+  const { id } = await ledger.at('completed');
+  const due = await claimInvitation(ledger.db);
+  if (!due) throw new Error('no invitation is due');
+  await giveUpInvitation(ledger.db, due, 'identity_provider_unavailable');
+  expect((await readOverview(ledger.db)).needsAttention).toMatchObject([
+    {
+      status: 'completed',
+      cause: 'mail_unconfirmed',
+      failureCode: 'mail_unconfirmed',
+      oldestId: id,
+    },
+  ]);
+  await ledger.db.execute(sql`UPDATE outbox_deliveries
+    SET mail_attempted_at = mail_attempted_at - interval '1 minute'`);
+  await requestInvitation(ledger.db, id, { actor: 'alice' });
+  const { needsAttention, outbox } = await readOverview(ledger.db);
+  expect(needsAttention).toEqual([]);
+  expect(outbox[1]).toMatchObject({ destination: 'cognito-mail', pending: 1, givenUp: 0 });
+});
+
+test('the outbox: what is pending and given up, the next attempt, and what the last one met', async () => {
+  await ledger.at('completed', { invite: false });
+  await ledger.at('completed', { invite: false });
+  await adoptEvents(ledger.db, ['webhook'], outboxFrom(new Date(0)), 10);
+  const [put, gone] = await ledger.db.execute<{ id: string }>(
+    sql`SELECT outbox_id AS id FROM outbox_deliveries`,
+  );
+  await recordEventsFailed(ledger.db, 'webhook', [
+    { outboxId: put?.id ?? '', reason: 'HTTP 500', nextInMs: 3_600_000 },
+    { outboxId: gone?.id ?? '', reason: 'HTTP 410', nextInMs: null },
+  ]);
+  const { outbox } = await readOverview(ledger.db);
+  expect(outbox[2]).toMatchObject({
+    destination: 'webhook',
+    pending: 1,
+    givenUp: 1,
+    oldestAt: expect.any(Date) as Date,
+    lastError: 'HTTP 500',
+  });
+  expect(outbox[2]?.nextAttemptAt?.getTime()).toBeGreaterThan(Date.now() + 3_000_000);
+});

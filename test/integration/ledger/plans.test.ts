@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requestHashOf } from '../../../src/ledger/registrations/accept.ts';
+import { acceptWithoutDisclosure } from '../../../src/ledger/registrations/accept-without-disclosure.ts';
+import { BACKLOG_BOUND, readBacklog } from '../../../src/ledger/backlog.ts';
+import { openRows } from '../../../src/ledger/registrations/sweep.ts';
+import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
+import { Ledger } from './ledger-under-test.ts';
+
+/** What is asked for again and again must not cost more with every registration of the past, nor with
+ * every one that waits. */
+
+let ledger: Ledger;
+beforeAll(async () => {
+  // One connection, since each counts for itself what it has read.
+  ledger = await Ledger.start(1);
+  await ledger.db.execute(sql`INSERT INTO registrations
+      (id, status, email, email_verified, invite, roles, requested_by, door, key_scope,
+       idempotency_key, request_hash, accepted_at)
+    SELECT gen_random_uuid(), 'failed', n || '@past.example', true, true, '{}', 'door:signup',
+      'signup', 'signup:' || n || '@past.example', 'key', '', now() FROM generate_series(1, 20000) n`);
+  await ledger.db.execute(sql`WITH past AS (
+      INSERT INTO outbox (id, registration_id, kind, occurred_at)
+      SELECT gen_random_uuid(), id, 'invitation', now() FROM registrations RETURNING id)
+    INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at, delivered_at)
+    SELECT id, 'cognito-mail', now(), now() FROM past`);
+  await ledger.db.execute(sql`ANALYZE`);
+});
+afterAll(() => ledger.stop());
+
+type Reads = Record<'scans' | 'rows', number>;
+
+/** How often a whole table was read meanwhile, and how many rows were read in all. */
+async function readsOf(work: () => Promise<unknown>): Promise<Reads> {
+  const count = async (): Promise<Reads> => {
+    await ledger.db.execute(sql`SELECT pg_stat_force_next_flush()`);
+    const [read] = await ledger.db.execute<Reads>(sql`SELECT sum(seq_scan)::int AS scans,
+        sum(seq_tup_read + idx_tup_fetch)::int AS rows
+      FROM pg_stat_user_tables
+      WHERE relname IN ('registrations', 'outbox', 'outbox_deliveries', 'audit_events')`);
+    return read ?? { scans: 0, rows: 0 };
+  };
+  const before = await count();
+  await work();
+  const after = await count();
+  return { scans: after.scans - before.scans, rows: after.rows - before.rows };
+}
+
+async function wholeReads(work: () => Promise<unknown>): Promise<number> {
+  return (await readsOf(work)).scans;
+}
+
+test('a quiet sign-up with a key', async () => {
+  const id = randomUUID();
+  const email = `${id}@example.com`;
+  const sent = {
+    id,
+    email,
+    username: id,
+    firstName: null,
+    lastName: null,
+    attributes: {},
+    emailVerified: false,
+    invite: false,
+    roles: [],
+    requestedBy: 'door:signup',
+    door: 'signup',
+    keyScope: `signup:${email}`,
+    idempotencyKey: 'key',
+    requestHash: requestHashOf({ email }),
+    sealedPassword: null,
+  } as const;
+  expect(await wholeReads(() => acceptWithoutDisclosure(ledger.db, sent))).toBe(0);
+  expect(await acceptWithoutDisclosure(ledger.db, sent)).toEqual({ kind: 'replayed', id });
+});
+
+test('an invitation requested again', async () => {
+  const { id } = await ledger.at('completed');
+  expect(await wholeReads(() => requestInvitation(ledger.db, id, { actor: 'alice' }))).toBe(0);
+});
+
+describe('with 30,000 open registrations', () => {
+  beforeAll(async () => {
+    await ledger.db.execute(sql`INSERT INTO registrations
+        (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash,
+         accepted_at, swept_at, parked_at, failure)
+      SELECT gen_random_uuid(), CASE n % 2 WHEN 0 THEN 'roles_pending' ELSE 'accepted' END,
+        n || '@open.example', true, true, '{}', 'tester', 'canonical', 'tester', '',
+        now() - n * interval '1 second', now() - n * interval '1 second',
+        now() - n * interval '1 second', '{"code": "identity_provider_unavailable"}'
+      FROM generate_series(1, 30000) n`);
+    await ledger.db.execute(sql`ANALYZE`);
+  });
+
+  test('the sweep reads no more rows than it takes', async () => {
+    const reads = await readsOf(() => openRows(ledger.db, 100, new Date()));
+    expect(reads.scans).toBe(0);
+    expect(reads.rows).toBeLessThan(200);
+  });
+
+  test('the backlog reads no more rows of a status than it counts', async () => {
+    const reads = await readsOf(() => readBacklog(ledger.db));
+    expect(reads.scans).toBe(0);
+    expect(reads.rows).toBeLessThan(2 * BACKLOG_BOUND + 1000);
+  });
+});
+
+test('the count sees a table that is read as a whole', async () => {
+  const all = sql`SELECT count(*) FROM registrations WHERE request_hash = 'x'`;
+  expect(await wholeReads(async () => await ledger.db.execute(all))).toBeGreaterThan(0);
+});

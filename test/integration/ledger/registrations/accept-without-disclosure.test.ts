@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accept, type AcceptInput } from '../../../../src/ledger/registrations/accept.ts';
+import { acceptWithoutDisclosure } from '../../../../src/ledger/registrations/accept-without-disclosure.ts';
+import {
+  appendUnrecordedEvents,
+  beginCompensation,
+} from '../../../../src/ledger/registrations/compensation.ts';
+import { readRegistration, readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { openRows } from '../../../../src/ledger/registrations/sweep.ts';
+import { CANCELLED, FAILED, Ledger, countByKind, times } from '../ledger-under-test.ts';
+
+let ledger: Ledger;
+beforeAll(async () => {
+  ledger = await Ledger.start();
+});
+afterAll(() => ledger.stop());
+
+const SEAL = new Uint8Array([1, 2, 3]);
+
+function anybody(more: Partial<AcceptInput> = {}): AcceptInput {
+  const email = more.email ?? `${randomUUID()}@example.com`;
+  const keyScope = `signup:${email}`;
+  return ledger.input({
+    door: 'signup',
+    requestedBy: 'door:signup',
+    roles: [],
+    sealedPassword: SEAL,
+    email,
+    keyScope,
+    ...more,
+  });
+}
+
+async function taken(): Promise<string> {
+  const { email } = await ledger.accepted();
+  const result = await acceptWithoutDisclosure(ledger.db, anybody({ email }));
+  expect(result).toMatchObject({ kind: 'accepted', starts: false });
+  return 'id' in result ? result.id : '';
+}
+
+test('a taken address leaves a closed row that nothing has to be done about', async () => {
+  const id = await taken();
+  expect(await readRegistration(ledger.db, id)).toMatchObject({
+    status: 'failed',
+    failure: { code: 'email_taken' },
+    closesAs: 'failed',
+    steps: {},
+    userId: null,
+  });
+  const open = await openRows(ledger.db, 500, new Date());
+  expect(open.map((row) => row.id)).not.toContain(id);
+});
+
+test('the sweep completes its trail', async () => {
+  const id = await taken();
+  const events = async () => (await readTimeline(ledger.db, id)).map(({ event }) => event);
+  expect(await events()).toEqual(['registration.requested']);
+  await appendUnrecordedEvents(ledger.db, 500);
+  expect(await events()).toEqual(['registration.requested', 'registration.failed']);
+  await appendUnrecordedEvents(ledger.db, 500);
+  expect(await events()).toHaveLength(2);
+});
+
+test('against a door that takes no turns: one row lives', async () => {
+  const email = `${randomUUID()}@example.com`;
+  const results = await times(60, async (index) => {
+    if (index % 2) return (await accept(ledger.db, ledger.input({ email }))).kind;
+    const quiet = await acceptWithoutDisclosure(ledger.db, anybody({ email }));
+    return quiet.kind === 'accepted' && quiet.starts ? 'accepted' : 'quiet';
+  });
+  const { accepted, quiet = 0, email_taken = 0 } = countByKind(results);
+  expect([accepted, quiet + email_taken]).toEqual([1, 59]);
+});
+
+test('fifty of one key: one row, one id', async () => {
+  const { email, requestHash } = anybody();
+  for (const idempotencyKey of ['while it is free', 'while it is taken']) {
+    const results = await times(50, () =>
+      acceptWithoutDisclosure(ledger.db, anybody({ email, requestHash, idempotencyKey })),
+    );
+    expect(countByKind(results.map(({ kind }) => kind))).toEqual({ accepted: 1, replayed: 49 });
+    expect(new Set(results.map((result) => ('id' in result ? result.id : null))).size).toBe(1);
+  }
+});
+
+test('a key with another request is told, also after a run that failed: who asks must not learn of it', async () => {
+  const input = anybody({ idempotencyKey: 'again' });
+  await acceptWithoutDisclosure(ledger.db, input);
+  const { email } = input;
+  const other = anybody({ email, idempotencyKey: 'again', requestHash: 'other' });
+  expect(await acceptWithoutDisclosure(ledger.db, other)).toEqual({ kind: 'key_reused' });
+  await beginCompensation(ledger.db, input.id, FAILED, CANCELLED, {});
+  await ledger.close(input.id);
+  expect(await acceptWithoutDisclosure(ledger.db, other)).toEqual({ kind: 'key_reused' });
+  const same = { ...input, id: randomUUID() };
+  expect(await acceptWithoutDisclosure(ledger.db, same)).toEqual({
+    kind: 'replayed',
+    id: input.id,
+  });
+});

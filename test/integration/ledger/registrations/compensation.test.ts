@@ -1,0 +1,230 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { publicFailure } from '../../../../src/domain/failure.ts';
+import {
+  appendUnrecordedEvents,
+  beginCompensation,
+  closeRegistration,
+  recordAbsence,
+  recordUserDeleted,
+  requireCleanup,
+} from '../../../../src/ledger/registrations/compensation.ts';
+import {
+  recordCreateAttempt,
+  recordCreated,
+  recordStrayDeleted,
+} from '../../../../src/ledger/registrations/create-attempt.ts';
+import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { beginSteps } from '../../../../src/ledger/registrations/transitions.ts';
+import { requestCancel, requestRetry } from '../../../../src/ledger/registrations/instructions.ts';
+import { CANCELLED, FAILED, Ledger, STUCK, times } from '../ledger-under-test.ts';
+
+let ledger: Ledger;
+beforeAll(async () => {
+  ledger = await Ledger.start();
+});
+afterEach(() => ledger.allowAudit());
+afterAll(() => ledger.stop());
+
+describe('beginCompensation', () => {
+  test('the first cause names the end; a later one changes nothing', async () => {
+    const { id } = await ledger.at('running');
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    const other = { closesAs: 'cancelled', failure: CANCELLED } as const;
+    const again = await beginCompensation(ledger.db, id, other, CANCELLED, {});
+    expect(again).toMatchObject({ closesAs: 'failed', failure: FAILED.failure });
+    expect((await ledger.events(id)).filter((e) => e === 'registration.compensating')).toHaveLength(
+      1,
+    );
+  });
+
+  test('comes too late for a completed row and leaves it whole', async () => {
+    const before = await ledger.at('completed');
+    expect(await beginCompensation(ledger.db, before.id, FAILED, CANCELLED, {})).toEqual(before);
+  });
+
+  test('takes a parked row off the schedule', async () => {
+    const { id } = await ledger.at('roles_pending');
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    expect((await ledger.row(id)).nextResumeAt).toBeNull();
+  });
+
+  test('merges what became of the steps', async () => {
+    const { id } = await ledger.at('running');
+    const failed = { status: 'failed', attempts: 3, lastError: 'user_not_visible' } as const;
+    const row = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {
+      'assignRole:a"b': failed,
+    });
+    expect(row.steps).toMatchObject({ createUser: { status: 'done' }, 'assignRole:a"b': failed });
+  });
+});
+
+describe('requireCleanup', () => {
+  test('names what is stuck; repeated, the trail says it once', async () => {
+    const { id } = await ledger.at('compensating');
+    await requireCleanup(ledger.db, id, STUCK, {});
+    const row = await requireCleanup(ledger.db, id, STUCK, {});
+    expect(row).toMatchObject({ status: 'cleanup_required', compensationFailures: STUCK });
+    const events = await ledger.events(id);
+    expect(events.filter((e) => e === 'registration.cleanup_required')).toHaveLength(1);
+  });
+});
+
+const DONE = { status: 'done', attempts: 1, lastError: null } as const;
+
+describe('close', () => {
+  test('refuses without a proof that no user of ours is left', async () => {
+    const { id } = await ledger.at('compensating');
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
+    expect(await ledger.events(id)).not.toContain('registration.failed');
+  });
+
+  test('refuses when a user was recorded after the proof', async () => {
+    const { id } = await ledger.accepted();
+    const attempted = await recordCreateAttempt(ledger.db, await beginSteps(ledger.db, id));
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    expect(await recordAbsence(ledger.db, await ledger.row(id), {})).toBe(true);
+    await recordCreated(ledger.db, id, { username: 'late', sub: 's' }, 1, 1);
+    expect(attempted).not.toBeNull();
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
+  });
+
+  test('a proof is void when a user was recorded since the row was read', async () => {
+    const { id } = await ledger.accepted();
+    await recordCreateAttempt(ledger.db, await beginSteps(ledger.db, id));
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    const read = await ledger.row(id);
+    await recordCreated(ledger.db, id, { username: 'late', sub: 's' }, 1, 1);
+    expect(await recordAbsence(ledger.db, read, {})).toBe(false);
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
+  });
+
+  test('refuses while a stray user of ours is still to be deleted', async () => {
+    const { id } = await ledger.at('compensating');
+    expect(await recordAbsence(ledger.db, await ledger.row(id), {})).toBe(true);
+    await recordCreated(ledger.db, id, { username: 'twin', sub: 's' }, null, 1);
+    expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
+    await recordStrayDeleted(ledger.db, id, 'twin');
+    expect((await closeRegistration(ledger.db, id)).status).toBe('failed');
+  });
+
+  test('says that done steps were taken back and failed ones failed', async () => {
+    const { id } = await ledger.at('running');
+    const failed = { status: 'failed', attempts: 1, lastError: 'registration_failed' } as const;
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, { 'assignRole:viewer': failed });
+    await recordUserDeleted(ledger.db, id, { deleteUser: DONE });
+    const row = await ledger.close(id);
+    expect(row).toMatchObject({
+      status: 'failed',
+      rolesAssigned: [],
+      failure: FAILED.failure,
+      steps: {
+        createUser: { status: 'compensated' },
+        'assignRole:viewer': failed,
+        deleteUser: DONE,
+      },
+    });
+    expect(row.finishedAt).not.toBeNull();
+    expect(row.userDeletedAt).not.toBeNull();
+  });
+
+  test('fifty at once append one event and agree on when it was', async () => {
+    const { id } = await ledger.at('compensating');
+    const rows = await times(50, () => ledger.close(id));
+    expect(new Set(rows.map(({ finishedAt }) => finishedAt?.getTime())).size).toBe(1);
+    const events = await ledger.events(id);
+    expect(events.filter((event) => event === 'registration.failed')).toHaveLength(1);
+  });
+
+  test('the trail names who cancelled, not who pressed retry on the stuck cleanup', async () => {
+    const { id } = await ledger.at('running');
+    await requestCancel(ledger.db, id, { actor: 'alice', reason: null });
+    await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    await requireCleanup(ledger.db, id, STUCK, {});
+    await requestRetry(ledger.db, id, { actor: 'bob', reason: null });
+    await ledger.close(id);
+    const timeline = await readTimeline(ledger.db, id);
+    const closing = timeline.find(({ event }) => event === 'registration.cancelled');
+    expect(closing?.actor).not.toBe('bob');
+  });
+});
+
+describe('a trail that refuses', () => {
+  test.each([
+    ['failed', 'registration.failed'],
+    ['cancelled', 'registration.cancelled'],
+  ] as const)('%s closes all the same, and the event comes later, once', async (end, event) => {
+    const { id } = await ledger.at('running');
+    await beginCompensation(ledger.db, id, { ...FAILED, closesAs: end }, CANCELLED, {});
+    await ledger.refuseAudit(event);
+    expect((await ledger.close(id)).status).toBe(end);
+    expect(await ledger.events(id)).not.toContain(event);
+
+    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
+    await ledger.allowAudit();
+    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(1);
+    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
+    const timeline = await readTimeline(ledger.db, id);
+    expect(timeline.filter((entry) => entry.event === event)).toMatchObject([
+      { userId: `sub-${id}`, details: { code: FAILED.failure.code } },
+    ]);
+  });
+
+  test('does not keep compensation from beginning, nor from asking for a person', async () => {
+    const { id } = await ledger.at('running');
+    await ledger.refuseAudit('registration.compensating');
+    const begun = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    expect(begun.status).toBe('compensating');
+    await ledger.refuseAudit('registration.cleanup_required');
+    const stuck = await requireCleanup(ledger.db, id, STUCK, {});
+    expect(stuck.status).toBe('cleanup_required');
+  });
+
+  test('for a moment only rolls the close back: it is repeated', async () => {
+    const { id } = await ledger.at('compensating');
+    await ledger.refuseAudit('registration.failed', '40001');
+    await expect(ledger.close(id)).rejects.toMatchObject({ definitive: false });
+    expect((await ledger.row(id)).status).toBe('compensating');
+    await ledger.allowAudit();
+    expect((await ledger.close(id)).status).toBe('failed');
+    expect(await ledger.events(id)).toContain('registration.failed');
+  });
+
+  test('the sweep appends for no more rows than it is asked to, and each event once', async () => {
+    await ledger.allowAudit();
+    await appendUnrecordedEvents(ledger.db, 100);
+    await ledger.refuseAudit('registration.failed');
+    const ids = await times(3, async () => (await ledger.at('failed')).id);
+    for (const id of ids) {
+      expect((await ledger.row(id)).unrecordedEvents).toEqual(['registration.failed']);
+    }
+    await ledger.allowAudit();
+    expect(await appendUnrecordedEvents(ledger.db, 1)).toBe(1);
+    expect(await appendUnrecordedEvents(ledger.db, 10)).toBe(2);
+    expect(await appendUnrecordedEvents(ledger.db, 10)).toBe(0);
+    for (const id of ids) {
+      expect((await ledger.row(id)).unrecordedEvents).toEqual([]);
+      expect(await ledger.events(id)).toContain('registration.failed');
+    }
+  });
+});
+
+test('a user is noted as deleted only while the row compensates, and the first time counts', async () => {
+  const open = await ledger.at('completed');
+  await recordUserDeleted(ledger.db, open.id, {});
+  expect((await ledger.row(open.id)).userDeletedAt).toBeNull();
+
+  const { id } = await ledger.at('compensating');
+  await recordUserDeleted(ledger.db, id, {});
+  const { userDeletedAt } = await ledger.row(id);
+  await ledger.db.execute(sql`SELECT 1`);
+  await recordUserDeleted(ledger.db, id, {});
+  expect((await ledger.row(id)).userDeletedAt).toEqual(userDeletedAt);
+});
+
+test('terminated keeps its own failure', async () => {
+  const { id } = await ledger.at('running');
+  const terminated = { closesAs: 'failed', failure: publicFailure('terminated') } as const;
+  await beginCompensation(ledger.db, id, terminated, CANCELLED, {});
+  expect(await ledger.close(id)).toMatchObject({ failure: { code: 'terminated' } });
+});

@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  claimForResume,
+  park,
+  resumeProgress,
+  acknowledgeInstruction,
+} from '../../../../src/ledger/registrations/park.ts';
+import { requestCancel, requestRetry } from '../../../../src/ledger/registrations/instructions.ts';
+import { ALICE, Ledger, PARKED, times } from '../ledger-under-test.ts';
+
+let ledger: Ledger;
+beforeAll(async () => {
+  ledger = await Ledger.start();
+});
+afterAll(() => ledger.stop());
+
+const SIX_HOURS = 6 * 3600;
+
+/** Seconds until the next scheduled resume, as the row has it. */
+async function waitOf(id: string): Promise<number> {
+  const { nextResumeAt } = await ledger.row(id);
+  return Math.round(((nextResumeAt?.getTime() ?? 0) - Date.now()) / 1000);
+}
+
+describe('park', () => {
+  test('says what it waits for and since when', async () => {
+    const { id } = await ledger.at('running');
+    const failed = { status: 'failed', attempts: 12, lastError: PARKED.code } as const;
+    const row = await park(ledger.db, id, {
+      failure: PARKED,
+      steps: { 'assignRole:viewer': failed },
+      key: 'first',
+      resumeIntervalSeconds: 300,
+    });
+    expect(row).toMatchObject({
+      status: 'roles_pending',
+      failure: PARKED,
+      resumeAttempts: 1,
+      steps: { createUser: { status: 'done' }, 'assignRole:viewer': failed },
+    });
+    expect(row.parkedAt).not.toBeNull();
+    expect(await ledger.events(id)).toContain('registration.parked');
+  });
+
+  test('repeated with the same key is nothing', async () => {
+    const { id } = await ledger.at('running');
+    const first = await ledger.parked(id, 'same');
+    expect(await ledger.parked(id, 'same')).toEqual(first);
+  });
+
+  test('fifty at once with the same key park once', async () => {
+    const { id } = await ledger.at('running');
+    await times(50, () => ledger.parked(id, 'same'));
+    expect((await ledger.row(id)).resumeAttempts).toBe(1);
+    expect((await ledger.events(id)).filter((e) => e === 'registration.parked')).toHaveLength(1);
+  });
+
+  test('of a run that was reset is nothing: the row has parked since', async () => {
+    const { id } = await ledger.at('running');
+    const input = { failure: PARKED, steps: {}, resumeIntervalSeconds: 300, parks: 0 };
+    const first = await park(ledger.db, id, { ...input, key: 'first run' });
+    expect(await park(ledger.db, id, { ...input, key: 'its reset' })).toEqual(first);
+    const again = await park(ledger.db, id, { ...input, key: 'a scheduled attempt', parks: 1 });
+    expect(again.resumeAttempts).toBe(2);
+    expect((await ledger.events(id)).filter((e) => e === 'registration.parked')).toHaveLength(2);
+    await requestRetry(ledger.db, id, ALICE);
+    await acknowledgeInstruction(ledger.db, id);
+    const anew = await park(ledger.db, id, { ...input, key: 'after a person’s retry' });
+    expect(anew).toMatchObject({ status: 'roles_pending', resumeAttempts: 1 });
+  });
+
+  test('that lands late does not park again what was resumed since', async () => {
+    const { id } = await ledger.at('running');
+    await ledger.parked(id, 'late');
+    await requestRetry(ledger.db, id, ALICE);
+    await acknowledgeInstruction(ledger.db, id);
+    expect((await ledger.parked(id, 'late')).status).toBe('running');
+    expect((await ledger.parked(id, 'another')).status).toBe('roles_pending');
+  });
+
+  test('doubles its back-off up to six hours, and has waited since the first time', async () => {
+    const { id } = await ledger.at('running');
+    const waits: number[] = [];
+    const since = (await ledger.parked(id)).parkedAt;
+    waits.push(await waitOf(id));
+    for (let round = 0; round < 9; round += 1) {
+      await ledger.parked(id);
+      waits.push(await waitOf(id));
+    }
+    const expected = [300, 600, 1200, 2400, 4800, 9600, 19_200, SIX_HOURS, SIX_HOURS, SIX_HOURS];
+    expect(waits.map((wait, index) => Math.abs(wait - (expected[index] ?? 0)) <= 20)).not.toContain(
+      false,
+    );
+    expect((await ledger.row(id)).parkedAt).toEqual(since);
+  });
+
+  test('stays within six hours after any number of attempts and for any interval', async () => {
+    const { id } = await ledger.at('running');
+    await ledger.set(id, { resumeAttempts: 2_000_000 });
+    await ledger.parked(id);
+    expect(await waitOf(id)).toBeLessThanOrEqual(SIX_HOURS);
+    await ledger.parked(id, randomUUID(), 86_400);
+    expect(await waitOf(id)).toBeLessThanOrEqual(SIX_HOURS);
+  });
+
+  test('begins anew after an operator’s retry', async () => {
+    const { id } = await ledger.at('running');
+    await ledger.parked(id);
+    await ledger.parked(id);
+    await requestRetry(ledger.db, id, ALICE);
+    await acknowledgeInstruction(ledger.db, id);
+    await ledger.parked(id);
+    expect(Math.abs((await waitOf(id)) - 300)).toBeLessThanOrEqual(20);
+  });
+
+  test.each(['retry', 'cancel'] as const)(
+    'leaves an untaken instruction to %s alone',
+    async (kind) => {
+      const { id } = await ledger.at('roles_pending');
+      await (kind === 'retry' ? requestRetry : requestCancel)(ledger.db, id, ALICE);
+      const before = await ledger.row(id);
+      expect(await ledger.parked(id)).toEqual(before);
+      expect((await ledger.row(id)).instruction).toMatchObject({ kind, acknowledgedAt: null });
+    },
+  );
+
+  test('against a retry at the same moment loses nobody’s instruction', async () => {
+    const ends = await times(50, async (index) => {
+      const { id } = await ledger.at('roles_pending');
+      const work = [() => ledger.parked(id), () => requestRetry(ledger.db, id, ALICE)];
+      await Promise.all((index % 2 ? work : work.toReversed()).map((go) => go()));
+      const row = await ledger.row(id);
+      return `${row.status} ${row.instruction?.kind}`;
+    });
+    expect(new Set(ends)).toEqual(new Set(['running retry']));
+  });
+});
+
+describe('the schedule', () => {
+  test('finds what is due, the longest due first, and only what is parked', async () => {
+    const dueSince = async (status: 'roles_pending' | 'running', seconds: number) => {
+      const { id } = await ledger.at(status);
+      await ledger.set(id, { nextResumeAt: new Date(Date.now() - seconds * 1000) });
+      return id;
+    };
+    const second = await dueSince('roles_pending', 10);
+    const first = await dueSince('roles_pending', 20);
+    await dueSince('running', 30);
+    await dueSince('roles_pending', -3600);
+    expect(await claimForResume(ledger.db, 1, 60)).toEqual([{ id: first, resumeAttempts: 1 }]);
+    // Claimed is not due: the next claim meets the others.
+    expect(await claimForResume(ledger.db, 10, 60)).toEqual([{ id: second, resumeAttempts: 1 }]);
+    expect(await claimForResume(ledger.db, 10, 60)).toEqual([]);
+    const progress = await resumeProgress(ledger.db, [first]);
+    expect(progress).toEqual([{ id: first, status: 'roles_pending', resumeAttempts: 1 }]);
+    expect(await resumeProgress(ledger.db, [])).toEqual([]);
+  });
+});

@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Registration } from '../../../../src/domain/registration.ts';
+import { STATUSES, type RegistrationStatus } from '../../../../src/domain/status.ts';
+import {
+  beginCompensation,
+  requireCleanup,
+} from '../../../../src/ledger/registrations/compensation.ts';
+import { beginSteps, complete } from '../../../../src/ledger/registrations/transitions.ts';
+import { acknowledgeInstruction } from '../../../../src/ledger/registrations/park.ts';
+import {
+  requestCancel,
+  requestRetry,
+  requestRoles,
+} from '../../../../src/ledger/registrations/instructions.ts';
+import { ALICE, CANCELLED, FAILED, Ledger, PARKED } from '../ledger-under-test.ts';
+
+let ledger: Ledger;
+beforeAll(async () => {
+  ledger = await Ledger.start(5);
+});
+afterAll(() => ledger.stop());
+
+type Transition =
+  | 'begin'
+  | 'complete'
+  | 'park'
+  | 'beginCompensation'
+  | 'requireCleanup'
+  | 'close'
+  | 'acknowledgeInstruction'
+  | 'requestRetry'
+  | 'requestRoles'
+  | 'requestCancel';
+
+const RUN: Record<Transition, (row: Registration) => Promise<unknown>> = {
+  begin: ({ id }) => beginSteps(ledger.db, id),
+  complete: ({ id, roles }) => complete(ledger.db, id, roles, {}),
+  park: ({ id }) => ledger.parked(id),
+  beginCompensation: ({ id }) => beginCompensation(ledger.db, id, FAILED, CANCELLED, {}),
+  requireCleanup: ({ id }) =>
+    requireCleanup(ledger.db, id, [{ step: 'deleteUser', ...PARKED }], {}),
+  close: ({ id }) => ledger.close(id),
+  acknowledgeInstruction: ({ id }) => acknowledgeInstruction(ledger.db, id),
+  requestRetry: ({ id }) => requestRetry(ledger.db, id, ALICE),
+  requestRoles: ({ id }) => requestRoles(ledger.db, id, { ...ALICE, roles: ['admin'] }),
+  requestCancel: ({ id }) => requestCancel(ledger.db, id, ALICE),
+};
+
+type Moves = Partial<Record<RegistrationStatus, RegistrationStatus>>;
+
+const compensates = {
+  accepted: 'compensating',
+  running: 'compensating',
+  roles_pending: 'compensating',
+} as const;
+
+/** Every move that there is, with nobody waiting anything; whatever is not here stays as it is. */
+const MOVES: Record<Transition, Moves> = {
+  begin: { accepted: 'running' },
+  complete: { accepted: 'completed', running: 'completed', roles_pending: 'completed' },
+  park: { accepted: 'roles_pending', running: 'roles_pending' },
+  beginCompensation: compensates,
+  requireCleanup: { compensating: 'cleanup_required' },
+  close: { compensating: 'failed', cleanup_required: 'failed' },
+  acknowledgeInstruction: {},
+  requestRetry: { roles_pending: 'running' },
+  requestRoles: { roles_pending: 'running' },
+  requestCancel: {},
+};
+
+/** The same while the row carries the instruction to cancel: nothing goes forward. */
+const MOVES_AGAINST_CANCEL: Record<Transition, Moves> = {
+  ...MOVES,
+  begin: {},
+  complete: {},
+  park: {},
+  close: { compensating: 'failed', cleanup_required: 'failed' },
+  requestRetry: {},
+  requestRoles: {},
+};
+
+const TRANSITIONS = Object.keys(RUN) as Transition[];
+const PAIRS = STATUSES.flatMap((status) =>
+  TRANSITIONS.map((transition) => ({ status, transition })),
+);
+
+describe('every status × every transition', () => {
+  test.each(PAIRS)('$transition from $status', async ({ status, transition }) => {
+    const before = await ledger.at(status);
+    const events = await ledger.events(before.id);
+    await RUN[transition](before);
+    const after = await ledger.row(before.id);
+    expect(after.status).toBe(MOVES[transition][status] ?? status);
+    // A closed row is never touched again: not its status, not a column, not its trail.
+    const closed = ['completed', 'failed', 'cancelled'].includes(status);
+    expect(closed ? after : null).toEqual(closed ? before : null);
+    expect(closed ? await ledger.events(before.id) : []).toEqual(closed ? events : []);
+  });
+
+  test.each(PAIRS)('$transition from $status, cancel requested', async ({ status, transition }) => {
+    const { id } = await ledger.at(status);
+    await ledger.set(id, {
+      instruction: 'cancel',
+      instructionActor: 'bob',
+      instructionAt: new Date(),
+    });
+    const before = await ledger.row(id);
+    await RUN[transition](before);
+    const after = await ledger.row(id);
+    expect(after.status).toBe(MOVES_AGAINST_CANCEL[transition][status] ?? status);
+  });
+});
+
+describe('a row that carries the instruction to cancel ends cancelled', () => {
+  test.each(['accepted', 'running', 'roles_pending'] as const)('from %s', async (status) => {
+    const { id } = await ledger.at(status);
+    await requestCancel(ledger.db, id, ALICE);
+    const begun = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    expect(begun).toMatchObject({ closesAs: 'cancelled', failure: CANCELLED });
+    expect(begun.instruction?.acknowledgedAt).not.toBeNull();
+    expect(await ledger.close(id)).toMatchObject({ status: 'cancelled' });
+    expect(await ledger.events(id)).toContain('registration.cancelled');
+  });
+
+  test('but an instruction that comes while it compensates changes no end', async () => {
+    const { id } = await ledger.at('compensating');
+    expect(await requestCancel(ledger.db, id, ALICE)).toMatchObject({ kind: 'compensating' });
+    expect(await ledger.close(id)).toMatchObject({ status: 'failed', instruction: null });
+    expect(await ledger.events(id)).toContain('registration.cancel_requested');
+  });
+});
+
+test('an id without a row is a bug and throws, wherever the saga asks', async () => {
+  const nobody = { id: '00000000-0000-4000-8000-000000000000', roles: [] };
+  const asked = [
+    'begin',
+    'complete',
+    'park',
+    'beginCompensation',
+    'requireCleanup',
+    'close',
+  ] as const;
+  for (const transition of asked) {
+    await expect(RUN[transition](nobody as unknown as Registration)).rejects.toThrow('no row');
+  }
+});

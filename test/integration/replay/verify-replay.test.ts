@@ -1,0 +1,114 @@
+import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { workflowIdOf } from '../../../src/domain/registration.ts';
+import { workflowBundle } from '../../../worker/bundle.ts';
+import { replayLatest, type Misfit } from '../../../worker/replay.ts';
+import { run, REPOSITORY } from '../../support/program.ts';
+import { Saga } from '../../support/saga.ts';
+import { createScript } from '../../support/script.ts';
+import { connectToTemporal, temporalAddress, TEST_NAMESPACE } from '../../support/temporal.ts';
+
+const script = createScript('ordinary');
+let saga: Saga;
+/** The workflow code with an activity under another id: what a careless change would make. */
+let altered: WorkflowBundleWithSourceMap;
+const ids: string[] = [];
+
+const command = (args: string[] = [], taskQueue = saga.taskQueue) =>
+  run({
+    command: 'node',
+    args: [`${REPOSITORY}run.mjs`, `${REPOSITORY}cli/verify-replay.ts`, ...args],
+    cwd: '/',
+    env: {
+      TEMPORAL_ADDRESS: temporalAddress(),
+      TEMPORAL_NAMESPACE: TEST_NAMESPACE,
+      TEMPORAL_TASK_QUEUE: taskQueue,
+    },
+  });
+
+const listed = (count: number) =>
+  saga.eventually(async () => {
+    const query = `TaskQueue = '${saga.taskQueue}'`;
+    return (await saga.client.workflow.count(query)).count >= count;
+  });
+
+async function replayed(bundle: WorkflowBundleWithSourceMap, last: number) {
+  const misfits: Misfit[] = [];
+  const { taskQueue } = saga;
+  const options = { taskQueue, last, workflowBundle: bundle };
+  const report = await replayLatest(saga.client, options, (misfit) => misfits.push(misfit));
+  return { ...report, ids: misfits.map(({ workflowId }) => workflowId) };
+}
+
+beforeAll(async () => {
+  const { code, sourceMap } = await workflowBundle();
+  altered = { code: code.replaceAll('assignRole:', 'giveRole:'), sourceMap };
+  expect(altered.code).not.toBe(code);
+
+  saga = await Saga.start({ wrap: script.wrap });
+  const completed = await saga.register();
+  await saga.ending(completed.id);
+  await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
+  const parked = await saga.register();
+  await saga.untilStatus(parked.id, 'roles_pending');
+  await saga.resumeDue();
+  await saga.pool.clearFaults();
+  ids.push(completed.id, parked.id);
+  await listed(3);
+});
+afterAll(() => saga.stop());
+
+test('runs of this code fit it: closed, open and of the background', async () => {
+  const { code, output } = await command();
+  expect(output).toContain('fits every run it was tried on: 3.');
+  expect(code).toBe(0);
+});
+
+test('altered code fits none that took the altered step, and --last bounds how many are tried', async () => {
+  const all = await replayed(altered, 100);
+  expect(all).toMatchObject({ replayed: 3, misfits: 2 });
+  expect(new Set(all.ids)).toEqual(new Set(ids.map(workflowIdOf)));
+  expect(await replayed(altered, 1)).toMatchObject({ replayed: 2, misfits: 1 });
+});
+
+test('a run that other code made is one line, and exit code 1', async () => {
+  await saga.stopWorker();
+  const connection = await connectToTemporal();
+  const worker = await Worker.create({
+    connection,
+    namespace: TEST_NAMESPACE,
+    taskQueue: saga.taskQueue,
+    workflowBundle: altered,
+    activities: saga.activities(),
+  });
+  const { id } = await saga.accept();
+  await worker.runUntil(
+    saga.client.workflow.execute('registerUser', {
+      workflowId: workflowIdOf(id),
+      taskQueue: saga.taskQueue,
+      args: [{ registrationId: id }],
+    }),
+  );
+  await connection.close();
+  await saga.startWorker();
+  await listed(4);
+
+  const { code, output } = await command(['--last', '100']);
+  expect(code).toBe(1);
+  const lines = output.trim().split('\n');
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain(workflowIdOf(id));
+  expect(lines[0]).toMatch(/nondeterminism/i);
+});
+
+test('a queue without runs is told, and is no failure', async () => {
+  const { code, output } = await command([], "nobody's");
+  expect(output).toContain("nobody's has no runs");
+  expect(code).toBe(0);
+});
+
+test.each(['0', 'many'])('--last %s is refused', async (last) => {
+  const { code, output } = await command(['--last', last]);
+  expect(code).toBe(1);
+  expect(output).toContain('--last: a whole number');
+});

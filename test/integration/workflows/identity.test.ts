@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Rule } from '../../../dev/cognito/fault-plan.ts';
+import { requestRetry } from '../../../src/ledger/registrations/instructions.ts';
+import { addUser, portrait, removeUser } from '../../support/pool-user.ts';
+import { Saga } from '../../support/saga.ts';
+
+const OPERATOR = { actor: 'operator', reason: null } as const;
+
+let saga: Saga;
+beforeAll(async () => {
+  saga = await Saga.start();
+});
+afterEach(async () => {
+  await saga.pool.clearFaults();
+  await saga.pool.clearCalls();
+  await saga.allowAudit();
+});
+afterAll(async () => {
+  await saga.stop();
+});
+
+const registerWith = async (faults: readonly Rule[], roles = ['viewer']) => {
+  await saga.pool.setFaults(faults);
+  return await saga.register({ roles });
+};
+
+test('credentials refused from the start: failed, nothing deleted, nobody called for cleanup', async () => {
+  const registration = await registerWith([{ operation: '*', fault: { kind: 'refused' } }]);
+  expect(await saga.ending(registration.id)).toBe('identity_provider_refused');
+  expect(await saga.row(registration.id)).toMatchObject({
+    status: 'failed',
+    failure: { code: 'identity_provider_refused' },
+    compensationFailures: [],
+  });
+  const calls = await saga.pool.calls();
+  expect(calls['AdminCreateUser']).toEqual({ calls: 1, done: 0 });
+  expect(calls['AdminDeleteUser']).toBeUndefined();
+  expect(calls['AdminGetUser']).toBeUndefined();
+});
+
+test('credentials refused later: parked, the good user is kept, retry completes it', async () => {
+  const registration = await registerWith([
+    { operation: 'AdminAddUserToGroup', fault: { kind: 'refused' } },
+  ]);
+  const parked = await saga.untilStatus(registration.id, 'roles_pending');
+  expect(parked.failure?.code).toBe('identity_provider_refused');
+  expect((await saga.world(registration)).mark).toBe(registration.id);
+  // Definitive for now: the budget is not spent on it.
+  expect((await saga.pool.calls())['AdminAddUserToGroup']?.calls).toBeLessThanOrEqual(2);
+
+  await saga.pool.clearFaults();
+  await requestRetry(saga.db, registration.id, OPERATOR);
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('completed');
+});
+
+test('a throttle is HTTP 400 and transient all the same', async () => {
+  const registration = await registerWith([
+    { operation: 'AdminCreateUser', times: 2, fault: { kind: 'throttle' } },
+    { operation: 'AdminAddUserToGroup', times: 2, fault: { kind: 'throttle' } },
+  ]);
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect((await saga.world(registration)).roles).toEqual(['viewer']);
+});
+
+test('somebody else’s account: e-mail taken, and the account untouched byte for byte', async () => {
+  const email = 'stranger@example.com';
+  await addUser(saga.pool, email, { role: 'manager' });
+  const before = await portrait(saga.pool, email);
+  const registration = await saga.register({ email, roles: ['admin'] });
+  expect(await saga.ending(registration.id)).toBe('email_taken');
+  expect(await saga.row(registration.id)).toMatchObject({
+    status: 'failed',
+    failure: { code: 'email_taken' },
+    userId: null,
+  });
+  expect(await portrait(saga.pool, email)).toBe(before);
+});
+
+test.each([
+  ['a mark that no row has', () => Promise.resolve(randomUUID())],
+  ['a mark that is no id', () => Promise.resolve('somebody')],
+  [
+    'the mark of a completed registration',
+    async () => {
+      const other = await saga.register();
+      await saga.ending(other.id);
+      return other.id;
+    },
+  ],
+])('an account with %s is a stranger’s', async (_, markOf) => {
+  const email = `${randomUUID()}@example.com`;
+  await addUser(saga.pool, email, { mark: await markOf(), role: 'viewer' });
+  const before = await portrait(saga.pool, email);
+  const registration = await saga.register({ email, roles: ['admin'] });
+  expect(await saga.ending(registration.id)).toBe('email_taken');
+  expect(await portrait(saga.pool, email)).toBe(before);
+});
+
+test('a leftover of a failed registration of this ledger is replaced', async () => {
+  const failed = await registerWith([
+    {
+      operation: 'AdminAddUserToGroup',
+      fault: { kind: 'error', error: 'ResourceNotFoundException' },
+    },
+  ]);
+  expect(await saga.ending(failed.id)).toBe('registration_failed');
+  await saga.pool.clearFaults();
+  await addUser(saga.pool, failed.email, { mark: failed.id, role: 'admin' });
+
+  const registration = await saga.register({ email: failed.email });
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect(await saga.world(registration)).toEqual({
+    mark: registration.id,
+    roles: ['viewer'],
+    status: 'completed',
+  });
+});
+
+test('a leftover that cannot be deleted yet is replaced once it can', async () => {
+  const failed = await registerWith([
+    {
+      operation: 'AdminAddUserToGroup',
+      fault: { kind: 'error', error: 'ResourceNotFoundException' },
+    },
+  ]);
+  await saga.ending(failed.id);
+  await saga.pool.clearFaults();
+  await addUser(saga.pool, failed.email, { mark: failed.id, role: 'admin' });
+  await saga.pool.setFaults([
+    { operation: 'AdminDeleteUser', times: 2, fault: { kind: 'server' } },
+  ]);
+  const registration = await saga.register({ email: failed.email });
+  expect(await saga.ending(registration.id)).toBe('completed');
+  expect((await saga.world(registration)).roles).toEqual(['viewer']);
+});
+
+test('the user vanished while the run was parked: user_vanished', async () => {
+  const registration = await registerWith([
+    { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } },
+  ]);
+  const { userCreatedAt } = await saga.untilStatus(registration.id, 'roles_pending');
+  await saga.pool.clearFaults();
+  await removeUser(saga.pool, registration.email);
+  // Within the grace a missing user would count as lag.
+  await saga.eventually(async () => Date.now() - (userCreatedAt?.getTime() ?? 0) > 1000);
+  await requestRetry(saga.db, registration.id, OPERATOR);
+  await saga.runs.resume(registration.id, 'operator');
+  expect(await saga.ending(registration.id)).toBe('user_vanished');
+  expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
+});
+
+test('a role that is missing: failed, and nothing of the others is left', async () => {
+  const registration = await registerWith([], ['viewer', 'no-such-role', 'researcher']);
+  expect(await saga.ending(registration.id)).toBe('registration_failed');
+  expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
+  expect((await saga.row(registration.id)).rolesAssigned).toEqual([]);
+});
+
+test('an audit insert that fails for good: the user is gone', async () => {
+  await saga.refuseAudit('user.registered', 'definitive');
+  const registration = await saga.register();
+  expect(await saga.ending(registration.id)).toBe('registration_failed');
+  expect(await saga.row(registration.id)).toMatchObject({
+    status: 'failed',
+    failure: { code: 'registration_failed', detail: expect.stringContaining('Please try again') },
+  });
+  expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
+  expect(await saga.events(registration.id)).not.toContain('user.registered');
+});
+
+test('a closing event that is refused does not keep the row open; the sweep appends it', async () => {
+  await saga.refuseAudit('registration.failed', 'definitive');
+  const registration = await registerWith([], ['no-such-role']);
+  expect(await saga.ending(registration.id)).toBe('registration_failed');
+  expect((await saga.row(registration.id)).status).toBe('failed');
+  expect(await saga.events(registration.id)).not.toContain('registration.failed');
+  await saga.allowAudit();
+  for (let sweeps = 0; sweeps < 2; sweeps += 1) await saga.sweep();
+  expect(await saga.events(registration.id)).toEqual([
+    'registration.requested',
+    'registration.compensating',
+    'registration.failed',
+  ]);
+});

@@ -1,0 +1,178 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Rule } from '../../../dev/cognito/fault-plan.ts';
+import { requestRetry } from '../../../src/ledger/registrations/instructions.ts';
+import { addUser, portrait } from '../../support/pool-user.ts';
+import { Saga } from '../../support/saga.ts';
+
+const OPERATOR = { actor: 'operator', reason: null } as const;
+const LOST: Rule = {
+  operation: 'AdminCreateUser',
+  times: 1,
+  fault: { kind: 'replyLost', effect: 'after' },
+};
+const REFUSED_THEN: Rule = {
+  operation: 'AdminCreateUser',
+  after: 1,
+  fault: { kind: 'error', error: 'InvalidParameterException' },
+};
+const NOTHING = { mark: null, roles: [], status: 'failed' };
+
+let saga: Saga;
+beforeAll(async () => {
+  // A create may land 3.5 s late: longer than the next attempt waits, shorter than the grace.
+  saga = await Saga.start({ propagationGraceSeconds: 5 });
+});
+afterEach(async () => {
+  await saga.pool.clearFaults();
+  await saga.pool.clearCalls();
+});
+afterAll(async () => {
+  await saga.stop();
+});
+
+const registerWith = async (...faults: Rule[]) => {
+  await saga.pool.setFaults(faults);
+  return await saga.register();
+};
+
+/** Late creates have landed by now, if any was under way. */
+const afterLateCreates = (createdAt: number): Promise<void> =>
+  saga.eventually(async () => Date.now() - createdAt > 4000);
+
+describe('the reply of AdminCreateUser is lost', () => {
+  test('after the effect: the same registration completes with that one user', async () => {
+    const registration = await registerWith(LOST);
+    expect(await saga.ending(registration.id)).toBe('completed');
+    expect(await saga.world(registration)).toEqual({
+      mark: registration.id,
+      roles: ['viewer'],
+      status: 'completed',
+    });
+    expect((await saga.pool.calls())['AdminCreateUser']).toEqual({ calls: 1, done: 1 });
+  });
+
+  test('before the effect: a second create makes the user, 2 s later at the earliest', async () => {
+    const since = Date.now();
+    const registration = await registerWith({
+      ...LOST,
+      fault: { kind: 'replyLost', effect: 'before' },
+    });
+    expect(await saga.ending(registration.id)).toBe('completed');
+    expect(Date.now() - since).toBeGreaterThanOrEqual(2000);
+    expect((await saga.pool.calls())['AdminCreateUser']).toEqual({ calls: 2, done: 1 });
+  });
+
+  test('then a role is missing: no user is left', async () => {
+    const registration = await registerWith(LOST, {
+      operation: 'AdminAddUserToGroup',
+      fault: { kind: 'error', error: 'ResourceNotFoundException' },
+    });
+    expect(await saga.ending(registration.id)).toBe('registration_failed');
+    expect(await saga.world(registration)).toEqual(NOTHING);
+  });
+
+  test('the create lands late, after the next one was refused for good: no user is left', async () => {
+    const since = Date.now();
+    const registration = await registerWith(
+      { ...LOST, fault: { kind: 'replyLost', effect: 'after', lateMs: 3500 } },
+      REFUSED_THEN,
+    );
+    expect(await saga.ending(registration.id)).toBe('registration_rejected');
+    await afterLateCreates(since);
+    expect(await saga.world(registration)).toEqual(NOTHING);
+    // It did land, and was deleted.
+    const calls = await saga.pool.calls();
+    expect(calls['AdminCreateUser']?.done).toBe(1);
+    expect(calls['AdminDeleteUser']?.done).toBe(1);
+  });
+
+  test('the create lands late, after a cancel: no user is left', async () => {
+    const since = Date.now();
+    const registration = await registerWith({
+      ...LOST,
+      fault: { kind: 'replyLost', effect: 'after', lateMs: 1500 },
+    });
+    await saga.untilCalled('AdminCreateUser');
+    await saga.handle(registration.id).cancel();
+    expect(await saga.ending(registration.id)).toBe('CancelledFailure');
+    await afterLateCreates(since);
+    expect(await saga.world(registration)).toEqual({ ...NOTHING, status: 'cancelled' });
+    expect((await saga.pool.calls())['AdminCreateUser']?.done).toBe(1);
+  });
+
+  test('and a stranger takes the address before a cancel: the stranger is left alone', async () => {
+    const registration = await registerWith({
+      ...LOST,
+      fault: { kind: 'replyLost', effect: 'before' },
+    });
+    await saga.untilCalled('AdminCreateUser');
+    await addUser(saga.pool, registration.email, { role: 'admin' });
+    const before = await portrait(saga.pool, registration.email);
+    await saga.handle(registration.id).cancel();
+    expect(await saga.ending(registration.id)).toBe('CancelledFailure');
+    expect((await saga.row(registration.id)).status).toBe('cancelled');
+    expect(await portrait(saga.pool, registration.email)).toBe(before);
+  });
+
+  test('a delivery failure after the creation is adopted like a lost reply', async () => {
+    const registration = await registerWith({
+      operation: 'AdminCreateUser',
+      times: 1,
+      fault: { kind: 'deliveryFailure' },
+    });
+    expect(await saga.ending(registration.id)).toBe('completed');
+    expect((await saga.pool.calls())['AdminCreateUser']).toEqual({ calls: 1, done: 1 });
+  });
+});
+
+describe('404 is a window in time', () => {
+  test('lag within the grace, then fine: completed, nothing parked', async () => {
+    const registration = await registerWith({
+      operation: 'AdminCreateUser',
+      times: 1,
+      fault: { kind: 'lag', ms: 2500 },
+    });
+    expect(await saga.ending(registration.id)).toBe('completed');
+    expect(await saga.events(registration.id)).toEqual([
+      'registration.requested',
+      'user.registered',
+    ]);
+    expect((await saga.world(registration)).roles).toEqual(['viewer']);
+  });
+
+  test('the grace spent: parked; still invisible on retry: parked again; then completed', async () => {
+    const registration = await registerWith({
+      operation: 'AdminCreateUser',
+      times: 1,
+      fault: { kind: 'lag', ms: 9000, hides: ['AdminAddUserToGroup'] },
+    });
+    const parked = await saga.untilStatus(registration.id, 'roles_pending');
+    expect(parked.failure?.code).toBe('user_not_visible');
+
+    await requestRetry(saga.db, registration.id, OPERATOR);
+    await saga.runs.resume(registration.id, 'operator');
+    await saga.until(registration.id, ({ resumeAttempts }) => resumeAttempts === 1);
+    const again = await saga.untilStatus(registration.id, 'roles_pending');
+    expect(again.failure?.code).toBe('user_not_visible');
+    expect(again.userCreatedAt).toEqual(parked.userCreatedAt);
+
+    await saga.eventually(async () => Date.now() - (parked.userCreatedAt?.getTime() ?? 0) > 9000);
+    await requestRetry(saga.db, registration.id, OPERATOR);
+    await saga.runs.resume(registration.id, 'operator');
+    expect(await saga.ending(registration.id)).toBe('completed');
+    expect((await saga.world(registration)).roles).toEqual(['viewer']);
+  });
+
+  test('a delete that meets lag is not fooled: the user is gone', async () => {
+    const registration = await registerWith(
+      { operation: 'AdminCreateUser', times: 1, fault: { kind: 'lag', ms: 1500 } },
+      {
+        operation: 'AdminAddUserToGroup',
+        fault: { kind: 'error', error: 'ResourceNotFoundException' },
+      },
+    );
+    expect(await saga.ending(registration.id)).toBe('registration_failed');
+    expect(await saga.world(registration)).toEqual(NOTHING);
+    expect((await saga.pool.calls())['AdminDeleteUser']?.done).toBe(1);
+  });
+});

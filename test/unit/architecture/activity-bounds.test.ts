@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import * as options from '../../../workflows/activity-options.ts';
+import { importsOf, sourcesOf, withoutComments, type SourceFile } from './source.ts';
+
+type Bounds = Readonly<Record<string, unknown>>;
+
+/** Each exported options object; of a function, what it makes. */
+const OPTIONS = Object.entries(options).map(
+  ([name, value]) => [name, (typeof value === 'function' ? value(7) : value) as Bounds] as const,
+);
+
+function missingBounds(bounds: Bounds): string[] {
+  const retry = (bounds['retry'] ?? {}) as Bounds;
+  const attempts = retry['maximumAttempts'];
+  return [
+    ...(bounds['startToCloseTimeout'] ? [] : ['no bound per attempt']),
+    ...(typeof attempts === 'number' && attempts >= 1 ? [] : ['no number of attempts']),
+  ];
+}
+
+/** Every proxy in a file of workflows/, and what is wrong with its options. */
+function badProxies(file: SourceFile): string[] {
+  const code = withoutComments(file.text);
+  const known = new Set(
+    importsOf(file).some(({ target }) => target === 'workflows/activity-options.ts')
+      ? OPTIONS.map(([name]) => name)
+      : [],
+  );
+  const proxies = [
+    ...code.matchAll(/\bproxy(?:Local)?Activities(?:<[^>]*>)?\(([^()]*(?:\([^()]*\))?)/g),
+  ];
+  return proxies.flatMap(([, argument = '']) => {
+    // `step` hands on the options it was given: those are looked at where it is called.
+    if (file.path === 'workflows/steps.ts' && argument.startsWith('{ ...options, activityId')) {
+      return [];
+    }
+    return optionsIn(argument, known) ? [] : [`${file.path}: ${argument}`];
+  });
+}
+
+/** Every call of `step(options, name)`, and what is wrong with its options. */
+function badSteps(file: SourceFile): string[] {
+  const calls = [
+    ...withoutComments(file.text).matchAll(/(?<!function )\bstep\(([A-Za-z_{][^,]*),/g),
+  ];
+  const known = new Set(OPTIONS.map(([name]) => name));
+  return calls.flatMap(([, argument = '']) =>
+    optionsIn(argument, known) ? [] : [`${file.path}: ${argument}`],
+  );
+}
+
+function optionsIn(argument: string, known: ReadonlySet<string>): boolean {
+  return known.has(/^[A-Za-z_]\w*/.exec(argument.trim())?.[0] ?? '');
+}
+
+describe('every activity has both bounds', () => {
+  test.each(OPTIONS)('%s', (_, bounds) => {
+    expect(missingBounds(bounds)).toEqual([]);
+  });
+
+  test('there are some', () => {
+    expect(OPTIONS.map(([name]) => name)).toContain('budgeted');
+    expect(OPTIONS.length).toBeGreaterThanOrEqual(4);
+  });
+
+  test('a budget is the number of attempts, never a schedule-to-close', () => {
+    const made = options.budgeted(7);
+    expect(made.retry?.maximumAttempts).toBe(7);
+    const capped = OPTIONS.filter(([name, o]) => name !== 'AT_ONCE' && o['scheduleToCloseTimeout']);
+    expect(capped).toEqual([]);
+  });
+
+  test('what compensates waits until nothing is in flight any more', () => {
+    const steps = [options.budgeted(1), options.UNENDING, options.SLOW, options.AT_ONCE];
+    expect(new Set(steps.map(({ cancellationType }) => cancellationType))).toEqual(
+      new Set(['WAIT_CANCELLATION_COMPLETED']),
+    );
+  });
+});
+
+describe('workflows/', () => {
+  test('every proxy and every step takes its options from activity-options.ts', async () => {
+    const files = await sourcesOf('workflows');
+    const proxies = files.flatMap(({ text }) => [
+      ...text.matchAll(/proxy(?:Local)?Activities[<(]/g),
+    ]);
+    expect(proxies.length).toBeGreaterThan(4);
+    expect(files.flatMap(badProxies)).toEqual([]);
+    expect(files.flatMap(badSteps)).toEqual([]);
+  });
+
+  test('nothing bounds a run or an execution: a parked user waits as long as it takes', async () => {
+    const files = await sourcesOf('src', 'workflows', 'activities', 'worker', 'setup', 'dev');
+    expect(files.filter(boundsRuns).map(({ path }) => path)).toEqual([]);
+  });
+});
+
+function boundsRuns({ text }: SourceFile): boolean {
+  return /\bworkflow(?:Execution|Run)Timeout\b/.test(withoutComments(text));
+}
+
+describe('each rule can fail', () => {
+  const inFile = (text: string, path = 'workflows/new.ts') => ({
+    path,
+    text: `import { ROUND } from './activity-options.ts';\n${text}`,
+  });
+
+  test('bounds', () => {
+    expect(missingBounds({})).toHaveLength(2);
+    expect(missingBounds({ startToCloseTimeout: '1 s', retry: {} })).toEqual([
+      'no number of attempts',
+    ]);
+    const zero = { startToCloseTimeout: '1 s', retry: { maximumAttempts: 0 } };
+    expect(missingBounds(zero)).toEqual(['no number of attempts']);
+    expect(missingBounds({ retry: { maximumAttempts: 1 } })).toEqual(['no bound per attempt']);
+  });
+
+  test.each([
+    `const a = proxyActivities<A>({ startToCloseTimeout: '1 s' });`,
+    `const a = proxyLocalActivities<A>(MINE);`,
+    `const a = proxyActivities(mine(3));`,
+    `const a = proxyActivities<A>({ ...options, activityId: name });`,
+  ])('%s', (text) => {
+    expect(badProxies(inFile(text))).toHaveLength(1);
+  });
+
+  test('options of the same name from elsewhere', () => {
+    const text = `import { ROUND } from './mine.ts';\nconst a = proxyActivities<A>(ROUND);`;
+    expect(badProxies({ path: 'workflows/new.ts', text })).toHaveLength(1);
+    expect(badProxies(inFile(`const a = proxyActivities<A>(ROUND);`))).toEqual([]);
+  });
+
+  test('a step with options of its own', () => {
+    expect(badSteps(inFile(`await step({ retry: {} }, 'x').deleteUser(ref);`))).toHaveLength(1);
+    expect(badSteps(inFile(`await step(MINE, 'x').deleteUser(ref);`))).toHaveLength(1);
+    expect(badSteps(inFile(`await step(budgeted(n), 'x').deleteUser(ref);`))).toEqual([]);
+  });
+
+  test('a bound on runs', () => {
+    expect(boundsRuns(inFile(`start({ workflowRunTimeout: '1 day' });`))).toBe(true);
+    expect(boundsRuns(inFile(`start({ workflowExecutionTimeout: 1 });`))).toBe(true);
+    expect(boundsRuns(inFile(`start({ workflowTaskTimeout: '5 s' });`))).toBe(false);
+  });
+});

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { sourcesOf, withoutComments, type SourceFile } from './source.ts';
+
+/** Who takes the text out of a Secret, and what for. */
+const REVEALERS: Readonly<Record<string, string>> = {
+  'src/secrets/sealing.ts': 'to seal it',
+  'src/cognito/adapter.ts': 'in the call to Cognito',
+  'src/cognito/sessions.ts': 'the same, to sign in',
+};
+const PRODUCT = ['src', 'workflows', 'activities', 'worker', 'cli', 'dev'];
+
+/** `reveal` by any name of its object, called, handed on or taken apart. */
+function reveals({ path, text }: SourceFile): boolean {
+  return path !== 'src/secrets/secret.ts' && /\breveal\b/.test(withoutComments(text));
+}
+
+test('the text of a Secret is taken out where it is listed, and nowhere else', async () => {
+  const found = (await sourcesOf(...PRODUCT)).filter(reveals).map(({ path }) => path);
+  expect(found.toSorted()).toEqual(Object.keys(REVEALERS).toSorted());
+});
+
+test('the AWS SDK is given no logger: it would write whole requests', async () => {
+  const { text } = (await sourcesOf('src')).find(
+    ({ path }) => path === 'src/cognito/adapter.ts',
+  ) ?? { text: 'logger' };
+  expect(text).not.toMatch(/\blogger\b/);
+});
+
+test.each([
+  'password.reveal()',
+  'password?.reveal()',
+  "password['reveal']()",
+  'const { reveal } = password;',
+])('%s is seen', (text) => {
+  expect(reveals({ path: 'src/http/new.ts', text })).toBe(true);
+});

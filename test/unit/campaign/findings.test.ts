@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest';
+import { findingsOf } from '../../campaign/findings.ts';
+import type { Row, World } from '../../campaign/world.ts';
+
+const row = (name: string, status: string): Row => ({
+  id: `id of ${name}`,
+  status,
+  email: `${name}@example.com`,
+  roles: ['viewer', 'manager'],
+  userId: status === 'completed' ? `sub of ${name}` : null,
+  cognitoUsername: status === 'completed' ? `username of ${name}` : null,
+  sealedAt: null,
+});
+
+const [ada, ben, eve] = [row('ada', 'completed'), row('ben', 'failed'), row('eve', 'cancelled')];
+const user = {
+  username: 'username of ada',
+  sub: 'sub of ada',
+  email: ada.email,
+  mark: ada.id,
+  roles: ['manager', 'viewer'],
+  status: 'FORCE_CHANGE_PASSWORD',
+};
+const closing = (of: Row, event: string) => ({ registrationId: of.id, event, userId: of.userId });
+const told = { registrationId: ada.id, kind: 'user.created' };
+const world = {
+  rows: [ada, ben, eve],
+  users: [user],
+  events: [told],
+  trail: [
+    closing(ada, 'registration.requested'),
+    closing(ada, 'user.registered'),
+    closing(ben, 'registration.failed'),
+    closing(eve, 'registration.cancelled'),
+  ],
+} satisfies World;
+
+test('users, groups, events and audit trail that agree with the rows are no finding', () => {
+  expect(findingsOf(world)).toEqual([]);
+});
+
+const leftover = { ...user, sub: 'another', username: 'another' };
+
+test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind'][]]>([
+  [
+    'an open row',
+    { rows: [row('ada', 'running'), ben, eve] },
+    ['still open', 'wrong event', 'wrong audit trail'],
+  ],
+  ['a completed row without a user', { users: [] }, ['no user']],
+  ['two users with one mark', { users: [user, leftover] }, ['two users']],
+  [
+    'a user of a failed row',
+    { users: [user, { ...leftover, mark: ben.id }] },
+    ['user left behind'],
+  ],
+  [
+    'a user of a cancelled row',
+    { users: [user, { ...leftover, mark: eve.id }] },
+    ['user left behind'],
+  ],
+  [
+    'a user whose mark names no row',
+    { users: [user, { ...leftover, mark: 'x' }] },
+    ['user without a row'],
+  ],
+  ['a user without a mark', { users: [user, { ...leftover, mark: null }] }, ['user without a row']],
+  ['another sub', { users: [{ ...user, sub: 'another' }] }, ['other user than recorded']],
+  ['another username', { users: [{ ...user, username: 'another' }] }, ['other user than recorded']],
+  ['a role that is gone', { users: [{ ...user, roles: ['viewer'] }] }, ['wrong roles']],
+  [
+    'a role nobody granted',
+    { users: [{ ...user, roles: ['admin', 'manager', 'viewer'] }] },
+    ['wrong roles'],
+  ],
+  [
+    'a password that is not set',
+    { rows: [{ ...ada, sealedAt: new Date(0) }, ben, eve] },
+    ['password not set'],
+  ],
+  ['no event', { events: [] }, ['wrong event']],
+  ['two events', { events: [told, told] }, ['wrong event']],
+  [
+    'an event of a failed row',
+    { events: [told, { ...told, registrationId: ben.id }] },
+    ['wrong event'],
+  ],
+  ['a closing event that is missing', { trail: world.trail.slice(0, 3) }, ['wrong audit trail']],
+  [
+    'a second closing event',
+    { trail: [...world.trail, closing(ada, 'registration.failed')] },
+    ['wrong audit trail'],
+  ],
+  [
+    'a closing event of another user',
+    { trail: world.trail.map((event) => ({ ...event, userId: 'another' })) },
+    ['wrong audit trail'],
+  ],
+])('%s is found', (_, change, kinds) => {
+  expect(findingsOf({ ...world, ...change }).map(({ kind }) => kind)).toEqual(kinds);
+});

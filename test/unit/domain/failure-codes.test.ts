@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest';
+import {
+  FAILURES,
+  failureOfCode,
+  isFailureName,
+  parkedAs,
+  publicFailure,
+  type Failure,
+  type FailureName,
+} from '../../../src/domain/failure.ts';
+
+/** Every public code and its HTTP status. */
+const CONTRACT: Readonly<Record<string, number>> = {
+  invalid_request: 422,
+  malformed_json: 400,
+  invalid_cursor: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  role_not_grantable: 403,
+  not_found: 404,
+  registration_not_found: 404,
+  method_not_allowed: 405,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  unknown_role: 422,
+  email_taken: 409,
+  username_taken: 409,
+  not_parked: 409,
+  already_closed: 409,
+  invitation_not_due: 409,
+  not_ours: 409,
+  last_administrator: 409,
+  challenge_required: 403,
+  password_rejected: 422,
+  seal_lost: 500,
+  user_vanished: 500,
+  terminated: 500,
+  idempotency_key_reused: 422,
+  registration_failed: 500,
+  registration_rejected: 422,
+  registration_cancelled: 409,
+  manual_cleanup_required: 500,
+  identity_provider_refused: 502,
+  rate_limited: 429,
+  unavailable: 503,
+  internal: 500,
+};
+/** Of parts that are not built yet. */
+const LATER = new Set(['not_ours', 'last_administrator', 'challenge_required']);
+/** Codes that only a receipt shows, while a run is retried or parked. */
+const RECEIPT_ONLY = new Set([
+  'identity_provider_unavailable',
+  'identity_provider_throttled',
+  'user_not_visible',
+  'mail_deferred',
+  'mail_unconfirmed',
+]);
+
+const ENTRIES: readonly [FailureName, Failure][] = Object.keys(FAILURES)
+  .filter(isFailureName)
+  .map((name) => [name, FAILURES[name]]);
+
+describe('FAILURES and the contract', () => {
+  test.each(Object.entries(CONTRACT))('code %s answers with status %d', (code, status) => {
+    const known = failureOfCode(code);
+    expect(known ?? LATER.has(code)).toBeTruthy();
+    expect(known?.httpStatus ?? status).toBe(status);
+  });
+
+  test('no code that the contract does not know', () => {
+    const strange = ENTRIES.filter(
+      ([, { code }]) => !Object.hasOwn(CONTRACT, code) && !RECEIPT_ONLY.has(code),
+    );
+    expect(strange.map(([name]) => name)).toEqual([]);
+  });
+
+  test('what a request or a definitive failure answers is the contract’s status', () => {
+    const wrong = ENTRIES.filter(
+      ([, { kind, code, httpStatus }]) =>
+        (kind === 'request' || kind === 'definitive') && CONTRACT[code] !== httpStatus,
+    );
+    expect(wrong.map(([name]) => name)).toEqual([]);
+  });
+
+  test('a parked run waits under one of four codes', () => {
+    const codes = ENTRIES.filter(
+      ([name, { kind }]) => kind === 'parked' && name !== 'mail_unconfirmed',
+    ).map(([, { code }]) => code);
+    expect([...new Set(codes)].toSorted()).toEqual([
+      'identity_provider_refused',
+      'identity_provider_throttled',
+      'identity_provider_unavailable',
+      'user_not_visible',
+    ]);
+  });
+
+  test('a spent budget parks under the same code, whatever was transient', () => {
+    for (const [name, { kind, code }] of ENTRIES) {
+      if (kind !== 'transient' && kind !== 'parked') continue;
+      // No run waits for it: the registration is completed.
+      if (name === 'mail_unconfirmed') continue;
+      const parked = FAILURES[parkedAs(name)];
+      expect(parked.kind).toBe('parked');
+      const expected = ['mail_deferred', 'unavailable'].includes(code)
+        ? 'identity_provider_unavailable'
+        : code;
+      expect(parked.code).toBe(expected);
+    }
+  });
+
+  test('the words the doors promise', () => {
+    expect(FAILURES.database_refused.publicText).toBe(
+      'Registration failed and was undone. Please try again.',
+    );
+    expect(FAILURES.manual_cleanup_required.publicText).toContain('Manual cleanup required');
+    expect(publicFailure('throttled_parked')).toEqual({
+      code: 'identity_provider_throttled',
+      cause: 'throttled_parked',
+      detail: FAILURES.throttled_parked.publicText,
+    });
+  });
+
+  test.each(ENTRIES)(
+    '%s: texts are sentences, the public one without the provider',
+    (...[, row]) => {
+      expect(row.publicText).toMatch(/\.$/);
+      expect(row.publicText).not.toMatch(/cognito|aws|exception|postgres|sqlstate/i);
+      expect(row.title).not.toBe('');
+      expect(row.operator).toMatch(/\.$/);
+    },
+  );
+
+  test('a code that HTTP answers has one title, as RFC 9457 asks of a type', () => {
+    const strange = ENTRIES.filter(
+      ([, { kind, code, title }]) =>
+        (kind === 'request' || kind === 'definitive') && failureOfCode(code)?.title !== title,
+    );
+    expect(strange.map(([name]) => name)).toEqual([]);
+  });
+
+  test('names are own keys only', () => {
+    for (const name of ['toString', '__proto__', 'constructor', '']) {
+      expect(isFailureName(name)).toBe(false);
+    }
+    expect(failureOfCode('nobody_knows')).toBeUndefined();
+  });
+});
