@@ -1,6 +1,7 @@
 /** All that a workflow may know of activities: types only, so that nothing of theirs is bundled. */
 import type { PublicFailure } from '../src/domain/registration.ts';
 import type { FailureName } from '../src/domain/failure.ts';
+import type { Outstanding } from '../src/domain/saga.ts';
 import type { RegistrationStatus } from '../src/domain/status.ts';
 
 /** The whole input of a run, and of each of its activities: no personal data enters a history. */
@@ -17,19 +18,12 @@ export interface RetryNumbers {
 }
 
 /** What the row says, as far as the run needs it. */
-export interface RegistrationProgress {
+export interface RegistrationProgress extends Outstanding {
   readonly status: RegistrationStatus;
-  readonly userCreated: boolean;
-  /** Somebody chose a password that the user does not have yet. */
-  readonly passwordToSet: boolean;
   readonly roles: readonly string[];
-  readonly rolesToAssign: readonly string[];
-  readonly rolesToRemove: readonly string[];
-  /** Roles were replaced: the user's groups are confirmed before the run completes. */
-  readonly rolesToConfirm?: boolean;
   readonly instruction: 'none' | 'cancel' | 'pending' | 'acknowledged';
   readonly failure: PublicFailure | null;
-  /** How often it has parked since a person last wanted it to go on. */
+  /** How often it has parked since a person last asked for a retry. */
   readonly parks: number;
   readonly retry: RetryNumbers;
 }

@@ -16,20 +16,53 @@ import type {
   RegistrationRef,
   RegistrationProgress,
 } from '../activities/contract.ts';
+import { performSaga } from '../src/domain/saga.ts';
 import { isClosed, isCompensating } from '../src/domain/status.ts';
 import { AT_ONCE, UNENDING } from './activity-options.ts';
 import { compensate, type Cause } from './compensation.ts';
 import { RESUME_SIGNAL, type ResumedBy } from './messages.ts';
 import { definitiveOf, StepsFailed } from './step-error.ts';
-import { changeRoles, complete, confirmRoles, createUser, setPassword } from './steps.ts';
+import {
+  assignRoles,
+  complete,
+  confirmRoles,
+  createUser,
+  removeRoles,
+  setPassword,
+} from './steps.ts';
 import { showStatus, type Wake } from './wake.ts';
 
+/*
+ * The saga of one registration. Boxes are statuses of the row in the ledger; the order of the steps
+ * is in src/domain/saga.ts, which both paths use.
+ *
+ *   POST ──► accepted
+ *               │ registerAtOnce: one local activity, one attempt of each step (fast path)
+ *               ▼
+ *            running ── createUser ─ setPassword ─ removeRoles ─ assignRoles ─ confirmRoles ─ complete ──► completed
+ *               │  ▲                (continueSteps: what is left, as ordinary activities with retries)
+ *   budget spent│  │retry by an operator, or a scheduled attempt that succeeds
+ *               ▼  │
+ *          roles_pending (parked)
+ *               │
+ *   definitive failure or cancel, from accepted, running or roles_pending
+ *               ▼
+ *          compensating ── deleteUser, then proof that no user is left ──► failed | cancelled
+ *               │  ▲
+ *   budget spent▼  │retry by an operator, or an attempt every 60 s
+ *         cleanup_required
+ *
+ * createUser does not park after its budget: it retries every 60 s, because only Cognito knows whether
+ * the user exists. Only a user that exists but cannot be read parks.
+ */
 const atOnce = proxyLocalActivities<RegistrationActivities>(AT_ONCE);
 const ledger = proxyActivities<RegistrationActivities>(UNENDING);
 const resumeSignal = defineSignal<[ResumedBy]>(RESUME_SIGNAL);
 
-/** One registration, from accepted to closed. The row decides at every turn: a first run, a reset
- * and a restart are one case. */
+/**
+ * One registration, from `accepted` to closed. The row in the ledger decides what is left to do: a
+ * first run, a run after a Reset and a run that the sweep started are the same case.
+ */
 export async function registerUser({ registrationId }: RegistrationRef): Promise<void> {
   const ref = { registrationId };
   const wake: Wake = { by: null };
@@ -48,7 +81,7 @@ export async function registerUser({ registrationId }: RegistrationRef): Promise
       run =
         run.status === 'roles_pending'
           ? await parked(ref, run, wake)
-          : await forward(ref, run, wake);
+          : await continueSteps(ref, run, wake);
     }
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;
@@ -71,25 +104,44 @@ async function registerAtOnce(ref: RegistrationRef): Promise<RegistrationProgres
   return run;
 }
 
-/** What is left of the steps; when the budget is spent, the run parks. */
-async function forward(
+/** The steps that are left, as ordinary activities. When their budget is spent, the run parks. */
+async function continueSteps(
   ref: RegistrationRef,
   run: RegistrationProgress,
   wake: Wake,
   scheduled = false,
 ): Promise<RegistrationProgress> {
   const attempts = scheduled ? 1 : run.retry.attempts;
+  const done = async (known: RegistrationProgress) => await Promise.resolve({ known, stop: false });
   try {
-    if (!run.userCreated) {
-      await createUser(ref, attempts, wake, scheduled);
-      run = await ledger.beginRegistration(ref);
-      const goesOn = run.status === 'running' || (scheduled && run.status === 'roles_pending');
-      if (!goesOn || !run.userCreated || run.instruction === 'cancel') return run;
-    }
-    if (run.passwordToSet) await setPassword(ref, attempts);
-    await changeRoles(ref, run, attempts);
-    if (run.rolesToConfirm) await confirmRoles(ref, attempts);
-    return await complete(ref, run.roles);
+    return await performSaga<RegistrationProgress>(run, (known) => known, {
+      async createUser() {
+        await createUser(ref, attempts, wake, scheduled);
+        const known = await ledger.beginRegistration(ref);
+        const goesOn =
+          known.status === 'running' || (scheduled && known.status === 'roles_pending');
+        return { known, stop: !goesOn || !known.userCreated || known.instruction === 'cancel' };
+      },
+      async setPassword(known) {
+        await setPassword(ref, attempts);
+        return await done(known);
+      },
+      async removeRoles(known) {
+        await removeRoles(ref, known.rolesToRemove, attempts);
+        return await done(known);
+      },
+      async assignRoles(known) {
+        await assignRoles(ref, known.rolesToAssign, attempts);
+        return await done(known);
+      },
+      async confirmRoles(known) {
+        await confirmRoles(ref, attempts);
+        return await done(known);
+      },
+      async complete({ roles }) {
+        return await done(await complete(ref, roles));
+      },
+    });
   } catch (error) {
     const failed = error instanceof StepsFailed && !wasCancelled() ? error.failed : [];
     if (failed.length === 0 || definitiveOf(failed)) throw error;
@@ -113,7 +165,7 @@ async function parked(
   wake.by = null;
   const woken = await ledger.acknowledgeInstruction(ref);
   if (woken.status === 'roles_pending' && scheduled && woken.instruction !== 'cancel') {
-    return await forward(ref, woken, wake, true);
+    return await continueSteps(ref, woken, wake, true);
   }
   if (woken.status === 'running') showStatus(null);
   return woken;

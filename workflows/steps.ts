@@ -80,14 +80,22 @@ export async function setPassword(ref: RegistrationRef, attempts: number): Promi
   if (report) throw new StepsFailed([report]);
 }
 
-/** Takes away the roles that are not requested any more and assigns those that are. */
-export async function changeRoles(
+/** Removes roles that are no longer requested. @throws StepsFailed */
+export async function removeRoles(
   ref: RegistrationRef,
-  run: RegistrationProgress,
+  roles: readonly string[],
   attempts: number,
 ): Promise<void> {
-  await settle(run.rolesToRemove.map((role) => removal(ref, role, attempts)));
-  await settle(run.rolesToAssign.map((role) => assignment(ref, role, attempts)));
+  await settle(roles.map((role) => roleStep('removeRole', ref, role, attempts)));
+}
+
+/** Assigns roles, all at once. @throws StepsFailed */
+export async function assignRoles(
+  ref: RegistrationRef,
+  roles: readonly string[],
+  attempts: number,
+): Promise<void> {
+  await settle(roles.map((role) => roleStep('assignRole', ref, role, attempts)));
 }
 
 /** Waits until no earlier write to the user's groups can land, and has them read. */
@@ -119,21 +127,16 @@ export async function complete(
 type Call = Parameters<typeof withQuota>[1];
 type Attempted = () => Promise<StepFailureReport | null>;
 
-function assignment(ref: RegistrationRef, role: string, attempts: number): Attempted {
-  const name = `assignRole:${role}`;
+function roleStep(
+  activity: 'assignRole' | 'removeRole',
+  ref: RegistrationRef,
+  role: string,
+  attempts: number,
+): Attempted {
+  const name = `${activity}:${role}`;
   const work = (earlier: number) => {
     const call: Call = (left, from) =>
-      step(budgeted(left), name).assignRole({ ...ref, role, ...from });
-    return withQuota(attempts, call, earlier);
-  };
-  return () => withinGrace(name, work, attempts);
-}
-
-function removal(ref: RegistrationRef, role: string, attempts: number): Attempted {
-  const name = `removeRole:${role}`;
-  const work = (earlier: number) => {
-    const call: Call = (left, from) =>
-      step(budgeted(left), name).removeRole({ ...ref, role, ...from });
+      step(budgeted(left), name)[activity]({ ...ref, role, ...from });
     return withQuota(attempts, call, earlier);
   };
   return () => withinGrace(name, work, attempts);

@@ -1,4 +1,5 @@
-import { owesPassword, type Registration } from '../../src/domain/registration.ts';
+import type { Registration } from '../../src/domain/registration.ts';
+import { performSaga } from '../../src/domain/saga.ts';
 import { attemptsWith, type StepRecord } from '../../src/domain/step.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
 import { recordRolesAssigned } from '../../src/ledger/registrations/roles.ts';
@@ -13,7 +14,8 @@ import type { StepFailureReport } from '../contract.ts';
 import { createUser, TooEarly } from './create-user.ts';
 import { QuotaSpent } from '../quota.ts';
 import { addRole } from './roles.ts';
-import { FAILURES } from '../../src/domain/failure.ts';
+import { FAILURES, type FailureName } from '../../src/domain/failure.ts';
+import { outstandingOf } from './registration-progress.ts';
 import { setPassword } from './set-password.ts';
 import { mayAct, type PasswordContext, type StepContext } from '../step-context.ts';
 import { databaseFailure, StepFailure } from '../step-failure.ts';
@@ -25,64 +27,72 @@ export interface AtOnce {
 }
 
 /**
- * Every step once, as far as it goes; the happy path costs one workflow task. What it did not
- * finish goes on as ordinary activities. Safe to repeat: each of its steps is, and it begins by
- * asking the row.
+ * The fast path: one attempt of each step within one local activity, so that the happy path costs one
+ * workflow task. What it does not finish continues as ordinary activities. Safe to repeat: it begins
+ * by reading the row, and each of its steps is safe to repeat.
  */
 export async function registerAtOnce(
   ctx: PasswordContext,
   id: string,
   runId: string | null = null,
 ): Promise<AtOnce> {
-  let row = await beginSteps(ctx.db, id, runId);
-  if (row.status !== 'running' || !mayAct(row)) return { row, stopped: null };
-  let step = 'createUser';
+  const begun = await beginSteps(ctx.db, id, runId);
+  if (begun.status !== 'running' || !mayAct(begun)) return { row: begun, stopped: null };
+  // The step under way and the row before it, for the report of a failure.
+  let at: { step: string | null; row: Registration } = { step: 'createUser', row: begun };
+  const attempt =
+    (step: string, work: (known: AtOnce) => Promise<AtOnce>) =>
+    async (before: AtOnce): Promise<{ known: AtOnce; stop: boolean }> => {
+      at = { step, row: before.row };
+      const known = await work(before);
+      return { known, stop: known.stopped !== null || !mayAct(known.row) };
+    };
+  // Replaced roles are rare; the ordinary path removes and confirms them.
+  const leave = async (known: AtOnce) => await Promise.resolve({ known, stop: true });
   try {
-    row = await createUser(ctx, row);
-    if (!mayAct(row)) return { row: await readRow(ctx.db, id), stopped: null };
-    if (owesPassword(row)) {
-      step = 'setPassword';
-      row = await setPassword(ctx, id);
-      if (!mayAct(row)) return { row, stopped: null };
-    }
-    // An operator has replaced roles: that is rare, and the ordinary path does it.
-    if (
-      row.rolesReplacedAt !== null ||
-      row.rolesTouched.some((role) => !row.roles.includes(role))
-    ) {
-      return { row, stopped: null };
-    }
-    const { stopped, left } = await assignAll(ctx, row);
-    if (stopped || left) return { row: await readRow(ctx.db, id), stopped };
-    step = 'complete';
-    const steps: Record<string, StepRecord> = { complete: stepDone(1) };
-    for (const role of row.roles) {
-      const name = `assignRole:${role}`;
-      steps[name] = row.rolesAssigned.includes(role)
-        ? (row.steps[name] ?? stepDone(1))
-        : doneOnce(row, name);
-    }
-    const { registration } = await complete(
-      ctx.db,
-      id,
-      row.roles,
-      steps,
-      ctx.telemetry.statusChanged,
+    return await performSaga<AtOnce>(
+      { row: begun, stopped: null },
+      ({ row }) => outstandingOf(row),
+      {
+        createUser: attempt('createUser', async ({ row }) => {
+          const created = await createUser(ctx, row);
+          return { row: mayAct(created) ? created : await readRow(ctx.db, id), stopped: null };
+        }),
+        setPassword: attempt('setPassword', async () => ({
+          row: await setPassword(ctx, id),
+          stopped: null,
+        })),
+        removeRoles: leave,
+        assignRoles: async (known) => {
+          at = { step: null, row: known.row };
+          return known.row.rolesReplacedAt === null
+            ? await assignAll(ctx, known.row)
+            : await leave(known);
+        },
+        confirmRoles: leave,
+        complete: attempt('complete', async ({ row }) => {
+          const { roles } = row;
+          const steps = stepsOnCompletion(row);
+          const { statusChanged } = ctx.telemetry;
+          const { registration } = await complete(ctx.db, id, roles, steps, statusChanged);
+          return { row: registration, stopped: null };
+        }),
+      },
     );
-    return { row: registration, stopped: null };
   } catch (error) {
-    if (error instanceof QuotaSpent || error instanceof TooEarly)
+    if (error instanceof QuotaSpent || error instanceof TooEarly) {
       return { row: await readRow(ctx.db, id), stopped: null };
-    const failure =
-      error instanceof StepFailure
-        ? error.failure
-        : error instanceof DatabaseError
-          ? databaseFailure(error, step)
-          : undefined;
-    if (failure === undefined) throw error;
-    const stopped = { step, failure, attempts: 1 };
-    return { row: await recordSteps(ctx.db, id, goingOn(row, [stopped])), stopped };
+    }
+    const failure = at.step === null ? undefined : failureOf(error, at.step);
+    if (at.step === null || failure === undefined) throw error;
+    const stopped = { step: at.step, failure, attempts: 1 };
+    return { row: await recordSteps(ctx.db, id, goingOn(at.row, [stopped])), stopped };
   }
+}
+
+function failureOf(error: unknown, step: string): FailureName | undefined {
+  if (error instanceof StepFailure) return error.failure;
+  return error instanceof DatabaseError ? databaseFailure(error, step) : undefined;
 }
 
 // They go on as ordinary activities, which count from here. A definitive one is told by the run.
@@ -103,15 +113,16 @@ function goingOn(
   );
 }
 
-// All are settled before anything is said: one that still flies must not meet a compensation.
+// All calls are settled before anything is recorded: one in flight must not meet a compensation.
 async function assignAll(
   ctx: StepContext,
   row: Registration,
-): Promise<{ readonly stopped: StepFailureReport | null; readonly left: boolean }> {
+): Promise<{ readonly known: AtOnce; readonly stop: boolean }> {
   const wanted = row.roles.filter((role) => !row.rolesAssigned.includes(role));
   const results = await Promise.allSettled(wanted.map((role) => addRole(ctx, row, role)));
   const assigned = wanted.filter((_, index) => results[index]?.status === 'fulfilled');
-  if (assigned.length === wanted.length) return { stopped: null, left: false };
+  // `complete` records them.
+  if (assigned.length === wanted.length) return { known: { row, stopped: null }, stop: false };
   const reports = wanted.flatMap((role, index): StepFailureReport[] => {
     const result = results[index];
     if (result?.status !== 'rejected') return [];
@@ -121,14 +132,23 @@ async function assignAll(
   });
   const steps: Record<string, StepRecord> = goingOn(row, reports);
   for (const role of assigned) steps[`assignRole:${role}`] = doneOnce(row, `assignRole:${role}`);
-  await recordRolesAssigned(ctx.db, row.id, assigned, steps);
+  const recorded = await recordRolesAssigned(ctx.db, row.id, assigned, steps);
   for (const result of results) {
     if (result.status === 'fulfilled' || result.reason instanceof StepFailure) continue;
-    // Its turn comes later, as an ordinary activity's.
+    // The ordinary path waits in the queue of the quota.
     if (!(result.reason instanceof QuotaSpent)) throw result.reason;
   }
   const definitive = reports.find(({ failure }) => FAILURES[failure].kind === 'definitive');
-  return { stopped: definitive ?? reports[0] ?? null, left: true };
+  return { known: { row: recorded, stopped: definitive ?? reports[0] ?? null }, stop: true };
+}
+
+function stepsOnCompletion(row: Registration): Record<string, StepRecord> {
+  const assigned = row.roles.map((role): [string, StepRecord] => {
+    const name = `assignRole:${role}`;
+    const known = row.rolesAssigned.includes(role) ? row.steps[name] : undefined;
+    return [name, known ?? doneOnce(row, name)];
+  });
+  return { complete: stepDone(1), ...Object.fromEntries(assigned) };
 }
 
 function doneOnce(row: Registration, step: string): StepRecord {

@@ -1,4 +1,5 @@
 import { owesPassword, type Registration } from '../../src/domain/registration.ts';
+import type { Outstanding } from '../../src/domain/saga.ts';
 import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
 
 const FIRST_MS = 200;
@@ -17,19 +18,25 @@ export function attemptsWithin(budgetSeconds: number): number {
 
 export function progressOf(row: Registration, retry: RetryNumbers): RegistrationProgress {
   return {
+    ...outstandingOf(row),
     status: row.status,
+    roles: row.roles,
+    instruction: instructionOf(row),
+    failure: row.failure,
+    parks: row.resumeAttempts,
+    retry,
+  };
+}
+
+export function outstandingOf(row: Registration): Outstanding {
+  return {
     userCreated: row.createOutcome === 'created',
     passwordToSet: owesPassword(row),
-    roles: row.roles,
     rolesToAssign: row.roles.filter((role) => !row.rolesAssigned.includes(role)),
     rolesToRemove: row.rolesTouched.filter(
       (role) => !row.roles.includes(role) && !row.rolesRemoved.includes(role),
     ),
     rolesToConfirm: owesConfirmation(row),
-    instruction: instructionOf(row),
-    failure: row.failure,
-    parks: row.resumeAttempts,
-    retry,
   };
 }
 
