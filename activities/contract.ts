@@ -43,7 +43,7 @@ export interface StepRef extends RegistrationRef {
   readonly earlier?: number;
 }
 
-/** The step's turn has not come. It has a place in the queue, and waiting is no attempt. */
+/** The quota is used up for now. The step has a place in its queue, and waiting is not an attempt. */
 export interface QuotaWait extends Place {
   readonly waitMs: number;
   /** Those that were made before. */

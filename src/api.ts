@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { wireApi, wireProcess, type Parts } from './wiring.ts';
 import { listen as listenApart, metricsAnswers, type Listener } from './http/probe-server.ts';
 import { createApp } from './http/app.ts';
-import { RowChanges } from './http/registrations/row-changes.ts';
+import { RegistrationChanges } from './http/registrations/registration-changes.ts';
 import type { Config } from './config/config.ts';
 import { configWarnings } from './config/warnings.ts';
 import { startHousekeeping } from './ledger/housekeeping.ts';
@@ -26,7 +26,7 @@ export interface RunningApi {
  * @throws when a port is taken */
 export async function startApi(config: Config, log: Logger): Promise<RunningApi> {
   for (const warning of configWarnings(config)) log.warn({}, warning);
-  const changes = new RowChanges();
+  const changes = new RegistrationChanges();
   const closing = new AbortController();
   const parts = wireProcess(config, {
     hostsWorker: config.worker.inProcess,

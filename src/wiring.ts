@@ -21,7 +21,7 @@ import { createClientAddress } from './http/access/client-address.ts';
 import { createLimits } from './http/access/limits.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
-import type { RowChanges } from './http/registrations/row-changes.ts';
+import type { RegistrationChanges } from './http/registrations/registration-changes.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
@@ -156,7 +156,7 @@ export function wireApi(
     log,
     changes,
     closing,
-  }: { readonly log: Logger; readonly changes: RowChanges; readonly closing: AbortSignal },
+  }: { readonly log: Logger; readonly changes: RegistrationChanges; readonly closing: AbortSignal },
 ): AppDeps {
   const { http, cognito, temporal } = config;
   const { clientSecret } = cognito;

@@ -53,9 +53,9 @@ export const ROUND: ActivityOptions = {
   retry: { initialInterval: '1 second', maximumAttempts: 3 },
 };
 
-/** The relay's shift is ten minutes; without end, since the outbox has nobody else. A worker that
- * dies is noticed within 10 s. */
-export const SHIFT: ActivityOptions = {
+/** The relay runs for ten minutes. Its retries have no end, because nothing else delivers the outbox. A
+ * worker that dies is noticed within 10 s. */
+export const RELAY: ActivityOptions = {
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '10 seconds',
   retry: {
@@ -65,7 +65,7 @@ export const SHIFT: ActivityOptions = {
   },
 };
 
-/** One shift of a comparison, which may have many; the next day's comes by the schedule. What a
+/** One part of a comparison, which may have many; the next day's comes by the schedule. What a
  * killed worker had found lies in its heartbeat. */
 export const COMPARISON: ActivityOptions = {
   startToCloseTimeout: '15 minutes',

@@ -1,9 +1,9 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { BackgroundActivities, PoolReport } from '../activities/contract.ts';
-import { COMPARISON, ROUND, SHIFT } from './activity-options.ts';
+import { COMPARISON, ROUND, RELAY } from './activity-options.ts';
 
 const round = proxyActivities<BackgroundActivities>(ROUND);
-const shift = proxyActivities<BackgroundActivities>(SHIFT);
+const relaying = proxyActivities<BackgroundActivities>(RELAY);
 const comparison = proxyActivities<BackgroundActivities>(COMPARISON);
 
 /** By the schedule: open rows that no run takes care of. */
@@ -16,9 +16,9 @@ export async function resumeStuckRegistrations(): Promise<void> {
   await round.resumeDue();
 }
 
-/** By the schedule, whose overlap policy keeps it one at a time: each run is one shift. */
+/** By the schedule, whose overlap policy keeps it one at a time: each run relays for ten minutes. */
 export async function relayEvents(): Promise<void> {
-  await shift.relay();
+  await relaying.relay();
 }
 
 /** By the schedule, daily: what ledger and pool say of each other. Nothing is changed. */

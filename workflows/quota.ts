@@ -1,12 +1,12 @@
 import { sleep } from '@temporalio/workflow';
 import type { GraceWait, StepRef, StepWait } from '../activities/contract.ts';
 
-/** The timer ends this long before the turn: an activity takes a moment to begin, and waits for the
+/** The timer ends this long before the step's time: an activity takes a moment to begin, and waits for the
  * rest of it inside. */
 const LEAD_MS = 500;
 
 /**
- * Calls a step until its turn has come. A spent quota is waited for by a timer, with a place in the
+ * Calls a step until the quota allows it. A spent quota is waited for by a timer, with a place in the
  * queue: it spends no attempt, adds a handful of events, and a cancel ends it at once.
  * @param attempts of the step in all
  * @param earlier attempts of it that are spent already

@@ -22,7 +22,7 @@ import type { StepLog } from '../step-context.ts';
 /** Of ListUsers' 30 a second and AdminGetUser's 120: registrations come first. */
 const BETWEEN_CALLS_MS = 200;
 /** After this the activity ends, and the next one goes on. */
-const SHIFT_MS = 10 * 60_000;
+const ROUND_MS = 10 * 60_000;
 const ROWS = 500;
 /** Findings that are named; all of them are counted. */
 const NAMED = 100;
@@ -65,7 +65,7 @@ export async function comparePool(
   from: Comparison | null,
 ): Promise<Comparison> {
   const clock = deps.clock ?? CLOCK;
-  const until = clock.now() + SHIFT_MS;
+  const until = clock.now() + ROUND_MS;
   const over = () => clock.now() > until || deps.stopping?.aborted === true;
   const provider = paced(deps.provider, clock);
   const round = { ...deps, provider, clock, over };
@@ -233,22 +233,22 @@ function counts({ findings: _named, advice: _advice, ...numbers }: PoolReport): 
 
 function paced(provider: ComparePoolDeps['provider'], clock: Clock): ComparePoolDeps['provider'] {
   let next = 0;
-  async function turn(): Promise<void> {
+  async function acquire(): Promise<void> {
     const waitMs = next - clock.now();
     if (waitMs > 0) await clock.pause(waitMs);
     next = clock.now() + BETWEEN_CALLS_MS;
   }
   return {
     async listUsers(page, signal) {
-      await turn();
+      await acquire();
       return await provider.listUsers(page, signal);
     },
     async readUser(username, signal) {
-      await turn();
+      await acquire();
       return await provider.readUser(username, signal);
     },
     async rolesOf(username, signal) {
-      await turn();
+      await acquire();
       return await provider.rolesOf(username, signal);
     },
   };

@@ -164,7 +164,7 @@ export function createRegistrationActivities(
         await createUser(ctx, await readRow(db, ref.registrationId));
         return null;
       }),
-    // Not in turn: its calls have a quota of their own, for which there is no setting.
+    // Without our quota: Cognito gives these calls a quota of their own, and there is no setting for it.
     setPassword: ({ registrationId: id }) =>
       step('setPassword', id, async () => {
         const quota = { registrationId: id, queuesAs: null };

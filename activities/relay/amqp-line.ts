@@ -77,11 +77,11 @@ export async function openLine(url: string, exchange: string, log: StepLog): Pro
   }
 }
 
-/** The line, unless the shift is over first: one that opens later is closed. */
+/** The line, unless the relay ends first: one that opens later is closed. */
 export async function unlessOver(opening: Promise<Line>, over: AbortSignal): Promise<Line> {
   const ended = Promise.withResolvers<never>();
   const end = (): void => {
-    ended.reject(new Error('the shift is over'));
+    ended.reject(new Error('the relay ended'));
     opening.then((line) => line.close()).catch(() => undefined);
   };
   over.addEventListener('abort', end, { once: true });

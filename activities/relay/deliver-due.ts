@@ -14,7 +14,7 @@ import type { StepLog } from '../step-context.ts';
 import type { Destination, Outcome } from './destination.ts';
 import { pause, POLL_MS } from './pause.ts';
 
-export interface DrainDeps {
+export interface RelayStepDeps {
   readonly db: Database;
   readonly log: StepLog;
 }
@@ -32,7 +32,7 @@ const ADOPTED_AT_ONCE = 1000;
  * @returns the two loops
  */
 export function adopt(
-  deps: DrainDeps,
+  deps: RelayStepDeps,
   destinations: readonly Destination[],
   over: AbortSignal,
 ): Promise<void>[] {
@@ -45,7 +45,7 @@ export function adopt(
 }
 
 async function adoptFresh(
-  { db }: DrainDeps,
+  { db }: RelayStepDeps,
   destinations: readonly Destination[],
   boundary: Promise<Date>,
   over: AbortSignal,
@@ -63,12 +63,12 @@ async function adoptFresh(
 }
 
 // By the clock that stamps the events.
-async function freshSince(db: DrainDeps['db']): Promise<Date> {
+async function freshSince(db: RelayStepDeps['db']): Promise<Date> {
   return new Date((await databaseNow(db)).getTime() - FRESH_MS);
 }
 
 async function adoptPast(
-  { db }: DrainDeps,
+  { db }: RelayStepDeps,
   destinations: readonly Destination[],
   boundaryOf: Promise<Date>,
   over: AbortSignal,
@@ -82,8 +82,8 @@ async function adoptPast(
 }
 
 /** Delivers what is due at one destination, whatever becomes of the others. */
-export async function drain(
-  deps: DrainDeps,
+export async function deliverDue(
+  deps: RelayStepDeps,
   destination: Destination,
   over: AbortSignal,
 ): Promise<void> {
@@ -96,7 +96,7 @@ export async function drain(
 }
 
 async function note(
-  { db, log }: DrainDeps,
+  { db, log }: RelayStepDeps,
   { name, retryInMs }: Destination,
   due: readonly DueEvent[],
   outcomes: readonly Outcome[],

@@ -13,7 +13,7 @@ export type Outcome =
       readonly retryAfterMs?: number;
     };
 
-/** Somewhere events go. One is opened for each shift of the relay. */
+/** A place that events go to. Each run of the relay opens its own. */
 export interface Destination {
   readonly name: EventDestination;
   /** How many events are under way at once. */

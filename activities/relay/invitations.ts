@@ -14,7 +14,7 @@ import { ProviderError } from '../../src/cognito/provider-error.ts';
 import type { StepLog } from '../step-context.ts';
 import { pause, POLL_MS } from './pause.ts';
 
-/** The call, and before it the wait for its turn in the quota. */
+/** The call, and before it the wait for the quota. */
 const ATTEMPT_MS = INVITATION_TIMEOUT_MS + 5000;
 /** Each attempt without a reply may have sent a mail and replaced the temporary password. */
 const MAX_UNANSWERED = 3;

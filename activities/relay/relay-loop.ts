@@ -1,12 +1,12 @@
 import type { HeldLock } from '../../src/db/advisory-lock.ts';
 import { atEdge, DatabaseError } from '../../src/ledger/database-error.ts';
 import type { Destination } from './destination.ts';
-import { adopt, drain } from './deliver-due.ts';
+import { adopt, deliverDue } from './deliver-due.ts';
 import { sendInvitations, type InvitationDeps } from './invitations.ts';
 import { pause } from './pause.ts';
 
-/** After this the activity ends, and the schedule begins the next shift. */
-const SHIFT_MS = 10 * 60_000;
+/** After this the activity ends, and the schedule starts the next one. */
+const RELAY_MS = 10 * 60_000;
 /** How often a relay that waits for the lock asks for it. */
 const LOCK_MS = 1000;
 const HEARTBEAT_MS = 2000;
@@ -21,12 +21,12 @@ export interface RelayDeps extends InvitationDeps {
 }
 
 /**
- * Drains the outbox until the shift is over, the process stops, or the lock is lost; each
- * destination by itself.
- * @throws DatabaseError also when the lock was lost: another shift has to begin
+ * Delivers from the outbox until its time is over, the process stops or the lock is lost. Destinations
+ * do not wait for each other.
+ * @throws DatabaseError also when the lock was lost: another relay has to start
  */
 export async function relay(deps: RelayDeps, heartbeat: () => void): Promise<void> {
-  const timeUp = AbortSignal.timeout(SHIFT_MS);
+  const timeUp = AbortSignal.timeout(RELAY_MS);
   const beating = setInterval(heartbeat, HEARTBEAT_MS);
   try {
     const lock = await waitForLock(deps, AbortSignal.any([deps.stopping, timeUp]));
@@ -37,7 +37,7 @@ export async function relay(deps: RelayDeps, heartbeat: () => void): Promise<voi
     const loops = [
       sendInvitations(deps, over),
       ...(destinations.length > 0 ? adopt(deps, destinations, over) : []),
-      ...destinations.map((destination) => drain(deps, destination, over)),
+      ...destinations.map((destination) => deliverDue(deps, destination, over)),
     ];
     try {
       // All of them are over before the lock is given back: nothing is in flight then.

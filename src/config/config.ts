@@ -5,9 +5,10 @@ import { DEFAULTS } from './environment-table.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { SealingKey } from '../secrets/sealing.ts';
 
-const DOORS = ['users', 'step', 'signup', 'session', 'seeding'] as const;
+/** The doors that the variable DOORS can open; the others are always open. */
+const OPENABLE_DOORS = ['users', 'step', 'signup', 'session', 'seeding'] as const;
 /** A public route family that can be opened. */
-export type OpenDoor = (typeof DOORS)[number];
+export type OpenDoor = (typeof OPENABLE_DOORS)[number];
 
 /** How Temporal's client and worker connect. */
 export type TemporalConnection = ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
@@ -200,9 +201,9 @@ function parseMetricsPort(read: EnvironmentReader): number | null {
 function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<OpenDoor> {
   const open = new Set<OpenDoor>();
   for (const name of read.list('DOORS')) {
-    const door = DOORS.find((known) => known === name);
+    const door = OPENABLE_DOORS.find((known) => known === name);
     if (door === undefined) {
-      read.refuse('DOORS', `${quoted(name)} is none of ${DOORS.join(', ')}`);
+      read.refuse('DOORS', `${quoted(name)} is none of ${OPENABLE_DOORS.join(', ')}`);
       // Seeding asks for no token: outside `local` it stays closed, whoever names it.
     } else if (door !== 'seeding' || isLocal) open.add(door);
   }

@@ -23,7 +23,7 @@ import type {
   InstructionKind,
 } from '../domain/registration.ts';
 import type { AuditEventName } from '../domain/audit-event.ts';
-import type { RegistrationStatus } from '../domain/status.ts';
+import { OPEN, OPEN_FORWARD, type RegistrationStatus } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
 import type { UserEventType } from '../domain/user-event.ts';
 
@@ -32,19 +32,19 @@ const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
 const bytea = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 
 // Raw, because drizzle's `eq` in a partial index emits a parameter and the migration fails.
-const LIVING =
-  sql.raw(`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+const listed = (statuses: readonly RegistrationStatus[]): string =>
+  statuses.map((status) => `'${status}'`).join(', ');
+/** Rows whose address and username are taken: open ones, and completed ones whose user exists. */
+export const LIVING = sql.raw(`status IN (${listed(OPEN)})
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)`);
 export const HOLDS_KEY =
   sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')
   AND released_at IS NULL AND NOT (status = 'completed' AND user_deleted_at IS NOT NULL)`);
-export const IS_OPEN = sql.raw(
-  `status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
-);
+export const IS_OPEN = sql.raw(`status IN (${listed(OPEN)})`);
 // Whatever a version of Registrar forgets: no seal outlives its use, and nobody who chose a password is
 // completed without it.
 const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
-  OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))`);
+  OR (password_set_at IS NULL AND status IN (${listed(OPEN_FORWARD)}))`);
 const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
 );

@@ -10,6 +10,7 @@ import type { Runs } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
+import type { ChangeSubscription } from './registrations/registration-changes.ts';
 
 /** As much of pino as the API uses. */
 export interface Log {
@@ -43,8 +44,7 @@ export interface MetricsView {
 
 /** In-process hints that a row changed; a wait polls as well, since another process may change it. */
 export interface Changes {
-  /** @returns what ends the subscription */
-  onChange(registrationId: string, listener: () => void): () => void;
+  subscribe(registrationId: string): ChangeSubscription;
 }
 
 export interface StreamLimits {

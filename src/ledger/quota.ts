@@ -7,7 +7,8 @@ import { atEdge } from './database-error.ts';
  * is kept for deletions, so that no backlog of updates holds them up. */
 export type Quota = 'create' | 'update' | 'compensation';
 
-/** Whose turn is this far in the past is not coming: its run was terminated, or its worker is away. */
+/** A place whose time is this far in the past is not used any more: its run was terminated, or its
+ * worker is unavailable. */
 const OVERDUE_MS = 2000;
 // A subquery, since the index cannot be searched for a value that is read anew for each row.
 const overdue = sql`(SELECT clock_timestamp()) - ${interval(OVERDUE_MS)}`;
@@ -110,7 +111,7 @@ async function takeAmongPlaces(
 }
 
 /**
- * Takes a place in a quota's queue, or moves the one that the step has to its new turn: the first gap
+ * Takes a place in a quota's queue, or moves the one that the step has to its new time: the first gap
  * among the places that are left, or their end.
  * @returns since when it waits, and how long it still has to
  */
@@ -203,7 +204,7 @@ function estimate(caller: QuotaCaller, most: number): SQL {
       ) AS other_places
     ),
     looked AS (
-      -- Before the first place whose turn leaves time for one more call, or else behind all.
+      -- Before the first place whose time leaves room for one more call, or else behind all.
       SELECT waiting.*, gap, coalesce(gap, own + least(own, others)) AS calls_ahead,
         gap IS NULL AND own = ${most}::bigint AS too_many
       FROM waiting, LATERAL (

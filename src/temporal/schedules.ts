@@ -14,7 +14,7 @@ export interface ScheduleSettings {
   readonly sweepIntervalSeconds: number;
 }
 
-/** A shift of the relay lasts ten minutes, or until its worker stops; the next begins within this. */
+/** The relay runs for ten minutes, or until its worker stops; the next one starts within this. */
 const RELAY_CHECK_SECONDS = 10;
 const COMPARE_SECONDS = 24 * 3600;
 

@@ -12,7 +12,7 @@ import { createRoleCatalogue } from '../../src/cognito/role-catalogue.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
 import { createLimits } from '../../src/http/access/limits.ts';
 import { createApp } from '../../src/http/app.ts';
-import { RowChanges } from '../../src/http/registrations/row-changes.ts';
+import { RegistrationChanges } from '../../src/http/registrations/registration-changes.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { createSealing } from '../../src/secrets/sealing.ts';
 import { Secret } from '../../src/secrets/secret.ts';
@@ -72,7 +72,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
   const provider = createCognito(parts.client, parts.userPoolId);
   const taskQueue = `bench-${randomUUID()}`;
   const runs = createRuns({ client: () => temporal, taskQueue, eager: true, log });
-  const changes = new RowChanges();
+  const changes = new RegistrationChanges();
   const real = createRegistrationActivities({
     ...RETRY,
     db,

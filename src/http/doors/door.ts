@@ -1,9 +1,13 @@
 import { z } from '@hono/zod-openapi';
 import type { FailureCode } from '../../domain/failure.ts';
-import type { Door } from '../../domain/registration.ts';
+import type { Door, Registration } from '../../domain/registration.ts';
 import type { RegistrationRequest } from '../registrations/registration-request.ts';
 import { json } from '../problems/answers.ts';
-import { idempotencyKey } from '../request/idempotency-key.ts';
+import type { Context } from 'hono';
+import type { AppDeps, AppEnv } from '../app-deps.ts';
+import { acceptForCaller } from '../registrations/accept-for-caller.ts';
+import { waitUntilSettled } from '../registrations/wait.ts';
+import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts';
 
 /** What the two admin doors have in common. */
 
@@ -31,6 +35,19 @@ export function doorAnswer(schema: z.ZodType, description: string) {
     Location: 'The registration.',
     'Idempotent-Replayed': '`true` where the key was known.',
   });
+}
+
+/** Accepts the request and waits as long as these doors wait.
+ * @returns its row; also one that failed */
+export async function acceptAndWait(
+  deps: AppDeps,
+  c: Context<AppEnv>,
+  wanted: RegistrationRequest,
+): Promise<Registration> {
+  const accepted = await acceptForCaller(deps, c, idempotencyKeyOf(c), wanted);
+  if (accepted.replayed) c.header('Idempotent-Replayed', 'true');
+  const client = c.req.raw.signal;
+  return await waitUntilSettled(deps, accepted.registration, DOOR_WAIT_SECONDS, client);
 }
 
 export function doorWanted(

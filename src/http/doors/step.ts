@@ -2,18 +2,15 @@ import { z } from '@hono/zod-openapi';
 import type { Registration } from '../../domain/registration.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
 import { Problem } from '../problems/problem-details.ts';
-import { acceptForCaller } from '../registrations/accept-for-caller.ts';
 import { problems } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { readJson } from '../request/body.ts';
-import { DOOR_WAIT_SECONDS, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
+import { acceptAndWait, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
 import { email, roles } from '../request/fields.ts';
-import { idempotencyKeyOf } from '../request/idempotency-key.ts';
 import { BEARER, mountLenient, type Api } from '../openapi/mount.ts';
 import { problemOf } from '../registrations/outcome.ts';
 import { RegistrationStatusSchema } from '../registrations/schemas.ts';
 import { parse } from '../request/validate.ts';
-import { waitUntilSettled } from '../registrations/wait.ts';
 
 const newUser = z.object({ email, roles }).openapi('StepUser');
 const user = z
@@ -50,14 +47,7 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = parse(newUser, await readJson(c));
       const wanted = doorWanted('step', body.email, [...new Set(body.roles)], body.roles);
-      const admitted = await acceptForCaller(deps, c, idempotencyKeyOf(c), wanted);
-      if (admitted.replayed) c.header('Idempotent-Replayed', 'true');
-      const row = await waitUntilSettled(
-        deps,
-        admitted.registration,
-        DOOR_WAIT_SECONDS,
-        c.req.raw.signal,
-      );
+      const row = await acceptAndWait(deps, c, wanted);
       refuseFailed(row);
       c.header('Location', `/registrations/${row.id}`);
       const { userId, email: address } = row;

@@ -1,15 +1,12 @@
 import { z } from '@hono/zod-openapi';
-import { acceptForCaller } from '../registrations/accept-for-caller.ts';
 import { problems } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { readJson } from '../request/body.ts';
-import { DOOR_WAIT_SECONDS, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
+import { acceptAndWait, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
 import { email, roles } from '../request/fields.ts';
-import { idempotencyKeyOf } from '../request/idempotency-key.ts';
 import { BEARER, mountLenient, type Api } from '../openapi/mount.ts';
 import { problemOf } from '../registrations/outcome.ts';
 import { parse } from '../request/validate.ts';
-import { waitUntilSettled } from '../registrations/wait.ts';
 
 const newUser = z.object({ email, roles: roles.default([]) }).openapi('DoorUser');
 const user = z
@@ -48,14 +45,7 @@ export function mountUsersDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = parse(newUser, await readJson(c));
       const wanted = doorWanted('users', body.email, [], body.roles);
-      const admitted = await acceptForCaller(deps, c, idempotencyKeyOf(c), wanted);
-      if (admitted.replayed) c.header('Idempotent-Replayed', 'true');
-      const row = await waitUntilSettled(
-        deps,
-        admitted.registration,
-        DOOR_WAIT_SECONDS,
-        c.req.raw.signal,
-      );
+      const row = await acceptAndWait(deps, c, wanted);
       const problem = problemOf(row);
       if (problem) throw problem;
       c.header('Location', `/registrations/${row.id}`);

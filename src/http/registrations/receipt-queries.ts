@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import type { AuditEvent } from '../../domain/audit-event.ts';
 import { isUuid } from '../request/fields.ts';
 import { maySee, type Caller } from '../../domain/grants.ts';
 import type { Registration } from '../../domain/registration.ts';
@@ -52,6 +54,42 @@ export async function liveRun(deps: AppDeps, row: Registration): Promise<RunStat
     return null;
   });
   return await Promise.race([described, tooLate]).finally(() => clearTimeout(timer));
+}
+
+/** A registration as the ledger has it, and what that state is called. */
+export interface ReceiptVersion {
+  /** The same in every process for the same receipt; attempts under way do not count. */
+  readonly id: string;
+  readonly row: Registration;
+  readonly timeline: readonly AuditEvent[];
+}
+
+/** @returns null when there is nothing, or nothing more, that the caller may see */
+export async function readVersion(
+  deps: Pick<AppDeps, 'db' | 'temporal'>,
+  caller: Caller,
+  id: string,
+): Promise<ReceiptVersion | null> {
+  const row = await readRegistration(deps.db, id);
+  return row && maySee(caller, row) ? await versionOf(deps, row) : null;
+}
+
+export async function versionOf(
+  deps: Pick<AppDeps, 'db' | 'temporal'>,
+  row: Registration,
+): Promise<ReceiptVersion> {
+  const timeline = await readTimeline(deps.db, row.id);
+  const text = JSON.stringify(toReceipt(row, timeline, null, deps.temporal));
+  const id = createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return { id, row, timeline };
+}
+
+/** What GET would show of this version, with the attempts under way. */
+export async function receiptOfVersion(
+  deps: AppDeps,
+  { row, timeline }: ReceiptVersion,
+): Promise<Receipt> {
+  return toReceipt(row, timeline, await liveRun(deps, row), deps.temporal);
 }
 
 function nameOf(error: unknown): string {

@@ -1,8 +1,7 @@
 import { isClosed } from '../../domain/status.ts';
 import { DatabaseError } from '../../ledger/database-error.ts';
 import type { AppDeps, StreamLimits } from '../app-deps.ts';
-import { ChangeSignal } from './change-signal.ts';
-import type { ReceiptVersion } from './receipt-version.ts';
+import type { ReceiptVersion } from './receipt-queries.ts';
 
 /** Where a stream comes from and goes to. */
 export interface ReceiptSource {
@@ -28,23 +27,21 @@ export async function streamReceipts(
   ending: AbortController,
 ): Promise<void> {
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
-  const changed = new ChangeSignal();
-  const ring = () => changed.ring();
-  const unsubscribe = deps.changes.onChange(source.first.row.id, ring);
+  const changes = deps.changes.subscribe(source.first.row.id);
   const beat = keepAlive(source, commentMs, ending);
   const onEnd = () => {
     end();
-    ring();
+    changes.wake();
   };
   if (ending.signal.aborted) onEnd();
   else ending.signal.addEventListener('abort', onEnd);
-  const pause = () => changed.wait(pollMs);
+  const pause = () => changes.wait(pollMs);
   try {
     // A read or a write under way may take long; the end does not wait for it.
     await Promise.race([over, sendVersions(deps, source, ending.signal, pause)]);
   } finally {
     clearInterval(beat);
-    unsubscribe();
+    changes.unsubscribe();
   }
 }
 

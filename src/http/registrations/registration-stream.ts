@@ -9,12 +9,12 @@ import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { WRONG_PARAMETER } from '../problems/problem-examples.ts';
 import { EXAMPLE_RECEIPT } from './receipt-example.ts';
 import {
+  findVisible,
   readVersion,
   receiptOfVersion,
   versionOf,
   type ReceiptVersion,
-} from './receipt-version.ts';
-import { findVisible } from './receipt-queries.ts';
+} from './receipt-queries.ts';
 import { StreamPlaces } from './stream-places.ts';
 
 /** Two reads a second and stream, on the pool that also accepts registrations: 100 streams take

@@ -3,7 +3,6 @@ import type { Registration } from '../../domain/registration.ts';
 import { isClosed } from '../../domain/status.ts';
 import { readRegistration } from '../../ledger/registrations/read.ts';
 import type { AppDeps } from '../app-deps.ts';
-import { ChangeSignal } from './change-signal.ts';
 
 const FIRST_POLL_MS = 50;
 const LAST_POLL_MS = 500;
@@ -25,22 +24,20 @@ export async function waitUntilSettled(
 ): Promise<Registration> {
   const until = Date.now() + seconds * 1000;
   const ended = AbortSignal.any([client, deps.closing]);
-  const changed = new ChangeSignal();
-  const unsubscribe = deps.changes.onChange(registration.id, () => changed.ring());
-  const onEnd = () => changed.ring();
-  ended.addEventListener('abort', onEnd);
+  const changes = deps.changes.subscribe(registration.id);
+  ended.addEventListener('abort', changes.wake);
   let known = registration;
   let poll = FIRST_POLL_MS;
   try {
     while (!isSettled(known) && Date.now() < until && !ended.aborted) {
-      await changed.wait(Math.min(poll, until - Date.now()));
+      await changes.wait(Math.min(poll, until - Date.now()));
       poll = Math.min(poll * 2, LAST_POLL_MS);
       known = (await readOrNull(deps, known.id)) ?? known;
     }
     return known;
   } finally {
-    unsubscribe();
-    ended.removeEventListener('abort', onEnd);
+    changes.unsubscribe();
+    ended.removeEventListener('abort', changes.wake);
   }
 }
 

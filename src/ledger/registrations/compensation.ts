@@ -7,11 +7,11 @@ import type {
   PublicFailure,
   Registration,
 } from '../../domain/registration.ts';
-import { COMPENSATING, isCompensating, OPEN_FORWARD } from '../../domain/status.ts';
+import { COMPENSATING, isCompensating, isOpenForward } from '../../domain/status.ts';
 import type { StepRecord } from '../../domain/step.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge, DatabaseError } from '../database-error.ts';
-import { ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
+import { foundRow, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 import {
   mergeSteps,
   readRow,
@@ -34,40 +34,27 @@ export async function beginCompensation(
   steps: StepUpdates,
   onStatusChanged?: OnStatusChanged,
 ): Promise<Registration> {
-  let moved: Registration | undefined;
-  const result = await atEdge(() =>
-    db.transaction(async (tx) => {
-      const found = await selectRow(tx, id, 'update');
-      if (!(OPEN_FORWARD as readonly string[]).includes(found.status)) return toRegistration(found);
-      const requested = found.instruction === 'cancel';
-      const closesAs = requested ? 'cancelled' : cause.closesAs;
-      const failure = requested ? cancelled : cause.failure;
-      const [row] = await tx
-        .update(registrations)
-        .set({
-          status: 'compensating',
-          closesAs,
-          failure,
-          nextResumeAt: null,
-          // Nobody will set it any more.
-          sealedPassword: null,
-          instructionAcknowledgedAt: sql`CASE WHEN instruction IS NULL THEN NULL ELSE coalesce(instruction_acknowledged_at, clock_timestamp()) END`,
-          steps: mergeSteps(steps),
-        })
-        .where(eq(registrations.id, id))
-        .returning(ROW);
-      if (!row) throw new Error(`no row for registration ${id}`);
-      moved = await appendOrRemember(tx, row, 'registration.compensating', {
-        code: failure.code,
-        cause: failure.cause,
+  return await moveLocked(db, id, onStatusChanged, (found) => {
+    if (!isOpenForward(found.status)) return null;
+    const requested = found.instruction === 'cancel';
+    const closesAs = requested ? 'cancelled' : cause.closesAs;
+    const failure = requested ? cancelled : cause.failure;
+    return {
+      set: {
+        status: 'compensating',
         closesAs,
-      });
-      await leaveQuotaQueues(tx, id);
-      return moved;
-    }),
-  );
-  if (moved) onStatusChanged?.(moved);
-  return result;
+        failure,
+        nextResumeAt: null,
+        // No step sets it any more.
+        sealedPassword: null,
+        instructionAcknowledgedAt: sql`CASE WHEN instruction IS NULL THEN NULL ELSE coalesce(instruction_acknowledged_at, clock_timestamp()) END`,
+        steps: mergeSteps(steps),
+      },
+      event: 'registration.compensating',
+      details: { code: failure.code, cause: failure.cause, closesAs },
+      leavesQuotaQueues: true,
+    };
+  });
 }
 
 /** Says that taking back keeps failing and a person is needed. Idempotent. */
@@ -104,25 +91,53 @@ export async function closeRegistration(
   id: string,
   onStatusChanged?: OnStatusChanged,
 ): Promise<Registration> {
+  return await moveLocked(db, id, onStatusChanged, (found) => {
+    if (!isCompensating(found.status) || !isProvedAbsent(found)) return null;
+    return {
+      set: {
+        status: found.closesAs ?? 'failed',
+        finishedAt: sql`clock_timestamp()`,
+        rolesAssigned: [],
+        steps: takenBack(found),
+      },
+      event: closingEvent(found),
+      details: { code: found.failure?.code ?? null },
+    };
+  });
+}
+
+/** A change of status, and the event that the audit trail gets of it. */
+interface Move {
+  readonly set: Parameters<ReturnType<Transaction['update']>['set']>[0] & Record<string, unknown>;
+  readonly event: AuditEventName;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly leavesQuotaQueues?: boolean;
+}
+
+/**
+ * Locks a row and makes the move that `decide` says; null leaves the row as it is.
+ * @returns the row as it is afterwards
+ */
+async function moveLocked(
+  db: Database,
+  id: string,
+  onStatusChanged: OnStatusChanged | undefined,
+  decide: (found: RegistrationRow) => Move | null,
+): Promise<Registration> {
   let moved: Registration | undefined;
   const result = await atEdge(() =>
     db.transaction(async (tx) => {
       const found = await selectRow(tx, id, 'update');
-      if (!isCompensating(found.status) || !isProvedAbsent(found)) return toRegistration(found);
-      const [row] = await tx
+      const move = decide(found);
+      if (!move) return toRegistration(found);
+      const { set, event, details } = move;
+      const rows = await tx
         .update(registrations)
-        .set({
-          status: found.closesAs ?? 'failed',
-          finishedAt: sql`clock_timestamp()`,
-          rolesAssigned: [],
-          steps: takenBack(found),
-        })
+        .set(set)
         .where(eq(registrations.id, id))
         .returning(ROW);
-      if (!row) throw new Error(`no row for registration ${id}`);
-      moved = await appendOrRemember(tx, row, closingEvent(row), {
-        code: row.failure?.code ?? null,
-      });
+      moved = await appendOrRemember(tx, foundRow(rows, id), event, details);
+      if (move.leavesQuotaQueues) await leaveQuotaQueues(tx, id);
       return moved;
     }),
   );
@@ -192,7 +207,7 @@ export async function appendUnrecordedEvents(db: Database, limit: number): Promi
 }
 
 function closingEvent(row: RegistrationRow): AuditEventName {
-  return row.status === 'cancelled' ? 'registration.cancelled' : 'registration.failed';
+  return row.closesAs === 'cancelled' ? 'registration.cancelled' : 'registration.failed';
 }
 
 function isProvedAbsent({ absenceConfirmedAt, strayUsernames }: RegistrationRow): boolean {

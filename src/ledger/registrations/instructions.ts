@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
-import { registrations } from '../../db/schema.ts';
+import { IS_OPEN, registrations } from '../../db/schema.ts';
 import type { AuditEventName } from '../../domain/audit-event.ts';
 import type { Registration, InstructionKind } from '../../domain/registration.ts';
 import { isCompensating, OPEN_FORWARD } from '../../domain/status.ts';
@@ -86,7 +86,7 @@ export async function undeliveredInstructions(
       .from(registrations)
       .where(
         and(
-          sql`status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')`,
+          IS_OPEN,
           sql`instruction IS NOT NULL AND instruction_acknowledged_at IS NULL`,
           sql`instruction_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1000})`,
         ),

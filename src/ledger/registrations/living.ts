@@ -1,14 +1,10 @@
 import { and, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
-import { registrations } from '../../db/schema.ts';
+import { LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { caseless } from '../../domain/username.ts';
 import { atEdge } from '../database-error.ts';
 import { ROW, toRegistration } from './row.ts';
-
-/** Rows whose address and username are taken: open ones, and completed ones whose user is there. */
-const LIVING = sql`(status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
-  OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL))`;
 
 export const hasEmail = (email: string): SQL => sql`${registrations.email} = ${email}`;
 // In the C collation, as the index: in others `lower` may not take I to i.
@@ -21,7 +17,11 @@ export async function findLiving(
   condition: SQL,
 ): Promise<Registration | null> {
   return await atEdge(async () => {
-    const [row] = await db.select(ROW).from(registrations).where(and(condition, LIVING)).limit(1);
+    const [row] = await db
+      .select(ROW)
+      .from(registrations)
+      .where(and(condition, sql`(${LIVING})`))
+      .limit(1);
     return row ? toRegistration(row) : null;
   });
 }

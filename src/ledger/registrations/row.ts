@@ -75,7 +75,11 @@ export async function selectRow(
   lock?: 'update',
 ): Promise<RegistrationRow> {
   const query = db.select(ROW).from(registrations).where(eq(registrations.id, id));
-  const [row] = await (lock ? query.for(lock) : query);
+  return foundRow(await (lock ? query.for(lock) : query), id);
+}
+
+/** @throws an id without a row is a bug */
+export function foundRow([row]: readonly RegistrationRow[], id: string): RegistrationRow {
   if (!row) throw new Error(`no row for registration ${id}`);
   return row;
 }

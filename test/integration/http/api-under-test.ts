@@ -1,3 +1,4 @@
+import { RegistrationChanges } from '../../../src/http/registrations/registration-changes.ts';
 import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
@@ -82,7 +83,7 @@ export async function startApi(): Promise<ApiUnderTest> {
   const pool = openDatabase(database.appUrl, 20);
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   const issuer = await startIssuer();
-  const listeners = new Map<string, Set<() => void>>();
+  const changes = new RegistrationChanges();
   const closing = new AbortController();
   const scripts = freshScripts();
   const deps: AppDeps = {
@@ -106,13 +107,7 @@ export async function startApi(): Promise<ApiUnderTest> {
       sessionCall: unlimited,
       passwordCheck: async () => unlimited,
     },
-    changes: {
-      onChange: (id, listener) => {
-        const all = listeners.get(id) ?? new Set();
-        listeners.set(id, all.add(listener));
-        return () => void all.delete(listener);
-      },
-    },
+    changes,
     verifyToken: createTokenVerifier({
       issuer: issuer.issuer,
       jwksUrl: issuer.jwksUrl,
@@ -147,7 +142,7 @@ export async function startApi(): Promise<ApiUnderTest> {
     closing: closing.signal,
   };
   const app = createApp(deps);
-  const changed = (id: string) => listeners.get(id)?.forEach((listener) => listener());
+  const changed = (id: string) => changes.changed(id);
   return {
     deps,
     issuer,

@@ -36,12 +36,15 @@ function watched(streams: AppDeps['streams'], overrides: Partial<AppDeps> = {}) 
     },
   });
   const changes: AppDeps['changes'] = {
-    onChange(id, listener) {
-      const unsubscribe = api.deps.changes.onChange(id, listener);
+    subscribe(id) {
+      const subscription = api.deps.changes.subscribe(id);
       seen.listeners += 1;
-      return () => {
-        seen.listeners -= 1;
-        unsubscribe();
+      return {
+        ...subscription,
+        unsubscribe() {
+          seen.listeners -= 1;
+          subscription.unsubscribe();
+        },
       };
     },
   };
