@@ -42,7 +42,7 @@ async function replayed(bundle: WorkflowBundleWithSourceMap, last: number) {
 
 beforeAll(async () => {
   const { code, sourceMap } = await workflowBundle();
-  altered = { code: code.replaceAll('assignRole:', 'giveRole:'), sourceMap };
+  altered = { code: code.replaceAll('`${activity}:${role}`', '`${activity}/${role}`'), sourceMap };
   expect(altered.code).not.toBe(code);
 
   saga = await Saga.start({ wrap: script.wrap });
