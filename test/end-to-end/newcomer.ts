@@ -106,11 +106,17 @@ export class Newcomer {
     return line.trim();
   }
 
+  /** Of what runs, as the commands find them. */
+  async settings(): Promise<Record<string, string>> {
+    const file = join(this.home, 'stack.json');
+    return JSON.parse(await readFile(file, 'utf8')) as Record<string, string>;
+  }
+
   /** Endpoint and pool of the sandbox, from where `npm run token` has them. */
   async sandbox(): Promise<{ endpoint: string; UserPoolId: string }> {
-    const known = JSON.parse(await readFile(join(this.home, 'stack.json'), 'utf8')) as Json;
-    const endpoint = String(known['COGNITO_ENDPOINT']);
-    return { endpoint, UserPoolId: String(known['COGNITO_USER_POOL_ID']) };
+    const { COGNITO_ENDPOINT: endpoint = '', COGNITO_USER_POOL_ID: UserPoolId = '' } =
+      await this.settings();
+    return { endpoint, UserPoolId };
   }
 
   /** Ends it by a signal; answers what is left of it and of all that it started. */

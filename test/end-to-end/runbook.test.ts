@@ -75,7 +75,8 @@ async function createOrphan(): Promise<void> {
   const mark = { Name: 'custom:registration_id', Value: randomUUID() };
   const email = 'orphan@example.com';
   const UserAttributes = [{ Name: 'email', Value: email }, mark];
-  await pool.send(new AdminCreateUserCommand({ UserPoolId, Username: email, UserAttributes }));
+  const user = { Username: email, UserAttributes, MessageAction: 'SUPPRESS' } as const;
+  await pool.send(new AdminCreateUserCommand({ UserPoolId, ...user }));
   pool.destroy();
 }
 
@@ -110,8 +111,14 @@ afterAll(async () => {
   await newcomer.leave();
 });
 
-const paste = ({ text }: ShellBlock, typed: string | undefined) =>
-  terminal.paste(text.replaceAll('http://127.0.0.1:3000', started.api), typed);
+// The ports of the documents may be taken here; `npm start` printed the ones that it took.
+const paste = async ({ text }: ShellBlock, typed: string | undefined) => {
+  const { endpoint } = await newcomer.sandbox();
+  const here = text
+    .replaceAll('http://127.0.0.1:3000', started.api)
+    .replaceAll('http://127.0.0.1:9229', endpoint);
+  return await terminal.paste(here, typed);
+};
 const shows = (...answers: object[]) => ({
   shows: (output: string) => expect(jsonIn(output)).toMatchObject(answers),
 });
@@ -175,8 +182,7 @@ const RUNBOOK: Readonly<Record<string, Expectation>> = {
       ? { notRun: 'this machine has no psql' }
       : {
           async first() {
-            const stack = JSON.parse(await readFile(join(newcomer.home, 'stack.json'), 'utf8'));
-            await setVariable('DATABASE_URL', String((stack as Json)['DATABASE_URL']));
+            await setVariable('DATABASE_URL', (await newcomer.settings())['DATABASE_URL'] ?? '');
           },
           async shows(output) {
             expect(output).toMatch(/quota \| signup \| count \| longest/);
@@ -220,9 +226,9 @@ const TOKENS: Readonly<Record<string, Expectation>> = {
       await terminal.paste(
         `aws() { command aws --endpoint-url '${(await newcomer.sandbox()).endpoint}' "$@"; }`,
       );
-      const stack = JSON.parse(await readFile(join(newcomer.home, 'stack.json'), 'utf8')) as Json;
+      const settings = await newcomer.settings();
       for (const name of ['AWS_REGION', 'COGNITO_CLIENT_ID', 'COGNITO_CLIENT_SECRET']) {
-        await setVariable(name, String(stack[name] ?? ''));
+        await setVariable(name, settings[name] ?? '');
       }
     },
     async shows() {
@@ -249,6 +255,26 @@ const TOKENS: Readonly<Record<string, Expectation>> = {
   'The first sign-in (2)': { shows: signsIn },
 };
 
+const INTEGRATING: Readonly<Record<string, Expectation>> = {
+  'Register a user (1)': shows({ status: 'completed', email: 'grace@example.com' }),
+};
+const FAULT_PLANS: Readonly<Record<string, Expectation>> = {
+  'Fault plans (1)': {
+    shows(output) {
+      expect(output.match(/rules loaded: 1$/gm)).toHaveLength(2);
+      expect(output).toContain('all faults ended');
+    },
+  },
+  'Fault plans (2)': {
+    shows(output) {
+      const [mail, late] = jsonIn(output);
+      const sent = expect.arrayContaining([expect.objectContaining({ to: EMAIL })]) as unknown;
+      expect(mail).toMatchObject({ items: sent });
+      expect(late).toEqual({ pending: 0 });
+    },
+  },
+};
+
 /** The token of the terminal is one that the API accepts from an administrator. */
 async function signsIn(): Promise<void> {
   const { output } = await terminal.paste(
@@ -258,6 +284,9 @@ async function signsIn(): Promise<void> {
 }
 
 testBlocks('docs/runbook.md', await read('docs/runbook.md'), RUNBOOK, paste);
+testBlocks('docs/integrating.md', await read('docs/integrating.md'), INTEGRATING, paste);
+const plans = await read('docs/reference/fault-plans.md');
+testBlocks('docs/reference/fault-plans.md', plans, FAULT_PLANS, paste);
 const tokens = await read('docs/reference/tokens.md');
 describe.skipIf(AWS_CLI.path === null)('with the AWS CLI', () => {
   testBlocks('docs/reference/tokens.md', tokens, TOKENS, paste);
