@@ -30,16 +30,10 @@ export const PSQL: MachineProgram = {
   path: firstOf(PATH, 'psql'),
 };
 
-export const AWS_CLI: MachineProgram = {
-  name: 'The AWS CLI',
-  package: 'awscli',
-  path: firstOf(PATH, 'aws'),
-};
-
 /** One line for each that is not here. In CI nothing may be left out.
  * @throws Error with the same lines where `CI` is set */
 export function missingPrograms(): string[] {
-  const lines = [RABBITMQ, CHROMIUM, PSQL, AWS_CLI]
+  const lines = [RABBITMQ, CHROMIUM, PSQL]
     .filter(({ path }) => path === null)
     .map((one) => `${one.name} is not here: its tests do not run (apt-get install ${one.package})`);
   if (lines.length > 0 && process.env['CI']) throw new Error(lines.join('\n'));

@@ -45,7 +45,8 @@ export class Terminal {
     const file = join(folder, 'block.sh');
     try {
       // From a file, so that no command of the block reads the rest of it as its input.
-      await writeFile(file, block);
+      // The last line keeps `.` from failing a second time with the last command.
+      await writeFile(file, `${block}\n:\n`);
       this.#printed = '';
       this.#shell.stdin.write(
         `failed=; . ${file} 2>&1\n${typed === undefined ? '' : `${typed}\n`}`,
