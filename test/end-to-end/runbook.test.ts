@@ -116,7 +116,14 @@ const RUNBOOK: Readonly<Record<string, Expectation>> = {
     shows: (output) =>
       expect(jsonIn(output)).toMatchObject([{ id: symptoms.idOf('ada'), email: PEOPLE.ada }]),
   },
-  'Ledger and pool differ (1)': { exitCodes: [2], ...shows({ orphan: 1 }) },
+  'Ledger and pool differ (1)': {
+    exitCodes: [2],
+    // Beside the lines of its log.
+    shows: (output) =>
+      expect(jsonIn(output)).toEqual(
+        expect.arrayContaining([expect.objectContaining({ orphan: 1 })]),
+      ),
+  },
   'The audit trail may have been changed (1)': {
     async first() {
       const log = join(symptoms.newcomer.home, 'registrar.log');
