@@ -115,6 +115,13 @@ describe('deploy/prometheus/alerts.yml', () => {
     expect(symptomsIn(runbook).map((symptom) => `docs/runbook.md#${symptom}`)).toContain(url);
   });
 
+  test('each section of the runbook is a symptom, but for the token, triage and the UI', () => {
+    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading = '']) => heading);
+    expect(sections.slice(0, 2)).toEqual(['Get a token', 'Triage']);
+    expect(sections.at(-1)).toBe('Temporal UI');
+    expect(symptomsIn(runbook)).toHaveLength(sections.length - 3);
+  });
+
   test('no two have one name, and none of what an operator must know is left out', () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
     const metrics = new Set(
