@@ -170,7 +170,8 @@ async function consent(stack: Stack, migrationUrl: string, yes: boolean): Promis
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     const answer = await terminal.question(`Migrate the database ${part.url}? [y/N] `);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new Error('not migrated, so nothing is started');
+    if (!/^y(es)?$/i.test(answer.trim()))
+      throw new Error('the database was not migrated, so nothing was started');
   } finally {
     terminal.close();
   }

@@ -44,7 +44,7 @@ async function addAttribute(connection: NativeConnection, namespace: string): Pr
   } catch {
     const commands = STATUS_ATTRIBUTE_COMMANDS.map((line) => `  ${line}`).join('\n');
     throw new Error(
-      `This Temporal service does not let the API create search attributes. Run one of these, then setup again:\n${commands}`,
+      `This Temporal service does not let the API create search attributes. Run one of these commands, then run setup again:\n${commands}`,
     );
   }
 }

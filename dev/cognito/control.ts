@@ -69,7 +69,7 @@ export function answerControl(
       return { status: 200, json: { token } };
     }
     default:
-      return { status: 404, json: { error: 'no such thing in the sandbox' } };
+      return { status: 404, json: { error: 'the sandbox has no such path' } };
   }
 }
 

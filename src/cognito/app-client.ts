@@ -79,7 +79,7 @@ export function makeClient(
   const settings = clientSettings(pool);
   const writable = settings.WriteAttributes.includes('email') ? '' : 'email or ';
   return {
-    missing: `Cognito: an app client named ${CLIENT_NAME} (a secret, access token 30 minutes, refresh token 7 days and rotated, may not write ${writable}${MARK_ATTRIBUTE})`,
+    missing: `Cognito: an app client named ${CLIENT_NAME} (a secret, access token 30 minutes, refresh token 7 days with rotation, no write access to ${writable}${MARK_ATTRIBUTE})`,
     apply: async () => {
       const made = await client.send(
         new CreateUserPoolClientCommand({
@@ -104,6 +104,6 @@ export function clientVariables(
   const command = `aws cognito-idp describe-user-pool-client --user-pool-id ${UserPoolId} --client-id ${ClientId} --query UserPoolClient.ClientSecret --output text`;
   return [
     `Set COGNITO_CLIENT_ID=${ClientId}`,
-    ...(ClientSecret ? [`Set COGNITO_CLIENT_SECRET to what this prints: ${command}`] : []),
+    ...(ClientSecret ? [`Set COGNITO_CLIENT_SECRET to the output of: ${command}`] : []),
   ];
 }

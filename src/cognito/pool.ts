@@ -34,7 +34,7 @@ export async function checkPool(
   } catch (error) {
     if (error instanceof WrongPool) throw error;
     const name = error instanceof Error ? error.name : 'Unknown';
-    log.warn({ error: name }, 'the pool could not be looked at');
+    log.warn({ error: name }, 'the user pool could not be checked');
   } finally {
     client.destroy();
   }

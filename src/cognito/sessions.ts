@@ -53,7 +53,7 @@ export function createSessions(
     } catch (error) {
       const { name, message } = error instanceof Error ? error : { name: 'Unknown', message: '' };
       if (REFUSED.has(name) && !ABOUT_US.test(message)) return null;
-      log.warn({ error: name }, 'Cognito does not serve a session');
+      log.warn({ error: name }, 'Cognito refused a session request');
       throw new ProviderUnavailable('session');
     }
   }

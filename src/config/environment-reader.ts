@@ -48,7 +48,7 @@ export class EnvironmentReader {
     const text = this.required(name);
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < least || value > most) {
-      this.refuse(name, `a whole number from ${least} to ${most} is wanted, not ${quoted(text)}`);
+      this.refuse(name, `must be a whole number from ${least} to ${most}, not ${quoted(text)}`);
       return least;
     }
     return value;
@@ -58,7 +58,7 @@ export class EnvironmentReader {
     const text = this.required(name);
     const found = choices.find((choice) => choice === text);
     if (found === undefined) {
-      this.refuse(name, `one of ${choices.join(', ')} is wanted, not ${quoted(text)}`);
+      this.refuse(name, `must be one of ${choices.join(', ')}, not ${quoted(text)}`);
     }
     return found ?? choices[0];
   }
@@ -77,7 +77,10 @@ export class EnvironmentReader {
     if (text === null) return null;
     const url = URL.parse(text);
     if (url === null || !protocols.includes(url.protocol)) {
-      this.refuse(name, `a URL that begins with ${protocols.join(' or ')}// is wanted`);
+      this.refuse(
+        name,
+        `must be a URL that begins with ${protocols.map((one) => `${one}//`).join(' or ')}`,
+      );
     }
     return text.replace(/\/+$/, '');
   }

@@ -13,5 +13,5 @@ export function cannotListen(
     return new PortTaken(`${variable}: ${host}:${port} is taken by another process`);
   }
   const name = code === 'EACCES' ? variable : 'HOST';
-  return new Error(`${name}: nobody can listen on ${host}:${port} here (${code})`);
+  return new Error(`${name}: cannot listen on ${host}:${port} (${code})`);
 }

@@ -11,7 +11,7 @@ export function configWarnings(config: Config): string[] {
   // Not refused: in a container there is no other address, and it may be published on loopback only.
   if (http.doors.has('seeding') && !isLoopback(http.host)) {
     warnings.push(
-      `HOST: ${http.host} is not loopback, and the seeding door is open: whoever reaches this port creates users without a token`,
+      `HOST: ${http.host} is not a loopback address and the seeding door is open: anyone who can reach this port can create users without a token`,
     );
   }
   return warnings;
@@ -29,7 +29,7 @@ function grantsThatGrow(grants: readonly Grant[]): string[] {
       const more = [...rolesIn(grantsOf('group', role))].filter((one) => !own.has(one));
       if (more.length === 0) return [];
       const what = more.includes('*') ? 'every role' : more.join(', ');
-      return `ROLE_GRANTS: ${subject.kind}:${subject.name} may grant ${role}, whose members may grant ${what}: more than it was given`;
+      return `ROLE_GRANTS: ${subject.kind}:${subject.name} may grant ${role}, whose members may grant ${what}, which ${subject.kind}:${subject.name} itself may not grant`;
     });
   });
 }
@@ -56,9 +56,10 @@ function plainConnections({ cognito, tokens, events, database, temporal }: Confi
 
 const PLAIN: Readonly<Record<string, string>> = {
   COGNITO_ENDPOINT: 'http has no TLS: use https',
-  COGNITO_JWKS_URL: 'http has no TLS: whoever answers in its place chooses whose tokens count',
+  COGNITO_JWKS_URL:
+    'http has no TLS: an attacker on the network can replace the keys and forge tokens',
   EVENTS_AMQP_URL: 'amqp has no TLS: use amqps',
-  DATABASE_URL: 'nothing demands TLS: add sslmode=require, or sslmode=verify-full',
+  DATABASE_URL: 'TLS is not required: add sslmode=require or sslmode=verify-full',
   TEMPORAL_ADDRESS: 'the connection has no TLS: set TEMPORAL_TLS=true',
 };
 

@@ -12,8 +12,7 @@ type Middleware = MiddlewareHandler<AppEnv>;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 const PROBES = /^\/(?:health\/|metrics$)/;
 const FOREIGN_HOST = {
-  detail:
-    'With ENVIRONMENT=local requests are accepted only for loopback names and the address in HOST.',
+  detail: 'With ENVIRONMENT=local, the Host header must be a loopback name or the address in HOST.',
 };
 const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
 

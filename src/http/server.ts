@@ -28,13 +28,13 @@ export const RECEIVE_LIMITS: ReceiveLimits = {
 const MAX_HEADER_BYTES = 65_536;
 /** Time for a sender to read why, before the rest of what it sends meets a reset connection. */
 const READING_MS = 1000;
-const UNREADABLE = 'This is not a request that HTTP/1.1 knows.';
+const UNREADABLE = 'The request is not valid HTTP/1.1.';
 /** Codes of Node whose answer is not 413 or 422: the failure table has no row for them. */
 const STATUSES: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408 };
 const DETAILS: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: 'The headers of a request may have 64 KiB.',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'The extensions of a chunk may have 16 KiB.',
-  ERR_HTTP_REQUEST_TIMEOUT: 'The request was not received in full in time.',
+  HPE_HEADER_OVERFLOW: 'Request headers exceed 64 KiB.',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'Chunk extensions exceed 16 KiB.',
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request was not received completely in time.',
 };
 
 /** An HTTP server that listens nowhere yet. What Node would refuse by itself, with a bare status,
@@ -82,7 +82,7 @@ function answerUnreadable(error: unknown, log: Log): Response {
   const kind = code.endsWith('_OVERFLOW') ? 'payload_too_large' : 'invalid_request';
   const problem = new Problem(kind, { detail: DETAILS[code] ?? UNREADABLE });
   const status = STATUSES[code] ?? problem.failure.httpStatus;
-  log.info({ requestId, status, error: code }, 'unreadable request');
+  log.info({ requestId, status, error: code }, 'invalid HTTP request');
   return new Response(JSON.stringify({ ...problem.body(requestId), status }), {
     status,
     headers: {

@@ -34,7 +34,10 @@ export function createClientAddress(trustedProxies: number, log: Log): ClientAdd
     if (trustedProxies > 0) return forwardedFor(forwarded, trustedProxies) ?? peer;
     if (!warned) {
       warned = true;
-      log.warn({}, 'X-Forwarded-For came and TRUSTED_PROXIES is 0: limits see the proxy only');
+      log.warn(
+        {},
+        'X-Forwarded-For received but TRUSTED_PROXIES is 0: rate limits apply to the address of the proxy',
+      );
     }
     return peer;
   };

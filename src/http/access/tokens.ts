@@ -53,7 +53,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (jwt.length > MAX_TOKEN_LENGTH) throw new TokenRejected('too long');
     const payload = await verifier.verify(jwt).catch((error: unknown) => {
       if (error instanceof KeysUnavailable) throw error;
-      if (error instanceof JwksValidationError) throw new KeysUnavailable('not a key set');
+      if (error instanceof JwksValidationError) throw new KeysUnavailable('invalid key set');
       throw new TokenRejected(error instanceof Error ? error.name : 'unreadable');
     });
     return claimsOf(payload, clientIds);
@@ -68,11 +68,11 @@ function claimsOf(
   const sub = payload['sub'];
   const expires = payload['exp'];
   if (payload['token_use'] !== 'access') throw new TokenRejected('not an access token');
-  if (typeof expires !== 'number') throw new TokenRejected('never expires');
+  if (typeof expires !== 'number') throw new TokenRejected('no expiry');
   if (typeof clientId !== 'string' || !clientIds.has(clientId)) {
-    throw new TokenRejected('of another client');
+    throw new TokenRejected('issued to another client');
   }
-  if (typeof sub !== 'string' || sub === '') throw new TokenRejected('without a subject');
+  if (typeof sub !== 'string' || sub === '') throw new TokenRejected('no subject');
   const groups = payload['cognito:groups'];
   const scope = payload['scope'];
   return {

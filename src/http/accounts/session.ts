@@ -26,7 +26,7 @@ const PUBLIC: readonly FailureCode[] = ['rate_limited', ...WITH_BODY];
 const credentialsOf = ({ secret }: Pick<AppDeps, 'secret'>) =>
   z
     .object({
-      username: sent(320).openapi({ description: 'The username, or the e-mail address.' }),
+      username: sent(320).openapi({ description: 'The username or the e-mail address.' }),
       password: password(secret),
     })
     .openapi('Credentials', { example: { username: 'ada@example.com', password: 'Analytical1' } });
@@ -53,7 +53,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       operationId: 'doorLogin',
       summary: 'Sign in',
       description:
-        'A wrong password, an unknown name and a disabled user are one answer. `challenge_required` answers only who sent the right password.',
+        'A wrong password, an unknown username and a disabled user get the same response. `challenge_required` is returned only if the password is correct.',
       request: bodyOf(credentials),
       responses: {
         200: json(SignedInSchema, 'Signed in.'),
@@ -88,7 +88,8 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       path: '/auth/refresh',
       operationId: 'doorRefresh',
       summary: 'Get a new access token',
-      description: 'Each answer brings a new refresh token; the one that was sent is dead.',
+      description:
+        'Each response contains a new refresh token. The token that was sent becomes invalid.',
       request: bodyOf(refreshToken),
       responses: {
         200: json(TokensSchema, 'A new access token.'),
@@ -112,8 +113,8 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       method: 'get',
       path: '/profile',
       operationId: 'doorProfile',
-      summary: 'Who I am',
-      description: 'Asks Cognito, and so knows at once of a sign-out.',
+      summary: 'Read the profile of the signed-in user',
+      description: 'Reads the user from Cognito. The token is refused immediately after sign-out.',
       security: BEARER,
       responses: {
         200: json(PersonSchema, 'The person.'),
@@ -137,7 +138,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       operationId: 'doorLogout',
       summary: 'Sign out',
       description:
-        'The refresh token is dead at once, and `/profile` refuses the access token; other routes take it until it expires.',
+        'The refresh token becomes invalid at once, and `/profile` refuses the access token. Other routes accept the access token until it expires.',
       security: BEARER,
       request: bodyOf(refreshToken),
       responses: {

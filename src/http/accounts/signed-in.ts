@@ -9,11 +9,11 @@ const tokenFields = {
   token_type: z.literal('bearer'),
   expires_at: z
     .string()
-    .openapi({ format: 'date-time', description: 'Of the access token, UTC.' })
+    .openapi({ format: 'date-time', description: 'Expiry time of the access token, in UTC.' })
     .openapi({ example: '2026-01-31T10:00:00.000Z' }),
 };
 const personFields = {
-  user_id: z.string().openapi({ description: 'The sub.' }),
+  user_id: z.string().openapi({ description: 'The sub of the user.' }),
   username: z.string().nullable(),
   email: z.string(),
   first_name: z.string().nullable(),

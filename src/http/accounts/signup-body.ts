@@ -6,7 +6,7 @@ import { MAX_NAME } from '../request/fields.ts';
 
 const name = trimmed(1, MAX_NAME);
 const text = passwordText().openapi({
-  description: 'From 8 characters, with an uppercase letter, a lowercase letter and a digit.',
+  description: 'At least 8 characters, with an uppercase letter, a lowercase letter and a digit.',
 });
 
 const EXAMPLE = {

@@ -50,7 +50,7 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
   const headers = publicHeaders.extend({
     Prefer: z.string().optional().openapi({
       description:
-        '`respond-async`: answered with 202 at once, the same whether the address is taken or free; then username and names are optional.',
+        '`respond-async`: respond with 202 at once. The response is the same for a taken and a free address. Username and names are then optional.',
     }),
   });
 
@@ -66,13 +66,18 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
       request: { headers, body: { required: true, content: { 'application/json': { schema } } } },
       responses: {
         201: json(SignedInSchema, 'Registered and signed in.', {
-          'Idempotent-Replayed': '`true` where the key was known and the password right.',
+          'Idempotent-Replayed':
+            '`true` if the Idempotency-Key was used before and the password is correct.',
         }),
-        202: json(Processing, 'Accepted: asked for at once, or not done within 10 s.', {
-          Location: 'The registration; not where the answer came at once.',
-          'Preference-Applied': 'What of `Prefer` was honoured.',
-          'Idempotent-Replayed': '`true` where the key was known.',
-        }),
+        202: json(
+          Processing,
+          'Accepted: the asynchronous form was requested, or the registration did not finish within 10 s.',
+          {
+            Location: 'URL of the registration. Absent in the asynchronous form.',
+            'Preference-Applied': 'The preferences that were applied.',
+            'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
+          },
+        ),
         ...doorErrors(
           {
             400: [

@@ -28,8 +28,8 @@ export const doorProblems: readonly FailureCode[] = [
 
 export function doorAnswer(schema: z.ZodType, description: string) {
   return json(schema, description, {
-    Location: 'The registration.',
-    'Idempotent-Replayed': '`true` where the key was known.',
+    Location: 'URL of the registration.',
+    'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
   });
 }
 

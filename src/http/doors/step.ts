@@ -18,7 +18,10 @@ import { waitUntilSettled } from '../registrations/wait.ts';
 const newUser = z.object({ email, roles }).openapi('StepUser');
 const user = z
   .object({
-    id: z.string().nullable().openapi({ description: 'The sub; null before the user exists.' }),
+    id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The sub of the user; null before the user exists.' }),
     email: z.string(),
     roles: z.array(z.string()),
     status: RegistrationStatusSchema,
@@ -42,8 +45,11 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
         body: { required: true, content: { 'application/json': { schema: newUser } } },
       },
       responses: {
-        201: doorAnswer(user, 'Created, with every role.'),
-        202: doorAnswer(user, 'Not done within 10 s; it goes on, and `status` says how far it is.'),
+        201: doorAnswer(user, 'Created, with all roles assigned.'),
+        202: doorAnswer(
+          user,
+          'Not finished within 10 s. The registration continues; `status` shows its progress.',
+        ),
         ...problems({ body: true }, ...doorProblems),
       },
     },

@@ -23,7 +23,7 @@ function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Respons
   if (problem.code === 'internal') {
     logger.error({ requestId, registrationId, ...describe(error) }, 'internal error');
   } else if (problem !== error && problem.code === 'unavailable') {
-    logger.warn({ requestId, registrationId, ...describe(error) }, 'a part is away');
+    logger.warn({ requestId, registrationId, ...describe(error) }, 'dependency unavailable');
   }
   const headers = problem.headers();
   const body = problem.body(requestId);

@@ -62,9 +62,9 @@ interface Traits {
 
 /** Headers that come with some statuses. */
 const HEADERS: Readonly<Record<string, Record<string, HeaderObject>>> = {
-  401: { 'WWW-Authenticate': header('`Bearer`, and what is wrong with the token.') },
-  429: { 'Retry-After': header('Seconds.') },
-  503: { 'Retry-After': header('Seconds.') },
+  401: { 'WWW-Authenticate': header('`Bearer`, with an error code if the token is invalid.') },
+  429: { 'Retry-After': header('Seconds to wait before the next attempt.') },
+  503: { 'Retry-After': header('Seconds to wait before the next attempt.') },
 };
 
 /** The problems of an operation, grouped by status, each code with an example. */

@@ -15,14 +15,14 @@ const REQUEST_ID = '6f0d7b52-91e6-4a8e-9d0f-0d6d6a3f1c55';
 export const WRONG_EMAIL: ProblemPlace = {
   pointer: '#/email',
   code: 'invalid_email',
-  detail: 'This is not an e-mail address.',
+  detail: 'Must be a valid e-mail address.',
 };
 
 /** Where a list's query does not fit. */
 export const WRONG_LIMIT: ProblemPlace = {
   pointer: '#/query/limit',
   code: 'too_big',
-  detail: 'At most 200 here.',
+  detail: 'Must be at most 200.',
 };
 
 /** A query parameter that the operation does not have. */
@@ -42,8 +42,8 @@ const inRoles = (code: FailureCode, detail: string): ProblemExtras => ({
 
 /** What a problem says beside its code, for codes that say more. */
 const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
-  role_not_grantable: inRoles('role_not_grantable', 'You may not hand out this role.'),
-  unknown_role: inRoles('unknown_role', 'The pool does not have this role.'),
+  role_not_grantable: inRoles('role_not_grantable', 'You are not allowed to assign this role.'),
+  unknown_role: inRoles('unknown_role', 'The user pool does not have this role.'),
   email_taken: about,
   username_taken: about,
   not_parked: about,
@@ -61,7 +61,7 @@ const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
     ...about,
     detail: [
       'Manual cleanup required. The registration failed with registration_failed at',
-      'assignRole:viewer. Taking it back: deleteUser failed with identity_provider_unavailable:',
+      'assignRole:viewer. Compensation failures: deleteUser failed with identity_provider_unavailable:',
       FAILURES.server_error.publicText,
     ].join(' '),
   },

@@ -13,7 +13,7 @@ export function mountProblemPages(api: Api): void {
       c,
       'Problems',
       html`<h1>Problems</h1>
-        <p class="dim">What an answer from 400 up, or a receipt's failure, can say.</p>
+        <p class="dim">The codes of error responses and of failures in receipts.</p>
         <table>
           ${codes.map(
             (code) =>
@@ -51,10 +51,10 @@ export function mountProblemPages(api: Api): void {
 }
 
 const KINDS: Record<Failure['kind'], string> = {
-  request: 'About the request; no registration is changed.',
-  transient: 'Passes: it is retried.',
-  parked: 'The registration waits for the schedule or a person; the user is kept.',
-  definitive: 'Definitive: everything is taken back.',
+  request: 'The request was rejected; no registration was changed.',
+  transient: 'Transient: the step is retried.',
+  parked: 'Parked: the registration waits for the schedule or an operator; the user is kept.',
+  definitive: 'Definitive: the registration is undone.',
 };
 
 /** What a code's rows say, each text once. */

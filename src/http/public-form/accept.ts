@@ -62,7 +62,7 @@ export async function acceptAnybody(
     case 'username_taken':
       throw new DoorError(takenStatus, USERNAME_EXISTS);
     case 'resumed':
-      throw new Error('a public door resumed a run that is nobody’s');
+      throw new Error('a public door must not resume a registration');
     default:
       return result satisfies never;
   }

@@ -9,7 +9,7 @@ const DoorErrorSchema = z
   .object({
     detail: z.string(),
     code: ProblemCode.optional().openapi({
-      description: "Where the words are the failure table's, and not the door's own.",
+      description: 'Set if the error is one of the documented problem codes.',
     }),
   })
   .openapi('DoorError');
@@ -63,7 +63,7 @@ export function doorErrors(
   ]);
   if (!fields) return Object.fromEntries(responses);
   const wrong = {
-    description: 'The body does not fit; `detail` says where.',
+    description: 'Request validation failed; see `detail`.',
     content: {
       'application/json': {
         schema: FieldErrorsSchema,

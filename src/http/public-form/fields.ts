@@ -12,8 +12,8 @@ import {
 
 /** Fields of the doors that answer as FastAPI does. An issue's `params` are what pydantic calls it. */
 
-const NOT_PLAIN = valueError('control characters and broken Unicode are not accepted');
-const BROKEN = valueError('broken Unicode is not accepted');
+const NOT_PLAIN = valueError('control characters and invalid Unicode are not accepted');
+const BROKEN = valueError('invalid Unicode is not accepted');
 
 /** Text as it was sent: a password, a token. Lengths are in code points, as the document counts. */
 export function sent(max: number, min = 0) {
@@ -59,7 +59,7 @@ export const doorUsername = z
     } else refuseLength(context, name, MIN_USERNAME, MAX_USERNAME);
     return name;
   })
-  .openapi({ type: 'string', pattern: USERNAME_PATTERN, description: 'Case does not count.' });
+  .openapi({ type: 'string', pattern: USERNAME_PATTERN, description: 'Compared without case.' });
 
 export const doorEmail = z
   .string()

@@ -57,7 +57,12 @@ export function refuseUngrantable(caller: Caller, roles: readonly string[]): voi
   const refused = notGrantable(caller.grants, roles);
   if (refused.length === 0) return;
   throw new Problem('role_not_grantable', {
-    errors: placesOf(roles, refused, 'role_not_grantable', 'You may not hand out this role.'),
+    errors: placesOf(
+      roles,
+      refused,
+      'role_not_grantable',
+      'You are not allowed to assign this role.',
+    ),
   });
 }
 
@@ -65,7 +70,7 @@ export function refuseUngrantable(caller: Caller, roles: readonly string[]): voi
 function refuseVouching(caller: Caller, { emailVerified, password }: RegistrationRequest): void {
   if (caller.grants === '*' || !emailVerified || password === null) return;
   const detail =
-    'With a password only a caller whose grants are `*` may say that an address is proved.';
+    'Only a caller with the grant `*` may send both a password and `emailVerified: true`.';
   const place = { pointer: pointerTo('emailVerified'), code: 'forbidden', detail };
   throw new Problem('forbidden', { detail, errors: [place] });
 }
@@ -79,7 +84,7 @@ export async function refuseUnknown(
   const unknown = await deps.roles.unknown(roles);
   if (unknown.length === 0) return;
   throw new Problem('unknown_role', {
-    errors: placesOf(roles, unknown, 'unknown_role', 'The pool does not have this role.'),
+    errors: placesOf(roles, unknown, 'unknown_role', 'The user pool does not have this role.'),
   });
 }
 
@@ -87,10 +92,7 @@ export async function refuseUnknown(
 export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Promise<void>): void {
   work.catch((error: unknown) => {
     const name = error instanceof Error ? error.name : 'unknown';
-    deps.logger.warn(
-      { registrationId: id, error: name },
-      'instruction not delivered, left to the sweep',
-    );
+    deps.logger.warn({ registrationId: id, error: name }, 'signal failed; the sweep will retry');
   });
 }
 

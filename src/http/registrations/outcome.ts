@@ -22,7 +22,7 @@ export function problemOf(row: Registration): Problem | null {
 export function publicFailureOf({ status, failure }: Registration): PublicFailure | null {
   if (!failure || !isCompensating(status)) return failure;
   const title = failureOfCode(failure.code)?.title ?? FAILURES.rejected.title;
-  return { ...failure, detail: `${title}. What was done is not taken back yet.` };
+  return { ...failure, detail: `${title}. The registration is not undone yet.` };
 }
 
 function bothFailures({ failure, compensationFailures, closesAs, steps }: Registration): string {
@@ -32,10 +32,10 @@ function bothFailures({ failure, compensationFailures, closesAs, steps }: Regist
   const where = failed.length === 0 ? '' : ` at ${failed.join(', ')}`;
   const cause =
     failure === null || closesAs === 'cancelled'
-      ? `The registration was to end ${closesAs ?? 'failed'}.`
+      ? `The registration ${closesAs === 'cancelled' ? 'was cancelled' : 'failed'}.`
       : `The registration failed with ${failure.code}${where}.`;
   const stuck = compensationFailures.map(
     ({ step, code, detail }) => `${step} failed with ${code}: ${detail}`,
   );
-  return ['Manual cleanup required.', cause, 'Taking it back:', ...stuck].join(' ');
+  return ['Manual cleanup required.', cause, 'Compensation failures:', ...stuck].join(' ');
 }

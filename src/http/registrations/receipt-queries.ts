@@ -48,7 +48,10 @@ export async function liveRun(deps: AppDeps, row: Registration): Promise<RunStat
   const { promise: tooLate, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), DESCRIBE_MS);
   const described = deps.runs.describe(row.id).catch((error: unknown) => {
-    deps.logger.debug({ registrationId: row.id, error: nameOf(error) }, 'run not described');
+    deps.logger.debug(
+      { registrationId: row.id, error: nameOf(error) },
+      'reading the workflow run failed',
+    );
     return null;
   });
   return await Promise.race([described, tooLate]).finally(() => clearTimeout(timer));

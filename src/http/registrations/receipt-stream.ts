@@ -58,7 +58,7 @@ async function sendVersions(
   let away = false;
   for (let next: ReceiptVersion | null | 'away' = first; next !== null;) {
     if (next === 'away') {
-      if (!away) await comment('the ledger does not answer');
+      if (!away) await comment('the database does not answer');
     } else {
       if (next.id !== sent) await send(next);
       sent = next.id;
@@ -69,7 +69,10 @@ async function sendVersions(
     if (ended.aborted) return;
     next = await read().catch((error: unknown) => {
       if (!(error instanceof DatabaseError) || error.definitive) throw error;
-      logger.debug({ registrationId: first.row.id, sqlstate: error.sqlstate }, 'stream waits');
+      logger.debug(
+        { registrationId: first.row.id, sqlstate: error.sqlstate },
+        'stream paused: the database does not answer',
+      );
       return 'away' as const;
     });
     if (ended.aborted) return;

@@ -62,7 +62,7 @@ export async function acceptOrRelease(deps: AppDeps, input: AcceptInput): Promis
 }
 
 function seal({ sealing }: Pick<AppDeps, 'sealing'>, password: Secret, id: string): Uint8Array {
-  if (!sealing) throw new Error('a door took a password that nobody can seal');
+  if (!sealing) throw new Error('a door accepted a password, but no sealing key is configured');
   return sealing.seal(password, id);
 }
 

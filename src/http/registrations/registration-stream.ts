@@ -36,7 +36,9 @@ const ReceiptEvent = z
   .object({
     event: z.literal('receipt'),
     id: z.string(),
-    data: z.string().openapi({ description: 'The receipt as JSON, as `getRegistration` has it.' }),
+    data: z
+      .string()
+      .openapi({ description: 'The receipt as JSON, as `getRegistration` returns it.' }),
   })
   .openapi('ReceiptEvent');
 const text = (description: string) => ({ description, schema: { type: 'string' as const } });
@@ -45,25 +47,25 @@ const operation = {
   method: 'get' as const,
   path: '/registrations/{id}/stream',
   operationId: 'streamRegistration',
-  summary: 'Follow a receipt',
-  description: `Server-sent events \`receipt\`, each with the whole receipt: at once, and at each change that the ledger notes; a comment every 15 s.
-Ends after the closed receipt, when the token expires, when the registration is out of your sight, and when the process drains: come back with \`Last-Event-ID\`.
-A caller may hold ${USUAL.perCaller} streams at once of each process; one more is answered with 429.`,
+  summary: 'Stream the changes of a receipt',
+  description: `Server-sent events named \`receipt\`. Each event contains the whole receipt. The first event is sent at once, then one event for each recorded change. A comment is sent every 15 s.
+The stream ends after the closed receipt, when the token expires, when you may no longer see the registration, and when the process shuts down. Reconnect with \`Last-Event-ID\`.
+Each process accepts ${USUAL.perCaller} open streams per caller and answers further requests with 429.`,
   tags: ['Registrations'],
   security: BEARER,
   request: {
     params: z.object({ id: z.string().openapi({ format: 'uuid' }) }),
     headers: z.object({
       'Last-Event-ID': z.string().optional().openapi({
-        description: 'The id of the last event: the same receipt is not sent again.',
+        description: 'The id of the last received event. The same receipt is not sent again.',
         example: 'hCy8kVd0cY7Qm2nX4pTzGw',
       }),
     }),
   },
   responses: {
     200: {
-      description: 'The events.',
-      headers: { 'X-Accel-Buffering': text('`no`: proxies hand on each event as it comes.') },
+      description: 'The events, as a stream.',
+      headers: { 'X-Accel-Buffering': text('`no`: proxies must not buffer the events.') },
       content: {
         'text/event-stream': {
           schema: ReceiptEvent,
@@ -72,7 +74,8 @@ A caller may hold ${USUAL.perCaller} streams at once of each process; one more i
       },
     },
     204: {
-      description: 'Closed, and `Last-Event-ID` names the closed receipt: nothing will come.',
+      description:
+        'The registration is closed and `Last-Event-ID` names its closed receipt, so no event will follow.',
     },
     ...problems(
       { wrong: WRONG_PARAMETER },
@@ -141,7 +144,7 @@ async function serve(
   } catch (error) {
     const name = error instanceof Error ? error.name : 'unknown';
     const registrationId = begin.first.row.id;
-    deps.logger.error({ requestId, registrationId, error: name }, 'stream broke off');
+    deps.logger.error({ requestId, registrationId, error: name }, 'stream failed');
   } finally {
     end();
     clearTimeout(expiry);

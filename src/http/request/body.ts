@@ -35,7 +35,7 @@ function parseJson(bytes: Uint8Array): unknown {
 
 /** The sender went away, or was cut off for being slow: no fault of ours. */
 function brokenOff(): never {
-  throw new Problem('invalid_request', { detail: 'The request body broke off.' });
+  throw new Problem('invalid_request', { detail: 'The request body is incomplete.' });
 }
 
 async function readBytes(c: Context): Promise<Uint8Array> {

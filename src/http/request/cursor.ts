@@ -18,7 +18,7 @@ const FORM = /^[A-Za-z0-9_-]{29}[AQgw]$/;
 /** For the document; `fromCursor` checks it. */
 export const cursor = z.string().optional().openapi({
   pattern: FORM.source,
-  description: 'The `nextCursor` of the page before.',
+  description: 'The `nextCursor` of the previous page.',
 });
 
 /** Opaque to callers, so that its content may change. */

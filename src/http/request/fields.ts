@@ -22,24 +22,29 @@ export const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
 const PLAIN = `[^${CONTROLS}]*`;
 const NOT_BLANK = String.raw`[^\s\ufeff${CONTROLS}]`;
 
+/** How a message states a bound: `at most 50 characters`. */
+export function lengthBound(which: 'least' | 'most', count: number, unit = 'character'): string {
+  return `at ${which} ${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
 /** Lengths are in characters, as in the document, not in UTF-16's units. */
 export function text(min: number, max: number) {
   return z
     .string()
     .refine((value) => Array.from(value).length >= min, {
-      error: `At least ${min} here.`,
+      error: `Must be ${lengthBound('least', min)}.`,
       params: { code: 'too_small' },
     })
     .refine((value) => Array.from(value).length <= max, {
-      error: `At most ${max} here.`,
+      error: `Must be ${lengthBound('most', max)}.`,
       params: { code: 'too_big' },
     })
     .refine((value) => min === 0 || value.trim() !== '', {
-      error: 'Blanks alone are not accepted.',
+      error: 'Must not be blank.',
       params: { code: 'blank' },
     })
     .refine(isPlain, {
-      error: 'Control characters and broken Unicode are not accepted.',
+      error: 'Must not contain control characters or invalid Unicode.',
       params: { code: 'control_character' },
     })
     .openapi({
@@ -61,9 +66,9 @@ export function usernameFault(sent: string): 'too_small' | 'too_big' | 'invalid_
 }
 
 const USERNAME_FAULTS = {
-  too_small: `At least ${MIN_USERNAME} here.`,
-  too_big: `At most ${MAX_USERNAME} here.`,
-  invalid_username: 'Only the letters A–Z and a–z, digits, `.`, `_` and `-` are accepted.',
+  too_small: `Must be ${lengthBound('least', MIN_USERNAME)}.`,
+  too_big: `Must be ${lengthBound('most', MAX_USERNAME)}.`,
+  invalid_username: 'Must contain only the letters A–Z and a–z, digits, `.`, `_` and `-`.',
 };
 
 export const username = z
@@ -77,7 +82,7 @@ export const username = z
   .openapi({
     type: 'string',
     pattern: USERNAME_PATTERN,
-    description: 'Case does not count.',
+    description: 'Compared without case.',
     example: 'ada.lovelace',
   });
 
@@ -87,11 +92,11 @@ export function password(secret: (text: string) => Secret) {
     .string()
     .min(1)
     .refine((value) => Array.from(value).length <= MAX_PASSWORD, {
-      error: `At most ${MAX_PASSWORD} here.`,
+      error: `Must be ${lengthBound('most', MAX_PASSWORD)}.`,
       params: { code: 'too_big' },
     })
     .refine((value) => value.isWellFormed(), {
-      error: 'Broken Unicode is not accepted.',
+      error: 'Must not contain invalid Unicode.',
       params: { code: 'broken_unicode' },
     })
     .transform(secret)
@@ -101,7 +106,7 @@ export function password(secret: (text: string) => Secret) {
       writeOnly: true,
       minLength: 1,
       maxLength: MAX_PASSWORD,
-      description: 'What the person will sign in with; no answer ever has it.',
+      description: 'The password for sign-in. No response contains it.',
     });
 }
 
@@ -112,7 +117,7 @@ export const email = z
     if (normalised !== null) return normalised;
     context.addIssue({
       code: 'custom',
-      message: 'This is not an e-mail address.',
+      message: 'Must be a valid e-mail address.',
       params: { code: 'invalid_email' },
     });
     return z.NEVER;
@@ -131,11 +136,11 @@ export const roles = z
   .array(role)
   .max(MAX_ROLES_SENT)
   .refine((names) => new Set(names).size <= MAX_ROLES, {
-    error: `At most ${MAX_ROLES} here.`,
+    error: `Must have ${lengthBound('most', MAX_ROLES, 'role')}.`,
     params: { code: 'too_big' },
   })
   .openapi({
-    description: `0–${MAX_ROLES} roles; duplicates are merged.`,
+    description: `0 to ${MAX_ROLES} roles. Duplicates are merged.`,
     example: ['researcher'],
   });
 

@@ -280,7 +280,7 @@ test('a webhook: its address as written, and a secret that can sign', () => {
   const short = randomBytes(23).toString('base64');
   for (const secret of [EVENTS_WEBHOOK_SECRET.slice(6), `whsec_${short}`, 'whsec_!', 'whsec_']) {
     expect(linesOf({ ...env, EVENTS_WEBHOOK_SECRET: secret })).toEqual([
-      'EVENTS_WEBHOOK_SECRET: whsec_ and base64 of 24 to 64 bytes is wanted',
+      'EVENTS_WEBHOOK_SECRET: must be whsec_ followed by the base64 of 24 to 64 bytes',
     ]);
   }
   const plain = { EVENTS_WEBHOOK_URL: 'http://hooks.example.com/' };

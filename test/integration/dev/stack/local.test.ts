@@ -140,17 +140,17 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
     output: expect.stringMatching(/^faults: \/no\/such\/plan\.json: ENOENT[^\n]*$/) as string,
   });
   expect(await loaded()).toHaveLength(1);
-  expect((await run('faults', '[]')).output).toBe(`${endpoint}: all faults ended`);
+  expect((await run('faults', '[]')).output).toBe(`${endpoint}: all faults removed`);
   expect(await loaded()).toEqual([]);
   expect((await run('reset')).output).toContain('is in use by process');
   await first.running.stop();
   expect(await run('faults', '[]')).toEqual({
     code: 1,
-    output: 'faults: nothing runs here: `npm start` first',
+    output: 'faults: nothing is running: run `npm start` first',
   });
   expect(await run('token')).toEqual({
     code: 1,
-    output: 'token: nothing runs here: `npm start` first',
+    output: 'token: nothing is running: run `npm start` first',
   });
 
   const second = await start(named);

@@ -170,7 +170,7 @@ test('a run that cannot be reached does not fail the instruction: the sweep deli
   expect(api.scripts.logged).toContainEqual({
     level: 'warn',
     fields: { registrationId: id, error: 'Error' },
-    message: 'instruction not delivered, left to the sweep',
+    message: 'signal failed; the sweep will retry',
   });
 });
 
@@ -262,7 +262,7 @@ test('bodies of instructions are checked', async () => {
   const id = await registration({ status: 'roles_pending' });
   const unknown = await instruction(id, 'retry', { json: { why: 'x' } });
   expect(unknown.body.errors).toEqual([
-    { pointer: '#/why', code: 'unknown_field', detail: 'This field is not known here.' },
+    { pointer: '#/why', code: 'unknown_field', detail: 'Unknown field.' },
   ]);
   expect((await instruction(id, 'cancel', { json: { reason: 'a\0' } })).status).toBe(422);
   expect((await instruction(id, 'cancel', { json: { reason: 'x'.repeat(501) } })).status).toBe(422);

@@ -349,7 +349,7 @@ test('a database that is cut in the middle: a comment, and on it goes', async ()
   await allow(false);
   await api.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = ${database} AND application_name = 'registrar'`;
-  expect(await stream.next()).toEqual({ comment: 'the ledger does not answer' });
+  expect(await stream.next()).toEqual({ comment: 'the database does not answer' });
   await api.sql`UPDATE registrations SET status = 'running' WHERE id = ${id}`;
   await allow(true);
   expect(await stream.next()).toMatchObject({ event: 'receipt', data: { status: 'running' } });
@@ -366,7 +366,7 @@ test('a bug in the middle ends the stream, and tells the log alone', async () =>
   expect(seen.listeners).toBe(0);
   expect(api.scripts.logged).toContainEqual({
     level: 'error',
-    message: 'stream broke off',
+    message: 'stream failed',
     fields: {
       requestId: expect.any(String),
       registrationId: expect.any(String),
