@@ -142,7 +142,7 @@ async function checkpointTrail(deps: SweepDeps, over: () => boolean | undefined)
     if (!checkpoint) break;
     const { batch, digest, count } = checkpoint;
     // In the log the chain's head is out of reach for those who can rewrite the database.
-    deps.log.info({ batch, digest, events: count }, 'audit checkpoint created');
+    deps.log.info({ batch, digest, events: count }, 'audit checkpoint');
     covered += count;
     if (count < CHECKPOINT_EVENTS) break;
   }

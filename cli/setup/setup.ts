@@ -36,7 +36,7 @@ export async function runSetup(
       for (const text of cognito.findings.advice) options.print(`Advice: ${text}`);
     }
     for (const change of changes) {
-      options.print(`${options.check ? 'Missing' : 'Making'}: ${change.missing}`);
+      options.print(`${options.check ? 'Missing' : 'Creating'}: ${change.missing}`);
       if (!options.check) await change.apply();
     }
     return { missing: changes.length, unsafe: unsafe.length };

@@ -14,7 +14,7 @@ const OPERATORS = [
   ['status', 'worker: ok'],
   ['compare-pool', '"orphan":0'],
   ['verify-audit', 'The audit trail is intact'],
-  ['verify-replay', 'This code fits every run'],
+  ['verify-replay', 'All replays succeeded'],
 ] as const;
 
 let newcomer: Newcomer;

@@ -110,5 +110,5 @@ test('a queue without runs is told, and is no failure', async () => {
 test.each(['0', 'many'])('--last %s is refused', async (last) => {
   const { code, output } = await command(['--last', last]);
   expect(code).toBe(1);
-  expect(output).toContain('--last: a whole number');
+  expect(output).toContain('--last must be a whole number');
 });

@@ -235,7 +235,7 @@ test('the sweep makes checkpoints and logs the digest of each, but not in a dry 
   const ignore = () => undefined;
   const log = {
     info: (fields: object, message: string) => {
-      if (message === 'audit checkpoint created') logged.push(fields);
+      if (message === 'audit checkpoint') logged.push(fields);
     },
     warn: ignore,
     error: ignore,

@@ -300,7 +300,7 @@ test('not ready without PostgreSQL, and before it is migrated', async () => {
   const post = await api.call('/registrations', { method: 'POST', json: newBody(), app: away });
   expect(post.body).toEqual(problem(post, 'unavailable', 503, 'Unavailable'));
   expect(post.headers.get('retry-after')).toBe('5');
-  expect(post.body.detail).toContain('Repeat with the same Idempotency-Key');
+  expect(post.body.detail).toContain('repeat it with the same Idempotency-Key');
   await nowhere.close();
 
   const empty = await createTestDatabase();

@@ -64,9 +64,9 @@ const NOT_PARKED: [string, Record<string, unknown>, string[] | null, string[]][]
   ['roles_pending', CANCELLING, ['being cancelled', AGAIN], ['being cancelled', AGAIN]],
   ['compensating', {}, ['being undone', AGAIN], ['being undone', AGAIN]],
   ['cleanup_required', {}, null, ['being undone', 'keeps failing', '/retry`']],
-  ['completed', {}, ['is completed', 'nothing to retry'], ['is completed', 'in the user pool']],
-  ['failed', {}, ['ended as `failed`', AGAIN], ['ended as `failed`', AGAIN]],
-  ['cancelled', {}, ['ended as `cancelled`', AGAIN], ['ended as `cancelled`', AGAIN]],
+  ['completed', {}, ['is completed', 'cannot be retried'], ['is completed', 'in the user pool']],
+  ['failed', {}, ['is `failed`', AGAIN], ['is `failed`', AGAIN]],
+  ['cancelled', {}, ['is `cancelled`', AGAIN], ['is `cancelled`', AGAIN]],
 ];
 
 test.each(NOT_PARKED)(
