@@ -101,7 +101,8 @@ export class Deployment {
       by === 'node'
         ? this.#start('src/main.ts', env)
         : this.#keep(startScript('api', { ...this.#env, ...env }));
-    const listens = /"url":"(http:[^"]+)"(?:,"metricsUrl":"(http:[^"]+)")?,"msg":"API is listening"/;
+    const listens =
+      /"url":"(http:[^"]+)"(?:,"metricsUrl":"(http:[^"]+)")?,"msg":"API is listening"/;
     const [, url = '', metricsUrl = url] = await program.says(listens);
     if (this.#env['TEMPORAL_ADDRESS'] === inject('temporalAddress')) {
       await program.says(/"Temporal: connected"/);
