@@ -67,7 +67,9 @@ function collect(value: unknown, isArgument: boolean, found: Set<string>): void 
 function isMessage(text: string, isArgument: boolean): boolean {
   const words = text.replaceAll('${…}', '');
   if (!/\p{L}{2}/u.test(words) || NOT_A_MESSAGE.test(text)) return false;
-  return isArgument || /\S\s+\S/.test(text);
+  // A single word that is no name of a variable or a code.
+  const isWord = isArgument && !/^(?:[A-Z]+|\w*_\w*)$/.test(text);
+  return isWord || /\S\s+\S/.test(text);
 }
 
 /** The text of a literal; null for any other node. */
