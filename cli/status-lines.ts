@@ -1,7 +1,7 @@
 import type { AttentionGroup, LedgerOverview, OutboxState } from '../src/ledger/overview.ts';
 import type { ScheduleState } from '../src/temporal/schedules.ts';
 
-/** What Temporal says; `away` is why it says nothing. */
+/** The state of Temporal; `away` is the reason if it does not answer. */
 export type TemporalOverview =
   | {
       readonly away: null;
@@ -55,7 +55,7 @@ function requestFor({ status }: AttentionGroup): string {
     : `POST /registrations/{id}/retry, ids: GET /registrations?status=${status}`;
 }
 
-/** A mail that was given up shows as a group of registrations. */
+/** An invitation that was given up is shown as a group of registrations instead. */
 function isStuck({ destination, givenUp }: OutboxState): boolean {
   return givenUp > 0 && destination !== 'cognito-mail';
 }

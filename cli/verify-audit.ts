@@ -10,7 +10,7 @@ import { runMain } from '../src/run-main.ts';
 
 const WORDS = { changed: 'was changed', missing: 'is missing', inserted: 'was inserted' } as const;
 const BROKEN = 1;
-/** The chain does not hold the digest of `--head`, whole or not. */
+/** Exit code: the chain does not contain the digest of `--head`. */
 const HEAD_NOT_FOUND = 2;
 
 function lineOf(broken: TrailBreak): string {

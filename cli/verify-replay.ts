@@ -19,7 +19,7 @@ await runMain(async () => {
   }
   const temporal = parseTemporalSettings(process.env);
   const { namespace, taskQueue } = temporal;
-  // What the SDK has to say of a misfit comes back as the misfit's reason.
+  // The SDK's message about a failed replay is printed as its reason.
   Runtime.install({
     logger: new DefaultLogger('ERROR', () => undefined),
     telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },

@@ -35,8 +35,8 @@ export interface CognitoSetup {
   readonly print: (line: string) => void;
 }
 
-/** What the pool lacks, and what is to be said about it. Edits no client, policy or group that setup did
- * not make. */
+/** The changes that the pool needs, and findings about it. Never edits a client, policy or group that
+ * setup did not create. */
 export async function cognitoChanges(
   client: CognitoIdentityProviderClient,
   setup: CognitoSetup,

@@ -2,19 +2,19 @@ import type { UserPoolClientType, UserPoolType } from '@aws-sdk/client-cognito-i
 import { MARK_ATTRIBUTE } from './adapter.ts';
 import { requiredAttributes } from './app-client.ts';
 
-/** What is to be said about a pool. Each is one line of plain text. */
+/** Findings about a pool, each one line of plain text. */
 export interface Findings {
-  /** Registrar cannot work with it: ends the process. */
+  /** Registrar cannot work with the pool: the process ends. */
   readonly wrong: readonly string[];
-  /** Somebody can do what they must not be able to, or a promise of Registrar is not kept. */
+  /** A setting allows what must not be possible, or breaks a promise of Registrar. */
   readonly unsafe: readonly string[];
-  /** Works as promised, and could be better. */
+  /** Registrar works, but the setting should be improved. */
   readonly advice: readonly string[];
 }
 
 const SHORTEST_PASSWORD = 8;
 
-/** What the settings of a pool itself leave open. */
+/** Findings about the settings of the pool itself. */
 export function poolFindings(pool: UserPoolType): Findings {
   const name = `pool ${pool.Id}`;
   const wrong: string[] = [];
@@ -62,13 +62,13 @@ export function poolFindings(pool: UserPoolType): Findings {
   return { wrong, unsafe, advice };
 }
 
-/** The settings that our own app client has to fit. */
+/** The configuration that our app client has to match. */
 export interface ClientExpectations {
   readonly cognito: { readonly clientSecret: string | null };
   readonly http: { readonly doors: ReadonlySet<string> };
 }
 
-/** What the pool's app clients leave open: ours, and others, whose tokens are the same people's. */
+/** Findings about all app clients of the pool: the users of other clients are the same people. */
 export function clientFindings(
   pool: UserPoolType,
   clients: readonly UserPoolClientType[],

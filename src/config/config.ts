@@ -12,7 +12,7 @@ export type OpenDoor = (typeof DOORS)[number];
 /** How Temporal's client and worker connect. */
 export type TemporalConnection = ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
 
-/** Everything the environment says, checked. Holds secrets: never log it. */
+/** The validated environment. Contains secrets: never log it. */
 export interface Config {
   readonly environment: 'local' | 'staging' | 'production';
   /** Folder of the embedded state. */
@@ -83,7 +83,7 @@ export interface Config {
   };
 }
 
-/** The environment does not fit. */
+/** The environment is invalid. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   /** One line per bad variable: `NAME: what is wrong`. No line quotes a secret. */
@@ -95,7 +95,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Which process asks: `setup` makes the client that the API needs. */
+/** The process that is starting. `setup` creates the app client, so it does not require one. */
 export type ProcessKind = 'api' | 'worker' | 'setup';
 
 /** Parses the whole environment. Throws `ConfigError` with one line per bad variable. */
@@ -176,7 +176,7 @@ function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {
   const url = read.url(name, ['postgres:', 'postgresql:']) ?? '';
   const { host = '', username = '', password = '' } = URL.parse(url) ?? {};
   try {
-    // The driver does, and would end the process without a word of where.
+    // The driver decodes too, and would end the process without naming the variable.
     decodeURIComponent(host + username + password);
   } catch {
     read.refuse(name, 'a % in the user or password must be written as %25');
@@ -203,7 +203,7 @@ function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<Open
     const door = DOORS.find((known) => known === name);
     if (door === undefined) {
       read.refuse('DOORS', `${quoted(name)} is not one of ${DOORS.join(', ')}`);
-      // Seeding asks for no token: outside `local` it stays closed, whoever names it.
+      // Seeding requires no token, so it stays closed unless ENVIRONMENT=local.
     } else if (door !== 'seeding' || isLocal) open.add(door);
   }
   return open;
@@ -238,7 +238,7 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
   };
 }
 
-// What Registrar itself sets, or what says whom somebody is.
+// Attributes that Registrar itself sets, or that identify a user.
 const RESERVED = ['custom:registration_id', 'email', 'email_verified', 'sub', 'preferred_username'];
 const OWN_FIELDS = ['given_name', 'family_name', 'phone_number_verified', 'identities'];
 
@@ -270,7 +270,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
   };
 }
 
-/** Doors without a token must never meet a pool of AWS, whatever leads there. */
+/** Doors without a token must never use a pool on AWS, by endpoint or by default. */
 function refuseAws(read: EnvironmentReader, { userPoolId, endpoint }: Config['cognito']): void {
   const why =
     'ENVIRONMENT=local opens doors that require no token, so it must not use a pool on AWS';
@@ -295,7 +295,7 @@ function parseTokens(
   const aws = `https://cognito-idp.${region}.${awsDomainOf(region)}`;
   const pool = `${endpoint ?? aws}/${userPoolId}`;
   return {
-    // Compared letter by letter with what tokens name: a slash at its end belongs to it.
+    // Compared exactly with the issuer in tokens, so a trailing slash is kept.
     issuer:
       (read.url('COGNITO_ISSUER', ['http:', 'https:']) && read.optional('COGNITO_ISSUER')) || pool,
     jwksUrl: read.url('COGNITO_JWKS_URL', ['http:', 'https:']) ?? `${pool}/.well-known/jwks.json`,
@@ -334,7 +334,7 @@ function parseSealingKeys(read: EnvironmentReader, doors: ReadonlySet<OpenDoor>)
       read.refuse(name, `two keys have the id ${id}`);
     } else keys.push({ id, key: new Uint8Array(Buffer.from(text, 'base64')) });
   }
-  // Session checks a password on the spot; these two keep one until the user exists.
+  // The session door checks a password at once; these two doors store it until the user exists.
   if (keys.length === 0 && (doors.has('signup') || doors.has('seeding'))) {
     read.refuse(name, 'missing, but a door that accepts passwords is open');
   }
@@ -373,7 +373,7 @@ function parseWebhook(read: EnvironmentReader, isLocal: boolean): Config['events
   const url = URL.parse(parsed);
   if (url?.username || url?.password)
     read.refuse(name, 'must not contain a user or password: webhooks are signed instead');
-  // Events name people, and a receiver outside of `local` is at a public address.
+  // Events contain personal data, and outside `local` a receiver has a public address.
   if (url?.protocol === 'http:' && !isLocal) {
     read.refuse(name, 'must use https; http is allowed only when ENVIRONMENT=local');
   }
@@ -381,7 +381,7 @@ function parseWebhook(read: EnvironmentReader, isLocal: boolean): Config['events
   else if (!isWebhookSecret(secret)) {
     read.refuse('EVENTS_WEBHOOK_SECRET', 'must be whsec_ followed by the base64 of 24 to 64 bytes');
   }
-  // As written: a slash at its end belongs to it.
+  // As configured: a trailing slash is kept.
   return { url: read.optional(name) ?? '', secret: secret ?? '' };
 }
 

@@ -1,17 +1,17 @@
 /** Raw environment: an empty text counts as not set. */
 export type RawEnvironment = Readonly<Record<string, string | undefined>>;
 
-/** More of a bad value than this helps nobody to find it. */
+/** A longer quote of a bad value would not help to find it. */
 const MAX_QUOTED = 100;
 
-/** A value as a line may show it: bounded, and without a line end of its own. */
+/** A value for a message: truncated, on one line. */
 export function quoted(value: string): string {
   return JSON.stringify(value.slice(0, MAX_QUOTED));
 }
 
 /**
- * Reads single values and collects what is wrong with them, so that one start names every
- * bad variable. A reader answers a harmless value where it notes a problem.
+ * Reads single values and collects their errors, so that one start reports every bad variable.
+ * For a bad value, a reader returns a harmless replacement.
  */
 export class EnvironmentReader {
   readonly #env: RawEnvironment;

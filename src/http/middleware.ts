@@ -16,7 +16,7 @@ const FOREIGN_HOST = {
 };
 const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
 
-/** Our own id for every request; what a caller sends as one is nobody's proof of anything. */
+/** Sets our own id for every request; an id that the caller sends is not trusted. */
 export function requestIds(): Middleware {
   return async (c, next) => {
     c.set('requestId', randomUUID());

@@ -15,14 +15,14 @@ export interface TokenClaims {
 /** @throws TokenRejected, KeysUnavailable */
 export type VerifyToken = (jwt: string) => Promise<TokenClaims>;
 
-/** The token is not one of ours, or not any more. */
+/** The token is invalid or expired, or was not issued for us. */
 export class TokenRejected extends Error {
   override readonly name = 'TokenRejected';
-  /** The message when there was nothing to look at. */
+  /** The message if no token was sent. */
   static readonly MISSING = 'no bearer token';
 }
 
-/** The pool's keys are needed and cannot be had: says nothing about the token. */
+/** The keys of the pool could not be fetched, so the token could not be verified. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
@@ -35,7 +35,7 @@ export interface TokenVerifierOptions {
 }
 
 const KEYS_TIMEOUT_MS = 3000;
-/** Far above any real token (Cognito's are under 4 KiB), far below what is worth hashing. */
+/** Longer than any real token (Cognito's are under 4 KiB), short enough to verify cheaply. */
 const MAX_TOKEN_LENGTH = 16_384;
 
 /**

@@ -73,7 +73,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       if (signIn.kind === 'challenge') throw new Problem('challenge_required');
       if (signIn.kind === 'refused') throw new DoorError(401, WRONG_PAIR);
       const person = await sessions.personOf(signIn.tokens.accessToken);
-      // Disabled or deleted in this very moment.
+      // The user was disabled or deleted a moment ago.
       if (!person) throw new DoorError(401, WRONG_PAIR);
       return c.json({ ...showTokens(signIn.tokens), ...showPerson(person) }, 200);
     },
@@ -154,7 +154,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
   );
 }
 
-/** One form of what somebody signs in by; empty where it can be nobody's. */
+/** The normalised name for a sign-in; empty if no account can have it. */
 function nameOf(sentName: string): string {
   const username = usernameFault(sentName) === null ? sentName.trim() : '';
   return normaliseEmail(sentName) ?? username;
@@ -163,12 +163,12 @@ function nameOf(sentName: string): string {
 interface SignInAccount {
   /** The e-mail address for both names of an account, so that they share their count. */
   readonly countedAs: string;
-  /** What to ask Cognito for. */
+  /** The username for the call to Cognito. */
   readonly poolName: string;
 }
 
-/** An unknown username is counted, and asked for at Cognito, like any other: neither the answers nor
- * their time tell who exists. */
+/** An unknown username is counted and sent to Cognito like a known one, so that neither the response
+ * nor its time shows which accounts exist. */
 async function accountOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<SignInAccount> {
   if (normaliseEmail(name) !== null) return { countedAs: name, poolName: name };
   const row = await findLiving(deps.db, hasUsername(name));

@@ -35,7 +35,7 @@ export function showTokens(tokens: Tokens): z.infer<typeof TokensSchema> {
   };
 }
 
-/** Whoever has a session is active: Cognito gives a disabled user none. */
+/** A signed-in user is always active: Cognito refuses sessions to disabled users. */
 export function showPerson(person: Person): z.infer<typeof PersonSchema> {
   return {
     user_id: person.userId,

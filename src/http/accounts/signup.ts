@@ -32,8 +32,8 @@ import { waitUntilSettled } from '../registrations/wait.ts';
 
 const FAILED = 'An error occurred during registration. Please try again later.';
 const MESSAGE = 'Registration accepted. You can sign in as soon as it is complete.';
-/** Starts of quiet registrations are spread over so much: the work of a free address must not show in
- * the time of the next answer. */
+/** Starts without disclosure are delayed by a random time up to this: the work for a free address must
+ * not show in the time of the next response. */
 const SPREAD_MS = 1000;
 
 const Processing = z
@@ -42,7 +42,7 @@ const Processing = z
     example: { message: MESSAGE, registration_id: '0b6d1f0e-6f0e-4a53-9a51-2f6f3f0d9b11' },
   });
 
-/** The `signup` door: whoever comes registers themselves, with a password of their own. */
+/** The `signup` door: people register themselves with their own password. */
 export function mountSignupDoor(api: Api, deps: AppDeps): void {
   const named = newSignup(deps, true);
   const undisclosed = newSignup(deps, false);
@@ -154,7 +154,7 @@ async function answerSignedIn(
   return c.json({ message: MESSAGE, registration_id: row.id }, 202);
 }
 
-/** The asynchronous form tells nobody who exists, in text, status or time. */
+/** Neither text, status nor time of the asynchronous form shows whether an address is taken. */
 async function answerWithoutDisclosure(
   deps: AppDeps,
   c: Context<AppEnv>,

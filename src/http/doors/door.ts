@@ -5,7 +5,7 @@ import type { RegistrationRequest } from '../registrations/registration-request.
 import { json } from '../problems/answers.ts';
 import { idempotencyKey } from '../request/idempotency-key.ts';
 
-/** What the two admin doors have in common. */
+/** Shared by the two admin doors. */
 
 export const DOOR_WAIT_SECONDS = 10;
 

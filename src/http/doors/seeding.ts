@@ -53,8 +53,8 @@ const Seed = z
   })
   .openapi('Seed');
 
-/** The `seeding` door: users for a developer's own stack, from anybody who can reach it. Configuration
- * keeps it closed outside ENVIRONMENT=local. */
+/** The `seeding` door: creates users in a local stack without a token. The configuration keeps it closed
+ * unless ENVIRONMENT=local. */
 export function mountSeedingDoor(api: Api, deps: AppDeps): void {
   const schema = newSeed(deps);
   const seed = async (c: Context<AppEnv>): Promise<Response> => {

@@ -73,7 +73,7 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
   );
 }
 
-/** A definitive failure once the user existed is a 500 at this door, whatever its code says elsewhere. */
+/** At this door, a definitive failure after the user existed is always a 500. */
 function refuseFailed(row: Registration): void {
   const problem = problemOf(row);
   if (!problem) return;

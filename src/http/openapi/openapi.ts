@@ -7,7 +7,7 @@ import { renderReader } from './reader.ts';
 const DESCRIPTION = `Registers users: creates the account in Cognito, its roles and the audit trail, or nothing at all.
 Errors are RFC 9457 problems; the public doors respond with \`detail\` instead. Every response has an \`X-Request-Id\`.`;
 
-/** The document and its reader. To be called when every operation is mounted. */
+/** Mounts the document and its reader. Must be called after every operation is mounted. */
 export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
   api.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

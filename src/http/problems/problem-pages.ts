@@ -4,7 +4,7 @@ import { isFailureCode, Problem } from './problem-details.ts';
 import type { Api } from '../openapi/mount.ts';
 import { page, prose } from '../page.ts';
 
-/** The pages that the `type` of a problem leads to. */
+/** The pages to which the `type` of a problem links. */
 export function mountProblemPages(api: Api): void {
   const codes = [...new Set(Object.values(FAILURES).map(({ code }) => code))].toSorted();
 
@@ -57,7 +57,7 @@ const KINDS: Record<Failure['kind'], string> = {
   definitive: 'Definitive: the registration is undone.',
 };
 
-/** What a code's rows say, each text once. */
+/** The public texts of a code, each with the rows that share it. */
 function textsOf(code: string): Map<string, Failure[]> {
   const rows = Object.values(FAILURES).filter((failure) => failure.code === code);
   return Map.groupBy(rows, ({ publicText }) => publicText);

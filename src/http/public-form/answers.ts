@@ -32,8 +32,8 @@ const FIELD_ERROR: FieldError = {
   msg: 'Field required',
 };
 
-/** What a door can answer but success: its own words by status, and codes of the failure table.
- * @param fields whether it takes a body that can be wrong */
+/** The error responses of a door: its own texts by status, and codes of the failure table.
+ * @param fields whether the door takes a body, so that validation can fail */
 export function doorErrors(
   own: Readonly<Record<number, readonly string[]>>,
   codes: readonly FailureCode[],

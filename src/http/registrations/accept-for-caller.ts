@@ -17,8 +17,8 @@ export interface AcceptedForCaller {
 }
 
 /**
- * Accepts a registration, or finds the one that the caller's key or parked run names. Checks in the
- * contract's order: grants, key, roles, conflicts. Starts and resumes in the background.
+ * Accepts a registration, or finds the one that belongs to the caller's key or is parked. The order of
+ * checks is part of the contract: grants, key, roles, conflicts. Starts and resumes in the background.
  * @throws Problem, ProviderUnavailable, DatabaseError
  */
 export async function acceptForCaller(
@@ -66,7 +66,7 @@ export function refuseUngrantable(caller: Caller, roles: readonly string[]): voi
   });
 }
 
-// Whoever knows the password and says that the address is proved can take the account of anybody.
+// A caller who sets both a password and a verified address could take over any person's account.
 function refuseVouching(caller: Caller, { emailVerified, password }: RegistrationRequest): void {
   if (caller.grants === '*' || !emailVerified || password === null) return;
   const detail =
@@ -88,7 +88,7 @@ export async function refuseUnknown(
   });
 }
 
-/** Does something for a run behind the answer; what fails here is the sweep's. */
+/** Does work for a run after the response; if it fails, the sweep repeats it. */
 export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Promise<void>): void {
   work.catch((error: unknown) => {
     const name = error instanceof Error ? error.name : 'unknown';
@@ -123,7 +123,7 @@ async function acceptOrThrow(
   }
 }
 
-/** Names the holder only to whoever may read it. */
+/** Names the holding registration only to a caller who may read it. */
 function takenProblem(
   caller: Caller,
   code: 'email_taken' | 'username_taken',

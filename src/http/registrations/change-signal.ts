@@ -1,4 +1,4 @@
-/** Wakes one waiter before its time. A ring while nobody waits is kept for the next wait. */
+/** Wakes one waiter early. A ring without a waiter is kept for the next wait. */
 export class ChangeSignal {
   #signalled = false;
   #wake: (() => void) | undefined;

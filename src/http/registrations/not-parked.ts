@@ -2,7 +2,7 @@ import type { Registration } from '../../domain/registration.ts';
 import { Problem } from '../problems/problem-details.ts';
 
 /** Why a registration cannot be resumed now, and what its caller can do instead.
- * @param wanted what was asked for: to resume it as it is, or with other roles */
+ * @param wanted what the caller requested: to resume it unchanged, or with other roles */
 export function notParked(row: Registration, wanted: 'retry' | 'roles'): Problem {
   return new Problem('not_parked', { registrationId: row.id, detail: detailOf(row, wanted) });
 }

@@ -3,7 +3,7 @@ import type { PublicFailure, Registration } from '../../domain/registration.ts';
 import { isCompensating } from '../../domain/status.ts';
 import { isFailureCode, Problem } from '../problems/problem-details.ts';
 
-/** The problem that a registration ended in, or is stuck with; null while there is none to tell. */
+/** The problem with which a registration ended or cannot continue; null if there is none. */
 export function problemOf(row: Registration): Problem | null {
   const registrationId = row.id;
   if (row.status === 'cancelled') return new Problem('registration_cancelled', { registrationId });
@@ -17,8 +17,8 @@ export function problemOf(row: Registration): Problem | null {
   return new Problem(row.failure.code, { registrationId, detail: row.failure.detail });
 }
 
-/** What the public reads of a failure. The row's text says that everything was taken back: until
- * that is so, nobody may read it. */
+/** The failure as the public reads it. The text in the row says that everything was undone, so it is
+ * replaced until that is true. */
 export function publicFailureOf({ status, failure }: Registration): PublicFailure | null {
   if (!failure || !isCompensating(status)) return failure;
   const title = failureOfCode(failure.code)?.title ?? FAILURES.rejected.title;

@@ -9,7 +9,7 @@ import type { AppDeps } from '../app-deps.ts';
 import { toReceipt } from './receipt.ts';
 import type { Receipt } from './schemas.ts';
 
-/** A receipt must not wait for a worker that is away. */
+/** A receipt must not wait longer for a worker that does not answer. */
 const DESCRIBE_MS = 1000;
 
 /** The registration of a path, where the caller may see it. @throws Problem */
@@ -23,13 +23,13 @@ export async function findVisible(
   return registration;
 }
 
-/** The receipt of one registration, with the attempts under way. */
+/** The receipt of one registration, with its running attempts. */
 export async function receiptOf(deps: AppDeps, row: Registration): Promise<Receipt> {
   const [timeline, run] = await Promise.all([readTimeline(deps.db, row.id), liveRun(deps, row)]);
   return toReceipt(row, timeline, run, deps.temporal);
 }
 
-/** The receipts of a page: each says what the receipt alone says. */
+/** The receipts of a page, each the same as `getRegistration` returns. */
 export async function receiptsOf(deps: AppDeps, rows: readonly Registration[]): Promise<Receipt[]> {
   const ids = rows.map(({ id }) => id);
   const [timelines, runs] = await Promise.all([
@@ -41,9 +41,9 @@ export async function receiptsOf(deps: AppDeps, rows: readonly Registration[]): 
   );
 }
 
-/** What Temporal says of an open registration's run; null where it does not say so in time. */
+/** The state of an open registration's run; null if Temporal does not answer in time. */
 export async function liveRun(deps: AppDeps, row: Registration): Promise<RunState | null> {
-  // An accepted row has no run yet, or one that has not come to its first step.
+  // An accepted row has no run yet, or a run before its first step.
   if (isClosed(row.status) || row.status === 'accepted') return null;
   const { promise: tooLate, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), DESCRIBE_MS);

@@ -4,13 +4,13 @@ import type { AppDeps, StreamLimits } from '../app-deps.ts';
 import { ChangeSignal } from './change-signal.ts';
 import type { ReceiptVersion } from './receipt-version.ts';
 
-/** Where a stream comes from and goes to. */
+/** The source of a stream, and its reader. */
 export interface ReceiptSource {
   /** The version to begin with. */
   readonly first: ReceiptVersion;
   /** The id of the version that the reader has, if it has one. */
   readonly seen: string | undefined;
-  /** @returns null when there is nothing more to see */
+  /** @returns null if the caller may no longer see the registration */
   readonly read: () => Promise<ReceiptVersion | null>;
   readonly send: (version: ReceiptVersion) => Promise<void>;
   readonly comment: (text: string) => Promise<void>;
@@ -40,7 +40,7 @@ export async function streamReceipts(
   else ending.signal.addEventListener('abort', onEnd);
   const pause = () => changed.wait(pollMs);
   try {
-    // A read or a write under way may take long; the end does not wait for it.
+    // Do not wait for a read or a write that is still running: it may take long.
     await Promise.race([over, sendVersions(deps, source, ending.signal, pause)]);
   } finally {
     clearInterval(beat);
@@ -79,7 +79,7 @@ async function sendVersions(
   }
 }
 
-/** Comments at a steady pace. One that is still not taken at the next has no reader any more. */
+/** Sends a comment at a fixed interval. If the previous comment is still unsent, the reader is gone. */
 function keepAlive(
   { comment }: ReceiptSource,
   ms: number,

@@ -8,15 +8,15 @@ import { toReceipt } from './receipt.ts';
 import type { Receipt } from './schemas.ts';
 import { liveRun } from './receipt-queries.ts';
 
-/** A registration as the ledger has it, and what that state is called. */
+/** A registration as the ledger has it, with an id for this state. */
 export interface ReceiptVersion {
-  /** The same in every process for the same receipt; attempts under way do not count. */
+  /** The same in every process for the same receipt; running attempts do not change it. */
   readonly id: string;
   readonly row: Registration;
   readonly timeline: readonly AuditEvent[];
 }
 
-/** @returns null when there is nothing, or nothing more, that the caller may see */
+/** @returns null if the registration does not exist, or the caller may not or no longer see it */
 export async function readVersion(
   deps: Pick<AppDeps, 'db' | 'temporal'>,
   caller: Caller,
@@ -36,7 +36,7 @@ export async function versionOf(
   return { id, row, timeline };
 }
 
-/** What GET would show of this version, with the attempts under way. */
+/** The receipt of this version as GET returns it, with the running attempts. */
 export async function receiptOfVersion(
   deps: AppDeps,
   { row, timeline }: ReceiptVersion,

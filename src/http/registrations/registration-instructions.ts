@@ -29,7 +29,7 @@ const WRONG_REASON: ProblemPlace = {
   detail: 'Must be of type string.',
 };
 
-/** What an operator may want of a registration: written to the row first, then sent to its run. */
+/** The instructions of an operator: each is written to the row first, then sent to the run. */
 export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
   const retry = operation('post', 'retry', 'retryRegistration', 'Retry a parked registration', {
     body: withReason,
@@ -122,7 +122,7 @@ async function visible(deps: AppDeps, c: Context<AppEnv>): Promise<Registration>
   return await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
 }
 
-/** Due to whoever was registered without a password and has not set one since. */
+/** Only for a user who was registered without a password and has not set one since. */
 async function isInvitationDue(deps: AppDeps, row: Registration): Promise<boolean> {
   if (row.status !== 'completed' || row.cognitoUsername === null) return false;
   if (Object.hasOwn(row.steps, 'setPassword')) return false;

@@ -17,9 +17,9 @@ import {
 import { findVisible } from './receipt-queries.ts';
 import { StreamPlaces } from './stream-places.ts';
 
-/** Two reads a second and stream, on the pool that also accepts registrations: 100 streams take
- * about a tenth of it. One caller may hold a tenth of them: a person's tabs, or a backend's few.
- * A client that finds no place polls, or waits with `Prefer`. */
+/** Each stream makes two reads a second on the connection pool that also accepts registrations: 100
+ * streams use about a tenth of it. One caller may have a tenth of them. A client that gets no stream
+ * can poll, or wait with `Prefer`. */
 const USUAL: StreamLimits = { pollMs: 1000, commentMs: 15_000, atOnce: 100, perCaller: 10 };
 /** The most that a timer takes: about 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -94,7 +94,7 @@ export function mountRegistrationStream(api: Api, deps: AppDeps): void {
     const found = await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
     const first = await versionOf(deps, found);
     const seen = c.req.header('last-event-id');
-    // An EventSource comes back after every end but this one.
+    // An EventSource reconnects after every end except a 204.
     if (isClosed(found.status) && first.id === seen) return c.body(null, 204);
     c.header('X-Accel-Buffering', 'no');
     // The framework drops the body of a HEAD: its stream would have no reader and no end.
@@ -108,7 +108,7 @@ export function mountRegistrationStream(api: Api, deps: AppDeps): void {
         places.free(callerId);
       }
     });
-    // A kept connection would hold up the drain that ends the stream.
+    // A keep-alive connection would delay the shutdown that ends the stream.
     c.header('Connection', 'close');
     return answer;
   });

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-/** Tells waiters in this process that a row has changed; other processes' changes are polled for. */
+/** Tells waiters in this process that a row has changed. For changes by other processes they poll. */
 export class RowChanges {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
 
@@ -8,7 +8,7 @@ export class RowChanges {
     this.#emitter.emit(registrationId);
   }
 
-  /** @returns what ends the listening */
+  /** @returns a function that ends the subscription */
   onChange(registrationId: string, listener: () => void): () => void {
     this.#emitter.on(registrationId, listener);
     return () => this.#emitter.off(registrationId, listener);

@@ -5,12 +5,12 @@ import { DOORS } from '../../domain/registration.ts';
 import { STATUSES } from '../../domain/status.ts';
 import { STEP_STATUSES } from '../../domain/step.ts';
 
-/** The document's schemas: one per enumeration, and what the answers are made of. */
+/** The schemas of the document: one per enumeration, and those of the responses. */
 
 const codes = [...new Set(Object.values(FAILURES).map((failure): FailureCode => failure.code))];
 
 export const ProblemCode = z.enum(codes).openapi('ProblemCode');
-/** The rows of the failure table by name; every registration's failure is one of them. */
+/** The names of the rows of the failure table; every failure of a registration has one. */
 export const FailureCause = z
   .enum(Object.keys(FAILURES) as [FailureName, ...FailureName[]])
   .openapi('FailureCause');

@@ -6,7 +6,7 @@ const CALLER_FULL =
   'You have reached the limit of open streams per caller. Close one and try again, or poll instead.';
 const RETRY_AFTER_SECONDS = '5';
 
-/** The open streams of this process, in all and by caller. */
+/** Counts the open streams of this process, in total and per caller. */
 export class StreamPlaces {
   readonly #limits: Pick<StreamLimits, 'atOnce' | 'perCaller'>;
   #taken = 0;

@@ -7,7 +7,7 @@ import type { Secret } from '../../secrets/secret.ts';
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
 const MAX_ROLES_SENT = 200;
 export const MAX_NAME = 50;
-/** Cognito's own bound; the pool's policy says more. */
+/** Cognito's own limit; the policy of the pool may demand more. */
 export const MAX_PASSWORD = 256;
 const CONTROL = /\p{Cc}/u;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -17,7 +17,8 @@ export function isPlain(value: string): boolean {
   return value.isWellFormed() && !CONTROL.test(value);
 }
 
-// The document's words for the same, spelled out: other languages know fewer classes, and other blanks.
+// The same for the document, spelled out: regular expressions of other languages know fewer classes
+// and define white space differently.
 export const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
 const PLAIN = `[^${CONTROLS}]*`;
 const NOT_BLANK = String.raw`[^\s\ufeff${CONTROLS}]`;
@@ -54,10 +55,10 @@ export function text(min: number, max: number) {
     });
 }
 
-/** Blanks around it do not count. For the document; `usernameFault` checks it. */
+/** For the document; `usernameFault` checks the value. Surrounding white space is ignored. */
 export const USERNAME_PATTERN = `^[^\\S${CONTROLS}]*[A-Za-z0-9._-]{${MIN_USERNAME},${MAX_USERNAME}}[^\\S${CONTROLS}]*$`;
 
-/** Why a text is not a username; null where it is one as soon as the blanks around it are gone. */
+/** Why a text is not a username; null if it is one after trimming. */
 export function usernameFault(sent: string): 'too_small' | 'too_big' | 'invalid_username' | null {
   const name = sent.trim();
   if (name.length < MIN_USERNAME) return 'too_small';
@@ -86,7 +87,7 @@ export const username = z
     example: 'ada.lovelace',
   });
 
-/** As it is sent, never trimmed, and a Secret from here on. */
+/** Not trimmed; becomes a Secret here. */
 export function password(secret: (text: string) => Secret) {
   return z
     .string()
@@ -156,10 +157,10 @@ export const uuid = z
   .transform((value) => value.toLowerCase())
   .openapi({ type: 'string', format: 'uuid' });
 
-/** The offset of an instant of the year 9999 may lead into 10000, which PostgreSQL cannot read. */
+/** With its offset, an instant of the year 9999 may fall into 10000, which PostgreSQL cannot read. */
 export const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** An instant of RFC 3339, brought into the years that both we and PostgreSQL can write. */
+/** An instant of RFC 3339, limited to the years that both JavaScript and PostgreSQL support. */
 export const instant = z.iso
   .datetime({ offset: true })
   .transform((value) => new Date(Math.min(Math.max(0, Date.parse(value)), LAST_INSTANT)))

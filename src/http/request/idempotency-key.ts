@@ -4,7 +4,7 @@ import { pointerTo, Problem } from '../problems/problem-details.ts';
 
 export const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 
-/** For the document; `idempotencyKeyOf` checks it, in its turn of the order of checks. */
+/** For the document. `idempotencyKeyOf` checks the value, at its place in the order of checks. */
 export const idempotencyKey = z.string().optional().openapi({
   pattern: VISIBLE_ASCII.source,
   description:
