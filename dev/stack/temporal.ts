@@ -100,7 +100,7 @@ async function waitForTemporal(address: string, ended: () => boolean): Promise<v
         namespace: NAMESPACE,
       });
       if (customAttributes && SEARCH_ATTRIBUTE in customAttributes) return;
-      throw new Error(`the search attribute ${SEARCH_ATTRIBUTE} is not there yet`);
+      throw new Error(`the search attribute ${SEARCH_ATTRIBUTE} does not exist yet`);
     } catch (error) {
       if (ended() || Date.now() > deadline) throw error;
       await sleep(100);

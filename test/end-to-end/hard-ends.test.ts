@@ -102,7 +102,7 @@ test('a damaged file of ours, and one of Temporal', async () => {
 test.runIf(process.platform === 'linux')('a log that takes nothing more', async () => {
   // A full disk for those who may not mount one: writing there fails as on one.
   await symlink('/dev/full', join(newcomer.home, 'registrar.log'));
-  expect(await endOfStart()).toMatch(/the disk of .*registrar\.log is full: make room/);
+  expect(await endOfStart()).toMatch(/the disk of .*registrar\.log is full: free some space/);
 });
 
 test('a part that ends by itself ends the whole', async () => {

@@ -173,7 +173,7 @@ test('a database of theirs is migrated only by consent', async () => {
     DATABASE_URL: database.appUrl,
     DATABASE_MIGRATION_URL: database.ownerUrl,
   };
-  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
+  await expect(start(named)).rejects.toThrow(/database of yours .* pass --yes/);
   expect(await holderOf(home)).toBeUndefined();
   const { running, summary, config, migrated } = await start(named, true);
   expect(migrated).toEqual([database.ownerUrl]);
@@ -189,7 +189,7 @@ test('a database of theirs is migrated only by consent', async () => {
   await sql`delete from drizzle.__drizzle_migrations where id = (
     select max(id) from drizzle.__drizzle_migrations)`;
   await sql.end();
-  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
+  await expect(start(named)).rejects.toThrow(/database of yours .* pass --yes/);
   await database.drop();
 }, 60_000);
 

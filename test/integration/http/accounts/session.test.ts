@@ -244,7 +244,7 @@ test('Cognito away: 503 with Retry-After', async () => {
   const away = await login(email);
   expect([away.status, away.headers.get('retry-after')]).toEqual([503, '5']);
   expect(away.body).toEqual({
-    detail: expect.stringContaining('away'),
+    detail: expect.stringContaining('unavailable'),
     code: 'unavailable',
   });
   expect((await login(email)).status).toBe(200);

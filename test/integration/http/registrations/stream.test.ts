@@ -303,7 +303,7 @@ test('a full process says 503, and has a place again when one leaves', async () 
   const full = await api.call(path, { app });
   expect(full.body).toEqual(problem(full, 'unavailable', 503, 'Unavailable'));
   expect(full.headers.get('retry-after')).toBe('5');
-  expect(full.body.detail).toMatch(/^This process has as many streams/);
+  expect(full.body.detail).toMatch(/^This process has reached its limit of open streams/);
   await streams.pop()?.cancel();
   await vi.waitFor(async () => {
     streams.push(await open(app, id));
@@ -325,7 +325,7 @@ test('a caller with ten streams gets 429 for one more, another caller gets their
   const refused = await api.call(path, { app, token: mine() });
   expect(refused.body).toEqual(problem(refused, 'rate_limited', 429, 'Rate limited'));
   expect(refused.headers.get('retry-after')).toBe('5');
-  expect(refused.body.detail).toMatch(/^You have as many open streams/);
+  expect(refused.body.detail).toMatch(/^You have reached the limit of open streams per caller/);
 
   const theirs = await open(app, id, bearer(api.issuer.token({ sub: 'modest' })));
   expect((await theirs.event())?.data.id).toBe(id);
