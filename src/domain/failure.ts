@@ -124,7 +124,7 @@ export const FAILURES = {
   not_ours: request(
     'not_ours',
     409,
-    'Not ours',
+    'Not registered by Registrar',
     'Registrar did not register this user, so it cannot change the user.',
     'Change the user in Cognito, or register the person with Registrar.',
   ),
@@ -287,14 +287,14 @@ export const FAILURES = {
   seal_lost: definitive(
     'seal_lost',
     500,
-    'Seal lost',
+    'Password lost',
     'The password could not be decrypted in time. The registration was undone.',
     'Keep old keys in PASSWORD_SEALING_KEYS until no open registration needs them.',
   ),
   user_vanished: definitive(
     'user_vanished',
     500,
-    'User vanished',
+    'User deleted',
     'The user was deleted outside Registrar. The registration was undone.',
     'Find out who deletes users of this pool, then register the person again.',
   ),

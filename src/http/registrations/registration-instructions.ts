@@ -31,11 +31,17 @@ const WRONG_REASON: ProblemPlace = {
 
 /** The instructions of an operator: each is written to the row first, then sent to the run. */
 export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
-  const retry = operation('post', 'retry', 'retryRegistration', 'Retry a parked registration', {
-    body: withReason,
-    codes: ['not_parked'],
-    wrong: WRONG_REASON,
-  });
+  const retry = operation(
+    'post',
+    'retry',
+    'retryRegistration',
+    'Retry a parked registration or a failed cleanup',
+    {
+      body: withReason,
+      codes: ['not_parked'],
+      wrong: WRONG_REASON,
+    },
+  );
   mount(api, deps, retry, async (c) => {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
     const { id } = await visible(deps, c);
