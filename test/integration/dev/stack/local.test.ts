@@ -65,7 +65,7 @@ async function start(
   return { config, running, summary, migrated };
 }
 
-const script = (name: string) => new URL(`../../dev/${name}.ts`, import.meta.url).pathname;
+const script = (name: string) => new URL(`../../../../dev/${name}.ts`, import.meta.url).pathname;
 
 async function run(name: string, ...args: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [script(name), ...args], {
@@ -202,7 +202,7 @@ test('a wrong environment is told before anything starts', async () => {
     }),
   ).rejects.toThrow('COGNITO_ENDPOINT: missing');
   await expect(start({ DATABASE_MIGRATION_URL: 'mysql://x' })).rejects.toThrow(
-    'DATABASE_MIGRATION_URL: a URL',
+    'DATABASE_MIGRATION_URL: must be a URL',
   );
   // Of nobody: it is set aside for documents.
   await expect(start({ HOST: '192.0.2.1' })).rejects.toThrow(/^HOST: .* 192\.0\.2\.1:0 .*EADDRNOT/);

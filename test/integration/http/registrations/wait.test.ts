@@ -75,7 +75,7 @@ const ENDS: [string, number, string][] = [
   ['registration_failed', 500, 'Role missing'],
   ['email_taken', 409, 'E-mail taken'],
   ['identity_provider_refused', 502, 'Parked: refused'],
-  ['user_vanished', 500, 'User vanished'],
+  ['user_vanished', 500, 'User deleted'],
   ['terminated', 500, 'Terminated'],
 ];
 

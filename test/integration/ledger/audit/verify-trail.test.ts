@@ -334,7 +334,7 @@ describe('npm run verify-audit', () => {
     expect(await run(ledger.url, '--head', '3:abc')).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'verify-audit failed: --head is not a digest of 64 hexadecimal digits\n',
+      stderr: '--head is not a digest of 64 hexadecimal digits\n',
     });
   });
 
