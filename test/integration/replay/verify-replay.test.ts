@@ -60,7 +60,7 @@ afterAll(() => saga.stop());
 
 test('runs of this code fit it: closed, open and of the background', async () => {
   const { code, output } = await command();
-  expect(output).toContain('fits every run it was tried on: 3.');
+  expect(output).toContain('Runs replayed: 3.');
   expect(code).toBe(0);
 });
 
