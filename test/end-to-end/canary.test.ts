@@ -41,7 +41,7 @@ let queue: Queue | undefined;
 
 async function startWorker(taskQueue: string): Promise<void> {
   const worker = await deployment.worker({ TEMPORAL_TASK_QUEUE: taskQueue, WORKER_PORT: '0' });
-  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker is listening"/);
   outputs.worker.push(() => worker.output());
   urls.worker.push(url);
 }

@@ -14,7 +14,7 @@ afterAll(() => deployment.stop());
 
 test('SIGTERM: a wait ends at once with what is known, the process soon after with code 0', async () => {
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   await deployment.pool.setFaults([
     { operation: 'AdminAddUserToGroup', fault: { kind: 'latency', ms: 60_000 } },
   ]);
@@ -42,7 +42,7 @@ test('SIGTERM: a wait ends at once with what is known, the process soon after wi
 
 test('a stream tells a registration to its end; SIGTERM ends another at once, and the process', async () => {
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   const { body } = await deployment.register(api, 'followed@example.com');
   const followed = await deployment.stream(api, String(body['id']));
   const statuses: unknown[] = [];
@@ -70,7 +70,7 @@ test('a stream tells a registration to its end; SIGTERM ends another at once, an
 
 test('SIGTERM to npm, idle and with a kept connection: code 0 within seconds', async () => {
   const api = await deployment.api({}, 'npm');
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   expect((await deployment.call(api, 'GET', '/health/ready')).status).toBe(200);
   const family = await familyOf(api.pid);
   const signalled = performance.now();

@@ -6,7 +6,7 @@ let api: Api;
 beforeAll(async () => {
   deployment = await Deployment.make();
   api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
 });
 afterAll(() => deployment.stop());
 

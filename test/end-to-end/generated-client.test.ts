@@ -26,7 +26,7 @@ let url: string;
 beforeAll(async () => {
   deployment = await Deployment.make();
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   url = api.url;
   folder = await mkdtemp(join(tmpdir(), 'registrar-client-'));
   await symlink(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));

@@ -102,14 +102,14 @@ test('a damaged file of ours, and one of Temporal', async () => {
 test.runIf(process.platform === 'linux')('a log that takes nothing more', async () => {
   // A full disk for those who may not mount one: writing there fails as on one.
   await symlink('/dev/full', join(newcomer.home, 'registrar.log'));
-  expect(await endOfStart()).toMatch(/the disk of .*registrar\.log is full: make room/);
+  expect(await endOfStart()).toMatch(/the disk of .*registrar\.log is full: free some space/);
 });
 
 test('a part that ends by itself ends the whole', async () => {
   const started = await newcomer.start();
   const lines = await readFile(join(newcomer.home, 'postgres/data/postmaster.pid'), 'utf8');
   process.kill(Number(lines.split('\n', 1)[0]), 'SIGKILL');
-  expect(await endOf(started)).toMatch(/PostgreSQL ended by itself on .*postgres\.log/);
+  expect(await endOf(started)).toMatch(/PostgreSQL stopped unexpectedly on .*postgres\.log/);
   const again = await newcomer.start();
   expect(await newcomer.end(again, (pid) => process.kill(-pid, 'SIGTERM'))).toEqual([]);
 });
@@ -118,14 +118,14 @@ test.runIf(MAY_MOUNT)('a full disk before the start', async () => {
   await mountDisk(8);
   const filler = join(newcomer.home, 'filler');
   await expect(fill(filler)).rejects.toThrow('ENOSPC');
-  expect(await endOfStart()).toMatch(/the disk of .* is full: make room and start again/);
+  expect(await endOfStart()).toMatch(/the disk of .* is full: free some space and start again/);
   expect(await readdir(newcomer.home)).toEqual(['filler', 'ports.json']);
 });
 
 test.runIf(MAY_MOUNT)('a disk that fills while the first start makes its state', async () => {
   await mountDisk(12);
   expect(await endOfStart()).toMatch(
-    /the disk of .*postgres\/data is full: make room and start again/,
+    /the disk of .*postgres\/data is full: free some space and start again/,
   );
 });
 
@@ -138,7 +138,7 @@ test.runIf(MAY_MOUNT)(
     expect(before.status).toBe(201);
     const filler = join(newcomer.home, 'filler');
     await expect(fill(filler)).rejects.toThrow('ENOSPC');
-    expect(await endOf(started)).toMatch(/the disk of .* is full: make room and start again/);
+    expect(await endOf(started)).toMatch(/the disk of .* is full: free some space and start again/);
     await rm(filler);
     const again = await newcomer.start();
     // Each start prints an address of its own; the token of the first one has ended with it.

@@ -12,7 +12,7 @@ beforeAll(async () => {
   await deployment.setUp();
   api = await deployment.api({ IN_PROCESS_WORKER: 'false', METRICS_PORT: '0' });
   const program = await deployment.worker({ WORKER_PORT: '0' });
-  const [, url = ''] = await program.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  const [, url = ''] = await program.says(/"url":"(http:[^"]+)","msg":"worker is listening"/);
   worker = { ...program, url };
 });
 afterAll(() => deployment.stop());
@@ -174,7 +174,7 @@ test.each([
   // Set aside for documents.
   const { code, output } = await deployment.command(entry, { ...env, HOST: '192.0.2.1' });
   expect(code).toBe(1);
-  expect(output).toMatch(/^HOST: nobody can listen on 192\.0\.2\.1:0 here \(EADDRNOTAVAIL\)$/m);
+  expect(output).toMatch(/^HOST: cannot listen on 192\.0\.2\.1:0 \(EADDRNOTAVAIL\)$/m);
 });
 
 test('SIGTERM ends a worker that listens, with a scraper’s connection kept open', async () => {

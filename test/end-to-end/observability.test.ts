@@ -48,7 +48,7 @@ beforeAll(async () => {
   await deployment.setUp();
   const api = await deployment.api({ IN_PROCESS_WORKER: 'false', METRICS_PORT: '0' });
   const worker = await deployment.worker({ WORKER_PORT: '0' });
-  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker is listening"/);
   const operation = 'AdminAddUserToGroup';
   await deployment.pool.setFaults([
     { operation, match: { email: 'throttled*' }, times: 2, fault: { kind: 'throttle' } },

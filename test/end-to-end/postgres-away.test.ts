@@ -34,7 +34,7 @@ afterAll(async () => {
 
 test('PostgreSQL stopped for 30 s mid-saga: 503 to the newcomer, and the saga completes', async () => {
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   await deployment.pool.setFaults([
     { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'latency', ms: 1500 } },
   ]);

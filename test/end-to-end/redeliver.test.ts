@@ -41,7 +41,7 @@ test('npm run redeliver: what was given up, and what was never told, is due', as
 
   const unknown = await redeliver('--destination', 'amqp');
   expect(unknown.code).toBe(1);
-  expect(unknown.output).toContain('No such destination is configured');
+  expect(unknown.output).toContain('The destination is not configured');
   expect((await redeliver('--since', 'yesterday')).output).toContain(
     '--since is not a valid date.',
   );

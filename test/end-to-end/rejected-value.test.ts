@@ -5,7 +5,7 @@ import { type Answer, type Api, Deployment } from '../support/deployment.ts';
 /** A value that the pool, or a Lambda trigger of it, refuses at creation, over HTTP by each door. */
 
 const TEXT =
-  'The user pool rejected a value; sending the same again does not help. Nothing is left behind.';
+  'The user pool rejected a value. Repeating the same request does not help. Nothing is left behind.';
 const ERRORS = ['InvalidParameterException', 'UserLambdaValidationException'];
 const PASSWORD = 'Analytical1';
 let deployment: Deployment;

@@ -89,7 +89,7 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
   const before = (await describe()).UserPoolClient;
   const made = await setup(false);
   expect(made.missing).toBeGreaterThan(3);
-  expect(made.lines.filter((line) => line.startsWith('Making: '))).toHaveLength(made.missing);
+  expect(made.lines.filter((line) => line.startsWith('Creating: '))).toHaveLength(made.missing);
   expect((await describe()).UserPoolClient).toEqual(before);
   expect(await administratorsRecorded()).toBe(1);
 
@@ -110,7 +110,7 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
   const secret = UserPoolClient?.ClientSecret ?? '';
   expect(secret).not.toBe('');
   expect(made.lines.join('\n')).not.toContain(secret);
-  expect(made.lines.join('\n')).toContain('Set COGNITO_CLIENT_SECRET to what this prints: aws ');
+  expect(made.lines.join('\n')).toContain('Set COGNITO_CLIENT_SECRET to the output of: aws ');
   const client = { COGNITO_CLIENT_ID: ours ?? '', COGNITO_CLIENT_SECRET: secret };
   const checked = await setup(true, { ...client, DOORS: 'session' });
   expect(unsafeIn(checked)).toEqual([]);
@@ -183,13 +183,13 @@ test('a pool with open settings: each is named in a line of its own, and nothing
   const checked = await setup(true, { COGNITO_USER_POOL_ID: UserPoolId });
   const said = checked.lines.filter((line) => /^(Unsafe|Advice): /.test(line));
   expect(said).toEqual([
-    expect.stringMatching(/^Unsafe: pool \S+ is open to self sign-up/),
+    expect.stringMatching(/^Unsafe: pool \S+ allows self sign-up/),
     expect.stringMatching(/^Unsafe: pool \S+ accepts passwords of 6 characters/),
     expect.stringMatching(
-      /^Unsafe: pool \S+ requires email, so AWS lets every app client write it/,
+      /^Unsafe: pool \S+ requires the attribute email, so AWS lets every app client write it/,
     ),
-    expect.stringMatching(/^Advice: pool \S+ does not name the verified e-mail address/),
-    expect.stringMatching(/^Advice: pool \S+ has MFA off/),
+    expect.stringMatching(/^Advice: pool \S+ does not use the verified e-mail address/),
+    expect.stringMatching(/^Advice: pool \S+ has MFA turned off/),
     expect.stringMatching(/^Advice: pool \S+ has no deletion protection/),
   ]);
   expect(said.filter((line) => line.includes('\n'))).toEqual([]);

@@ -23,7 +23,7 @@ const status = (env: Record<string, string> = {}) => deployment.command('cli/sta
 test('npm run status: 2 while something needs a person, and how to clear it; 0 otherwise', async () => {
   const bare = await status();
   expect(bare.code).toBe(2);
-  expect(bare.output).toContain(`worker: none polls task queue ${deployment.taskQueue}.`);
+  expect(bare.output).toContain(`worker: no worker polls task queue ${deployment.taskQueue}.`);
   expect(bare.output).toMatch(/schedules missing: sweepRegistrations, .*npm run setup/);
 
   await deployment.setUp();

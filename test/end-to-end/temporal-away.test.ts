@@ -94,7 +94,7 @@ test('expired passwords are wiped by the API while no Temporal was ever there', 
     await admin`UPDATE registrations SET sealed_at = now() - interval '25 hours'`;
     // It does so at once, and then every minute.
     const next = await without.api();
-    await next.says(/"seals":1,.*"expired seals wiped"/);
+    await next.says(/"seals":1,.*"expired sealed passwords wiped"/);
     expect(await sealOf(receipt['id'])).toBeNull();
   } finally {
     await admin.end();

@@ -9,15 +9,15 @@ import { unknownParameter } from '../problems/problem-examples.ts';
 export type Document = ReturnType<Api['getOpenAPI31Document']>;
 export type Api = OpenAPIHono<AppEnv>;
 
-/** `security` of an operation that wants a bearer token: the document and the check in one. */
+/** `security` of an operation that requires a bearer token, for both the document and the check. */
 export const BEARER: { bearer: [] }[] = [{ bearer: [] }];
 
 type Guard = MiddlewareHandler<AppEnv>;
 type MountDeps = Pick<AppDeps, 'verifyToken' | 'grants'>;
 
-/** Puts a canonical operation under its path and into the document. Values are checked by the
- * handler: the order of checks is part of the contract. A query parameter that the operation does
- * not have is refused here, after the token: a filter with a typing error would filter nothing. */
+/** Mounts a canonical operation and adds it to the document. The handler validates the values, since
+ * the order of checks is part of the contract. Unknown query parameters are refused here, after the
+ * token: a misspelled filter would return everything. */
 export function mount(
   api: Api,
   deps: MountDeps,
@@ -27,7 +27,7 @@ export function mount(
   mountGuarded(api, deps, route, handler, [refuseUnknownParameters(route)]);
 }
 
-/** As mount, for doors and probes: they ignore query parameters that they do not know. */
+/** Like mount, for doors and probes: they ignore unknown query parameters. */
 export function mountLenient(
   api: Api,
   deps: MountDeps,
@@ -37,8 +37,8 @@ export function mountLenient(
   mountGuarded(api, deps, route, handler, []);
 }
 
-/** As mountLenient, for a door whose errors are FastAPI's.
- * @param internal what its public reads of a bug */
+/** Like mountLenient, for a door whose errors have the form of FastAPI.
+ * @param internal the public text for an internal error */
 export function mountPlain(
   api: Api,
   deps: MountDeps,
@@ -76,8 +76,8 @@ function refuseUnknownParameters({ request }: RouteConfig): Guard {
   };
 }
 
-/** Answers every other method of the known paths: 405, and OPTIONS with what there is.
- * To be called once everything else is in place. */
+/** Answers 405 to every other method of the known paths, and OPTIONS with the allowed methods.
+ * Must be called after everything else is mounted. */
 export function refuseOtherMethods(api: Api): void {
   const paths = Map.groupBy(
     api.routes.filter(({ method }) => method !== 'ALL'),

@@ -4,16 +4,16 @@ import type { Api } from './mount.ts';
 import { page } from '../page.ts';
 import { renderReader } from './reader.ts';
 
-const DESCRIPTION = `Registers users: the account in Cognito, its roles, the audit trail, or none of it.
-Errors are RFC 9457 problems, at some doors a plain detail; every answer names its request in \`X-Request-Id\`.`;
+const DESCRIPTION = `Registers users: creates the account in Cognito, its roles and the audit trail, or nothing at all.
+Errors are RFC 9457 problems; the public doors respond with \`detail\` instead. Every response has an \`X-Request-Id\`.`;
 
-/** The document and its reader. To be called when every operation is mounted. */
+/** Mounts the document and its reader. Must be called after every operation is mounted. */
 export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
   api.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: 'An access token of the pool.',
+    description: 'An access token of the user pool.',
   });
   const document = api.getOpenAPI31Document({
     openapi: '3.1.0',

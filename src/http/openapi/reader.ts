@@ -123,7 +123,7 @@ function renderType(schema: unknown) {
   const name = refOf(schema);
   if (name !== null) return html`<a href="#schema-${name}"><code>${name}</code></a>`;
   if (typeof schema !== 'object' || schema === null) return '';
-  // Said beside it, in words.
+  // The description is shown separately.
   const constraints = Object.entries(schema).filter(([key]) => key !== 'description');
   return html`<code>${JSON.stringify(Object.fromEntries(constraints))}</code>`;
 }

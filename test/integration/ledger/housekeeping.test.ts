@@ -57,7 +57,7 @@ test('a database that refuses is asked again a minute later', async () => {
   await ledger.db.execute('REVOKE UPDATE ON registrations FROM registrar_app');
   const housekeeping = startHousekeeping(processes.db, log);
   await eventually(() => logged.length === 1);
-  expect(logged).toEqual([{ message: 'expired seals are kept' }]);
+  expect(logged).toEqual([{ message: 'wiping expired sealed passwords failed' }]);
   await ledger.db.execute('GRANT UPDATE ON registrations TO registrar_app');
   vi.advanceTimersByTime(MINUTE_MS);
   await eventually(() => isWiped(seal));

@@ -60,7 +60,7 @@ afterAll(() => saga.stop());
 
 test('runs of this code fit it: closed, open and of the background', async () => {
   const { code, output } = await command();
-  expect(output).toContain('fits every run it was tried on: 3.');
+  expect(output).toContain('Runs replayed: 3.');
   expect(code).toBe(0);
 });
 
@@ -110,5 +110,5 @@ test('a queue without runs is told, and is no failure', async () => {
 test.each(['0', 'many'])('--last %s is refused', async (last) => {
   const { code, output } = await command(['--last', last]);
   expect(code).toBe(1);
-  expect(output).toContain('--last: a whole number');
+  expect(output).toContain('--last must be a whole number');
 });

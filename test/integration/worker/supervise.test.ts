@@ -33,8 +33,8 @@ test('a worker that cannot be made is not said to be a Temporal that is away', a
   await supervised.stop();
   expect(said).toEqual([
     'Temporal: connected',
-    'worker: cannot be made, trying again',
-    'worker polls',
+    'worker: start failed; retrying',
+    'worker is polling',
   ]);
 });
 
@@ -52,8 +52,8 @@ test('a Temporal that goes away is said once, and once when it is back', async (
     await supervised.stop();
     expect(said).toEqual([
       'Temporal: connected',
-      'Temporal: lost, does not answer',
-      'Temporal: back',
+      'Temporal: connection lost',
+      'Temporal: connection restored',
     ]);
   } finally {
     await temporal.remove();
@@ -67,5 +67,5 @@ test('neither is a Temporal that lacks the namespace', async () => {
   });
   await vi.waitFor(() => expect(said).not.toEqual([]), 20_000);
   await supervised.stop();
-  expect(said).toEqual(['Temporal: there, but not of use, trying again']);
+  expect(said).toEqual(['Temporal: namespace not usable; retrying']);
 });

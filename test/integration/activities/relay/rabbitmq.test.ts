@@ -86,11 +86,11 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
       return rows.length === 2 && rows.every(({ attempts }) => attempts > 0);
     });
     expect(await undelivered()).toMatchObject([
-      { lastError: 'no queue' },
-      { lastError: 'no queue' },
+      { lastError: 'no queue bound' },
+      { lastError: 'no queue bound' },
     ]);
     expect(relays.warnings).toContainEqual(
-      expect.objectContaining({ destination: 'amqp', reason: 'no queue' }),
+      expect.objectContaining({ destination: 'amqp', reason: 'no queue bound' }),
     );
     queue = await Queue.bind(broker, exchange, '#');
     await relays.dueNow();

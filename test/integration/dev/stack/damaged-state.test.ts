@@ -137,10 +137,10 @@ test('the pool: garbage, and gone', async () => {
   const file = join(folder, name);
   const work = (): Promise<string> => refusal(sandboxOnly);
   expect(await holding(file, randomBytes(3000), work)).toContain(
-    `${file} cannot be used: it does not hold the JSON`,
+    `${file} cannot be used: it does not contain valid JSON`,
   );
   expect(await replaced(file, 'folder', work)).toContain(
-    `${folder} cannot be used: pool ${name.replace('.json', '')} is not there`,
+    `${folder} cannot be used: pool ${name.replace('.json', '')} does not exist`,
   );
 });
 

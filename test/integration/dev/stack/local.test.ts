@@ -65,7 +65,7 @@ async function start(
   return { config, running, summary, migrated };
 }
 
-const script = (name: string) => new URL(`../../dev/${name}.ts`, import.meta.url).pathname;
+const script = (name: string) => new URL(`../../../../dev/${name}.ts`, import.meta.url).pathname;
 
 async function run(name: string, ...args: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [script(name), ...args], {
@@ -140,17 +140,17 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
     output: expect.stringMatching(/^faults: \/no\/such\/plan\.json: ENOENT[^\n]*$/) as string,
   });
   expect(await loaded()).toHaveLength(1);
-  expect((await run('faults', '[]')).output).toBe(`${endpoint}: all faults ended`);
+  expect((await run('faults', '[]')).output).toBe(`${endpoint}: all faults removed`);
   expect(await loaded()).toEqual([]);
   expect((await run('reset')).output).toContain('is in use by process');
   await first.running.stop();
   expect(await run('faults', '[]')).toEqual({
     code: 1,
-    output: 'faults: nothing runs here: `npm start` first',
+    output: 'faults: nothing is running: run `npm start` first',
   });
   expect(await run('token')).toEqual({
     code: 1,
-    output: 'token: nothing runs here: `npm start` first',
+    output: 'token: nothing is running: run `npm start` first',
   });
 
   const second = await start(named);
@@ -173,7 +173,7 @@ test('a database of theirs is migrated only by consent', async () => {
     DATABASE_URL: database.appUrl,
     DATABASE_MIGRATION_URL: database.ownerUrl,
   };
-  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
+  await expect(start(named)).rejects.toThrow(/database of yours .* pass --yes/);
   expect(await holderOf(home)).toBeUndefined();
   const { running, summary, config, migrated } = await start(named, true);
   expect(migrated).toEqual([database.ownerUrl]);
@@ -189,7 +189,7 @@ test('a database of theirs is migrated only by consent', async () => {
   await sql`delete from drizzle.__drizzle_migrations where id = (
     select max(id) from drizzle.__drizzle_migrations)`;
   await sql.end();
-  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
+  await expect(start(named)).rejects.toThrow(/database of yours .* pass --yes/);
   await database.drop();
 }, 60_000);
 
@@ -202,7 +202,7 @@ test('a wrong environment is told before anything starts', async () => {
     }),
   ).rejects.toThrow('COGNITO_ENDPOINT: missing');
   await expect(start({ DATABASE_MIGRATION_URL: 'mysql://x' })).rejects.toThrow(
-    'DATABASE_MIGRATION_URL: a URL',
+    'DATABASE_MIGRATION_URL: must be a URL',
   );
   // Of nobody: it is set aside for documents.
   await expect(start({ HOST: '192.0.2.1' })).rejects.toThrow(/^HOST: .* 192\.0\.2\.1:0 .*EADDRNOT/);

@@ -28,7 +28,7 @@ const REFUSED: [string, () => string][] = [
   ['of a foreign client', () => api.issuer.token({ client_id: 'foreign' })],
   ['without a client', () => api.issuer.token({ client_id: undefined, aud: 'client-one' })],
   ['that is an id token', () => api.issuer.token({ token_use: 'id' })],
-  ['without a subject', () => api.issuer.token({ sub: undefined })],
+  ['no subject', () => api.issuer.token({ sub: undefined })],
   ['with a tampered payload', () => tamper(api.issuer.token({ 'cognito:groups': ['viewer'] }))],
   ['cut short', () => api.issuer.token().slice(0, -4)],
   ['that is no JWT', () => 'abc'],
@@ -48,7 +48,7 @@ test.each(REFUSED)('a token %s: 401', async (_what, token) => {
   expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
   expect(answer.body).toEqual({
     ...problem(answer, 'unauthenticated', 401, 'Unauthenticated'),
-    detail: 'A valid bearer access token is needed.',
+    detail: 'A valid bearer access token is required.',
   });
 });
 

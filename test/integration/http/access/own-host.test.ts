@@ -37,7 +37,7 @@ test.each(['rebound.example', 'rebound.example:3000', 'localhost.example', '192.
         status: 403,
         code: 'forbidden',
         detail:
-          'With ENVIRONMENT=local requests are accepted only for loopback names and the address in HOST.',
+          'With ENVIRONMENT=local, the Host header must be a loopback name or the address in HOST.',
         instance: `urn:uuid:${answer.headers.get('x-request-id')}`,
       },
     ]);

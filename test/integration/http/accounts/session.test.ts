@@ -118,7 +118,7 @@ test('after logout the refresh token is dead, and profile refuses every token of
     const refused = await profile(access_token);
     expect([refused.status, refused.body]).toEqual([
       401,
-      { detail: 'A valid bearer access token is needed.', code: 'unauthenticated' },
+      { detail: 'A valid bearer access token is required.', code: 'unauthenticated' },
     ]);
   }
   expect((await post('/auth/logout', { refresh_token }, later.access_token)).status).toBe(204);
@@ -200,7 +200,7 @@ test('who knows the temporary password learns that a new one is due', async () =
   expect([status, body]).toEqual([
     403,
     {
-      detail: 'Signing in needs a step that this service does not do.',
+      detail: 'Sign-in requires another step, which this service does not support.',
       code: 'challenge_required',
     },
   ]);
@@ -244,7 +244,7 @@ test('Cognito away: 503 with Retry-After', async () => {
   const away = await login(email);
   expect([away.status, away.headers.get('retry-after')]).toEqual([503, '5']);
   expect(away.body).toEqual({
-    detail: expect.stringContaining('away'),
+    detail: expect.stringContaining('unavailable'),
     code: 'unavailable',
   });
   expect((await login(email)).status).toBe(200);
@@ -329,7 +329,7 @@ test('without a token, or with a bad one: 401 in the door’s form', async () =>
   }
   const method = await api.call('/auth/login', { app });
   expect([method.status, method.headers.get('allow')]).toEqual([405, 'OPTIONS, POST']);
-  expect(method.body.detail).toBe('This address takes other methods.');
+  expect(method.body.detail).toBe('Method not allowed.');
 });
 
 test('no answer and no log line holds a password or a token', async () => {

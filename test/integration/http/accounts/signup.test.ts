@@ -209,8 +209,8 @@ const SHAPES: [string, Record<string, unknown>, object[]][] = [
       {
         type: 'value_error',
         loc: ['body', 'first_name'],
-        msg: 'Value error, control characters and broken Unicode are not accepted',
-        ctx: { error: 'control characters and broken Unicode are not accepted' },
+        msg: 'Value error, control characters and invalid Unicode are not accepted',
+        ctx: { error: 'control characters and invalid Unicode are not accepted' },
       },
     ],
   ],
@@ -435,7 +435,7 @@ test('a key names the same sign-up; tokens only for the right password, tried on
         {
           type: 'idempotency_key_reused',
           loc: ['header', 'idempotency-key'],
-          msg: 'This Idempotency-Key came with another body before.',
+          msg: 'This Idempotency-Key was already used with a different request body.',
         },
       ],
     },

@@ -146,7 +146,7 @@ test('definitive failures at the step door', async () => {
   });
   expect(stuck.status).toBe(500);
   expect(stuck.body.detail).toBe(
-    'Manual cleanup required. The registration failed with registration_failed. Taking it back: deleteUser failed with identity_provider_unavailable: Away.',
+    'Manual cleanup required. The registration failed with registration_failed. Compensation failures: deleteUser failed with identity_provider_unavailable: Away.',
   );
 });
 
@@ -183,7 +183,7 @@ test.each(PATHS)('%s closed: %s %s is 404 and not in the document', async (door,
   const answer = await api.call(path, { method, json, app: closed });
   expect(answer.body).toEqual({
     ...problem(answer, 'not_found', 404, 'Not found'),
-    detail: 'There is nothing at this address.',
+    detail: 'There is no resource at this path.',
   });
   expect((await api.call(path, { method, json, app: open })).status).not.toBe(404);
   const pathsOf = async (app: typeof open) =>

@@ -162,7 +162,7 @@ test.each(['/registrations/', '/nothing', '/registrations/x/y/z', '/auth/registe
     const answer = await api.call(path, { token: null });
     expect(answer.body).toEqual({
       ...problem(answer, 'not_found', 404, 'Not found'),
-      detail: 'There is nothing at this address.',
+      detail: 'There is no resource at this path.',
     });
     expect((await api.call(path, { method: 'OPTIONS' })).status).toBe(404);
   },
@@ -187,7 +187,7 @@ test.each(METHODS)('%s %s: 405 with Allow', async (method, path, allow) => {
   expect(answer.headers.get('allow')).toBe(allow);
   const told = {
     ...problem(answer, 'method_not_allowed', 405, 'Method not allowed'),
-    detail: 'This address takes other methods.',
+    detail: 'Method not allowed.',
   };
   expect(answer.body).toEqual(method === 'HEAD' ? null : told);
   for (const corsOrigins of [[], ['https://admin.example']]) {
@@ -300,7 +300,7 @@ test('not ready without PostgreSQL, and before it is migrated', async () => {
   const post = await api.call('/registrations', { method: 'POST', json: newBody(), app: away });
   expect(post.body).toEqual(problem(post, 'unavailable', 503, 'Unavailable'));
   expect(post.headers.get('retry-after')).toBe('5');
-  expect(post.body.detail).toContain('Repeat with the same Idempotency-Key');
+  expect(post.body.detail).toContain('repeat it with the same Idempotency-Key');
   await nowhere.close();
 
   const empty = await createTestDatabase();
@@ -315,7 +315,7 @@ test('not ready without PostgreSQL, and before it is migrated', async () => {
   const forbidden = await api.call('/health/ready', { app: api.app({ db: processes.db }) });
   expect(forbidden.status).toBe(503);
   expect(forbidden.body.detail).toBe(
-    'The role of DATABASE_URL lacks the grants of docs/production.md.',
+    'The database role in DATABASE_URL lacks the grants that docs/production.md lists.',
   );
   await processes.close();
   await empty.drop();
@@ -331,7 +331,7 @@ test('a bug is a 500 that says nothing, and leads to the log', async () => {
   const answer = await api.call('/roles', { app });
   expect(answer.body).toEqual({
     ...problem(answer, 'internal', 500, 'Internal error'),
-    detail: 'Something unexpected happened. The request id leads to the log.',
+    detail: 'An unexpected error occurred. The request id identifies it in the log.',
   });
   expect(api.scripts.logged).toContainEqual({
     level: 'error',

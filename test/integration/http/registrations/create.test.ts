@@ -117,8 +117,16 @@ test('checks come in order: token, shape, grants, key, roles, conflicts', async 
   expect((await post(bad, manager)).body.code).toBe('invalid_request');
   const email = taken.email;
   expect((await post({ email, roles: ['admin', 'ghost'] }, manager)).body.errors).toEqual([
-    { pointer: '#/roles/0', code: 'role_not_grantable', detail: 'You may not hand out this role.' },
-    { pointer: '#/roles/1', code: 'role_not_grantable', detail: 'You may not hand out this role.' },
+    {
+      pointer: '#/roles/0',
+      code: 'role_not_grantable',
+      detail: 'You are not allowed to assign this role.',
+    },
+    {
+      pointer: '#/roles/1',
+      code: 'role_not_grantable',
+      detail: 'You are not allowed to assign this role.',
+    },
   ]);
   const admin = { token: api.issuer.token({ sub: first.body.requestedBy }) };
   const reused = await post(
@@ -130,7 +138,11 @@ test('checks come in order: token, shape, grants, key, roles, conflicts', async 
   expect(unknown.body).toEqual({
     ...problem(unknown, 'unknown_role', 422, 'Unknown role'),
     errors: [
-      { pointer: '#/roles/1', code: 'unknown_role', detail: 'The pool does not have this role.' },
+      {
+        pointer: '#/roles/1',
+        code: 'unknown_role',
+        detail: 'The user pool does not have this role.',
+      },
     ],
   });
   expect((await post({ email, roles: ['viewer'] }, admin)).body.code).toBe('email_taken');
@@ -147,7 +159,7 @@ test('who has no entry in ROLE_GRANTS registers nobody, not even without roles',
     expect(answer.status).toBe(403);
     expect(answer.body).toEqual({
       ...problem(answer, 'forbidden', 403, 'Forbidden'),
-      detail: 'Your token does not allow this.',
+      detail: 'The access token does not allow this request.',
     });
   }
   expect(api.scripts.started).toEqual([]);

@@ -64,9 +64,9 @@ const NOT_PARKED: [string, Record<string, unknown>, string[] | null, string[]][]
   ['roles_pending', CANCELLING, ['being cancelled', AGAIN], ['being cancelled', AGAIN]],
   ['compensating', {}, ['being undone', AGAIN], ['being undone', AGAIN]],
   ['cleanup_required', {}, null, ['being undone', 'keeps failing', '/retry`']],
-  ['completed', {}, ['is completed', 'nothing to retry'], ['is completed', 'in the user pool']],
-  ['failed', {}, ['ended as `failed`', AGAIN], ['ended as `failed`', AGAIN]],
-  ['cancelled', {}, ['ended as `cancelled`', AGAIN], ['ended as `cancelled`', AGAIN]],
+  ['completed', {}, ['is completed', 'cannot be retried'], ['is completed', 'in the user pool']],
+  ['failed', {}, ['is `failed`', AGAIN], ['is `failed`', AGAIN]],
+  ['cancelled', {}, ['is `cancelled`', AGAIN], ['is `cancelled`', AGAIN]],
 ];
 
 test.each(NOT_PARKED)(
@@ -170,7 +170,7 @@ test('a run that cannot be reached does not fail the instruction: the sweep deli
   expect(api.scripts.logged).toContainEqual({
     level: 'warn',
     fields: { registrationId: id, error: 'Error' },
-    message: 'instruction not delivered, left to the sweep',
+    message: 'signal failed; the sweep will retry',
   });
 });
 
@@ -262,7 +262,7 @@ test('bodies of instructions are checked', async () => {
   const id = await registration({ status: 'roles_pending' });
   const unknown = await instruction(id, 'retry', { json: { why: 'x' } });
   expect(unknown.body.errors).toEqual([
-    { pointer: '#/why', code: 'unknown_field', detail: 'This field is not known here.' },
+    { pointer: '#/why', code: 'unknown_field', detail: 'Unknown field.' },
   ]);
   expect((await instruction(id, 'cancel', { json: { reason: 'a\0' } })).status).toBe(422);
   expect((await instruction(id, 'cancel', { json: { reason: 'x'.repeat(501) } })).status).toBe(422);

@@ -111,7 +111,7 @@ test.each(VIEWS)('%s', async (_what, token, expected) => {
     expect(one.status).toBe(sees ? 200 : 404);
     const hidden = {
       ...problem(one, 'registration_not_found', 404, 'Registration not found'),
-      detail: 'There is no such registration, or it is not yours to see.',
+      detail: 'The registration does not exist, or you are not allowed to see it.',
     };
     expect(one.body).toMatchObject(sees ? { id } : hidden);
   }
@@ -137,7 +137,7 @@ test('the trail is for `*` alone, newest first and in pages', async () => {
   const refused = await api.call('/audit-events', { token: manager() });
   expect(refused.body).toEqual({
     ...problem(refused, 'forbidden', 403, 'Forbidden'),
-    detail: 'Your token does not allow this.',
+    detail: 'The access token does not allow this request.',
   });
   const all = await api.call('/audit-events');
   expect(all.body.items.map((item: { registrationId: string }) => item.registrationId)).toEqual(

@@ -74,7 +74,7 @@ test('a caller without * may not call an address proved whose password it chose'
   const json = newBody({ password: PASSWORD, emailVerified: true });
   const answer = await post(json, {}, manager);
   const detail =
-    'With a password only a caller whose grants are `*` may say that an address is proved.';
+    'Only a caller with the grant `*` may send both a password and `emailVerified: true`.';
   expect([answer.status, answer.body]).toEqual([
     403,
     {
@@ -135,7 +135,7 @@ test('a deployment without sealing keys takes no password, and everything else',
       {
         pointer: '#/password',
         code: 'not_accepted',
-        detail: 'This deployment takes no passwords.',
+        detail: 'This deployment does not accept passwords.',
       },
     ],
   });

@@ -306,7 +306,7 @@ test('a full process says 503, and has a place again when one leaves', async () 
   const full = await api.call(path, { app });
   expect(full.body).toEqual(problem(full, 'unavailable', 503, 'Unavailable'));
   expect(full.headers.get('retry-after')).toBe('5');
-  expect(full.body.detail).toMatch(/^This process has as many streams/);
+  expect(full.body.detail).toMatch(/^This process has reached its limit of open streams/);
   await streams.pop()?.cancel();
   await vi.waitFor(async () => {
     streams.push(await open(app, id));
@@ -328,7 +328,7 @@ test('a caller with ten streams gets 429 for one more, another caller gets their
   const refused = await api.call(path, { app, token: mine() });
   expect(refused.body).toEqual(problem(refused, 'rate_limited', 429, 'Rate limited'));
   expect(refused.headers.get('retry-after')).toBe('5');
-  expect(refused.body.detail).toMatch(/^You have as many open streams/);
+  expect(refused.body.detail).toMatch(/^You have reached the limit of open streams per caller/);
 
   const theirs = await open(app, id, bearer(api.issuer.token({ sub: 'modest' })));
   expect((await theirs.event())?.data.id).toBe(id);
@@ -352,7 +352,7 @@ test('a database that is cut in the middle: a comment, and on it goes', async ()
   await allow(false);
   await api.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = ${database} AND application_name = 'registrar'`;
-  expect(await stream.next()).toEqual({ comment: 'the ledger does not answer' });
+  expect(await stream.next()).toEqual({ comment: 'the database does not answer' });
   await api.sql`UPDATE registrations SET status = 'running' WHERE id = ${id}`;
   await allow(true);
   expect(await stream.next()).toMatchObject({ event: 'receipt', data: { status: 'running' } });
@@ -369,7 +369,7 @@ test('a bug in the middle ends the stream, and tells the log alone', async () =>
   expect(seen.listeners).toBe(0);
   expect(api.scripts.logged).toContainEqual({
     level: 'error',
-    message: 'stream broke off',
+    message: 'stream failed',
     fields: {
       requestId: expect.any(String),
       registrationId: expect.any(String),

@@ -75,7 +75,7 @@ const ENDS: [string, number, string][] = [
   ['registration_failed', 500, 'Role missing'],
   ['email_taken', 409, 'E-mail taken'],
   ['identity_provider_refused', 502, 'Parked: refused'],
-  ['user_vanished', 500, 'User vanished'],
+  ['user_vanished', 500, 'User deleted'],
   ['terminated', 500, 'Terminated'],
 ];
 
@@ -99,7 +99,7 @@ test('cancelled within the wait: 409', async () => {
   const { answer, id } = await postThen({ status: 'cancelled' });
   expect(answer.body).toEqual({
     ...problem(answer, 'registration_cancelled', 409, 'Registration cancelled'),
-    detail: 'The registration was cancelled and everything taken back.',
+    detail: 'The registration was cancelled and undone.',
     registrationId: id,
   });
 });
@@ -123,13 +123,13 @@ test('cleanup required within the wait: 500 that names both failures', async () 
   expect(answer.body).toEqual({
     ...problem(answer, 'manual_cleanup_required', 500, 'Manual cleanup required'),
     detail:
-      'Manual cleanup required. The registration failed with registration_failed at assignRole:viewer. Taking it back: deleteUser failed with identity_provider_refused: No permission.',
+      'Manual cleanup required. The registration failed with registration_failed at assignRole:viewer. Compensation failures: deleteUser failed with identity_provider_refused: No permission.',
     registrationId: id,
   });
   const pending = {
     code: 'registration_failed',
     cause: 'role_missing',
-    detail: 'Registration failed. What was done is not taken back yet.',
+    detail: 'Registration failed. The registration is not undone yet.',
   };
   expect((await api.call(`/registrations/${id}`)).body.failure).toEqual(pending);
   await api.row(id, { status: 'compensating' });
@@ -150,7 +150,7 @@ test('cleanup required of a cancelled one: no failure is invented', async () => 
     ]),
   });
   expect(answer.body.detail).toBe(
-    'Manual cleanup required. The registration was to end cancelled. Taking it back: deleteUser failed with identity_provider_refused: No permission.',
+    'Manual cleanup required. The registration was cancelled. Compensation failures: deleteUser failed with identity_provider_refused: No permission.',
   );
 });
 

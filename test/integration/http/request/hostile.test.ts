@@ -24,51 +24,51 @@ const PLACES: [string, unknown, object[]][] = [
   [
     'roles that are a string',
     newBody({ roles: 'admin' }),
-    [at('#/roles', 'wrong_type', 'Expected array.')],
+    [at('#/roles', 'wrong_type', 'Must be of type array.')],
   ],
   ['no roles', { email: 'a@b.co' }, [at('#/roles', 'required', 'This field is required.')]],
   [
     'a role that is a number',
     newBody({ roles: ['viewer', 7] }),
-    [at('#/roles/1', 'wrong_type', 'Expected string.')],
+    [at('#/roles/1', 'wrong_type', 'Must be of type string.')],
   ],
   [
     'an empty role',
     newBody({ roles: [''] }),
-    [at('#/roles/0', 'invalid_format', 'This does not have the expected form.')],
+    [at('#/roles/0', 'invalid_format', 'Invalid format.')],
   ],
   [
     '21 roles',
     newBody({ roles: Array.from({ length: 21 }, (_, i) => `r${i}`) }),
-    [at('#/roles', 'too_big', 'At most 20 here.')],
+    [at('#/roles', 'too_big', 'Must have at most 20 roles.')],
   ],
   [
     'unknown fields',
     newBody({ foo: 1, 'a/b~c': 2 }),
     [
-      at('#/foo', 'unknown_field', 'This field is not known here.'),
-      at('#/a~1b~0c', 'unknown_field', 'This field is not known here.'),
+      at('#/foo', 'unknown_field', 'Unknown field.'),
+      at('#/a~1b~0c', 'unknown_field', 'Unknown field.'),
     ],
   ],
   [
     'an unknown attribute',
     newBody({ attributes: { sub: 'x' } }),
-    [at('#/attributes/sub', 'unknown_field', 'This field is not known here.')],
+    [at('#/attributes/sub', 'unknown_field', 'Unknown field.')],
   ],
   [
     'an e-mail of 400 characters',
     newBody({ email: `${'a'.repeat(388)}@example.com` }),
-    [at('#/email', 'invalid_email', 'This is not an e-mail address.')],
+    [at('#/email', 'invalid_email', 'Must be a valid e-mail address.')],
   ],
   [
     'an e-mail with a NUL',
     newBody({ email: 'a\0@example.com' }),
-    [at('#/email', 'invalid_email', 'This is not an e-mail address.')],
+    [at('#/email', 'invalid_email', 'Must be a valid e-mail address.')],
   ],
   [
     'an e-mail that is a number',
     newBody({ email: 7 }),
-    [at('#/email', 'wrong_type', 'Expected string.')],
+    [at('#/email', 'wrong_type', 'Must be of type string.')],
   ],
   [
     'a NUL in a name',
@@ -77,7 +77,7 @@ const PLACES: [string, unknown, object[]][] = [
       at(
         '#/firstName',
         'control_character',
-        'Control characters and broken Unicode are not accepted.',
+        'Must not contain control characters or invalid Unicode.',
       ),
     ],
   ],
@@ -88,19 +88,19 @@ const PLACES: [string, unknown, object[]][] = [
       at(
         '#/lastName',
         'control_character',
-        'Control characters and broken Unicode are not accepted.',
+        'Must not contain control characters or invalid Unicode.',
       ),
     ],
   ],
   [
     'a control character in a role',
     newBody({ roles: ['vie\u0007wer'] }),
-    [at('#/roles/0', 'invalid_format', 'This does not have the expected form.')],
+    [at('#/roles/0', 'invalid_format', 'Invalid format.')],
   ],
   [
     'a lone surrogate in a role',
     newBody({ roles: ['\udfff'] }),
-    [at('#/roles/0', 'invalid_format', 'This does not have the expected form.')],
+    [at('#/roles/0', 'invalid_format', 'Invalid format.')],
   ],
   [
     'a NUL in an attribute',
@@ -109,14 +109,14 @@ const PLACES: [string, unknown, object[]][] = [
       at(
         '#/attributes/locale',
         'control_character',
-        'Control characters and broken Unicode are not accepted.',
+        'Must not contain control characters or invalid Unicode.',
       ),
     ],
   ],
   [
     'a short username',
     newBody({ username: 'ab' }),
-    [at('#/username', 'too_small', 'At least 3 here.')],
+    [at('#/username', 'too_small', 'Must be at least 3 characters.')],
   ],
   ...['ada@example.com', 'ada lovelace', 'ada\u200b', 'ａｄａ', 'İda', 'a\0da', 'ada\n'].map(
     (username): [string, object, object[]] => [
@@ -126,7 +126,7 @@ const PLACES: [string, unknown, object[]][] = [
         at(
           '#/username',
           'invalid_username',
-          'Only the letters A–Z and a–z, digits, `.`, `_` and `-` are accepted.',
+          'Must contain only the letters A–Z and a–z, digits, `.`, `_` and `-`.',
         ),
       ],
     ],
@@ -134,37 +134,37 @@ const PLACES: [string, unknown, object[]][] = [
   [
     'a long username',
     newBody({ username: 'x'.repeat(51) }),
-    [at('#/username', 'too_big', 'At most 50 here.')],
+    [at('#/username', 'too_big', 'Must be at most 50 characters.')],
   ],
   [
     'a long name',
     newBody({ lastName: 'x'.repeat(51) }),
-    [at('#/lastName', 'too_big', 'At most 50 here.')],
+    [at('#/lastName', 'too_big', 'Must be at most 50 characters.')],
   ],
   [
     'a long password',
     newBody({ password: 'Secret123!'.repeat(26) }),
-    [at('#/password', 'too_big', 'At most 256 here.')],
+    [at('#/password', 'too_big', 'Must be at most 256 characters.')],
   ],
   [
     'an empty password',
     newBody({ password: '' }),
-    [at('#/password', 'too_small', 'At least 1 here.')],
+    [at('#/password', 'too_small', 'Must be at least 1 character.')],
   ],
   [
     'a password of broken Unicode',
     newBody({ password: 'Secret123!\ud800' }),
-    [at('#/password', 'broken_unicode', 'Broken Unicode is not accepted.')],
+    [at('#/password', 'broken_unicode', 'Must not contain invalid Unicode.')],
   ],
   [
     'a password that is none',
     newBody({ password: { text: 'Secret123!' } }),
-    [at('#/password', 'wrong_type', 'Expected string.')],
+    [at('#/password', 'wrong_type', 'Must be of type string.')],
   ],
   [
     'a password beside an invitation',
     newBody({ password: 'Secret123!', invite: true }),
-    [at('#/invite', 'not_accepted', 'Whoever has chosen a password is not invited.')],
+    [at('#/invite', 'not_accepted', 'Must not be true when a password is sent.')],
   ],
 ];
 
@@ -178,7 +178,7 @@ test.each(PLACES)('%s: 422 that says where', async (_what, body, errors) => {
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
   expect(answer.body).toEqual({
     ...problem(answer, 'invalid_request', 422, 'Invalid request'),
-    detail: 'The request does not fit; `errors` says where.',
+    detail: 'Request validation failed; see `errors`.',
     errors,
   });
   expect(answer.text).not.toContain('Secret123!');
@@ -188,7 +188,7 @@ test.each([null, 7, 'text', true])('a body that is %j: 422', async (body) => {
   const answer = await post(body);
   expect(answer.body).toMatchObject({
     code: 'invalid_request',
-    errors: [{ pointer: '#', code: 'wrong_type', detail: 'Expected object.' }],
+    errors: [{ pointer: '#', code: 'wrong_type', detail: 'Must be of type object.' }],
   });
 });
 
@@ -206,7 +206,7 @@ test('keys of JavaScript itself are fields like others', async () => {
 test('10,000 roles: 422 with a bounded list', async () => {
   const many = await raw(`{"email":"a@b.co","roles":[${'"a",'.repeat(9999)}"a"]}`);
   expect(many.status).toBe(422);
-  expect(many.body.errors).toEqual([at('#/roles', 'too_big', 'At most 200 here.')]);
+  expect(many.body.errors).toEqual([at('#/roles', 'too_big', 'Must have at most 200 items.')]);
   const wrong = await raw(`{"email":"a@b.co","roles":[${'1,'.repeat(199)}1]}`);
   expect(wrong.status).toBe(422);
   expect(wrong.body.errors).toHaveLength(20);
@@ -218,7 +218,7 @@ test.each(['', '{', '{"email":}', 'nul', '{"email":"a@b.co"} x', '\ufeff{'])(
     const answer = await raw(body);
     expect(answer.body).toEqual({
       ...problem(answer, 'malformed_json', 400, 'Malformed JSON'),
-      detail: 'The body is not JSON.',
+      detail: 'The request body is not valid JSON.',
     });
     expect(answer.status).toBe(400);
   },
@@ -239,7 +239,7 @@ test('a body over 64 KiB: 413, announced or not', async () => {
   const announced = await raw(large, { ...JSON_TYPE, 'content-length': String(large.length) });
   expect(announced.body).toEqual({
     ...problem(announced, 'payload_too_large', 413, 'Payload too large'),
-    detail: 'A body may have 64 KiB.',
+    detail: 'Request body exceeds 64 KiB.',
   });
   const chunk = new TextEncoder().encode('x'.repeat(16 * 1024));
   let sent = 0;
@@ -262,7 +262,7 @@ test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp
     const answer = await raw(JSON.stringify(newBody()), { 'content-type': type });
     expect(answer.body).toEqual({
       ...problem(answer, 'unsupported_media_type', 415, 'Unsupported media type'),
-      detail: 'Send application/json.',
+      detail: 'The content type must be application/json.',
     });
   },
 );
@@ -297,7 +297,7 @@ test.each([
     const answer = await api.call(`${path}?cursor=${cursor}`);
     expect(answer.body).toEqual({
       ...problem(answer, 'invalid_cursor', 400, 'Invalid cursor'),
-      detail: 'The cursor is not one that this service gave out.',
+      detail: 'The cursor was not issued by this service.',
     });
   }
 });

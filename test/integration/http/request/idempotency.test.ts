@@ -112,7 +112,7 @@ test.each([
     {
       pointer: '#/headers/idempotency-key',
       code: 'invalid_format',
-      detail: 'From 1 to 255 visible ASCII characters.',
+      detail: 'Must be 1 to 255 visible ASCII characters.',
     },
   ]);
 });

@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 const LIVE = 'GET /health/live HTTP/1.1\r\nhost: x\r\n';
-const UNREADABLE = 'This is not a request that HTTP/1.1 knows.';
+const UNREADABLE = 'The request is not valid HTTP/1.1.';
 const post = (...headers: string[]) =>
   ['POST /registrations HTTP/1.1', 'host: x', ...headers, '', ''].join('\r\n');
 
@@ -66,7 +66,7 @@ function expectProblem(answer: ReturnType<typeof answersIn>[number] | undefined,
   expect(answer?.headers.get('connection')).toBe('close');
   expect(api.scripts.logged).toContainEqual({
     level: 'info',
-    message: 'unreadable request',
+    message: 'invalid HTTP request',
     fields: { requestId, status, error: expect.any(String) },
   });
 }
@@ -93,7 +93,7 @@ test('headers over 64 KiB: 413; a long token below it is only unknown', async ()
   const auth = (length: number) =>
     `GET /roles HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${'a'.repeat(length)}\r\n\r\n`;
   const [large] = answersIn(await exchange(auth(200 * 1024)));
-  expectProblem(large, 'The headers of a request may have 64 KiB.');
+  expectProblem(large, 'Request headers exceed 64 KiB.');
   const [long] = answersIn(await exchange(auth(60 * 1024)));
   expect(long).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
 });

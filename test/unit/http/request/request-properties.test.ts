@@ -170,7 +170,7 @@ describe('a body', () => {
           {
             pointer: pointerTo(key),
             code: 'unknown_field',
-            detail: 'This field is not known here.',
+            detail: 'Unknown field.',
           },
         ]);
       }),
