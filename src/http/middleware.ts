@@ -67,7 +67,7 @@ export function safeHeaders(isLocal: boolean): Middleware {
   return async (c, next) => {
     await secure(c, next);
     const { headers } = c.res;
-    headers.set('Cache-Control', 'no-store');
+    if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store');
     if (!headers.has('Content-Security-Policy')) {
       headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
     }

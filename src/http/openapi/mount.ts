@@ -6,7 +6,6 @@ import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { plainErrors } from '../public-form/error.ts';
 import { unknownParameter } from '../problems/problem-examples.ts';
 
-export type Document = ReturnType<Api['getOpenAPI31Document']>;
 export type Api = OpenAPIHono<AppEnv>;
 
 /** `security` of an operation that wants a bearer token: the document and the check in one. */

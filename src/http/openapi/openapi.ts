@@ -1,8 +1,7 @@
 import registrar from '../../../package.json' with { type: 'json' };
 import type { AppDeps } from '../app-deps.ts';
 import type { Api } from './mount.ts';
-import { page } from '../page.ts';
-import { renderReader } from './reader.ts';
+import { mountReader } from './reader.ts';
 
 const DESCRIPTION = `Registers users: the account in Cognito, its roles, the audit trail, or none of it.
 Errors are RFC 9457 problems, at some doors a plain detail; every answer names its request in \`X-Request-Id\`.`;
@@ -29,5 +28,5 @@ export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
   });
   api.get('/', (c) => c.redirect('/docs', 302));
   api.get('/openapi.json', (c) => c.json(document, 200));
-  api.get('/docs', (c) => page(c, 'Registrar', renderReader(document)));
+  mountReader(api, document.info.title);
 }
