@@ -75,7 +75,9 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     const operations = Object.values<Record<string, { operationId: string }>>(body.paths).flatMap(
       (item) => Object.values(item).map(({ operationId }) => operationId),
     );
-    const shown = await page.locator('.opblock-summary-operation-id').allTextContents();
+    const names = page.locator('.opblock-summary-operation-id');
+    await names.nth(operations.length - 1).waitFor();
+    const shown = await names.allTextContents();
     // The library puts a zero-width space where a long name may break.
     expect(shown.map((name) => name.replaceAll('\u200b', '')).toSorted()).toEqual(
       operations.toSorted(),
