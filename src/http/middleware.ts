@@ -66,7 +66,10 @@ export function safeHeaders(isLocal: boolean): Middleware {
   return async (c, next) => {
     await secure(c, next);
     const { headers } = c.res;
-    headers.set('Cache-Control', 'no-store');
+    // Only files of a fixed version may be kept; Hono's event stream asks for less than `no-store`.
+    if (!headers.get('Cache-Control')?.includes('immutable')) {
+      headers.set('Cache-Control', 'no-store');
+    }
     if (!headers.has('Content-Security-Policy')) {
       headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
     }

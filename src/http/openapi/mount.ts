@@ -1,12 +1,12 @@
 import { z, type OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
 import type { Handler, MiddlewareHandler } from 'hono';
+import { methodNotAllowed } from 'hono/method-not-allowed';
 import { authenticate } from '../access/authenticate.ts';
 import { Problem } from '../problems/problem-details.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { plainErrors } from '../public-form/error.ts';
 import { unknownParameter } from '../problems/problem-examples.ts';
 
-export type Document = ReturnType<Api['getOpenAPI31Document']>;
 export type Api = OpenAPIHono<AppEnv>;
 
 /** `security` of an operation that requires a bearer token, for both the document and the check. */
@@ -76,20 +76,15 @@ function refuseUnknownParameters({ request }: RouteConfig): Guard {
   };
 }
 
-/** Answers 405 to every other method of the known paths, and OPTIONS with the allowed methods.
- * Must be called after everything else is mounted. */
-export function refuseOtherMethods(api: Api): void {
-  const paths = Map.groupBy(
-    api.routes.filter(({ method }) => method !== 'ALL'),
-    ({ path }) => path,
-  );
-  for (const [path, routes] of paths) {
-    const methods = new Set(routes.map(({ method }) => method));
-    if (methods.has('GET')) methods.add('HEAD');
-    const allow = [...methods, 'OPTIONS'].toSorted().join(', ');
-    api.all(path, (c) => {
-      if (c.req.method === 'OPTIONS') return c.body(null, 204, { allow });
+/** Answers 405 to every other method of the known paths, and OPTIONS with the allowed methods. */
+export function refuseOtherMethods(app: Api): Guard {
+  return methodNotAllowed<AppEnv>({
+    app,
+    onMethodNotAllowed: (c, methods) => {
+      const allow = [...methods, 'OPTIONS'].toSorted().join(', ');
+      if (c.req.method === 'OPTIONS')
+        return new Response(null, { status: 204, headers: { allow } });
       throw new Problem('method_not_allowed', { headers: { allow } });
-    });
-  }
+    },
+  });
 }

@@ -1,8 +1,7 @@
 import registrar from '../../../package.json' with { type: 'json' };
 import type { AppDeps } from '../app-deps.ts';
 import type { Api } from './mount.ts';
-import { page } from '../page.ts';
-import { renderReader } from './reader.ts';
+import { mountReader } from './reader.ts';
 
 const DESCRIPTION = `Registers users: creates the account in Cognito, its roles and the audit trail, or nothing at all.
 Errors are RFC 9457 problems; the public doors respond with \`detail\` instead. Every response has an \`X-Request-Id\`.`;
@@ -29,5 +28,5 @@ export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
   });
   api.get('/', (c) => c.redirect('/docs', 302));
   api.get('/openapi.json', (c) => c.json(document, 200));
-  api.get('/docs', (c) => page(c, 'Registrar', renderReader(document)));
+  mountReader(api, document.info.title);
 }

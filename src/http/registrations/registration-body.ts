@@ -39,6 +39,12 @@ export function newRegistration({
       params: { code: 'not_accepted' },
     })
     .openapi('NewRegistration', {
+      example: {
+        email: 'ada@example.com',
+        roles: ['researcher'],
+        firstName: 'Ada',
+        lastName: 'Lovelace',
+      },
       // What the refinement refuses.
       not: {
         properties: { password: { type: 'string' }, invite: { type: 'boolean', enum: [true] } },
