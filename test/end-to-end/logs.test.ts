@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { emailHash } from '../../src/secrets/email-hash.ts';
-import { Deployment } from '../support/deployment.ts';
 import { addUser } from '../support/pool-user.ts';
 import type { Program } from '../support/program.ts';
+import { test } from '../support/deployment-test.ts';
+
+test.override('deploymentOptions', {
+  env: { LOG_LEVEL: 'trace', RETRY_BUDGET_SECONDS: '1', COMPENSATION_BUDGET_SECONDS: '1' },
+});
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -14,17 +18,12 @@ const USERNAME = 'zebedeia-the-first';
 const WHOLE = { firstName: FIRST_NAME, lastName: LAST_NAME, username: USERNAME };
 const emailOf = (name: string) => `${name}.person@secretive.example`;
 
-let deployment: Deployment;
 const programs: Program[] = [];
 const ids = new Map<string, string>();
 
-beforeAll(async () => {
-  deployment = await Deployment.make({
-    env: { LOG_LEVEL: 'trace', RETRY_BUDGET_SECONDS: '1', COMPENSATION_BUDGET_SECONDS: '1' },
-  });
+test.beforeAll(async ({ deployment }) => {
   await deployment.setUp();
 });
-afterAll(() => deployment.stop());
 
 /** All that was logged; whatever else the processes printed is no JSON and throws. */
 function lines(): Line[] {
@@ -38,7 +37,9 @@ function lines(): Line[] {
 }
 const of = (name: string) => lines().filter((line) => line['registrationId'] === ids.get(name));
 
-test('registrations that succeed, fail, wait, and requests that mean harm', async () => {
+test('registrations that succeed, fail, wait, and requests that mean harm', async ({
+  deployment,
+}) => {
   await deployment.pool.setFaults([
     {
       operation: 'AdminAddUserToGroup',
@@ -171,7 +172,9 @@ test('whoever has an address finds its lines: accepted, refused and closed', () 
   expect(found.map((line) => line['msg'])).toContain('registration completed');
 });
 
-test('API and worker warn of unsafe settings at their start, once each, and start all the same', async () => {
+test('API and worker warn of unsafe settings at their start, once each, and start all the same', async ({
+  deployment,
+}) => {
   const env = {
     ROLE_GRANTS: 'group:admin=*;group:manager=admin',
     COGNITO_JWKS_URL: 'http://keys.secretive.example/jwks.json',

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { Deployment } from '../support/deployment.ts';
 import { scrape, type Exposition } from '../support/exposition.ts';
 import { REPOSITORY } from '../support/program.ts';
 import { parseQuery } from '../support/promql.ts';
+import { test } from '../support/deployment-test.ts';
+
+test.override('deploymentOptions', { env: { RETRY_BUDGET_SECONDS: '1' } });
 
 interface Rule {
   readonly alert: string;
@@ -42,9 +44,7 @@ const filledIn = (expr: string) => expr.replaceAll('$__rate_interval', '5m');
 
 /** A registration of each kind has been through these. */
 let shown: Exposition[];
-let deployment: Deployment;
-beforeAll(async () => {
-  deployment = await Deployment.make({ env: { RETRY_BUDGET_SECONDS: '1' } });
+test.beforeAll(async ({ deployment }) => {
   await deployment.setUp();
   const api = await deployment.api({ IN_PROCESS_WORKER: 'false', METRICS_PORT: '0' });
   const worker = await deployment.worker({ WORKER_PORT: '0' });
@@ -67,7 +67,6 @@ beforeAll(async () => {
   }
   shown = [await scrape(api.metricsUrl), await scrape(url)];
 });
-afterAll(() => deployment.stop());
 
 /** Labels of all samples of a metric, of API and worker. */
 const samplesOf = (metric: string) => shown.flatMap((each) => each.labelsOf(metric));

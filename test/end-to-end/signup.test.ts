@@ -1,38 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrate } from '../../src/db/migrate.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { afterAll, expect } from 'vitest';
+import { type Api, type Deployment } from '../support/deployment.ts';
 import { addUser } from '../support/pool-user.ts';
+import { test } from '../support/deployment-test.ts';
 
 /** What a tester of the sign-up would check, over HTTP and with nothing scripted. */
 
-let deployment: Deployment;
-let database: TestDatabase;
 let sql: postgres.Sql;
 let api: Api;
 const PASSWORD = 'Analytical1';
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrate(database.ownerUrl);
-  sql = postgres(database.url, { max: 2 });
-  const env = {
+test.override('deploymentOptions', {
+  env: {
     DOORS: 'signup,session',
     PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
     REGISTER_LIMIT_PER_MINUTE: '1000',
-  };
-  deployment = await Deployment.make({ database, env });
+  },
+});
+test.beforeAll(async ({ database, deployment }) => {
+  sql = postgres(database.url, { max: 2 });
   await deployment.setUp();
   api = await deployment.api();
 });
-afterAll(async () => {
-  await deployment.stop();
-  await sql.end();
-  await database.drop();
-});
+afterAll(() => sql.end());
 
 async function ask(
   path: string,
@@ -67,13 +59,15 @@ function ada(more: Record<string, unknown> = {}) {
 }
 const weak = (password: string) => ({ password, confirm_password: password });
 
-async function inPool(email: string) {
+async function inPool(deployment: Deployment, email: string) {
   const at = { UserPoolId: deployment.pool.userPoolId, Username: email };
   const user = await deployment.pool.client.send(new AdminGetUserCommand(at));
   return Object.fromEntries(user.UserAttributes?.map(({ Name, Value }) => [Name, Value]) ?? []);
 }
 
-test('a good body: 201, tokens that work, a user that is not verified, one row', async () => {
+test('a good body: 201, tokens that work, a user that is not verified, one row', async ({
+  deployment,
+}) => {
   const body = ada();
   const { status, body: answer } = await register(body);
   expect([status, answer]).toEqual([
@@ -106,7 +100,7 @@ test('a good body: 201, tokens that work, a user that is not verified, one row',
   const byName = { username: body.username.toUpperCase(), password: PASSWORD };
   expect((await ask('/auth/login', { json: byName })).body.user_id).toBe(answer.user_id);
 
-  expect(await inPool(body.email)).toMatchObject({
+  expect(await inPool(deployment, body.email)).toMatchObject({
     sub: answer.user_id,
     email_verified: 'false',
     preferred_username: body.username,
@@ -201,12 +195,12 @@ test('no answer and no log line holds the password or its confirmation', async (
   expect(api.output()).not.toMatch(/Canary/);
 });
 
-test('an address that is somebody else’s in the pool is left alone', async () => {
+test('an address that is somebody else’s in the pool is left alone', async ({ deployment }) => {
   await addUser(deployment.pool, 'theirs@example.com');
-  const before = await inPool('theirs@example.com');
+  const before = await inPool(deployment, 'theirs@example.com');
   const answer = await register(ada({ email: 'theirs@example.com' }));
   expect([answer.status, answer.body]).toEqual([400, { detail: 'Email already exists' }]);
-  expect(await inPool('theirs@example.com')).toEqual(before);
+  expect(await inPool(deployment, 'theirs@example.com')).toEqual(before);
   const [row] = await sql`SELECT status, sealed_password, failure->>'code' AS code
     FROM registrations WHERE email = 'theirs@example.com'`;
   expect(row).toEqual({ status: 'failed', sealed_password: null, code: 'email_taken' });

@@ -1,25 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { openDatabase, type DatabasePool } from '../../../src/db/client.ts';
 import { databaseState } from '../../../src/db/database-state.ts';
-import { migrate } from '../../../src/db/migrate.ts';
 import { appendAuditEvent } from '../../../src/ledger/audit/audit-trail.ts';
 import { checkpoint } from '../ledger/audit/trail-under-test.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { test } from '../../support/base-test.ts';
 import { documentedRoles } from '../../support/documented-roles.ts';
 import { eventually } from '../../support/eventually.ts';
 
 /** The roles that docs/production.md makes. That the processes need no more than these grants is shown
  * by every test over Deployment, Saga, Relays and the API: they connect as `registrar_app`. */
 
-let database: TestDatabase;
 let pool: DatabasePool;
 let app: postgres.Sql;
 let owner: postgres.Sql;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrate(database.ownerUrl);
+test.beforeAll(async ({ database }) => {
   pool = openDatabase(database.appUrl, 2);
   app = postgres(database.appUrl, { max: 1, onnotice: () => undefined });
   owner = postgres(database.ownerUrl, { max: 1, onnotice: () => undefined });
@@ -31,10 +27,7 @@ beforeAll(async () => {
   // Transactions of other tests on this server delay a checkpoint.
   await eventually(async () => (await checkpoint(pool.db, 10)) === 1);
 });
-afterAll(async () => {
-  await Promise.all([app.end(), owner.end(), pool.close()]);
-  await database.drop();
-});
+afterAll(() => Promise.all([app.end(), owner.end(), pool.close()]));
 
 async function refusalOf(statement: string): Promise<string> {
   try {
@@ -125,7 +118,7 @@ test('the owner has no more than its own database: it is no superuser and create
   });
 });
 
-test('the grants can be applied again to a database in use', async () => {
+test('the grants can be applied again to a database in use', async ({ database }) => {
   const { grants } = await documentedRoles();
   const superuser = postgres(database.url, { max: 1, onnotice: () => undefined });
   await superuser.unsafe(grants);

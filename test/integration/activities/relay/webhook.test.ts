@@ -1,25 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Resolve } from '../../../../activities/relay/public-address.ts';
 import { createWebhook } from '../../../../activities/relay/webhook.ts';
 import type { Destination, Outcome } from '../../../../activities/relay/destination.ts';
 import { bodyOf, type UserEvent } from '../../../../src/domain/user-event.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { type Receiver, startReceiver } from '../../../support/receiver.ts';
-import { Relays } from '../../../support/relays.ts';
+import { test } from '../../../support/relays-test.ts';
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
-let relays: Relays;
-beforeAll(async () => {
-  relays = await Relays.start();
-});
-afterAll(() => relays.stop());
-
 const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
+test.afterEach(async ({ relays }) => {
   await relays.clear();
   await Promise.all(open.splice(0).map((one) => one.close()));
 });
@@ -83,7 +77,7 @@ test('a request that the library of Standard Webhooks verifies', async () => {
   expect(() => other.verify(request?.body ?? '', headers)).toThrow('No matching signature');
 });
 
-test('500 and then 200: tried again with the same id, and delivered once', async () => {
+test('500 and then 200: tried again with the same id, and delivered once', async ({ relays }) => {
   const { url, received } = await receiver((response, index) =>
     end(index < 2 ? 500 : 200)(response),
   );

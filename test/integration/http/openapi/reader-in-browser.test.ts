@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { createHttpServer } from '../../../../src/http/server.ts';
 import { CHROMIUM } from '../../../support/programs.ts';
-import { type ApiUnderTest, startApi } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 const FLAGS = [
   '--no-sandbox',
@@ -16,12 +16,10 @@ const FLAGS = [
 ];
 
 describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
-  let api: ApiUnderTest;
   let server: Server;
   let browser: Browser;
   let url: string;
-  beforeAll(async () => {
-    api = await startApi();
+  test.beforeAll(async ({ api }) => {
     server = createHttpServer(api.app().fetch, api.deps.logger);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -32,7 +30,6 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     await browser.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    await api.end();
   });
 
   /** The page, and everything that it asked for or complained about. */
@@ -60,7 +57,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     },
   );
 
-  test('every operation of the document can be opened and read', async () => {
+  test('every operation of the document can be opened and read', async ({ api }) => {
     const { page, asked, said } = await open('/docs');
     const { body } = await api.call('/openapi.json');
     const operations = Object.values<Record<string, { operationId: string }>>(body.paths).flatMap(

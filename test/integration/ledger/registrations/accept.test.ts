@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import {
   accept,
   findByKey,
@@ -10,15 +10,10 @@ import {
 import { CANCELLED, FAILED, Ledger, countByKind, times } from '../ledger-under-test.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { requestCancel } from '../../../../src/ledger/registrations/instructions.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { test } from '../../../support/ledger-test.ts';
 
 describe('races', () => {
-  test('fifty of one e-mail: one accepted, the others name the same holder', async () => {
+  test('fifty of one e-mail: one accepted, the others name the same holder', async ({ ledger }) => {
     const email = `${randomUUID()}@example.com`;
     const results = await times(50, () => accept(ledger.db, ledger.input({ email })));
     expect(countByKind(results.map(({ kind }) => kind))).toEqual({ accepted: 1, email_taken: 49 });
@@ -27,7 +22,9 @@ describe('races', () => {
     expect(new Set(holders)).toEqual(new Set(winner));
   });
 
-  test('fifty of one key: one accepted, the others replay the same registration', async () => {
+  test('fifty of one key: one accepted, the others replay the same registration', async ({
+    ledger,
+  }) => {
     const idempotencyKey = randomUUID();
     const email = `${randomUUID()}@example.com`;
     const results = await times(50, () =>
@@ -40,7 +37,9 @@ describe('races', () => {
     expect(await ledger.events(id)).toEqual(['registration.requested']);
   });
 
-  test('fifty of one username in any case, each with its own e-mail: one accepted', async () => {
+  test('fifty of one username in any case, each with its own e-mail: one accepted', async ({
+    ledger,
+  }) => {
     const name = `Ada-${randomUUID()}`;
     const results = await times(50, (index) =>
       accept(
@@ -65,7 +64,9 @@ describe('races', () => {
     expect(again.kind).toBe('username_taken');
   });
 
-  test('an address that closes and is taken again all the time is never taken twice', async () => {
+  test('an address that closes and is taken again all the time is never taken twice', async ({
+    ledger,
+  }) => {
     const email = `${randomUUID()}@example.com`;
     const accepted = await times(20, async () => {
       const result = await accept(ledger.db, ledger.input({ email }));
@@ -81,7 +82,9 @@ describe('races', () => {
 });
 
 describe('idempotency key', () => {
-  test('is looked up before e-mail and username, and another hash is a reuse', async () => {
+  test('is looked up before e-mail and username, and another hash is a reuse', async ({
+    ledger,
+  }) => {
     const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
     await accept(ledger.db, input);
     const again = await accept(ledger.db, { ...input, id: randomUUID() });
@@ -93,7 +96,7 @@ describe('idempotency key', () => {
     });
   });
 
-  test('belongs to its scope', async () => {
+  test('belongs to its scope', async ({ ledger }) => {
     const idempotencyKey = randomUUID();
     await ledger.accepted({ idempotencyKey, keyScope: 'one' });
     await ledger.accepted({ idempotencyKey, keyScope: 'two' });
@@ -102,22 +105,25 @@ describe('idempotency key', () => {
 });
 
 describe('what a closed registration leaves free', () => {
-  test.each(['failed', 'cancelled'] as const)('%s frees key, e-mail and username', async (end) => {
-    const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
-    const { id } = await ledger.at(end, input);
-    const again = await accept(ledger.db, { ...input, id: randomUUID() });
-    expect(again.kind).toBe('accepted');
-    expect(again).not.toMatchObject({ registration: { id } });
-  });
+  test.for(['failed', 'cancelled'] as const)(
+    '%s frees key, e-mail and username',
+    async (end, { ledger }) => {
+      const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
+      const { id } = await ledger.at(end, input);
+      const again = await accept(ledger.db, { ...input, id: randomUUID() });
+      expect(again.kind).toBe('accepted');
+      expect(again).not.toMatchObject({ registration: { id } });
+    },
+  );
 
-  test.each([
+  test.for([
     'accepted',
     'running',
     'roles_pending',
     'compensating',
     'cleanup_required',
     'completed',
-  ] as const)('%s keeps all three', async (status) => {
+  ] as const)('%s keeps all three', async (status, { ledger }) => {
     const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
     const { id } = await ledger.at(status, input);
     const { idempotencyKey, email, username } = input;
@@ -129,7 +135,9 @@ describe('what a closed registration leaves free', () => {
     expect(await kindOf({ username })).toMatchObject({ kind: 'username_taken', holder: { id } });
   });
 
-  test('released frees e-mail, username and key, once, and only what is completed', async () => {
+  test('released frees e-mail, username and key, once, and only what is completed', async ({
+    ledger,
+  }) => {
     const input = ledger.input({ username: randomUUID(), idempotencyKey: randomUUID() });
     const { id } = await ledger.at('completed', input);
     await times(5, () => release(ledger.db, id));
@@ -143,7 +151,7 @@ describe('what a closed registration leaves free', () => {
     expect(await ledger.events(open.id)).not.toContain('registration.released');
   });
 
-  test('a completed row whose user was deleted frees them too', async () => {
+  test('a completed row whose user was deleted frees them too', async ({ ledger }) => {
     const wanted = ledger.input({ idempotencyKey: randomUUID() });
     const { id, email } = await ledger.at('completed', wanted);
     await ledger.set(id, { userDeletedAt: new Date() });
@@ -154,7 +162,7 @@ describe('what a closed registration leaves free', () => {
 });
 
 describe('the caller’s own parked run', () => {
-  test('is resumed by the same e-mail and roles, in any order', async () => {
+  test('is resumed by the same e-mail and roles, in any order', async ({ ledger }) => {
     const { id, email } = await ledger.at('roles_pending', { roles: ['a', 'b'] });
     const result = await accept(ledger.db, ledger.input({ email, roles: ['b', 'a'] }));
     expect(result).toMatchObject({
@@ -164,19 +172,19 @@ describe('the caller’s own parked run', () => {
     expect(await ledger.events(id)).toContain('registration.retry_requested');
   });
 
-  test.each([
+  test.for([
     ['another caller', { requestedBy: 'other' }],
     ['other roles', { roles: ['a'] }],
     ['more roles', { roles: ['a', 'b', 'c'] }],
     ['a key', { idempotencyKey: randomUUID() }],
-  ])('is not resumed with %s', async (_, difference) => {
+  ] as const)('is not resumed with %s', async ([, difference], { ledger }) => {
     const { id, email } = await ledger.at('roles_pending', { roles: ['a', 'b'] });
     const input = ledger.input({ email, roles: ['a', 'b'], ...difference });
     expect(await accept(ledger.db, input)).toMatchObject({ kind: 'email_taken', holder: { id } });
     expect((await ledger.row(id)).status).toBe('roles_pending');
   });
 
-  test('is not resumed against an instruction to cancel', async () => {
+  test('is not resumed against an instruction to cancel', async ({ ledger }) => {
     const { id, email } = await ledger.at('roles_pending');
     await requestCancel(ledger.db, id, { actor: 'alice', reason: null });
     const result = await accept(ledger.db, ledger.input({ email }));
@@ -185,7 +193,9 @@ describe('the caller’s own parked run', () => {
 });
 
 describe('the row', () => {
-  test('a commit whose reply was lost is the same registration when repeated', async () => {
+  test('a commit whose reply was lost is the same registration when repeated', async ({
+    ledger,
+  }) => {
     const input = ledger.input();
     await accept(ledger.db, input);
     const again = await accept(ledger.db, input);
@@ -193,7 +203,7 @@ describe('the row', () => {
     expect(await ledger.events(input.id)).toEqual(['registration.requested']);
   });
 
-  test('holds what was sent, and the trail holds no address and no name', async () => {
+  test('holds what was sent, and the trail holds no address and no name', async ({ ledger }) => {
     const input = ledger.input({
       firstName: 'Zoë "Z"',
       lastName: "O'Neil\\",
@@ -208,7 +218,7 @@ describe('the row', () => {
     expect(held).toMatchObject({ registration: stored, requestHash: input.requestHash });
   });
 
-  test('nothing is accepted when the trail refuses', async () => {
+  test('nothing is accepted when the trail refuses', async ({ ledger }) => {
     const input = ledger.input();
     await ledger.refuseAudit('registration.requested');
     await expect(accept(ledger.db, input)).rejects.toMatchObject({ sqlstate: 'P0001' });
