@@ -136,6 +136,7 @@ test('a newcomer comes after the places in the queue, and the first place is ser
   await take(ledger, caller(slow));
   const places = await waiting(ledger, 40, slow);
   const turns = await turnsIn(ledger);
+  expect(turns).toHaveLength(40);
   for (const [index, at] of turns.slice(1).entries()) {
     expect(at - (turns[index] ?? 0)).toBeGreaterThanOrEqual(998);
   }
@@ -148,6 +149,7 @@ test('places that are taken at the same moment get a turn each', async ({ ledger
   await take(ledger, caller(slow));
   await Promise.all(Array.from({ length: 20 }, (_, index) => join(ledger, caller(slow), index)));
   const turns = await turnsIn(ledger);
+  expect(turns).toHaveLength(20);
   for (const [index, at] of turns.slice(1).entries()) {
     expect(at - (turns[index] ?? 0)).toBeGreaterThanOrEqual(998);
   }

@@ -1,3 +1,7 @@
+import {
+  AdminAddUserToGroupCommand,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-cognito-identity-provider';
 import { describe, expect } from 'vitest';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { requestRetry } from '../../../src/ledger/registrations/instructions.ts';
@@ -5,6 +9,7 @@ import { addUser, portrait } from '../../support/pool-user.ts';
 import type { Saga } from '../../support/saga.ts';
 import { test } from '../../support/saga-test.ts';
 
+// A create may land 3.5 s late: longer than the next attempt waits, shorter than the grace.
 test.override('sagaOptions', { propagationGraceSeconds: 5 });
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -30,9 +35,18 @@ const registerWith = async (saga: Saga, ...faults: Rule[]) => {
   return await saga.register();
 };
 
-/** Late creates have landed by now, if any was under way. */
-const afterLateCreates = (saga: Saga, createdAt: number): Promise<void> =>
-  saga.eventually(async () => Date.now() - createdAt > 4000);
+const untilLateCreatesLand = (saga: Saga): Promise<void> =>
+  saga.eventually(async () => (await saga.pool.late()) === 0);
+
+/** The pool hides the user from role assignments no longer: only the group is unknown to it. */
+const untilVisible = (saga: Saga, Username: string): Promise<void> =>
+  saga.eventually(async () => {
+    const at = { UserPoolId: saga.pool.userPoolId, Username, GroupName: 'no-such-role' };
+    const error: unknown = await saga.pool.client
+      .send(new AdminAddUserToGroupCommand(at))
+      .catch((reason: unknown) => reason);
+    return error instanceof ResourceNotFoundException;
+  });
 
 describe('the reply of AdminCreateUser is lost', () => {
   test('after the effect: the same registration completes with that one user', async ({ saga }) => {
@@ -71,14 +85,13 @@ describe('the reply of AdminCreateUser is lost', () => {
   test('the create lands late, after the next one was refused for good: no user is left', async ({
     saga,
   }) => {
-    const since = Date.now();
     const registration = await registerWith(
       saga,
       { ...LOST, fault: { kind: 'replyLost', effect: 'after', lateMs: 3500 } },
       REFUSED_THEN,
     );
     expect(await saga.ending(registration.id)).toBe('registration_rejected');
-    await afterLateCreates(saga, since);
+    await untilLateCreatesLand(saga);
     expect(await saga.world(registration)).toEqual(NOTHING);
     // It did land, and was deleted.
     const calls = await saga.pool.calls();
@@ -87,7 +100,6 @@ describe('the reply of AdminCreateUser is lost', () => {
   });
 
   test('the create lands late, after a cancel: no user is left', async ({ saga }) => {
-    const since = Date.now();
     const registration = await registerWith(saga, {
       ...LOST,
       fault: { kind: 'replyLost', effect: 'after', lateMs: 1500 },
@@ -95,7 +107,7 @@ describe('the reply of AdminCreateUser is lost', () => {
     await saga.untilCalled('AdminCreateUser');
     await saga.handle(registration.id).cancel();
     expect(await saga.ending(registration.id)).toBe('CancelledFailure');
-    await afterLateCreates(saga, since);
+    await untilLateCreatesLand(saga);
     expect(await saga.world(registration)).toEqual({ ...NOTHING, status: 'cancelled' });
     expect((await saga.pool.calls())['AdminCreateUser']?.done).toBe(1);
   });
@@ -160,7 +172,7 @@ describe('404 is a window in time', () => {
     expect(again.failure?.code).toBe('user_not_visible');
     expect(again.userCreatedAt).toEqual(parked.userCreatedAt);
 
-    await saga.eventually(async () => Date.now() - (parked.userCreatedAt?.getTime() ?? 0) > 9000);
+    await untilVisible(saga, registration.email);
     await requestRetry(saga.db, registration.id, OPERATOR);
     await saga.runs.resume(registration.id, 'operator');
     expect(await saga.ending(registration.id)).toBe('completed');

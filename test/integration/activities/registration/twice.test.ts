@@ -174,7 +174,11 @@ test('registerAtOnce twice at once: still one user and one registered person', a
     registerAtOnce(steps.context(), id),
     registerAtOnce(steps.context(), id),
   ]);
-  expect(results.some(({ status }) => status === 'fulfilled')).toBe(true);
+  // One may lose a conflict between the two, which Temporal would try again.
+  const lost = results.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+  expect(lost.length).toBeLessThan(2);
+  for (const error of lost) expect(error).toMatchObject({ nonRetryable: false });
+  expect((await steps.row(id)).status).toBe('completed');
   expect(await steps.effects('AdminCreateUser')).toBe(1);
   expect(await events(steps, id)).toEqual(['registration.requested', 'user.registered']);
 });

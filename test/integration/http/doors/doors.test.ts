@@ -94,7 +94,6 @@ test.for(AT_TIME)(
         startSoon: (started) =>
           void (async () => {
             await api.row(started, columns);
-            await new Promise((resolve) => setTimeout(resolve, 200));
             closing.abort();
           })(),
       },
