@@ -18,7 +18,7 @@ afterAll(async () => {
 const WITH_TEMPORAL = ['cli/sweep.ts', 'cli/verify-replay.ts', 'cli/setup/main.ts'] as const;
 
 test.for(WITH_TEMPORAL)(
-  '%s says in one line that Temporal is away, and where',
+  '%s names an unreachable Temporal and its address in one line',
   async (entry, { deployment }) => {
     const refused = await deployment.command(entry, { TEMPORAL_ADDRESS: nobody });
     expect(refused).toEqual({
@@ -28,7 +28,7 @@ test.for(WITH_TEMPORAL)(
   },
 );
 
-test('a Temporal that accepts and never answers is given up after five seconds', async ({
+test('a command gives up a Temporal that accepts connections but never answers after five seconds', async ({
   deployment,
 }) => {
   const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
@@ -38,13 +38,13 @@ test('a Temporal that accepts and never answers is given up after five seconds',
   });
 });
 
-test('a namespace that Temporal does not have is one line, too', async ({ deployment }) => {
+test('a command reports a missing Temporal namespace in one line', async ({ deployment }) => {
   const env = { TEMPORAL_NAMESPACE: 'nowhere' };
   const { code, output } = await deployment.command('cli/verify-replay.ts', env);
   expect({ code, output }).toEqual({ code: 1, output: "Namespace not found: 'nowhere'\n" });
 });
 
-test('compare-pool names the Cognito that is away', async ({ deployment }) => {
+test('compare-pool names the unreachable Cognito', async ({ deployment }) => {
   const env = { COGNITO_ENDPOINT: `http://${nobody}` };
   expect(await deployment.command('cli/compare-pool.ts', env)).toEqual({
     code: 1,
@@ -57,7 +57,7 @@ test.for([
   ['cli/compare-pool.ts', []],
   ['cli/redeliver.ts', ['--now']],
 ] as const)(
-  '%s names the PostgreSQL that is away, without its password',
+  '%s names the unreachable PostgreSQL without its password',
   async ([entry, args], { deployment }) => {
     const env = { DATABASE_URL: `postgres://somebody:secret@${nobody}/registrar` };
     expect(await deployment.command(entry, env, args)).toEqual({

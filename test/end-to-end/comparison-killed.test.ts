@@ -30,7 +30,7 @@ async function toldOfAPage(handle: WorkflowHandle): Promise<void> {
   }
 }
 
-test('a worker killed in the middle: the next one goes on from its page', async ({
+test('when a worker is killed during a comparison, the next worker resumes from its page', async ({
   deployment,
 }) => {
   await deployment.pool.setFaults([
@@ -52,7 +52,7 @@ test('a worker killed in the middle: the next one goes on from its page', async 
   expect((await deployment.pool.calls())['ListUsers']?.calls).toBe(4);
 });
 
-test('npm run compare-pool: 0 when they agree, 2 when they differ, 1 when it cannot tell', async ({
+test('npm run compare-pool exits with 0 when pool and ledger agree, 2 when they differ, 1 when it cannot tell', async ({
   deployment,
 }) => {
   const compare = (env?: Record<string, string>) => deployment.command('cli/compare-pool.ts', env);

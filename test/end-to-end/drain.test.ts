@@ -6,7 +6,7 @@ import { test } from '../support/deployment-test.ts';
 // Requests get 5 s and the worker 10 s: see "Layout" in the design.
 const DRAIN_MS = 17_000;
 
-test('SIGTERM: a wait ends at once with what is known, the process soon after with code 0', async ({
+test('SIGTERM ends a waiting request at once with the current receipt, and the process with code 0 soon after', async ({
   deployment,
 }) => {
   const api = await deployment.api();
@@ -36,7 +36,7 @@ test('SIGTERM: a wait ends at once with what is known, the process soon after wi
   expect(await deployment.users()).toEqual([{ email: 'waits@example.com', mark: id, roles }]);
 });
 
-test('a stream tells a registration to its end; SIGTERM ends another at once, and the process', async ({
+test('a stream follows a registration to its end, and SIGTERM ends another stream and the process at once', async ({
   deployment,
 }) => {
   const api = await deployment.api();
@@ -66,7 +66,7 @@ test('a stream tells a registration to its end; SIGTERM ends another at once, an
   await deployment.pool.clearFaults();
 });
 
-test('SIGTERM to npm, idle and with a kept connection: code 0 within seconds', async ({
+test('SIGTERM to npm ends an idle API with a kept connection with code 0 within seconds', async ({
   deployment,
 }) => {
   const api = await deployment.api({}, 'npm');
@@ -80,7 +80,7 @@ test('SIGTERM to npm, idle and with a kept connection: code 0 within seconds', a
   expect(await alive(family)).toEqual([]);
 });
 
-test('SIGTERM to a worker: the activity under way is finished, and not repeated', async ({
+test('SIGTERM to a worker lets the running activity finish, and it is not repeated', async ({
   deployment,
 }) => {
   await deployment.pool.clearCalls();

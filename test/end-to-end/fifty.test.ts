@@ -10,7 +10,7 @@ test.beforeAll(async ({ deployment }) => {
 
 const fifty = Array.from({ length: 50 }, (_, index) => index);
 
-test('fifty simultaneous POSTs of one address: one user, one completed registration', async ({
+test('fifty simultaneous POSTs of one address make one user and one completed registration', async ({
   deployment,
 }) => {
   const email = 'one@example.com';
@@ -32,7 +32,7 @@ test('fifty simultaneous POSTs of one address: one user, one completed registrat
   expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
 });
 
-test('fifty of one Idempotency-Key: one registration, and all answers name it', async ({
+test('fifty simultaneous POSTs with one Idempotency-Key make one registration, which every answer names', async ({
   deployment,
 }) => {
   const email = 'key@example.com';

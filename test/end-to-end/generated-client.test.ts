@@ -58,7 +58,7 @@ async function compile(deployment: Deployment) {
   return await node(deployment, join(REPOSITORY, 'node_modules/typescript/bin/tsc'), '-p', '.');
 }
 
-test('a client made from the document compiles, and does what its types say', async ({
+test('a client generated from the document compiles and behaves as its types say', async ({
   deployment,
 }) => {
   await write('customer.ts', CUSTOMER);
@@ -76,7 +76,7 @@ test('a client made from the document compiles, and does what its types say', as
   expect(code).toBe(0);
 });
 
-test('what the document does not have does not compile', async ({ deployment }) => {
+test('a call that the document does not describe does not compile', async ({ deployment }) => {
   const names = Object.keys(MISTAKES).map((_, index) => `mistake-${index}.ts`);
   for (const [index, text] of Object.values(MISTAKES).entries()) {
     await write(names[index] ?? '', `${IMPORT}\n${text}\n`);

@@ -25,7 +25,7 @@ async function park(deployment: Deployment, api: Api, email: string): Promise<st
   return String(body['id']);
 }
 
-test('a seal of the old key opens while that is deployed, and is lost without it', async ({
+test('a seal of the old key opens while that key is deployed, and is lost without it', async ({
   deployment,
 }) => {
   const fault = { kind: 'server' } as const;
@@ -52,7 +52,9 @@ test('a seal of the old key opens while that is deployed, and is lost without it
   await after.kill();
 });
 
-test('a worker without the key that sealed: 500, and nothing is left', async ({ deployment }) => {
+test('a worker without the sealing key fails the registration with 500 and leaves no user', async ({
+  deployment,
+}) => {
   const api = await deploy(deployment, NEW, { IN_PROCESS_WORKER: 'false' });
   await deployment.worker({ PASSWORD_SEALING_KEYS: OLD });
   const { status, body } = await send(deployment, api, 'lost@example.com');

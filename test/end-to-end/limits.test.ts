@@ -30,7 +30,9 @@ async function register(api: Api, forwardedFor?: string) {
 const statuses = async (answers: Promise<Response>[]) =>
   (await Promise.all(answers)).map(({ status }) => status).toSorted();
 
-test('two processes share the counts of each client behind the proxy', async ({ deployment }) => {
+test('two API processes share the limits of each client behind the proxy', async ({
+  deployment,
+}) => {
   const behind = { TRUSTED_PROXIES: '1' };
   const apis = [await deployment.api(behind), await deployment.api(behind)] as const;
   for (const client of ['::ffff:203.0.113.1', '2001:db8::1']) {
@@ -50,7 +52,7 @@ test('two processes share the counts of each client behind the proxy', async ({ 
   expect((await register(apis[1], '2001:db8:0:100::1')).status).toBe(202);
 });
 
-test('without trusted proxies the header is not believed, and said once to be there', async ({
+test('without trusted proxies the API ignores X-Forwarded-For and logs once that it is present', async ({
   deployment,
 }) => {
   const api = await deployment.api();

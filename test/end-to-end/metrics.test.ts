@@ -15,7 +15,7 @@ test.beforeAll(async ({ deployment }) => {
   worker = { ...program, url };
 });
 
-test('endings are counted where they happen: in the worker', async ({ deployment }) => {
+test('the worker counts the endings of registrations', async ({ deployment }) => {
   await deployment.pool.setFaults([
     {
       operation: 'AdminAddUserToGroup',
@@ -70,7 +70,7 @@ test('endings are counted where they happen: in the worker', async ({ deployment
   expect(atApi.value(count, { ...requests, status: '500' })).toBe(1);
 });
 
-test('both processes show the ledger, and the metrics of Temporal’s SDK', async ({
+test('API and worker expose the ledger and the metrics of Temporal’s SDK', async ({
   deployment,
 }) => {
   await deployment.pool.setFaults([
@@ -109,7 +109,7 @@ async function freshScrape(url: string) {
   }
 }
 
-test('a worker tells orchestrators that it lives and is ready, and nobody anything else', async () => {
+test('a worker answers liveness and readiness probes and no other path', async () => {
   const ask = async (path: string, method = 'GET') => {
     const answer = await fetch(`${worker.url}${path}`, { method });
     return [answer.status, answer.headers.get('content-type'), await answer.text()];
@@ -124,7 +124,7 @@ test('a worker tells orchestrators that it lives and is ready, and nobody anythi
   expect((await ask('/metrics', 'POST'))[0]).toBe(404);
 });
 
-test('the API serves metrics on METRICS_PORT, and nothing else there', async () => {
+test('the API serves only metrics on METRICS_PORT', async () => {
   expect(api.metricsUrl).not.toBe(api.url);
   const ask = async (url: string) => (await fetch(url)).status;
   expect(await ask(`${api.metricsUrl}/metrics`)).toBe(200);
@@ -140,7 +140,7 @@ test.for([
   ['local', {}, true],
   ['local', { METRICS_PORT: '0' }, false],
 ] as const)(
-  'ENVIRONMENT=%s with %j: metrics on the API’s own port: %s',
+  'with ENVIRONMENT=%s and %j the API serves metrics on its own port: %s',
   async ([ENVIRONMENT, env, there], { deployment }) => {
     const another = await deployment.api({ ENVIRONMENT, IN_PROCESS_WORKER: 'false', ...env });
     expect((await fetch(`${another.url}/metrics`)).status).toBe(there ? 200 : 404);
@@ -165,7 +165,7 @@ test.for([
   ['METRICS_PORT', 'src/main.ts'],
   ['PORT', 'src/main.ts'],
 ] as const)(
-  'a taken %s is one line, and the process ends',
+  'a process reports a taken %s in one line and ends',
   async ([variable, entry], { deployment }) => {
     const { port } = new URL(worker.url);
     const { code, output } = await deployment.command(entry, { [variable]: port });
@@ -181,7 +181,7 @@ test.for([
   ['worker/main.ts', { WORKER_PORT: '0' }],
   ['src/main.ts', { PORT: '0' }],
 ] as const)(
-  'an address that is not this machine’s ends %s with a line about HOST',
+  'a HOST that is not of this machine ends %s with a line about HOST',
   async ([entry, env], { deployment }) => {
     // Set aside for documents.
     const { code, output } = await deployment.command(entry, { ...env, HOST: '192.0.2.1' });

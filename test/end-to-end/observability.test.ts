@@ -114,7 +114,7 @@ describe('deploy/prometheus/alerts.yml', () => {
     expect(symptomsIn(runbook).map((symptom) => `docs/runbook.md#${symptom}`)).toContain(url);
   });
 
-  test('no two have one name, and none of what an operator must know is left out', () => {
+  test('alert names are unique and cover every symptom of the runbook', () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
     const metrics = new Set(
       rules.flatMap(({ expr }) => parseQuery(expr).selectors.map(({ metric }) => metric)),
@@ -147,7 +147,7 @@ describe('deploy/grafana/registrar.json', () => {
     }
   });
 
-  test('Grafana 10 has its schema, finds its data source, and lays panels side by side', () => {
+  test('the dashboard fits the Grafana 10 schema, names its data source and places panels without overlap', () => {
     expect(dashboard.schemaVersion).toBe(38);
     const [source] = dashboard.templating.list;
     expect(source).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
@@ -182,13 +182,16 @@ describe('each check can fail', () => {
     expect(strangeIn(expr)).toEqual(strange);
   });
 
-  test('a section without one of the three parts does not count as a symptom', () => {
+  test('a runbook section without check, do or why is not a symptom', () => {
     const whole = '## Is late\n\n- **Check**: a\n- **Do**: b\n- **Why it is safe**: c\n';
     expect(symptomsIn(whole)).toEqual(['is-late']);
     expect(symptomsIn(whole.replace('**Do**', '**Look**'))).toEqual([]);
   });
 
-  test.each(['sum(', 'rate(x[5 minutes])', 'a b', '', 'max by x (y)'])('no PromQL: %s', (text) => {
-    expect(() => parseQuery(text)).toThrow('no PromQL');
-  });
+  test.each(['sum(', 'rate(x[5 minutes])', 'a b', '', 'max by x (y)'])(
+    'a query that is not PromQL is refused: %s',
+    (text) => {
+      expect(() => parseQuery(text)).toThrow('no PromQL');
+    },
+  );
 });

@@ -49,7 +49,7 @@ async function eventsOf(id: string): Promise<number> {
   return events?.length ?? 0;
 }
 
-test('200 as fast as they are accepted, two processes: the quota is held, all complete, none parks', async ({
+test('200 registrations over two processes stay within the quota and all complete without parking', async ({
   deployment,
 }) => {
   const ids: string[] = [];

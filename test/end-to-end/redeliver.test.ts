@@ -15,7 +15,7 @@ test.override('deploymentOptions', {
 const redeliver = (deployment: Deployment, ...args: string[]) =>
   deployment.command('cli/redeliver.ts', {}, args);
 
-test('npm run redeliver: what was given up, and what was never told, is due', async ({
+test('npm run redeliver makes deliveries due that were given up or never made', async ({
   ledger,
   deployment,
 }) => {
@@ -44,7 +44,7 @@ test('npm run redeliver: what was given up, and what was never told, is due', as
   );
 });
 
-test('npm run redeliver --now: what waits is due at once, but a mail that may have gone out', async ({
+test('npm run redeliver --now makes waiting deliveries due, except a mail that may have been sent', async ({
   ledger,
   deployment,
 }) => {

@@ -77,7 +77,7 @@ const DOORS: [string, (deployment: Deployment, email: string) => Promise<Answer>
 ];
 
 test.for(DOORS)(
-  '%s answers 422, and nothing is left behind',
+  '%s answers 422 to a value that Cognito rejects, and leaves no user',
   async ([door, send, body], { deployment }) => {
     for (const error of ERRORS) {
       const email = `${error.toLowerCase()}-${door.replaceAll(/\W/g, '-')}@example.com`;
@@ -88,7 +88,7 @@ test.for(DOORS)(
   },
 );
 
-test('an attribute that the pool does not have ends as registration_rejected, in the receipt too', async ({
+test('an attribute unknown to the pool fails the registration with registration_rejected in the receipt', async ({
   deployment,
 }) => {
   const email = 'natural@example.com';

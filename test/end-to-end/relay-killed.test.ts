@@ -54,7 +54,7 @@ describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () =
     return rows.length > 0;
   };
 
-  test('the worker is killed -9 between the publish and its mark: told again, under one id', async ({
+  test('an event whose worker is killed -9 between publish and mark is published again under the same id', async ({
     deployment,
   }) => {
     const first = await register(deployment, 'first@example.com');
@@ -89,7 +89,7 @@ describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () =
     expect(idsFor(first)).toHaveLength(1);
   });
 
-  test('SIGTERM: the shift ends with its worker, and another worker takes over', async ({
+  test('SIGTERM to the worker stops its relay loop, and another worker takes over', async ({
     deployment,
   }) => {
     const next = await deployment.worker();

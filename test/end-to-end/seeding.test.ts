@@ -35,7 +35,7 @@ async function documentOf(api: Api): Promise<{ paths: object }> {
   return (await (await fetch(`${api.url}/openapi.json`)).json()) as { paths: object };
 }
 
-test('users that can sign in at once; verified as asked; the password may be plain', async ({
+test('seeding creates users that can sign in at once, with the requested verification and a weak password', async ({
   deployment,
 }) => {
   const seeds = [
@@ -69,7 +69,7 @@ test('users that can sign in at once; verified as asked; the password may be pla
   }
 });
 
-test('a key repeats its answer; the same address again is a conflict', async () => {
+test('seeding with the same key repeats the answer, and the same address again is a conflict', async () => {
   const json = { email: 'again@example.com', password: 'allsmall', full_name: 'Ada' };
   const first = await seed(local, json, PATH, { 'idempotency-key': 'k' });
   const replayed = await seed(local, json, PATH, { 'idempotency-key': 'k' });
@@ -112,12 +112,14 @@ const SHAPES: [string, object, string, string, string][] = [
   ],
 ];
 
-test.each(SHAPES)('422: %s', async (_what, more, field, type, msg) => {
+test.each(SHAPES)('seeding answers 422: %s', async (_what, more, field, type, msg) => {
   const { status, body } = await seed(local, { ...good, ...more });
   expect([status, body.detail]).toMatchObject([422, [{ type, loc: ['body', field], msg }]]);
 });
 
-test('elsewhere it is not there, whatever DOORS says', async ({ deployment }) => {
+test('the seeding door is closed outside ENVIRONMENT=local, whatever DOORS says', async ({
+  deployment,
+}) => {
   for (const ENVIRONMENT of ['production', 'staging', '']) {
     const api = await deployment.api({ ENVIRONMENT });
     for (const path of [PATH, PATH.slice(0, -1)]) {
@@ -129,7 +131,7 @@ test('elsewhere it is not there, whatever DOORS says', async ({ deployment }) =>
   expect(Object.keys((await documentOf(local)).paths)).toContain(PATH);
 });
 
-test('a local stack with a real pool does not start', async ({ deployment }) => {
+test('a local stack refuses to start with a real pool', async ({ deployment }) => {
   const starting = deployment.api({ ENVIRONMENT: 'local', COGNITO_ENDPOINT: '' });
   await expect(starting).rejects.toThrow(/COGNITO_ENDPOINT: missing: ENVIRONMENT=local/);
 });

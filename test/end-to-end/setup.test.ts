@@ -63,7 +63,7 @@ async function administratorsRecorded(): Promise<number> {
   return (await listAuditEvents(ledger.db, { event: 'administrator.created', limit: 10 })).length;
 }
 
-test('a check lists what is missing and changes nothing', async () => {
+test('setup --check lists what is missing and changes nothing', async () => {
   const first = await setup(true);
   expect(first.lines.filter((line) => line.startsWith('Missing: '))).toHaveLength(first.missing);
   const text = first.lines.join('\n');
@@ -74,7 +74,7 @@ test('a check lists what is missing and changes nothing', async () => {
   expect(await administratorsRecorded()).toBe(0);
 });
 
-test('setup makes it, says each change first, leaves other clients alone, and has nothing left to do', async ({
+test('setup announces and makes each change, leaves other clients alone, and a second run changes nothing', async ({
   pool,
 }) => {
   const theirs = { UserPoolId: pool.userPoolId, ClientId: pool.clientId };
@@ -119,7 +119,7 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
   expect(await administratorsRecorded()).toBe(1);
 });
 
-test('clients that may write our mark or the e-mail are named as unsafe, one line for each', async ({
+test('setup names every client that may write the registration mark or the e-mail as unsafe', async ({
   pool,
 }) => {
   const make = (ClientName: string, more: object = {}) =>
@@ -139,7 +139,7 @@ test('clients that may write our mark or the e-mail are named as unsafe, one lin
   expect(unsafe).toBe(named.length);
 });
 
-test('a client that the open doors cannot work with is named, and left as it is', async ({
+test('setup names a client that the open doors cannot use, and does not change it', async ({
   pool,
 }) => {
   const { UserPoolClient } = await pool.client.send(
@@ -162,7 +162,7 @@ test('a client that the open doors cannot work with is named, and left as it is'
   );
 });
 
-test('a pool with open settings: each is named in a line of its own, and nothing is changed', async ({
+test('setup names each unsafe setting of a pool in its own line and changes nothing', async ({
   pool,
 }) => {
   const { UserPool } = await pool.client.send(
@@ -212,7 +212,7 @@ test.for([
   ['unsafe settings', { AdminCreateUserConfig: { AllowAdminCreateUserOnly: false } }, 1],
   ['advice alone', {}, 0],
 ] as const)(
-  'the command, on a pool with %s: exit code %s',
+  'the setup command on a pool with %s exits with code %s',
   async ([, settings, code], { pool }) => {
     const made = await makePool(pool.client, `exit-${code}`);
     const UserPoolId = made.userPoolId;

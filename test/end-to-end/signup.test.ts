@@ -65,7 +65,7 @@ async function inPool(deployment: Deployment, email: string) {
   return Object.fromEntries(user.UserAttributes?.map(({ Name, Value }) => [Name, Value]) ?? []);
 }
 
-test('a good body: 201, tokens that work, a user that is not verified, one row', async ({
+test('a valid sign-up answers 201 with working tokens and makes one unverified user and one row', async ({
   deployment,
 }) => {
   const body = ada();
@@ -174,7 +174,7 @@ const CHECKS: [string, Record<string, unknown>, number, object][] = [
   ],
 ];
 
-test.each(CHECKS)('%s', async (_what, more, status, body) => {
+test.each(CHECKS)('sign-up answers invalid input: %s', async (_what, more, status, body) => {
   await register(ada({ email: 'taken@example.com', username: 'taken' }));
   const answer = await register(ada(more));
   expect([answer.status, answer.body]).toEqual([status, body]);
@@ -195,7 +195,9 @@ test('no answer and no log line holds the password or its confirmation', async (
   expect(api.output()).not.toMatch(/Canary/);
 });
 
-test('an address that is somebody else’s in the pool is left alone', async ({ deployment }) => {
+test('sign-up does not change an existing pool user with the same address', async ({
+  deployment,
+}) => {
   await addUser(deployment.pool, 'theirs@example.com');
   const before = await inPool(deployment, 'theirs@example.com');
   const answer = await register(ada({ email: 'theirs@example.com' }));
@@ -216,7 +218,7 @@ const RACES: [string, (n: number) => Record<string, unknown>, string][] = [
 ];
 
 test.each(RACES)(
-  'fifty at once for one %s: one winner, a clean answer to the rest',
+  'of fifty simultaneous sign-ups for one %s one succeeds, and the others get a clean error',
   async (_what, more, detail) => {
     const [before] = await sql`SELECT count(*)::int AS rows FROM registrations`;
     const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => register(ada(more(n)))));
@@ -232,7 +234,7 @@ test.each(RACES)(
   },
 );
 
-test('one key, fifteen at once: one user, and tokens for whoever has the password', async () => {
+test('fifteen simultaneous sign-ups with one key make one user, and only the right password gets tokens', async () => {
   const body = ada();
   const headers = { 'idempotency-key': 'impatient' };
   const stranger = register({ ...body, ...weak('Difference2') }, headers);
@@ -255,7 +257,7 @@ test('one key, fifteen at once: one user, and tokens for whoever has the passwor
   expect([...rows]).toEqual([{ status: 'completed' }]);
 });
 
-test('asynchronously: 202 at once, and soon a sign-in', async () => {
+test('asynchronous sign-up answers 202 at once, and the user can sign in soon after', async () => {
   const { email, password } = ada();
   const { status, body, headers } = await register(
     { email, password },

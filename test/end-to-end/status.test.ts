@@ -10,7 +10,7 @@ import { test } from '../support/deployment-test.ts';
 const status = (deployment: Deployment, env: Record<string, string> = {}) =>
   deployment.command('cli/status.ts', env);
 
-test('npm run status: 2 while something needs a person, and how to clear it; 0 otherwise', async ({
+test('npm run status exits with 2 and says what to do while an operator is needed, otherwise with 0', async ({
   ledger,
   deployment,
 }) => {
@@ -53,7 +53,7 @@ test('npm run status: 2 while something needs a person, and how to clear it; 0 o
   expect(lines[2]).toContain('npm run redeliver -- --destination webhook');
 });
 
-test('a Temporal that is away needs a person; the ledger is told all the same', async ({
+test('npm run status reports an unreachable Temporal and still shows the ledger', async ({
   deployment,
 }) => {
   const nobody = `127.0.0.1:${await anyFreePort()}`;
@@ -64,7 +64,9 @@ test('a Temporal that is away needs a person; the ledger is told all the same', 
   expect(output).toContain('  temporal: degraded\n');
 });
 
-test('a database that is away or not migrated is one line, exit code 1', async ({ deployment }) => {
+test('npm run status reports an unreachable or unmigrated database in one line with code 1', async ({
+  deployment,
+}) => {
   const nobody = `127.0.0.1:${await anyFreePort()}`;
   expect(
     await status(deployment, { DATABASE_URL: `postgres://somebody:secret@${nobody}/ledger` }),

@@ -6,7 +6,7 @@ import { eventually } from '../../support/eventually.ts';
 import { checkpoint, write } from '../ledger/audit/trail-under-test.ts';
 import { test } from '../../support/ledger-test.ts';
 
-test('a checkpoint is made while a relay works', async ({ ledger }) => {
+test('a checkpoint is made while a relay holds its lock', async ({ ledger }) => {
   const relay = await tryAdvisoryLock(ledger.url, LOCKS.relay);
   expect(relay).not.toBeNull();
   await write(ledger.db);
@@ -46,7 +46,7 @@ async function wayTo(url: string) {
   };
 }
 
-test('a holder that went dark knows it is lost, and then somebody else gets the lock', async ({
+test('a lock holder whose connection dies learns it, and another process gets the lock', async ({
   ledger,
 }) => {
   const way = await wayTo(ledger.url);

@@ -42,7 +42,7 @@ async function refusalOf(statement: string): Promise<string> {
 const INSUFFICIENT_PRIVILEGE = '42501';
 const AUDIT_TABLES = ['audit_events', 'audit_checkpoints'];
 
-describe('the role of the processes', () => {
+describe('registrar_app', () => {
   test.each(
     AUDIT_TABLES.flatMap((table) => [
       `UPDATE ${table} SET ${table === 'audit_events' ? `actor = 'mallory'` : `digest = 'forged'`}`,
@@ -56,7 +56,7 @@ describe('the role of the processes', () => {
       `ALTER TABLE ${table} OWNER TO registrar_app`,
       `DROP TABLE ${table}`,
     ]),
-  )('cannot change the audit trail: %s', async (statement) => {
+  )('registrar_app cannot change the audit trail: %s', async (statement) => {
     expect(await refusalOf(statement)).toBe(INSUFFICIENT_PRIVILEGE);
   });
 
@@ -76,12 +76,12 @@ describe('the role of the processes', () => {
     'SET ROLE registrar_owner',
     'GRANT registrar_owner TO registrar_app',
     'ALTER ROLE registrar_app SUPERUSER',
-  ])('cannot change the schema or its own rights: %s', async (statement) => {
+  ])('registrar_app cannot change the schema or its own rights: %s', async (statement) => {
     expect(await refusalOf(statement)).toBe(INSUFFICIENT_PRIVILEGE);
   });
 
   test.each(AUDIT_TABLES)(
-    'cannot change %s even where its owner disabled the trigger',
+    'registrar_app cannot change %s even when its owner disabled the trigger',
     async (table) => {
       await owner.unsafe(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
       expect(await refusalOf(`DELETE FROM ${table}`)).toBe(INSUFFICIENT_PRIVILEGE);
@@ -90,11 +90,11 @@ describe('the role of the processes', () => {
     },
   );
 
-  test('sees which migrations were applied', async () => {
+  test('registrar_app can read which migrations were applied', async () => {
     expect(await databaseState(pool.db, { warn: () => undefined })).toBe('current');
   });
 
-  test('may use what a later migration of the owner creates', async () => {
+  test('registrar_app may use tables of a later migration', async () => {
     await owner.unsafe(
       'CREATE TABLE later (id integer PRIMARY KEY); CREATE SEQUENCE later_numbers',
     );
@@ -107,7 +107,7 @@ describe('the role of the processes', () => {
   });
 });
 
-test('the owner has no more than its own database: it is no superuser and creates no role', async () => {
+test('the owner role is no superuser and cannot create roles', async () => {
   const [role] = await owner`SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls
     FROM pg_roles WHERE rolname = current_user`;
   expect(role).toEqual({

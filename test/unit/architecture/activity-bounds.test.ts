@@ -90,7 +90,7 @@ describe('workflows/', () => {
   });
 
   test('nothing bounds a run or an execution: a parked user waits as long as it takes', async () => {
-    const files = await sourcesOf('src', 'workflows', 'activities', 'worker', 'setup', 'dev');
+    const files = await sourcesOf('src', 'workflows', 'activities', 'worker', 'cli', 'dev');
     expect(files.filter(boundsRuns).map(({ path }) => path)).toEqual([]);
   });
 });

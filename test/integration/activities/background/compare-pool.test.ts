@@ -107,7 +107,7 @@ const everything = async (steps: Steps) =>
 const byKind = (findings: readonly PoolFinding[]) =>
   findings.toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
 
-test('a pool that agrees: nothing found, nobody asked for, foreign users counted', async ({
+test('a comparison of an equal pool finds nothing, looks nobody up and counts foreign users', async ({
   steps,
 }) => {
   await completed(steps);
@@ -140,7 +140,7 @@ test('a pool that agrees: nothing found, nobody asked for, foreign users counted
   expect((await steps.pool.calls())['AdminGetUser']).toBeUndefined();
 });
 
-test('everything that can differ is named, and nothing of it is changed', async ({ steps }) => {
+test('a comparison names every kind of difference and changes nothing', async ({ steps }) => {
   const vanished = await completed(steps);
   await removeUser(steps.pool, vanished.email);
   const unmarked = await completed(steps);
@@ -183,7 +183,7 @@ test('everything that can differ is named, and nothing of it is changed', async 
   expect(await subOf(steps, released.email)).toBe(released.userId);
 });
 
-test('roles that differ are advice: of rows whose roles were replaced always, of others in turn', async ({
+test('a comparison reports differing roles as advice, always for replaced roles and by sampling for others', async ({
   steps,
 }) => {
   const replaced = await completed(steps);
@@ -229,7 +229,9 @@ test('roles that differ are advice: of rows whose roles were replaced always, of
   expect(seen).toContain(other.id);
 });
 
-test('young users and rows that have just finished prove nothing: lists lag', async ({ steps }) => {
+test('a comparison ignores recent users and recently finished rows, because lists lag', async ({
+  steps,
+}) => {
   const gone = await completed(steps);
   await removeUser(steps.pool, gone.email);
   await plant(steps, randomUUID());
@@ -238,7 +240,7 @@ test('young users and rows that have just finished prove nothing: lists lag', as
   expect(report.young).toBeGreaterThanOrEqual(1);
 });
 
-test('a user that the list does not show is asked for before anything is said', async ({
+test('a comparison looks up a user that the list lacks before it reports a difference', async ({
   steps,
 }) => {
   const hidden = await completed(steps);
@@ -259,7 +261,7 @@ test('a user that the list does not show is asked for before anything is said', 
   expect(report.asked).toBeGreaterThanOrEqual(1);
 });
 
-test('never more than five calls a second, and it goes on from where it stopped', async ({
+test('a comparison makes at most five calls a second and resumes where it stopped', async ({
   steps,
 }) => {
   await Promise.all(Array.from({ length: 130 }, () => plant(steps)));
@@ -287,7 +289,7 @@ test('never more than five calls a second, and it goes on from where it stopped'
   expect((await steps.pool.calls())['ListUsers']?.calls).toBe(pages);
 });
 
-test('a page token that Cognito does not know any more: the list is begun anew', async ({
+test('a comparison starts the list again when Cognito no longer knows the page token', async ({
   steps,
 }) => {
   const whole = await comparePool(comparison(steps), null);

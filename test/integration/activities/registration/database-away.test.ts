@@ -52,7 +52,7 @@ async function untilDone(attempt: (first: boolean) => Promise<unknown>): Promise
   }
 }
 
-test('cut after AdminCreateUser: the note is made all the same, and there is one user', async ({
+test('a connection cut after AdminCreateUser does not lose the record, and there is one user', async ({
   steps,
 }) => {
   const { id } = await steps.begun();
@@ -67,7 +67,7 @@ test('cut after AdminCreateUser: the note is made all the same, and there is one
   expect((await steps.row(id)).createOutcome).toBe('created');
 });
 
-test('cut after AdminAddUserToGroup: the role is noted, and given once more at most', async ({
+test('a connection cut after AdminAddUserToGroup assigns the role at most once more', async ({
   steps,
 }) => {
   const { id } = await createUser(steps.context(), await steps.begun());
@@ -77,7 +77,7 @@ test('cut after AdminAddUserToGroup: the role is noted, and given once more at m
   expect(await steps.effects('AdminAddUserToGroup')).toBeLessThanOrEqual(2);
 });
 
-test('cut after AdminDeleteUser: gone is done', async ({ steps }) => {
+test('a connection cut after AdminDeleteUser does not undo the deletion', async ({ steps }) => {
   const { id } = await createUser(steps.context(), await steps.begun());
   const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
   await beginCompensation(steps.db, id, cause, publicFailure('registration_cancelled'), {});
@@ -87,7 +87,7 @@ test('cut after AdminDeleteUser: gone is done', async ({ steps }) => {
   expect(await steps.effects('AdminDeleteUser')).toBe(1);
 });
 
-test('cut in the middle of the transaction, three times: completed once', async ({ steps }) => {
+test('a transaction cut three times completes the registration once', async ({ steps }) => {
   const { id } = await createUser(steps.context(), await steps.begun());
   await assignRole(steps.context(), id, 'viewer');
   await steps.cutWhileAppending(3);

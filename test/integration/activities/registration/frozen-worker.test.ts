@@ -75,7 +75,7 @@ test('a create that is sent after its row has failed is deleted at once', async 
   expect(await usernameOf(steps, row.email)).toBeNull();
 });
 
-test('one that cannot be deleted then stays written down for the sweep', async ({ steps }) => {
+test('a stray user that cannot be deleted yet stays recorded for the sweep', async ({ steps }) => {
   const row = await steps.begun();
   const worker = frozen(steps);
   const late = createUser(steps.context({ provider: worker.provider }), row);
@@ -90,7 +90,7 @@ test('one that cannot be deleted then stays written down for the sweep', async (
   expect((await rowsWithStrays(steps.db, 100)).map(({ id }) => id)).toContain(row.id);
 });
 
-test('a second user beside a completed row is deleted, the recorded one stays', async ({
+test('a second user of a completed row is deleted, and the recorded user stays', async ({
   steps,
 }) => {
   const row = await steps.begun([]);
@@ -109,7 +109,7 @@ test('a second user beside a completed row is deleted, the recorded one stays', 
   expect(await usernameOf(steps, done.cognitoUsername ?? '')).toBe(done.cognitoUsername);
 });
 
-test('a lost reply keeps the next create off for two seconds of the database, by any clock', async ({
+test('a lost reply delays the next create by two seconds of the database clock, whatever the worker’s clock', async ({
   steps,
 }) => {
   const row = await steps.begun();
@@ -125,7 +125,7 @@ test('a lost reply keeps the next create off for two seconds of the database, by
   }
 });
 
-test('a worker whose clock is behind keeps the grace, one whose clock is ahead does not shorten it', async ({
+test('a worker whose clock is behind keeps the grace, and one whose clock is ahead does not shorten it', async ({
   steps,
 }) => {
   for (const skewMs of [7_200_000, -7_200_000]) {

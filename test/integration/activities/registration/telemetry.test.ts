@@ -27,7 +27,7 @@ function listen() {
   return { told, moved: ({ status }: { status: string }) => void told.push(status) };
 }
 
-test('complete, repeated and all at once, is told once', async ({ steps }) => {
+test('a completion that is repeated concurrently is counted once', async ({ steps }) => {
   const { told, moved } = listen();
   const row = await steps.begun();
   const telemetry = { ...steps.context().telemetry, statusChanged: moved };
@@ -37,7 +37,7 @@ test('complete, repeated and all at once, is told once', async ({ steps }) => {
   expect(told).toEqual(['completed']);
 });
 
-test('compensation and its end, repeated and all at once, are told once each', async ({
+test('the beginning and the end of a compensation are counted once each when repeated concurrently', async ({
   steps,
 }) => {
   const { told, moved } = listen();
@@ -48,7 +48,7 @@ test('compensation and its end, repeated and all at once, are told once each', a
   expect(told).toEqual(['compensating', 'failed']);
 });
 
-test('a transaction that is rolled back is not told; its repeat is', async ({ steps }) => {
+test('a rolled back transition is not counted, and its repetition is', async ({ steps }) => {
   const { told, moved } = listen();
   const { id } = await steps.begun();
   await steps.cutWhileAppending(1);
@@ -62,7 +62,7 @@ test('a transaction that is rolled back is not told; its repeat is', async ({ st
   expect(told).toEqual(['compensating']);
 });
 
-test('every call of Cognito is told, whoever makes it, with its outcome', async ({ steps }) => {
+test('every Cognito call is counted with its outcome, whoever makes it', async ({ steps }) => {
   vi.stubEnv('AWS_ACCESS_KEY_ID', SANDBOX_CREDENTIALS.accessKeyId);
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', SANDBOX_CREDENTIALS.secretAccessKey);
   const calls: ProviderCall[] = [];

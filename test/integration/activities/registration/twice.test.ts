@@ -55,7 +55,7 @@ const compensating = async (steps: Steps) => {
 const events = async (steps: Steps, id: string) =>
   (await readTimeline(steps.db, id)).map(({ event }) => event);
 
-test('createUser twice, by a row that does not know of the first: one user', async ({ steps }) => {
+test('createUser repeated with a stale row makes one user', async ({ steps }) => {
   const stale = await steps.begun();
   const first = await createUser(steps.context(), stale);
   const again = await createUser(steps.context(), stale);
@@ -64,13 +64,13 @@ test('createUser twice, by a row that does not know of the first: one user', asy
   expect(again.userCreatedAt).toEqual(first.userCreatedAt);
 });
 
-test('createUser twice, by the row as it is: Cognito is called once', async ({ steps }) => {
+test('createUser repeated with the current row calls Cognito once', async ({ steps }) => {
   const row = await created(steps);
   await createUser(steps.context(), row);
   expect((await steps.pool.calls())['AdminCreateUser']?.calls).toBe(1);
 });
 
-test('assignRole twice: Cognito is called once', async ({ steps }) => {
+test('assignRole repeated calls Cognito once', async ({ steps }) => {
   const { id } = await created(steps, ['viewer', 'manager']);
   await assignRole(steps.context(), id, 'viewer');
   await assignRole(steps.context(), id, 'viewer');
@@ -84,7 +84,7 @@ test('assignRole does not assign a role that is not requested any more', async (
   expect(await steps.effects('AdminAddUserToGroup')).toBe(0);
 });
 
-test('removeRole twice: Cognito is called once, and never for a role that is requested', async ({
+test('removeRole repeated calls Cognito once, and never for a role that is requested', async ({
   steps,
 }) => {
   const { id } = await created(steps, ['viewer']);
@@ -98,7 +98,7 @@ test('removeRole twice: Cognito is called once, and never for a role that is req
   expect((await steps.pool.calls())['AdminRemoveUserFromGroup']).toEqual({ calls: 1, done: 1 });
 });
 
-test('setPassword twice: Cognito is called once, and the seal is gone', async ({ steps }) => {
+test('setPassword repeated calls Cognito once and wipes the seal', async ({ steps }) => {
   const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
   const first = await setPassword(steps.context(), id);
   expect(await setPassword(steps.context(), id)).toEqual(first);
@@ -107,7 +107,7 @@ test('setPassword twice: Cognito is called once, and the seal is gone', async ({
   expect((await readSealed(steps.db, id)).sealed).toBeNull();
 });
 
-test('setPassword twice, the first reply lost: the same password again', async ({ steps }) => {
+test('setPassword after a lost reply sets the same password again', async ({ steps }) => {
   const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
   await steps.pool.setFaults([LOST_PASSWORD]);
   await expect(setPassword(steps.context(), id)).rejects.toThrow('reply_lost');
@@ -116,7 +116,7 @@ test('setPassword twice, the first reply lost: the same password again', async (
   expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
 });
 
-test('setPassword twice in a pool that forbids used passwords: the first one counts', async ({
+test('setPassword after a lost reply succeeds in a pool that forbids used passwords', async ({
   steps,
 }) => {
   const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
@@ -126,7 +126,7 @@ test('setPassword twice in a pool that forbids used passwords: the first one cou
   expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
 });
 
-test('setPassword at once, in a pool that says the password was used: rejected', async ({
+test('setPassword is rejected when the pool calls the password used at the first attempt', async ({
   steps,
 }) => {
   const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
@@ -135,9 +135,7 @@ test('setPassword at once, in a pool that says the password was used: rejected',
   expect((await steps.row(id)).passwordSetAt).toBeNull();
 });
 
-test('an attempt that meets the end of an earlier one does not take its seal for lost', async ({
-  steps,
-}) => {
+test('setPassword attempts that overlap do not report the seal as lost', async ({ steps }) => {
   const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
   const results = await Promise.allSettled(
     Array.from({ length: 40 }, () => setPassword(steps.context(), id)),
@@ -145,7 +143,7 @@ test('an attempt that meets the end of an earlier one does not take its seal for
   expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
 });
 
-test('registerAtOnce twice with a password: it is set once', async ({ steps }) => {
+test('registerAtOnce repeated with a password sets it once', async ({ steps }) => {
   const { id, email } = await steps.begun(['viewer'], PASSWORD);
   const first = await registerAtOnce(steps.context(), id);
   const second = await registerAtOnce(steps.context(), id);
@@ -155,7 +153,9 @@ test('registerAtOnce twice with a password: it is set once', async ({ steps }) =
   expect(await signsIn(steps.pool, email, PASSWORD)).toBe(true);
 });
 
-test('registerAtOnce twice: one user, one role, one registered person', async ({ steps }) => {
+test('registerAtOnce repeated makes one user, one role and one completion event', async ({
+  steps,
+}) => {
   const { id } = await steps.begun();
   const first = await registerAtOnce(steps.context(), id);
   const second = await registerAtOnce(steps.context(), id);
@@ -166,9 +166,7 @@ test('registerAtOnce twice: one user, one role, one registered person', async ({
   expect(await events(steps, id)).toEqual(['registration.requested', 'user.registered']);
 });
 
-test('registerAtOnce twice at once: still one user and one registered person', async ({
-  steps,
-}) => {
+test('two concurrent registerAtOnce make one user and one completion event', async ({ steps }) => {
   const { id } = await steps.begun();
   const results = await Promise.allSettled([
     registerAtOnce(steps.context(), id),
@@ -183,7 +181,7 @@ test('registerAtOnce twice at once: still one user and one registered person', a
   expect(await events(steps, id)).toEqual(['registration.requested', 'user.registered']);
 });
 
-test('complete twice: one event and one invitation', async ({ steps }) => {
+test('complete repeated makes one event and one invitation', async ({ steps }) => {
   const { id } = await created(steps);
   await assignRole(steps.context(), id, 'viewer');
   const first = await complete(steps.db, id, ['viewer'], { complete: stepDone(1) });
@@ -193,7 +191,7 @@ test('complete twice: one event and one invitation', async ({ steps }) => {
   expect(await events(steps, id)).toEqual(['registration.requested', 'user.registered']);
 });
 
-test('deleteUser twice: one delete; and none once the row is closed', async ({ steps }) => {
+test('deleteUser repeated deletes once, and never after the row is closed', async ({ steps }) => {
   const { id } = await compensating(steps);
   await deleteUser(steps.context(), id);
   const { userDeletedAt } = await steps.row(id);
@@ -229,7 +227,9 @@ test.for([
   expect(await portrait(steps.pool, row.email)).toBe(before);
 });
 
-test('begin, acknowledgeInstruction, park: twice is once', async ({ steps }) => {
+test('beginSteps, acknowledgeInstruction and park have the same effect when repeated', async ({
+  steps,
+}) => {
   const { id } = await created(steps);
   expect(await beginSteps(steps.db, id)).toEqual(await beginSteps(steps.db, id));
   const parked = await park(steps.db, id, parkInput('run/1'));
@@ -255,7 +255,9 @@ test('a park whose reply was lost does not park a run that was resumed meanwhile
   expect((await park(steps.db, id, parkInput('run/1'))).status).toBe('running');
 });
 
-test('beginCompensation, requireCleanup, close: twice is once', async ({ steps }) => {
+test('beginCompensation, requireCleanup and close have the same effect when repeated', async ({
+  steps,
+}) => {
   const { id } = await compensating(steps);
   const begun = await steps.row(id);
   expect(await beginCompensation(steps.db, id, FAILED, CANCELLED, {})).toEqual(begun);
@@ -273,7 +275,7 @@ test('beginCompensation, requireCleanup, close: twice is once', async ({ steps }
   ]);
 });
 
-test('the cause that began the compensation names the end', async ({ steps }) => {
+test('the first cause of a compensation decides its final status', async ({ steps }) => {
   const { id } = await compensating(steps);
   const cancelled = { closesAs: 'cancelled', failure: CANCELLED } as const;
   await beginCompensation(steps.db, id, cancelled, CANCELLED, {});

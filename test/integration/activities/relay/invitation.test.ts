@@ -51,7 +51,9 @@ const dueNow = (steps: Steps) =>
     SET next_attempt_at = now() - interval '1 second', last_error = NULL
     WHERE delivered_at IS NULL AND given_up_at IS NULL`);
 
-test('one mail, sent status, one event; a second shift sends nothing', async ({ steps }) => {
+test('an invitation is sent once and recorded once, and a second relay run sends nothing', async ({
+  steps,
+}) => {
   const registration = await completed(steps);
   expect(registration.invitation.status).toBe('pending');
   expect(await mailsTo(steps, registration)).toBe(0);
@@ -70,7 +72,7 @@ test('one mail, sent status, one event; a second shift sends nothing', async ({ 
   ]);
 });
 
-test('two relays at once send it once', async ({ steps }) => {
+test('two concurrent relays send an invitation once', async ({ steps }) => {
   const registration = await completed(steps);
   await Promise.all([relay(steps), relay(steps)]);
   const events = (await readTimeline(steps.db, registration.id)).map(({ event }) => event);
@@ -79,7 +81,7 @@ test('two relays at once send it once', async ({ steps }) => {
 });
 
 test.for(['LimitExceededException', 'CodeDeliveryFailureException', 'NotAuthorizedException'])(
-  '%s: still completed, pending, and sent later',
+  '%s keeps the registration completed and the invitation pending, and the mail is sent later',
   async (error, { steps }) => {
     const registration = await completed(steps);
     await steps.pool.setFaults([
@@ -99,7 +101,7 @@ test.for(['LimitExceededException', 'CodeDeliveryFailureException', 'NotAuthoriz
   },
 );
 
-test('a mail that takes longer than other calls may, is sent once', async ({ steps }) => {
+test('a mail that takes longer than the normal call timeout is sent once', async ({ steps }) => {
   const registration = await completed(steps);
   await steps.pool.setFaults([
     { operation: 'AdminCreateUser', fault: { kind: 'latency', ms: REQUEST_TIMEOUT_MS + 500 } },
@@ -112,7 +114,7 @@ test('a mail that takes longer than other calls may, is sent once', async ({ ste
   });
 });
 
-test('three attempts without a reply, an hour apart; then the receipt says so, and a request sends it', async ({
+test('after three attempts without a reply the receipt says so, and a new request sends the mail', async ({
   steps,
 }) => {
   const registration = await completed(steps);
@@ -145,9 +147,7 @@ test('three attempts without a reply, an hour apart; then the receipt says so, a
   });
 });
 
-test('three attempts that died with their process are not followed by a fourth', async ({
-  steps,
-}) => {
+test('three attempts whose process died are not followed by a fourth', async ({ steps }) => {
   const registration = await completed(steps);
   for (let died = 1; died <= 3; died += 1) {
     expect(await claimInvitation(steps.db)).toMatchObject({ unanswered: died });
@@ -159,7 +159,7 @@ test('three attempts that died with their process are not followed by a fourth',
   expect(invitation.failure?.code).toBe('mail_unconfirmed');
 });
 
-test('an invitation requested while it waits is sent once', async ({ steps }) => {
+test('an invitation that is requested again while it waits is sent once', async ({ steps }) => {
   const registration = await completed(steps);
   await requestInvitation(steps.db, registration.id, { actor: 'operator' });
   await relay(steps);
@@ -170,7 +170,7 @@ test('an invitation requested while it waits is sent once', async ({ steps }) =>
   expect(await mailsTo(steps, registration)).toBe(2);
 });
 
-test('a person who has chosen a password needs none', async ({ steps }) => {
+test('no invitation is sent to a user who has chosen a password', async ({ steps }) => {
   const registration = await completed(steps);
   await steps.pool.client.send(
     new AdminSetUserPasswordCommand({
@@ -185,7 +185,7 @@ test('a person who has chosen a password needs none', async ({ steps }) => {
   expect((await steps.row(registration.id)).invitation.status).toBe('none');
 });
 
-test('a user who is gone gets none, and nothing waits for it', async ({ steps }) => {
+test('no invitation is sent to a deleted user, and nothing waits for it', async ({ steps }) => {
   const registration = await completed(steps);
   await removeUser(steps.pool, registration.email);
   await relay(steps);
@@ -194,7 +194,7 @@ test('a user who is gone gets none, and nothing waits for it', async ({ steps })
   expect((await steps.row(registration.id)).invitation.status).toBe('none');
 });
 
-test('whoever is taken back never gets a mail', async ({ steps }) => {
+test('a compensated registration never sends an invitation', async ({ steps }) => {
   const row = await steps.begun(['no-such-role']);
   await registerAtOnce(steps.context(), row.id);
   const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;

@@ -36,7 +36,10 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     return rows.length === count && rows.every(({ delivered }) => delivered);
   };
 
-  test('what a consumer gets', async ({ broker, relays }) => {
+  test('a consumer gets the event as a persistent message with its outbox id', async ({
+    broker,
+    relays,
+  }) => {
     const told = await Queue.bind(broker, exchange, 'people.created');
     queue = told;
     const { id, email, userId, finishedAt } = await relays.ledger.at('completed', {
@@ -66,7 +69,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await eventually(() => allDelivered(relays, 1));
   });
 
-  test('a message that no queue takes is not delivered, and goes once one is bound', async ({
+  test('a message that no queue takes stays undelivered until a queue is bound', async ({
     broker,
     relays,
   }) => {
@@ -89,7 +92,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await eventually(() => allDelivered(relays, 2));
   });
 
-  test('an exchange of another kind: said, nothing lost, and no process ends', async ({
+  test('an exchange of another type is logged, loses nothing and ends no process', async ({
     broker,
     relays,
   }) => {
@@ -107,7 +110,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await eventually(() => allDelivered(relays, 1));
   });
 
-  test('an exchange that is deleted meanwhile is made again', async ({ broker, relays }) => {
+  test('an exchange that is deleted is declared again', async ({ broker, relays }) => {
     queue = await Queue.bind(broker, exchange, '#');
     await relays.completed(1);
     begin(broker, relays);
@@ -126,7 +129,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     expect(queue.messages).toHaveLength(2);
   });
 
-  test('a shift ends at once though the broker never answers', async ({ relays }) => {
+  test('a relay stops at once although the broker never answers', async ({ relays }) => {
     const sockets: Socket[] = [];
     const mute = createServer((socket) => {
       sockets.push(socket);
@@ -148,7 +151,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     mute.close();
   });
 
-  test('nothing is published once the shift is over', async ({ broker, relays }) => {
+  test('a stopped relay publishes nothing more', async ({ broker, relays }) => {
     queue = await Queue.bind(broker, exchange, '#');
     await relays.completed(3);
     // Adopted by a shift whose broker is not there.
@@ -166,7 +169,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await destination.close();
   });
 
-  test('a webhook that never answers: the broker has everything, and invitations go out', async ({
+  test('a webhook that never answers delays neither the broker nor invitations', async ({
     broker,
     relays,
   }) => {
@@ -185,7 +188,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await receiver.close();
   });
 
-  test('killed -9 mid-stream: nothing is lost, and what comes twice has one id', async ({
+  test('a broker killed -9 loses no event, and duplicates carry the same id', async ({
     broker,
     relays,
   }) => {
@@ -206,7 +209,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     expect([...told.ids()].toSorted()).toEqual(outboxIds.toSorted());
   });
 
-  test('a broker that is short of memory blocks, and gets everything later', async ({
+  test('a broker short of memory blocks the relay and gets every event later', async ({
     broker,
     relays,
   }) => {

@@ -72,14 +72,17 @@ const REFUSALS: readonly (readonly [string, Rule['fault'], object])[] = [
   ],
 ];
 
-test.for(REFUSALS)('%s: refused without effect', async ([_name, fault, expected], { pool }) => {
-  const address = freshAddress();
-  await pool.setFaults([{ operation: 'AdminCreateUser', fault }]);
-  await expect(create(pool, address)).rejects.toEqual(expect.objectContaining(expected));
-  expect(await exists(pool, address)).toBe(false);
-});
+test.for(REFUSALS)(
+  'the fault %s refuses a call without effect',
+  async ([_name, fault, expected], { pool }) => {
+    const address = freshAddress();
+    await pool.setFaults([{ operation: 'AdminCreateUser', fault }]);
+    await expect(create(pool, address)).rejects.toEqual(expect.objectContaining(expected));
+    expect(await exists(pool, address)).toBe(false);
+  },
+);
 
-test('after, times and match choose the calls', async ({ pool }) => {
+test('after, times and match select the calls that a fault meets', async ({ pool }) => {
   const [parked, fine] = [freshAddress(), freshAddress()];
   await create(pool, parked);
   await create(pool, fine);

@@ -44,7 +44,7 @@ const create = (pool: TestPool, Username: string, more: object = {}) =>
 
 const named = (name: string) => expect.objectContaining({ name });
 
-test('the address is the key, whatever its case, and the username a generated id', async ({
+test('users are found by e-mail in any case, and the username is a generated id', async ({
   pool,
 }) => {
   const { User } = await create(pool, 'Ada@Example.com', {
@@ -76,7 +76,7 @@ test('fifty creates of one address at once make one user', async ({ pool }) => {
   expect(Users).toHaveLength(1);
 });
 
-test('what the schema does not know, or is no address, makes no user', async ({ pool }) => {
+test('an unknown attribute or an invalid address makes no user', async ({ pool }) => {
   const refused = named('InvalidParameterException');
   const UserAttributes = [{ Name: 'custom:other', Value: 'x' }];
   await expect(create(pool, 'schema@example.com', { UserAttributes })).rejects.toEqual(refused);
@@ -152,7 +152,7 @@ test('a missing group and a missing user are different errors', async ({ pool })
   expect(await rolesOf('grouped@example.com')).toEqual(['researcher']);
 });
 
-test('deleting takes the memberships along, and a second time there is nobody', async ({
+test('deleting a user removes its memberships, and a second deletion finds no user', async ({
   pool,
 }) => {
   await create(pool, 'gone@example.com');
@@ -174,7 +174,7 @@ test('an unknown pool is ResourceNotFoundException', async ({ pool }) => {
   ).rejects.toEqual(named('ResourceNotFoundException'));
 });
 
-test('pool, client and roles are as setup asks for them', async ({ pool }) => {
+test('pool, client and roles have the settings that setup asks for', async ({ pool }) => {
   const { UserPool } = await pool.client.send(new DescribeUserPoolCommand({ UserPoolId }));
   expect(UserPool).toMatchObject({
     UsernameAttributes: ['email'],
@@ -253,7 +253,9 @@ test('a token names issuer, client and roles, verifies, and cannot write mark, e
   expect(UserAttributes).toContainEqual({ Name: 'given_name', Value: 'Ada' });
 });
 
-test('what a pool requires every client may write, as at AWS', async ({ pool }) => {
+test('every client may write the attributes that the pool requires, as at AWS', async ({
+  pool,
+}) => {
   const { client } = pool;
   const { UserPool } = await client.send(
     new CreateUserPoolCommand({
@@ -291,7 +293,9 @@ test('what a pool requires every client may write, as at AWS', async ({ pool }) 
   await client.send(new DeleteUserPoolCommand({ UserPoolId: at.UserPoolId }));
 });
 
-test('nobody signs up in a pool whose users administrators create', async ({ pool }) => {
+test('self sign-up is refused in a pool whose users only administrators create', async ({
+  pool,
+}) => {
   await expect(
     pool.client.send(
       new SignUpCommand({

@@ -65,7 +65,7 @@ const revoke = (pool: TestPool, Token = '', more: object = {}) =>
 const whoIs = (pool: TestPool, AccessToken = '') =>
   pool.client.send(new GetUserCommand({ AccessToken }));
 
-test('a revoked refresh token takes its access tokens along, and no others', async ({ pool }) => {
+test('revoking a refresh token ends its access tokens and no others', async ({ pool }) => {
   const name = await person(pool, 'revoked');
   const [mine, other] = [await signIn(pool, name), await signIn(pool, name)];
   const renewed = await refresh(pool, mine.RefreshToken);
@@ -83,7 +83,7 @@ test('a revoked refresh token takes its access tokens along, and no others', asy
   await revoke(pool, mine.RefreshToken);
 });
 
-test('a client that rotates gives a new refresh token each time, and takes the old one no more', async ({
+test('a client with rotation gets a new refresh token each time, and the old one stops working', async ({
   pool,
 }) => {
   const first = await signIn(pool, await person(pool, 'rotating'));
@@ -120,7 +120,7 @@ test('a client that does not rotate keeps its refresh token', async ({ pool }) =
   expect((await refresh(pool, RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
 });
 
-test('a global sign-out, and a disabled user, end every session', async ({ pool }) => {
+test('a global sign-out or disabling the user ends every session', async ({ pool }) => {
   const name = await person(pool, 'everywhere');
   const sessions = [await signIn(pool, name), await signIn(pool, name)];
   await pool.client.send(new GlobalSignOutCommand({ AccessToken: sessions[0]?.AccessToken }));
@@ -141,7 +141,7 @@ test('a global sign-out, and a disabled user, end every session', async ({ pool 
   );
 });
 
-test('a refresh token is of one client', async ({ pool }) => {
+test('a refresh token works only for the client that it was issued to', async ({ pool }) => {
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId,
@@ -157,7 +157,7 @@ test('a refresh token is of one client', async ({ pool }) => {
   expect((await refresh(pool, RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
 });
 
-test('a client with a secret wants its proof in every call', async ({ pool }) => {
+test('a client with a secret requires its proof in every call', async ({ pool }) => {
   const name = await person(pool, 'secretive');
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
@@ -202,7 +202,7 @@ test('a client with a secret wants its proof in every call', async ({ pool }) =>
   await forgotten(hash(name));
 });
 
-test('a careless client tells who is there, and takes only the flows it names', async ({
+test('a client without error hiding tells which users exist, and accepts only its own flows', async ({
   pool,
 }) => {
   const name = await person(pool, 'careless');

@@ -40,7 +40,7 @@ function tamper(token: string): string {
   return [head, Buffer.from(JSON.stringify(more)).toString('base64url'), signature].join('.');
 }
 
-test.for(REFUSED)('a token %s: 401', async ([_what, token], { api }) => {
+test.for(REFUSED)('the API answers 401 to a token %s', async ([_what, token], { api }) => {
   const answer = await api.call('/roles', { token: token(api) });
   expect(answer.status).toBe(401);
   expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
@@ -51,7 +51,7 @@ test.for(REFUSED)('a token %s: 401', async ([_what, token], { api }) => {
 });
 
 test.for(['', 'Basic YTpi', 'Bearer', 'Bearer ', 'Bearer a b', 'Token x'])(
-  'the header %j: 401',
+  'the API answers 401 to the authorization header %j',
   async (authorization, { api }) => {
     const answer = await api.call('/roles', { token: null, headers: { authorization } });
     expect(answer.status).toBe(401);
@@ -73,12 +73,15 @@ const GUARDED: [string, string][] = [
   ['POST', '/api/step/users'],
 ];
 
-test.for(GUARDED)('%s %s wants a token before anything else', async ([method, path], { api }) => {
-  const answer = await api.call(path, { method, token: null });
-  expect(answer.body).toMatchObject({ code: 'unauthenticated' });
-});
+test.for(GUARDED)(
+  '%s %s checks the token before anything else',
+  async ([method, path], { api }) => {
+    const answer = await api.call(path, { method, token: null });
+    expect(answer.body).toMatchObject({ code: 'unauthenticated' });
+  },
+);
 
-test('the scheme is matched whatever its case', async ({ api }) => {
+test('the authorization scheme is matched in any case', async ({ api }) => {
   const authorization = `bearer ${api.issuer.token()}`;
   const answer = await api.call('/roles', { token: null, headers: { authorization } });
   expect(answer.body).toEqual({
@@ -100,9 +103,7 @@ test('keys are fetched once, and unknown key ids do not flood the endpoint', asy
   expect(api.issuer.fetches - before).toBeLessThanOrEqual(1);
 });
 
-test('keys that cannot be had say nothing about the token: 503, and 200 once they are back', async ({
-  api,
-}) => {
+test('unreachable signing keys answer 503, and 200 once they are reachable', async ({ api }) => {
   const fresh = (jwksUrl: string) =>
     api.app({
       verifyToken: createTokenVerifier({
