@@ -40,7 +40,7 @@ function leaksOf(error: unknown): string[] {
   return [...shownBy(error).matchAll(tells)].map(([told]) => told);
 }
 
-test('a statement that PostgreSQL refuses leaves without statement and parameters', async ({
+test('the error of a refused statement holds neither statement nor parameters', async ({
   ledger,
 }) => {
   const tooLong = ledger.input({ email: SECRET, id: 'no uuid at all' });
@@ -54,7 +54,7 @@ test('a statement that PostgreSQL refuses leaves without statement and parameter
   ).toEqual([]);
 });
 
-test('so does a duplicate, whose detail PostgreSQL fills with the address', async ({ ledger }) => {
+test('the error of a duplicate does not hold the address', async ({ ledger }) => {
   await ledger.accepted({ email: SECRET });
   const { id } = await ledger.accepted();
   const error = await thrownBy(() => atEdge(() => ledger.set(id, { email: SECRET })));
@@ -66,7 +66,9 @@ test('so does a duplicate, whose detail PostgreSQL fills with the address', asyn
   });
 });
 
-test('so does a trail that refuses inside the transaction', async ({ ledger }) => {
+test('the error of a refusing audit trail holds neither statement nor parameters', async ({
+  ledger,
+}) => {
   await ledger.refuseAudit('registration.requested');
   const error = await thrownBy(() => accept(ledger.db, ledger.input({ email: `2${SECRET}` })));
   await ledger.allowAudit();
@@ -74,7 +76,9 @@ test('so does a trail that refuses inside the transaction', async ({ ledger }) =
   expect(error).toMatchObject({ sqlstate: 'P0001', definitive: true });
 });
 
-test('so does a database that is away, or that refuses the password', async ({ ledger }) => {
+test('the error of an unreachable database or a wrong password holds no secret', async ({
+  ledger,
+}) => {
   const url = new URL(ledger.url);
   url.port = '1';
   const away = openDatabase(url.href, 1);
@@ -96,7 +100,9 @@ test('so does a database that is away, or that refuses the password', async ({ l
   expect(strangeError).toMatchObject({ sqlstate: '3D000', definitive: false });
 });
 
-test('so does a connection that is cut in the middle of a transaction', async ({ ledger }) => {
+test('the error of a connection cut in a transaction holds neither statement nor parameters', async ({
+  ledger,
+}) => {
   const error = await thrownBy(() =>
     atEdge(() =>
       ledger.db.transaction(async (tx) => {
@@ -108,7 +114,7 @@ test('so does a connection that is cut in the middle of a transaction', async ({
   expect(error).toMatchObject({ definitive: false });
 });
 
-test('a bug of ours stays what it is', async () => {
+test('a programming error is not turned into a DatabaseError', async () => {
   const bug = new TypeError('a bug');
   expect(await thrownBy(() => atEdge(() => Promise.reject(bug)))).toBe(bug);
 });

@@ -15,7 +15,7 @@ test.afterEach(({ ledger }) => ledger.db.execute(sql`TRUNCATE registrations, out
 
 const QUIET = { pending: 0, givenUp: 0, oldestAt: null, nextAttemptAt: null, lastError: null };
 
-test('without anything that waits: no group, and every destination without deliveries', async ({
+test('an overview without waiting rows has no group and shows each destination without deliveries', async ({
   ledger,
 }) => {
   await ledger.at('running');
@@ -59,7 +59,7 @@ test('parked registrations are grouped by what they wait for, those that wait lo
   expect(first.id).not.toBe(second.id);
 });
 
-test('a cause that the row names counts before its code', async ({ ledger }) => {
+test('the cause in a row counts before its failure code', async ({ ledger }) => {
   const { id } = await ledger.at('roles_pending');
   await ledger.db.execute(sql`UPDATE registrations
     SET failure = failure || '{"cause": "throttled_parked"}' WHERE id = ${id}::uuid`);
@@ -67,7 +67,7 @@ test('a cause that the row names counts before its code', async ({ ledger }) => 
   expect(needsAttention).toMatchObject([{ cause: 'throttled_parked', count: 1 }]);
 });
 
-test('a stuck cleanup waits since it was first said, under the failure that began it', async ({
+test('a stuck cleanup waits since it was first reported, under the failure that began it', async ({
   ledger,
 }) => {
   const { id } = await ledger.at('cleanup_required');
@@ -107,7 +107,7 @@ test('an invitation that was given up needs a person until it is requested again
   expect(outbox[1]).toMatchObject({ destination: 'cognito-mail', pending: 1, givenUp: 0 });
 });
 
-test('the outbox: what is pending and given up, the next attempt, and what the last one met', async ({
+test('the overview shows pending and given-up deliveries, the next attempt and the last error', async ({
   ledger,
 }) => {
   await ledger.at('completed', { invite: false });

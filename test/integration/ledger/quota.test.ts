@@ -111,7 +111,7 @@ const age = (ledger: Ledger, milliseconds: number) =>
     sql`UPDATE quota_places SET turn_at = turn_at - make_interval(secs => ${milliseconds / 1000}::float8)`,
   );
 
-test('calls of many processes: a burst, and then evenly apart', async ({ ledger }) => {
+test('calls of many processes are granted as a burst and then evenly', async ({ ledger }) => {
   const before = Date.now();
   const waits = (await takeMany(ledger, 400)).map(Number);
   expect(waits.filter((wait) => wait === 0).length).toBeGreaterThanOrEqual(BURST);
@@ -144,7 +144,7 @@ test('a newcomer comes after the places in the queue, and the first place is ser
   expect(await take(ledger, places[0], 1000)).not.toBeNull();
 });
 
-test('places that are taken at the same moment get a turn each', async ({ ledger }) => {
+test('places that are taken at the same moment get different times', async ({ ledger }) => {
   const slow = { perSecond: 1 };
   await take(ledger, caller(slow));
   await Promise.all(Array.from({ length: 20 }, (_, index) => join(ledger, caller(slow), index)));
@@ -209,7 +209,7 @@ test('a newcomer takes the calls that removed places leave free, and delays no p
   expect(await turnsIn(ledger)).toEqual(expect.arrayContaining(turns));
 });
 
-test('a place counts until its turn is 2 s past, and the next place taken removes it', async ({
+test('a place counts until 2 s after its time, and the next place taken removes it', async ({
   ledger,
 }) => {
   const slow = { perSecond: 2 };
@@ -225,7 +225,7 @@ test('a place counts until its turn is 2 s past, and the next place taken remove
   expect(await placesOf(ledger, only?.registrationId ?? '')).toEqual([]);
 });
 
-test('whoever comes after its place was removed as overdue passes those who came later', async ({
+test('a caller that returns after its overdue place was removed goes before later callers', async ({
   ledger,
 }) => {
   const slow = { perSecond: 1 };
@@ -238,7 +238,7 @@ test('whoever comes after its place was removed as overdue passes those who came
   expect(await take(ledger, late, 1500)).not.toBeNull();
 });
 
-test('a place that is taken twice is one place, and keeps its order', async ({ ledger }) => {
+test('a place that is taken twice stays one place and keeps its order', async ({ ledger }) => {
   const slow = { perSecond: 1 };
   await take(ledger, caller(slow));
   const first = await join(ledger, caller(slow));
@@ -248,7 +248,7 @@ test('a place that is taken twice is one place, and keeps its order', async ({ l
   expect(await turnsIn(ledger)).toHaveLength(4);
 });
 
-test('turns that are long past do not come all at once', async ({ ledger }) => {
+test('calls that were missed long ago are not granted all at once', async ({ ledger }) => {
   await waiting(ledger, 200);
   const before = Date.now();
   await age(ledger, HOUR_MS);
@@ -271,9 +271,7 @@ test('public sign-up alone takes every call', async ({ ledger }) => {
   ).toEqual([0, 1, 2, 3]);
 });
 
-test('while others wait, public sign-up takes every second call, whoever asks first', async ({
-  ledger,
-}) => {
+test('while others wait, public sign-up gets every second call', async ({ ledger }) => {
   const slow = { perSecond: 1 };
   await take(ledger, caller(slow));
   const people = await waiting(ledger, 6, slow);
@@ -306,7 +304,7 @@ test('a newcomer waits for one of 15 sign-ups in the queue, and later sign-ups f
   expect(lastSignup.waitMs).toBeGreaterThan(16_000);
 });
 
-test('both sides together stay within the rate, whatever waits', async ({ ledger }) => {
+test('both kinds of callers together stay within the rate', async ({ ledger }) => {
   await join(ledger, signup(0));
   await waiting(ledger, 2);
   const before = (await next(ledger).catch(() => ({ now: Date.now() }))).now;
@@ -326,7 +324,7 @@ test('both sides together stay within the rate, whatever waits', async ({ ledger
   expect(taken).toBeGreaterThan(PER_SECOND / 2);
 });
 
-test('quotas know nothing of each other, and less than one call a second is possible', async ({
+test('quotas are independent, and rates below one call a second are possible', async ({
   ledger,
 }) => {
   await takeMany(ledger, 400);

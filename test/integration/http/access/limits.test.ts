@@ -21,7 +21,7 @@ async function passing(times: number, call: () => Promise<void>): Promise<number
   return all.filter(({ status }) => status === 'fulfilled').length;
 }
 
-test('processes share the counts, also when asked at once', async ({ api }) => {
+test('API processes share the limits, also for concurrent requests', async ({ api }) => {
   const processes = [limitsOf(api, 10), limitsOf(api, 10), limitsOf(api, 10)];
   let next = 0;
   const passed = await passing(60, async () => {
@@ -32,7 +32,7 @@ test('processes share the counts, also when asked at once', async ({ api }) => {
   await processes[0]?.signUp('192.0.2.11', 'elsewhere@example.com');
 });
 
-test('an account is limited from whatever address: sign-ups, and wrong passwords', async ({
+test('an account’s sign-ups and wrong passwords are limited, whatever the client address', async ({
   api,
 }) => {
   let from = 0;
@@ -81,7 +81,9 @@ test('40 parallel sign-ups from 40 /64s of one /48: 30 pass; 90 of one /56: 20 p
   await signUp(limitsOf(api, 10), '2001:db8:49::/64');
 });
 
-test('what one /64 is refused does not use up its /56, nor a /56 its /48', async ({ api }) => {
+test('a request refused for its /64 does not count against its /56, nor one refused for its /56 against its /48', async ({
+  api,
+}) => {
   const limits = limitsOf(api, 10);
   const tries = (address: string) => passing(100, () => signUp(limits, address));
   expect(await tries('2001:db8:1:1::/64')).toBe(10);
@@ -91,7 +93,7 @@ test('what one /64 is refused does not use up its /56, nor a /56 its /48', async
   expect(await tries('2001:db8:1:203::/64')).toBe(0);
 });
 
-test('calls of the session door have the same tiers', async ({ api }) => {
+test('session calls have the same limits per /64, /56 and /48', async ({ api }) => {
   const limits = limitsOf(api, 10);
   const passed: number[] = [];
   for (const network of [1, 2, 3, 101, 201]) {
@@ -101,7 +103,7 @@ test('calls of the session door have the same tiers', async ({ api }) => {
   expect(passed).toEqual([300, 300, 0, 300, 0]);
 });
 
-test('a /48 known to be over its limit leaves no row for its other networks', async ({ api }) => {
+test('a /48 over its limit adds no row for its other networks', async ({ api }) => {
   const limits = limitsOf(api, 2);
   for (const at of [0, 100, 200]) {
     expect(await passing(2, () => signUp(limits, `2001:db8:3:${at}::/64`))).toBe(2);
@@ -114,7 +116,7 @@ test('a /48 known to be over its limit leaves no row for its other networks', as
   expect(await networkCounts(api, 'signup-address:2001:db8:3:%')).toBe(before);
 });
 
-test('a username has one count, in whatever case it is sent', async ({ api }) => {
+test('a username has one counter, in any case of its letters', async ({ api }) => {
   const spellings = ['administrator', 'ADMINISTRATOR', 'Administrator', 'aDMINISTRATOR'];
   let from = 0;
   const tries = () => {
@@ -124,7 +126,7 @@ test('a username has one count, in whatever case it is sent', async ({ api }) =>
   expect(await passing(50, tries)).toBe(20);
 });
 
-test('the counts hold no address of a person, and go when their minute is over', async ({
+test('the counters hold no address of a person and are deleted after their minute', async ({
   api,
 }) => {
   await limitsOf(api, 5).signUp('192.0.2.20', 'erasable@example.com');
@@ -139,7 +141,7 @@ test('the counts hold no address of a person, and go when their minute is over',
   ]);
 });
 
-test('old counts go in batches, and one that is in use does not hold up the others', async ({
+test('old counters are deleted in batches, and one that is locked does not delay the others', async ({
   api,
 }) => {
   await api.sql`CREATE TABLE removed (batch bigint)`;
@@ -160,7 +162,7 @@ test('old counts go in batches, and one that is in use does not hold up the othe
   await api.sql`DROP TRIGGER note_removed ON limit_counts`;
 });
 
-test('a minute later the same address may ask again', async ({ api }) => {
+test('a refused address may try again after a minute', async ({ api }) => {
   const address = '192.0.2.30';
   const ask = (limits: ReturnType<typeof limitsOf>) => limits.signUp(address, `${Math.random()}`);
   expect(await passing(3, () => ask(limitsOf(api, 2)))).toBe(2);
@@ -169,14 +171,16 @@ test('a minute later the same address may ask again', async ({ api }) => {
   expect(await passing(3, () => ask(limitsOf(api, 2)))).toBe(2);
 });
 
-test('the store away, or not migrated: each process counts in memory', async () => {
+test('each process counts in memory while the store is unreachable or not migrated', async () => {
   const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
   const away = createLimits({ db: nowhere.db, table: limitCounts }, 4);
   expect(await passing(9, () => away.signUp('192.0.2.40', 'away@example.com'))).toBe(4);
   await nowhere.close(0);
 });
 
-test('a store that does not answer counts as away, in a bounded time', async ({ api }) => {
+test('a store that does not answer counts as unreachable within a bounded time', async ({
+  api,
+}) => {
   let asked = 0;
   const db = new Proxy(api.deps.db, {
     get(target, name) {
@@ -198,7 +202,7 @@ test('a store that does not answer counts as away, in a bounded time', async ({ 
   });
 });
 
-test('429 with Retry-After in the door’s form; other addresses and accounts go on', async ({
+test('a limited request gets 429 with Retry-After in the door’s form, and other addresses and accounts pass', async ({
   api,
 }) => {
   const app = api.app({

@@ -48,7 +48,7 @@ test.for(['localhost:3000', 'LOCALHOST', 'app.localhost', '127.0.0.1:3000', '[::
   },
 );
 
-test('local: the name that the API is bound to passes, and every address where it is bound to all', async ({
+test('local: the bound host name passes, and every address passes when all are bound', async ({
   api,
 }) => {
   expect((await seed(api, 'workstation', 'workstation:3000')).status).toBe(422);
@@ -60,7 +60,9 @@ test('local: the name that the API is bound to passes, and every address where i
   }
 });
 
-test('elsewhere any name passes, and HTTPS is asked for by it for a year', async ({ api }) => {
+test('outside ENVIRONMENT=local any host passes and HTTPS is required for a year', async ({
+  api,
+}) => {
   const elsewhere = await seed(api, null, 'registrar.example.com');
   expect(elsewhere.status).toBe(422);
   const name = 'strict-transport-security';
@@ -68,7 +70,7 @@ test('elsewhere any name passes, and HTTPS is asked for by it for a year', async
   expect((await seed(api, '127.0.0.1', 'localhost')).headers.get(name)).toBeNull();
 });
 
-test('over HTTP it is the Host header that counts', async ({ api }) => {
+test('the Host header decides which host a request is for', async ({ api }) => {
   const local = { acceptsHost: createHostCheck('127.0.0.1') };
   const server = createHttpServer(api.app({ local }).fetch, api.deps.logger);
   server.listen(0, '127.0.0.1');

@@ -64,7 +64,7 @@ const passwordChecks = async (pool: TestPool) => (await pool.calls())['InitiateA
 const count = (statuses: readonly number[], status: number) =>
   statuses.filter((one) => one === status).length;
 
-test('1,000 parallel guesses at two processes from one address: 20 are checked, and the owner elsewhere signs in', async ({
+test('of 1,000 parallel guesses from one address 20 are checked, and the owner can sign in from elsewhere', async ({
   api,
   pool,
 }) => {
@@ -82,7 +82,7 @@ test('1,000 parallel guesses at two processes from one address: 20 are checked, 
   for (const name of names) expect(await login(api, OWNER, name, PASSWORD)).toBe(200);
 });
 
-test('e-mail and username are one account, also one after the other', async ({ api, pool }) => {
+test('guesses by e-mail and by username count for one account', async ({ api, pool }) => {
   for (let n = 0; n < PER_ADDRESS; n += 1) {
     expect(await login(api, ATTACKER, n % 2 ? victim.email : victim.username)).toBe(401);
   }
@@ -93,7 +93,7 @@ test('e-mail and username are one account, also one after the other', async ({ a
   expect(await login(api, ATTACKER, other.username, PASSWORD)).toBe(200);
 });
 
-test('unknown names are counted and answered like known ones', async ({ api }) => {
+test('unknown names are limited and answered like known ones', async ({ api }) => {
   const names = [victim.email, victim.username, `${randomUUID()}@example.com`, 'nobody-at-all'];
   for (const [at, name] of names.entries()) {
     await api.sql`DELETE FROM limit_counts`;
@@ -111,7 +111,7 @@ test('unknown names are counted and answered like known ones', async ({ api }) =
   }
 });
 
-test('right passwords are given back: only wrong ones are counted', async ({ api }) => {
+test('only wrong passwords count against the limit', async ({ api }) => {
   for (let n = 0; n < PER_ADDRESS + 10; n += 1) {
     expect(await login(api, OWNER, victim.email, PASSWORD)).toBe(200);
   }
@@ -128,14 +128,14 @@ test('right passwords are given back: only wrong ones are counted', async ({ api
   expect([...counts]).toEqual([{ points: PER_ADDRESS }]);
 });
 
-test('a temporary password that was right is given back', async ({ api, pool }) => {
+test('a right temporary password does not count against the limit', async ({ api, pool }) => {
   const invited = await createSignedUp(api, pool, PASSWORD, false);
   for (let n = 0; n < PER_ADDRESS + 5; n += 1) {
     expect(await login(api, OWNER, invited.email, PASSWORD)).toBe(403);
   }
 });
 
-test('a whole /48 is one guesser: 20 of a /64, 40 of a /56, 60 in all, and the owner signs in', async ({
+test('20 guesses of a /64, 40 of a /56 and 60 of a /48 are checked, and the owner can sign in', async ({
   api,
 }) => {
   const guess = async (network: string) => {
@@ -152,7 +152,7 @@ test('a whole /48 is one guesser: 20 of a /64, 40 of a /56, 60 in all, and the o
   expect(await login(api, '2001:db8:a:1::1', victim.email, PASSWORD)).toBe(200);
 });
 
-test('a botnet gets 100 checks of one account in a minute; then the owner waits for its end as well', async ({
+test('a botnet gets 100 checks of one account in a minute, and then the owner has to wait as well', async ({
   api,
   pool,
 }) => {

@@ -42,7 +42,10 @@ const login = (api: ApiUnderTest, username: unknown, password: unknown = PASSWOR
   post(api, '/auth/login', { username, password });
 const profile = (api: ApiUnderTest, token: string) => api.call('/profile', { token, app });
 
-test('login by e-mail or username, in any case and with blanks around', async ({ api, pool }) => {
+test('login accepts e-mail or username, in any case and with surrounding blanks', async ({
+  api,
+  pool,
+}) => {
   const { email, username, sub } = await somebody(api, pool);
   const names = [email, ` ${email.toUpperCase()} `, username, ` ${username.toLowerCase()} `];
   for (const name of names) {
@@ -69,7 +72,7 @@ test('login by e-mail or username, in any case and with blanks around', async ({
   }
 });
 
-test('profile shows the person; refresh gives other tokens for the same, each refresh token once', async ({
+test('profile shows the user, and each refresh token gives new tokens once', async ({
   api,
   pool,
 }) => {
@@ -106,10 +109,7 @@ test('profile shows the person; refresh gives other tokens for the same, each re
   expect((await profile(api, refreshed.body.access_token)).body.user_id).toBe(sub);
 });
 
-test('after logout the refresh token is dead, and profile refuses every token of the session', async ({
-  api,
-  pool,
-}) => {
+test('logout ends the refresh token and every token of its session', async ({ api, pool }) => {
   const { email } = await somebody(api, pool);
   const [session, other] = [(await login(api, email)).body, (await login(api, email)).body];
   const later = (await post(api, '/auth/refresh', { refresh_token: session.refresh_token })).body;
@@ -129,7 +129,10 @@ test('after logout the refresh token is dead, and profile refuses every token of
   expect((await profile(api, other.access_token)).status).toBe(200);
 });
 
-test('a logout with the refresh token of another session ends both', async ({ api, pool }) => {
+test('logout with the refresh token of another session ends both sessions', async ({
+  api,
+  pool,
+}) => {
   const { email } = await somebody(api, pool);
   const [one, two] = [(await login(api, email)).body, (await login(api, email)).body];
   for (const refresh_token of ['nonsense', two.refresh_token]) {
@@ -143,7 +146,7 @@ test('a logout with the refresh token of another session ends both', async ({ ap
   expect((await profile(api, one.access_token)).status).toBe(401);
 });
 
-test('what is of another client, or of another use, or of somebody disabled since, is refused', async ({
+test('tokens of another client, another use or a disabled user are refused', async ({
   api,
   pool,
 }) => {
@@ -184,7 +187,7 @@ test('what is of another client, or of another use, or of somebody disabled sinc
   ]).toEqual([401, 401]);
 });
 
-test('nobody can be told from anybody: wrong, unknown, disabled, owing a new password', async ({
+test('login answers wrong, unknown, disabled and password-owing accounts alike', async ({
   api,
   pool,
 }) => {
@@ -216,7 +219,10 @@ test('nobody can be told from anybody: wrong, unknown, disabled, owing a new pas
   expect((await pool.calls())['InitiateAuth']?.calls).toBe(pairs.length);
 });
 
-test('who knows the temporary password learns that a new one is due', async ({ api, pool }) => {
+test('login with the right temporary password says that a new one is due', async ({
+  api,
+  pool,
+}) => {
   const { email } = await somebody(api, pool, false);
   const { status, body } = await login(api, email);
   expect([status, body]).toEqual([
@@ -263,7 +269,10 @@ test('a client with a secret that rotates, as setup makes it, serves login, refr
   expect([away.status, away.body.code]).toEqual([503, 'unavailable']);
 });
 
-test('Cognito away: 503 with Retry-After', async ({ api, pool }) => {
+test('the session door answers 503 with Retry-After while Cognito is unreachable', async ({
+  api,
+  pool,
+}) => {
   const { email } = await somebody(api, pool);
   await pool.setFaults([{ operation: 'InitiateAuth', times: 1, fault: { kind: 'server' } }]);
   const away = await login(api, email);
@@ -319,12 +328,17 @@ const SHAPES: [string, unknown, object[]][] = [
   ],
 ];
 
-test.for(SHAPES)('%s: 422 in FastAPI’s form', async ([_what, json, detail], { api }) => {
-  const { status, body } = await post(api, '/auth/login', json);
-  expect([status, body]).toEqual([422, { detail }]);
-});
+test.for(SHAPES)(
+  'the session door answers %s with 422 in FastAPI’s form',
+  async ([_what, json, detail], { api }) => {
+    const { status, body } = await post(api, '/auth/login', json);
+    expect([status, body]).toEqual([422, { detail }]);
+  },
+);
 
-test('a body that is no JSON, too large, or of another type', async ({ api }) => {
+test('the session door refuses a body that is not JSON, too large or of another type', async ({
+  api,
+}) => {
   const raw = (body: string, type = 'application/json') =>
     api.call('/auth/login', {
       method: 'POST',
@@ -340,7 +354,9 @@ test('a body that is no JSON, too large, or of another type', async ({ api }) =>
   expect([large.status, large.body.code]).toEqual([413, 'payload_too_large']);
 });
 
-test('without a token, or with a bad one: 401 in the door’s form', async ({ api }) => {
+test('the session door answers a missing or bad token with 401 in its own form', async ({
+  api,
+}) => {
   for (const [path, method] of [
     ['/profile', 'GET'],
     ['/auth/logout', 'POST'],

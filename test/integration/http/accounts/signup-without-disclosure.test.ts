@@ -40,7 +40,7 @@ function shown({ status, headers, body }: Answer) {
   return { status, told, message: body.message, fields: Object.keys(body) };
 }
 
-test('taken and free look the same, and leave the same behind', async ({ api }) => {
+test('a taken and a free address get the same answer and leave the same rows', async ({ api }) => {
   const first = newBody();
   const free = await register(api, first);
   const byEmail = await register(api, newBody({ email: ` ${first.email.toUpperCase()}` }));
@@ -69,7 +69,7 @@ test('taken and free look the same, and leave the same behind', async ({ api }) 
   expect((await rowOf(api, ids[1] ?? ''))?.['unrecorded_events']).toEqual(['registration.failed']);
 });
 
-test('only the free ones are started', async ({ api }) => {
+test('only registrations of free addresses are started', async ({ api }) => {
   const started: string[] = [];
   const startSoon = (id: string) => void started.push(id);
   const app = appOf(api, { runs: { ...api.deps.runs, startSoon } });
@@ -82,7 +82,9 @@ test('only the free ones are started', async ({ api }) => {
   await expect.poll(() => started.toSorted(), { timeout: 5000 }).toEqual([first, last].toSorted());
 });
 
-test('Cognito is not asked, also about somebody whom the pool has lost', async ({ api }) => {
+test('sign-up does not ask Cognito, not even about a user that the pool has lost', async ({
+  api,
+}) => {
   const body = newBody();
   const { registration_id: id } = (await register(api, body)).body;
   await api.row(id, {
@@ -104,7 +106,9 @@ test('Cognito is not asked, also about somebody whom the pool has lost', async (
   expect(await rowOf(api, again.body.registration_id)).toMatchObject({ status: 'failed' });
 });
 
-test('names and username are optional; everything else is checked as ever', async ({ api }) => {
+test('names and username are optional, and every other field is validated as usual', async ({
+  api,
+}) => {
   const { email } = newBody();
   const plain = await register(api, { email, password: 'Analytical1' });
   expect(plain.status).toBe(202);
@@ -119,7 +123,9 @@ test('names and username are optional; everything else is checked as ever', asyn
   expect(await rowOf(api, second.body.registration_id)).toMatchObject({ status: 'accepted' });
 });
 
-test('by SIGNUP_MODE for everybody; without it only where it is preferred', async ({ api }) => {
+test('SIGNUP_MODE=async hides for every request what is taken, otherwise only a Prefer header does', async ({
+  api,
+}) => {
   const app = appOf(api, { signupMode: 'async' });
   const { email } = newBody();
   const answer = await register(api, { email, password: 'Analytical1' }, {}, app);
@@ -168,7 +174,9 @@ test.for(['email_taken', 'password_rejected'])(
   },
 );
 
-test('fifty at once: one row lives, and of the others no seal is left', async ({ api }) => {
+test('of fifty simultaneous sign-ups one row lives, and the others keep no seal', async ({
+  api,
+}) => {
   const { email } = newBody();
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, n) =>
@@ -211,7 +219,7 @@ function distance({ taken, free }: { taken: number[]; free: number[] }): number 
   return Math.max(...[...taken, ...free].map((t) => Math.abs(share(taken, t) - share(free, t))));
 }
 
-test('the time of an answer does not tell; the same check sees one of half as long again', async ({
+test('the time of an answer does not tell taken from free, and the check detects a difference of one half', async ({
   api,
 }) => {
   const { email } = newBody();

@@ -80,7 +80,7 @@ function register(api: ApiUnderTest, json: unknown, run: Run = {}): Promise<Answ
 
 const detailOf = ({ status, body }: Answer) => [status, body];
 
-test('201 with tokens; the row is nobody’s, unverified, without roles, its password sealed', async ({
+test('sign-up answers 201 with tokens, and the row is unverified, without roles and with a sealed password', async ({
   api,
 }) => {
   const body = newBody({ email: ' Ada.SignUp@Example.com ', username: '  Ada-L ' });
@@ -124,7 +124,9 @@ test('201 with tokens; the row is nobody’s, unverified, without roles, its pas
   expect(seal).toEqual([PASSWORD, row?.['id']]);
 });
 
-test('without confirm_password, or with null; other fields are ignored', async ({ api }) => {
+test('sign-up accepts a missing or null confirm_password and ignores other fields', async ({
+  api,
+}) => {
   for (const more of [{ confirm_password: undefined }, { confirm_password: null }, { role: 'x' }]) {
     expect((await register(api, newBody(more))).status).toBe(201);
   }
@@ -247,17 +249,20 @@ describe.each([
 ])(
   '%s sign-up accepts a username of 3 to 50 ASCII letters, digits and . _ - only',
   (_form, headers) => {
-    test.for(NOT_USERNAMES)('not %s', async ([_what, username], { api }) => {
-      const pattern = '^[A-Za-z0-9._-]+$';
-      const answer = await register(api, newBody({ username }), { headers });
-      const detail = {
-        type: 'string_pattern_mismatch',
-        loc: ['body', 'username'],
-        msg: `String should match pattern '${pattern}'`,
-        ctx: { pattern },
-      };
-      expect(detailOf(answer)).toEqual([422, { detail: [detail] }]);
-    });
+    test.for(NOT_USERNAMES)(
+      'a username is refused that has or is %s',
+      async ([_what, username], { api }) => {
+        const pattern = '^[A-Za-z0-9._-]+$';
+        const answer = await register(api, newBody({ username }), { headers });
+        const detail = {
+          type: 'string_pattern_mismatch',
+          loc: ['body', 'username'],
+          msg: `String should match pattern '${pattern}'`,
+          ctx: { pattern },
+        };
+        expect(detailOf(answer)).toEqual([422, { detail: [detail] }]);
+      },
+    );
   },
 );
 
@@ -271,7 +276,7 @@ test('a username may have ASCII letters, digits and . _ -', async ({ api }) => {
   expect(rows).toHaveLength(1);
 });
 
-test.for(SHAPES)('422: %s', async ([_what, more, detail], { api }) => {
+test.for(SHAPES)('sign-up answers 422: %s', async ([_what, more, detail], { api }) => {
   const answer = await register(api, newBody(more));
   expect(detailOf(answer)).toEqual([422, { detail }]);
   expect(answer.headers.get('content-type')).toBe('application/json');
@@ -299,12 +304,12 @@ function both(password: string) {
   return pair(password, password);
 }
 
-test.for(WEAK)('400: %s', async ([_what, more, detail], { api }) => {
+test.for(WEAK)('sign-up answers 400: %s', async ([_what, more, detail], { api }) => {
   expect(detailOf(await register(api, newBody(more)))).toEqual([400, { detail }]);
   expect(api.scripts.started).toEqual([]);
 });
 
-test('duplicates, in any case and with blanks around: e-mail first, then username', async ({
+test('sign-up refuses a taken e-mail first and then a taken username, in any case and with blanks', async ({
   api,
 }) => {
   const first = newBody();
@@ -323,7 +328,7 @@ test('duplicates, in any case and with blanks around: e-mail first, then usernam
   ]);
 });
 
-test('a user whom the pool has lost frees address and username', async ({ api }) => {
+test('a user that the pool has lost frees the address and the username', async ({ api }) => {
   const body = newBody();
   const long_ago = { ...done, finished_at: new Date(Date.now() - 60_000) };
   await register(api, body, { columns: long_ago });
@@ -331,7 +336,7 @@ test('a user whom the pool has lost frees address and username', async ({ api })
   expect((await register(api, body)).status).toBe(201);
 });
 
-test('a parked run of somebody is not anybody’s to resume', async ({ api }) => {
+test('sign-up does not resume another caller’s parked run', async ({ api }) => {
   const body = newBody();
   const parked = { status: 'roles_pending', user_id: 'sub-2', cognito_username: 'sub-2' };
   const first = await register(api, body, { columns: parked });
@@ -349,7 +354,7 @@ const failure = (api: ApiUnderTest, code: string, detail = 'x') => ({
   failure: api.sql.json({ code, detail }),
 });
 
-test('what a run ended in', async ({ api }) => {
+test('sign-up answers by the way the run ended', async ({ api }) => {
   const ended = async (columns: Record<string, unknown>) =>
     detailOf(await register(api, newBody(), { columns }));
   expect(await ended(failure(api, 'email_taken'))).toEqual([
@@ -371,7 +376,9 @@ test('what a run ended in', async ({ api }) => {
   }
 });
 
-test('parked, or not to be signed in: the asynchronous answer, with its place', async ({ api }) => {
+test('sign-up answers asynchronously when the run parks or the user cannot sign in yet', async ({
+  api,
+}) => {
   const cases: Run[] = [
     { columns: { status: 'roles_pending', user_id: 'sub-3' } },
     { deps: { sessions: signsIn(api, PASSWORD, { signIn: async () => ({ kind: 'challenge' }) }) } },
@@ -390,7 +397,7 @@ test('parked, or not to be signed in: the asynchronous answer, with its place', 
   }
 });
 
-test('a pool that does not see the new user yet, or is away for a moment, is asked again', async ({
+test('sign-up tries the sign-in again when the pool does not see the user yet or is briefly unreachable', async ({
   api,
 }) => {
   let asked = 0;
@@ -405,7 +412,7 @@ test('a pool that does not see the new user yet, or is away for a moment, is ask
   expect([status, asked]).toEqual([201, 3]);
 });
 
-test('a key names the same sign-up; tokens only for the right password, tried once and limited', async ({
+test('a repeated key returns tokens only for the right password, tried once and limited', async ({
   api,
 }) => {
   const body = newBody();
@@ -457,7 +464,7 @@ test('a key names the same sign-up; tokens only for the right password, tried on
   expect([bad.status, bad.body.detail[0].type]).toEqual([422, 'string_pattern_mismatch']);
 });
 
-test('a replay counts as a password check, and the right password gives the count back', async ({
+test('a replay counts as a password check, and the right password restores the counter', async ({
   api,
 }) => {
   const body = newBody();
@@ -480,7 +487,7 @@ test('a replay counts as a password check, and the right password gives the coun
   expect([checked.length, given]).toEqual([2, 1]);
 });
 
-test('only what fits counts against the limit', async ({ api }) => {
+test('only valid requests count against the sign-up limit', async ({ api }) => {
   const asked: string[] = [];
   const limits = {
     ...api.deps.limits,
@@ -503,7 +510,9 @@ test('only what fits counts against the limit', async ({ api }) => {
   expect(asked).toEqual([`192.0.2.1 ${body.email}`]);
 });
 
-test('a bug is the door’s own 500, and PostgreSQL away a 503', async ({ api }) => {
+test('sign-up answers a bug with its own 500 and an unreachable PostgreSQL with 503', async ({
+  api,
+}) => {
   const broken = { ...api.deps.runs, startSoon: () => raise(new TypeError('hunter2')) };
   const bug = await register(api, newBody(), { deps: { runs: broken } });
   expect(detailOf(bug)).toEqual([500, { detail: FAILED }]);

@@ -23,7 +23,9 @@ function through(
 
 const done = { status: 'completed', user_id: 'sub-1', roles_assigned: ['viewer'] };
 
-test('users: 201 with the sub; roles are checked and left to a later step', async ({ api }) => {
+test('POST users answers 201 with the sub, checks roles and leaves them to a later step', async ({
+  api,
+}) => {
   const { email } = newBody();
   const answer = await through(api, '/api/users', { email, roles: ['viewer'], extra: 1 }, done);
   expect(answer.status).toBe(201);
@@ -38,7 +40,7 @@ test('users: 201 with the sub; roles are checked and left to a later step', asyn
   expect((await through(api, '/api/users', { email: newBody().email }, done)).status).toBe(201);
 });
 
-test('step: 201 with the sub and its roles', async ({ api }) => {
+test('POST step/users answers 201 with the sub and its roles', async ({ api }) => {
   const body = newBody({ extra: true });
   const answer = await through(api, '/api/step/users', body, done);
   expect(answer.status).toBe(201);
@@ -56,7 +58,7 @@ test('step: 201 with the sub and its roles', async ({ api }) => {
   ]);
 });
 
-test('a parked registration ends the wait with 202 and its place', async ({ api }) => {
+test('a parked registration ends the wait with 202 and its Location', async ({ api }) => {
   const parked = { status: 'roles_pending', user_id: 'sub-2' };
   const body = newBody();
   const step = await through(api, '/api/step/users', body, parked);
@@ -83,7 +85,7 @@ const AT_TIME: [string, Record<string, unknown>, string, string | null][] = [
 ];
 
 test.for(AT_TIME)(
-  'step, at the end of the wait: %s',
+  'POST step/users answers at the end of the wait: %s',
   async ([_what, columns, status, id], { api }) => {
     const closing = new AbortController();
     const app = api.app({
@@ -113,7 +115,7 @@ test('the wait at a door is ten seconds', async ({ api }) => {
   expect(Date.now() - begun).toBeLessThan(12_000);
 });
 
-test('definitive failures at the step door', async ({ api }) => {
+test('POST step/users answers definitive failures with their status', async ({ api }) => {
   const failure = (code: string) => ({
     status: 'failed',
     failure: api.sql.json({ code, detail: 'Please try again.' }),
@@ -159,7 +161,7 @@ test('definitive failures at the step door', async ({ api }) => {
   );
 });
 
-test('doors take an Idempotency-Key', async ({ api }) => {
+test('the doors accept an Idempotency-Key', async ({ api }) => {
   const token = api.issuer.token({ sub: 'door' });
   const body = newBody();
   const more = { token, headers: { 'idempotency-key': 'd1' } };
@@ -185,7 +187,7 @@ const PATHS: [string, string, string][] = [
 ];
 
 test.for(PATHS)(
-  '%s closed: %s %s is 404 and not in the document',
+  'with the door %s closed %s %s is 404 and not in the document',
   async ([door, method, path], { api }) => {
     const all = new Set(PATHS.map(([name]) => name));
     const open = api.app({ doors: all });

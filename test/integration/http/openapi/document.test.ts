@@ -115,7 +115,7 @@ test('a receipt fits its own schema, with and without a failure', async ({ api }
   }
 });
 
-test('the reader shows every operation and loads nothing', async ({ api }) => {
+test('the reader page shows every operation and loads no other resource', async ({ api }) => {
   const answer = await api.call('/docs', { token: null });
   expect(answer.headers.get('content-type')).toBe('text/html; charset=UTF-8');
   expect(answer.headers.get('content-security-policy')).toMatch(
@@ -147,14 +147,14 @@ test('every code has a page that explains it', async ({ api }) => {
   expect((await api.call('/problems/%3Cscript%3E')).text).not.toContain('<script>');
 });
 
-test('/ leads to the reader', async ({ api }) => {
+test('GET / redirects to the reader page', async ({ api }) => {
   const answer = await api.app().request('/');
   expect(answer.status).toBe(302);
   expect(answer.headers.get('location')).toBe('/docs');
 });
 
 test.for(['/registrations/', '/nothing', '/registrations/x/y/z', '/auth/register'])(
-  '%s: 404',
+  'GET %s answers 404',
   async (path, { api }) => {
     const answer = await api.call(path, { token: null });
     expect(answer.body).toEqual({
@@ -178,7 +178,7 @@ const METHODS: [string, string, string][] = [
   ['DELETE', '/docs', 'GET, HEAD, OPTIONS'],
 ];
 
-test.for(METHODS)('%s %s: 405 with Allow', async ([method, path, allow], { api }) => {
+test.for(METHODS)('%s %s answers 405 with Allow', async ([method, path, allow], { api }) => {
   const answer = await api.call(path, { method });
   expect(answer.status).toBe(405);
   expect(answer.headers.get('allow')).toBe(allow);
@@ -193,7 +193,7 @@ test.for(METHODS)('%s %s: 405 with Allow', async ([method, path, allow], { api }
   }
 });
 
-test('every answer has its id and safe headers, and one line in the log', async ({ api }) => {
+test('every answer has a request id, safe headers and one log line', async ({ api }) => {
   const id = randomUUID();
   for (const [path, route, registrationId] of [
     ['/roles', '/roles'],
@@ -229,7 +229,7 @@ test('every answer has its id and safe headers, and one line in the log', async 
   }
 });
 
-test('bodies, tokens and keys stay out of the log', async ({ api }) => {
+test('the log holds no bodies, tokens or keys', async ({ api }) => {
   const token = api.issuer.token();
   const body = newBody({ firstName: 'Secretive' });
   const headers = { 'idempotency-key': 'key-of-mine' };
@@ -240,7 +240,9 @@ test('bodies, tokens and keys stay out of the log', async ({ api }) => {
   }
 });
 
-test('browsers of configured origins may call, and read what they need', async ({ api }) => {
+test('browsers of configured origins may call the API and read the headers that they need', async ({
+  api,
+}) => {
   const ask = (origin: string, method = 'GET', more: Record<string, string> = {}) =>
     api.call('/registrations', { method, headers: { origin, ...more } });
   const allowed = await ask('https://admin.example');
@@ -265,7 +267,7 @@ test('browsers of configured origins may call, and read what they need', async (
   }
 });
 
-test('health and metrics', async ({ api }) => {
+test('health and metrics answer without a token', async ({ api }) => {
   const live = await api.call('/health/live', { token: null });
   expect([live.status, live.body]).toEqual([200, { status: 'ok' }]);
   const ready = await api.call('/health/ready', { token: null });
@@ -280,13 +282,13 @@ test('health and metrics', async ({ api }) => {
   );
 });
 
-test('metrics that have a port of their own are not a route here', async ({ api }) => {
+test('the API has no /metrics route when metrics have their own port', async ({ api }) => {
   const app = api.app({ servesMetrics: false });
   expect((await api.call('/metrics', { app })).body.code).toBe('not_found');
   expect((await api.call('/openapi.json', { app })).body.paths).not.toHaveProperty('/metrics');
 });
 
-test('not ready without PostgreSQL, and before it is migrated', async ({ api }) => {
+test('the API is not ready while PostgreSQL is unreachable or not migrated', async ({ api }) => {
   const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
   const away = api.app({ db: nowhere.db });
   const answer = await api.call('/health/ready', { app: away });
@@ -318,7 +320,7 @@ test('not ready without PostgreSQL, and before it is migrated', async ({ api }) 
   await empty.drop();
 });
 
-test('a bug is a 500 that says nothing, and leads to the log', async ({ api }) => {
+test('a bug answers 500 without details, and its request id leads to the log', async ({ api }) => {
   const app = api.app({
     roles: {
       list: () => Promise.reject(new TypeError('password=hunter2')),

@@ -5,7 +5,7 @@ import { test } from '../../../support/api-test.ts';
 const ofGroups = (api: ApiUnderTest, ...groups: string[]) =>
   api.issuer.token({ 'cognito:groups': groups });
 
-test('an administrator is told every role of the pool, by name', async ({ api }) => {
+test('an administrator gets every role of the pool, by name', async ({ api }) => {
   const { status, body } = await api.call('/roles', { token: ofGroups(api, 'admin') });
   expect([status, body]).toEqual([
     200,
@@ -19,9 +19,7 @@ test('an administrator is told every role of the pool, by name', async ({ api })
   ]);
 });
 
-test('a caller is told the roles that it may grant, as far as the pool has them', async ({
-  api,
-}) => {
+test('a caller gets the roles that it may grant and the pool has', async ({ api }) => {
   const manager = {
     subject: { kind: 'group', name: 'manager' },
     roles: ['viewer', 'gone'],

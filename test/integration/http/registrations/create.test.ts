@@ -137,7 +137,7 @@ test('checks come in order: token, shape, grants, key, roles, conflicts', async 
   expect(counted).toEqual({ n: 1 });
 });
 
-test('who has no entry in ROLE_GRANTS registers nobody, not even without roles', async ({
+test('a caller without an entry in ROLE_GRANTS may register no user, not even without roles', async ({
   api,
 }) => {
   for (const roles of [[], ['viewer']]) {

@@ -92,24 +92,27 @@ test.for(NOT_PARKED)(
   },
 );
 
-test.for(['accepted', 'running', 'roles_pending'])('cancel while %s', async (status, { api }) => {
-  const id = await registration(api, { status });
-  const answer = await instruction(api, id, 'cancel', { json: { reason: 'a mistake' } });
-  expect(answer.status).toBe(202);
-  expect(answer.body.status).toBe(status);
-  expect(lastOf(answer)).toMatchObject({
-    event: 'registration.cancel_requested',
-    details: { reason: 'a mistake' },
-  });
-  expect(api.scripts.cancelled).toEqual([id]);
-  const [row] =
-    await api.sql`SELECT instruction, instruction_actor, instruction_reason FROM registrations WHERE id = ${id}`;
-  expect(row).toEqual({
-    instruction: 'cancel',
-    instruction_actor: 'operator',
-    instruction_reason: 'a mistake',
-  });
-});
+test.for(['accepted', 'running', 'roles_pending'])(
+  'cancel while %s is recorded and signals the run',
+  async (status, { api }) => {
+    const id = await registration(api, { status });
+    const answer = await instruction(api, id, 'cancel', { json: { reason: 'a mistake' } });
+    expect(answer.status).toBe(202);
+    expect(answer.body.status).toBe(status);
+    expect(lastOf(answer)).toMatchObject({
+      event: 'registration.cancel_requested',
+      details: { reason: 'a mistake' },
+    });
+    expect(api.scripts.cancelled).toEqual([id]);
+    const [row] =
+      await api.sql`SELECT instruction, instruction_actor, instruction_reason FROM registrations WHERE id = ${id}`;
+    expect(row).toEqual({
+      instruction: 'cancel',
+      instruction_actor: 'operator',
+      instruction_reason: 'a mistake',
+    });
+  },
+);
 
 test.for(['compensating', 'cleanup_required'])(
   'cancel while %s is audited and changes nothing',
@@ -125,17 +128,20 @@ test.for(['compensating', 'cleanup_required'])(
   },
 );
 
-test.for(['completed', 'failed', 'cancelled'])('cancel when %s: 409', async (status, { api }) => {
-  const id = await registration(api, { status });
-  const answer = await instruction(api, id, 'cancel');
-  expect(answer.body).toEqual({
-    ...problem(answer, 'already_closed', 409, 'Already closed'),
-    detail: 'The registration is closed; nothing was changed.',
-    registrationId: id,
-  });
-});
+test.for(['completed', 'failed', 'cancelled'])(
+  'cancel when %s answers 409',
+  async (status, { api }) => {
+    const id = await registration(api, { status });
+    const answer = await instruction(api, id, 'cancel');
+    expect(answer.body).toEqual({
+      ...problem(answer, 'already_closed', 409, 'Already closed'),
+      detail: 'The registration is closed; nothing was changed.',
+      registrationId: id,
+    });
+  },
+);
 
-test('other roles: checked, written and resumed', async ({ api }) => {
+test('a replacement of the roles is validated, recorded and resumes the run', async ({ api }) => {
   const id = await registration(api, { status: 'roles_pending' });
   const put = (json: unknown, by = token) =>
     api.call(`/registrations/${id}/roles`, { method: 'PUT', json, token: by });
@@ -179,7 +185,7 @@ test('a run that cannot be reached does not fail the instruction: the sweep deli
 
 const completed = { status: 'completed', cognito_username: 'u-1', user_id: 's-1' };
 
-test('the invitation is sent again to who owes a password', async ({ api }) => {
+test('an invitation is queued again for a user who has not chosen a password', async ({ api }) => {
   const id = await registration(api, completed);
   const answer = await instruction(api, id, 'invitation');
   expect(answer.status).toBe(202);
@@ -271,7 +277,7 @@ test('no invitation is due before completion, with a password, or without the us
   }
 });
 
-test('bodies of instructions are checked', async ({ api }) => {
+test('instructions validate their bodies', async ({ api }) => {
   const id = await registration(api, { status: 'roles_pending' });
   const unknown = await instruction(api, id, 'retry', { json: { why: 'x' } });
   expect(unknown.body.errors).toEqual([

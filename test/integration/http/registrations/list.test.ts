@@ -59,7 +59,7 @@ test('pages follow each other without gap or repeat, and only the first counts',
   expect(totals).toEqual([5, null, null]);
 });
 
-test('an item is the receipt', async ({ api }) => {
+test('an item of the list is the full receipt', async ({ api }) => {
   api.scripts.describe = async () => ({ kind: 'not_found' });
   const [item] = (await api.call('/registrations?status=completed')).body.items;
   expect(item).toEqual((await api.call(`/registrations/${ids[0]}`)).body);
@@ -84,13 +84,13 @@ const FILTERS: [string, number[]][] = [
   ['acceptedAfter=2026-01-01T00:00:01Z&acceptedBefore=2026-01-01T00:00:02Z', [2, 3]],
 ];
 
-test.for(FILTERS)('by %s', async ([query, expected], { api }) => {
+test.for(FILTERS)('the list is filtered by %s', async ([query, expected], { api }) => {
   const answer = await api.call(`/registrations?${query}`);
   expect(idsOf(answer)).toEqual(inOrder(expected));
   expect(answer.body.total).toBe(expected.length);
 });
 
-test('by e-mail, whatever its case', async ({ api }) => {
+test('the list is filtered by e-mail in any case', async ({ api }) => {
   const { email } = (await api.call(`/registrations/${ids[2]}`)).body;
   const answer = await api.call(`/registrations?email=${encodeURIComponent(email.toUpperCase())}`);
   expect(idsOf(answer)).toEqual([ids[2]]);
@@ -104,23 +104,26 @@ const VIEWS: [string, (api: ApiUnderTest) => string, number[]][] = [
   ['no grant sees nothing', nobody, []],
 ];
 
-test.for(VIEWS)('%s', async ([_what, token, expected], { api }) => {
-  const list = await api.call('/registrations', { token: token(api) });
-  expect(idsOf(list)).toEqual(inOrder(expected));
-  expect(list.body.total).toBe(expected.length);
-  for (const [index, id] of ids.entries()) {
-    const sees = expected.includes(index);
-    const one = await api.call(`/registrations/${id}`, { token: token(api) });
-    expect(one.status).toBe(sees ? 200 : 404);
-    const hidden = {
-      ...problem(one, 'registration_not_found', 404, 'Registration not found'),
-      detail: 'There is no such registration, or it is not yours to see.',
-    };
-    expect(one.body).toMatchObject(sees ? { id } : hidden);
-  }
-});
+test.for(VIEWS)(
+  'the list shows what the caller may see: %s',
+  async ([_what, token, expected], { api }) => {
+    const list = await api.call('/registrations', { token: token(api) });
+    expect(idsOf(list)).toEqual(inOrder(expected));
+    expect(list.body.total).toBe(expected.length);
+    for (const [index, id] of ids.entries()) {
+      const sees = expected.includes(index);
+      const one = await api.call(`/registrations/${id}`, { token: token(api) });
+      expect(one.status).toBe(sees ? 200 : 404);
+      const hidden = {
+        ...problem(one, 'registration_not_found', 404, 'Registration not found'),
+        detail: 'There is no such registration, or it is not yours to see.',
+      };
+      expect(one.body).toMatchObject(sees ? { id } : hidden);
+    }
+  },
+);
 
-test('what one may not see, one may not act on', async ({ api }) => {
+test('a caller may not act on registrations that it may not see', async ({ api }) => {
   for (const [method, name] of [
     ['POST', 'retry'],
     ['POST', 'cancel'],
@@ -136,7 +139,9 @@ test('what one may not see, one may not act on', async ({ api }) => {
   expect(row).toEqual({ instruction: null });
 });
 
-test('the trail is for `*` alone, newest first and in pages', async ({ api }) => {
+test('the audit trail is for callers with `*` alone, newest first and in pages', async ({
+  api,
+}) => {
   const refused = await api.call('/audit-events', { token: manager(api) });
   expect(refused.body).toEqual({
     ...problem(refused, 'forbidden', 403, 'Forbidden'),
@@ -161,7 +166,7 @@ test('the trail is for `*` alone, newest first and in pages', async ({ api }) =>
   expect(second.body.nextCursor).toBeNull();
 });
 
-test('the trail by registration, user and event', async ({ api }) => {
+test('the audit trail is filtered by registration, user and event', async ({ api }) => {
   const byRegistration = await api.call(`/audit-events?registrationId=${ids[1]?.toUpperCase()}`);
   expect(byRegistration.body.items).toHaveLength(1);
   expect((await api.call('/audit-events?userId=nobody')).body.items).toEqual([]);
@@ -176,7 +181,7 @@ test('the trail by registration, user and event', async ({ api }) => {
   });
 });
 
-test('a receipt in a list says what the receipt alone says, attempts under way included', async ({
+test('a receipt in the list equals the single receipt, including running attempts', async ({
   api,
 }) => {
   const { id } = (
@@ -206,7 +211,7 @@ test('a receipt in a list says what the receipt alone says, attempts under way i
   });
 });
 
-test('by the beginning of the address, the username and the failure code, whatever their case', async ({
+test('the list is filtered by the beginning of address, username and failure code, in any case', async ({
   api,
 }) => {
   const { body } = await api.call('/registrations', {

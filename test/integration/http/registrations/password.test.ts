@@ -22,7 +22,7 @@ const rowOf = async (api: ApiUnderTest, id: string) => {
   return row ?? {};
 };
 
-test('a password is accepted, sealed, and shown to nobody', async ({ api }) => {
+test('a password is accepted, sealed and never shown', async ({ api }) => {
   const answer = await post(api, newBody({ password: PASSWORD }));
   expect(answer.status).toBe(202);
   expect(answer.body.steps.map(({ name }: { name: string }) => name)).toEqual([
@@ -47,7 +47,7 @@ test('a password is accepted, sealed, and shown to nobody', async ({ api }) => {
 });
 
 test.for([{ invite: true }, {}])(
-  'without a password somebody is invited: %j',
+  'a registration without a password is invited: %j',
   async (more, { api }) => {
     const { body } = await post(api, newBody(more));
     expect(await rowOf(api, body.id)).toMatchObject({ invite: true, sealed_at: null });
@@ -55,7 +55,7 @@ test.for([{ invite: true }, {}])(
 );
 
 test.for([{ password: null }, { password: null, invite: true }])(
-  '%j is none',
+  '%j counts as no password',
   async (more, { api }) => {
     const { body } = await post(api, newBody(more));
     expect(await rowOf(api, body.id)).toMatchObject({ invite: true, sealed_at: null });
@@ -77,7 +77,7 @@ test.for([
   expect((await api.call(`/registrations/${body.id}`)).body.emailVerified).toBe(verified);
 });
 
-test('a caller without * may not call an address proved whose password it chose', async ({
+test('a caller without `*` may not set emailVerified for a user whose password it chose', async ({
   api,
 }) => {
   const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
@@ -100,9 +100,7 @@ test('a caller without * may not call an address proved whose password it chose'
   }
 });
 
-test('whether an address is proved is decided with the grants: before the key and the roles', async ({
-  api,
-}) => {
+test('emailVerified is checked with the grants, before the key and the roles', async ({ api }) => {
   const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
   const key = { 'idempotency-key': 'proved' };
   const json = newBody({ password: PASSWORD });
@@ -114,7 +112,7 @@ test('whether an address is proved is decided with the grants: before the key an
   expect((await post(api, json, key, manager)).headers.get('idempotent-replayed')).toBe('true');
 });
 
-test('no invitation for whoever chose a password', async ({ api }) => {
+test('a user who chose a password gets no invitation', async ({ api }) => {
   const { body } = await post(api, newBody({ password: PASSWORD, invite: false }));
   await api.row(body.id, {
     status: 'completed',
@@ -137,7 +135,7 @@ test('the same key with another password is the same registration', async ({ api
   expect(without.body.code).toBe('idempotency_key_reused');
 });
 
-test('a deployment without sealing keys takes no password, and everything else', async ({
+test('a deployment without sealing keys refuses passwords and accepts everything else', async ({
   api,
 }) => {
   const app = api.app({ sealing: null });
@@ -156,7 +154,7 @@ test('a deployment without sealing keys takes no password, and everything else',
   expect((await post(api, newBody({ password: null }), {}, { app })).status).toBe(202);
 });
 
-test('a rejected password is a 422 within the wait', async ({ api }) => {
+test('a rejected password answers 422 within the wait', async ({ api }) => {
   const body = newBody({ password: PASSWORD });
   const waiting = post(api, body, { prefer: 'wait=10' });
   const [id] = await started(api);
@@ -171,7 +169,7 @@ test('a rejected password is a 422 within the wait', async ({ api }) => {
   expect(answer.text).not.toContain(PASSWORD);
 });
 
-test('the document knows the password as something that is only ever sent', async ({ api }) => {
+test('the document marks the password as write-only', async ({ api }) => {
   const { body } = await api.call('/openapi.json', { token: null });
   expect(body.components.schemas.NewRegistration.properties.password).toMatchObject({
     type: ['string', 'null'],

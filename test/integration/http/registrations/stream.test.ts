@@ -67,7 +67,9 @@ async function registration(
 
 const COMPLETED = { status: 'completed', user_id: 's-1', finished_at: new Date() };
 
-test('the receipt at once, one per change, and the end after the closed one', async ({ api }) => {
+test('a stream sends the receipt at once, one event per change, and ends after the closed one', async ({
+  api,
+}) => {
   const { app, seen } = watched(api, HINTED);
   const id = await registration(api);
   const stream = await open(api, app, id);
@@ -90,7 +92,7 @@ test('the receipt at once, one per change, and the end after the closed one', as
   expect(seen.listeners).toBe(0);
 });
 
-test('headers: events, not stored, not buffered, and no connection kept', async ({ api }) => {
+test('a stream’s headers forbid storing, buffering and keeping the connection', async ({ api }) => {
   const id = await registration(api);
   await api.row(id, COMPLETED);
   const answer = await api.call(`/registrations/${id}/stream`);
@@ -105,7 +107,7 @@ test('headers: events, not stored, not buffered, and no connection kept', async 
   expect(answer.text).toMatch(/^event: receipt\ndata: \{.*\}\nid: \S+\n\n$/);
 });
 
-test('a change of another process is polled for, and one of the trail alone counts', async ({
+test('a stream polls for changes of other processes, and a change of the trail alone counts', async ({
   api,
 }) => {
   const { app } = watched(api, POLLED);
@@ -120,7 +122,7 @@ test('a change of another process is polled for, and one of the trail alone coun
   await stream.cancel();
 });
 
-test('nothing without a change, however often it looks; comments meanwhile', async ({ api }) => {
+test('a stream sends no event without a change, only comments', async ({ api }) => {
   const { app, seen } = watched(api, { pollMs: 1, commentMs: 30 });
   const id = await registration(api);
   const stream = await open(api, app, id);
@@ -134,7 +136,7 @@ test('nothing without a change, however often it looks; comments meanwhile', asy
   await stream.cancel();
 });
 
-test('attempts under way are shown as GET shows them, and are no change by themselves', async ({
+test('a stream shows running attempts as GET does, and they are no change by themselves', async ({
   api,
 }) => {
   const { app } = watched(api, { pollMs: 1, commentMs: 30 });
@@ -165,7 +167,7 @@ test('attempts under way are shown as GET shows them, and are no change by thems
   await stream.cancel();
 });
 
-test('who leaves takes listener and polling along', async ({ api }) => {
+test('a reader that cancels ends listening and polling', async ({ api }) => {
   const { app, seen } = watched(api, { ...POLLED, pollMs: 1 });
   const stream = await open(api, app, await registration(api));
   await stream.event();
@@ -175,7 +177,7 @@ test('who leaves takes listener and polling along', async ({ api }) => {
   await expectNoReads(api, seen);
 });
 
-test('the same by the signal of the request', async ({ api }) => {
+test('an aborted request ends listening and polling', async ({ api }) => {
   const { app, seen } = watched(api, HINTED);
   const gone = new AbortController();
   const answer = await app.request(`/registrations/${await registration(api)}/stream`, {
@@ -189,7 +191,7 @@ test('the same by the signal of the request', async ({ api }) => {
   expect(seen.listeners).toBe(0);
 });
 
-test('who reads nothing is let go', async ({ api }) => {
+test('a reader that reads nothing is disconnected', async ({ api }) => {
   const { app, seen } = watched(api, { pollMs: NEVER_MS, commentMs: 5 });
   const id = await registration(api);
   const answer = await app.request(`/registrations/${id}/stream`, { headers: bearer(api) });
@@ -197,7 +199,7 @@ test('who reads nothing is let go', async ({ api }) => {
   await answer.body?.cancel();
 });
 
-test('the drain ends it at once', async ({ api }) => {
+test('the drain ends a stream at once', async ({ api }) => {
   const { app, seen, closing } = watched(api, HINTED);
   const stream = await open(api, app, await registration(api));
   await stream.event();
@@ -208,7 +210,7 @@ test('the drain ends it at once', async ({ api }) => {
   expect(seen.listeners).toBe(0);
 });
 
-test('it ends when the token expires', async ({ api }) => {
+test('a stream ends when the token expires', async ({ api }) => {
   const exp = Math.floor(Date.now() / 1000) + 77;
   const claims = await api.deps.verifyToken(api.issuer.token({ exp }));
   expect(claims.expiresAt).toEqual(new Date(exp * 1000));
@@ -224,7 +226,9 @@ test('it ends when the token expires', async ({ api }) => {
   expect(seen.listeners).toBe(0);
 });
 
-test('it ends without a word when the registration gets out of sight', async ({ api }) => {
+test('a stream ends without an event when the caller may no longer see the registration', async ({
+  api,
+}) => {
   const { app } = watched(api, POLLED);
   const id = await registration(api, { roles: ['viewer'] });
   const manager = bearer(api, api.issuer.token({ 'cognito:groups': ['manager'] }));
@@ -234,7 +238,7 @@ test('it ends without a word when the registration gets out of sight', async ({ 
   expect(await stream.next()).toBeNull();
 });
 
-test('Last-Event-ID: what the reader has is not sent again, in no process', async ({ api }) => {
+test('a stream with Last-Event-ID repeats no event, in any process', async ({ api }) => {
   const id = await registration(api);
   const one = await open(api, watched(api, HINTED).app, id);
   const had = (await one.event())?.id ?? '';
@@ -254,7 +258,9 @@ test('Last-Event-ID: what the reader has is not sent again, in no process', asyn
   }
 });
 
-test('Last-Event-ID of the closed receipt: 204, so that nobody comes back', async ({ api }) => {
+test('a stream with the Last-Event-ID of the closed receipt answers 204, so that readers stop', async ({
+  api,
+}) => {
   const id = await registration(api);
   await api.row(id, COMPLETED);
   const path = `/registrations/${id}/stream`;
@@ -263,7 +269,7 @@ test('Last-Event-ID of the closed receipt: 204, so that nobody comes back', asyn
   expect([answer.status, answer.text]).toEqual([204, '']);
 });
 
-test('problems come before the stream', async ({ api }) => {
+test('a stream answers problems before it begins', async ({ api }) => {
   const id = await registration(api, { roles: ['admin'] });
   const path = `/registrations/${id}/stream`;
   const stranger = api.issuer.token({ 'cognito:groups': ['manager'] });
@@ -288,7 +294,7 @@ test('problems come before the stream', async ({ api }) => {
   await nowhere.close();
 });
 
-test('HEAD has the headers and opens nothing', async ({ api }) => {
+test('HEAD of a stream has the headers and opens nothing', async ({ api }) => {
   const { app, seen } = watched(api, { ...HINTED, atOnce: 1 });
   const path = `/registrations/${await registration(api)}/stream`;
   for (let n = 0; n < 3; n += 1) {
@@ -298,7 +304,9 @@ test('HEAD has the headers and opens nothing', async ({ api }) => {
   expect(seen.listeners).toBe(0);
 });
 
-test('a full process says 503, and has a place again when one leaves', async ({ api }) => {
+test('a process with too many streams answers 503 and accepts again when one ends', async ({
+  api,
+}) => {
   const { app, seen } = watched(api, { ...HINTED, atOnce: 12 });
   const warned = vi.spyOn(process, 'emitWarning');
   const id = await registration(api);
@@ -317,7 +325,7 @@ test('a full process says 503, and has a place again when one leaves', async ({ 
   expect(warned).not.toHaveBeenCalled();
 });
 
-test('a caller with ten streams gets 429 for one more, another caller gets theirs', async ({
+test('a caller with ten streams gets 429 for one more, and another caller does not', async ({
   api,
 }) => {
   const { app, seen } = watched(api, HINTED);
@@ -343,7 +351,7 @@ test('a caller with ten streams gets 429 for one more, another caller gets their
   await vi.waitFor(() => expect(seen.listeners).toBe(0));
 });
 
-test('a database that is cut in the middle: a comment, and on it goes', async ({ api }) => {
+test('a stream survives a lost database connection with a comment', async ({ api }) => {
   const { app } = watched(api, POLLED);
   const id = await registration(api);
   const stream = await open(api, app, id);
@@ -363,7 +371,7 @@ test('a database that is cut in the middle: a comment, and on it goes', async ({
   await admin.end();
 });
 
-test('a bug in the middle ends the stream, and tells the log alone', async ({ api }) => {
+test('a bug ends the stream, and only the log shows it', async ({ api }) => {
   const { app, seen } = watched(api, POLLED);
   const stream = await open(api, app, await registration(api));
   await stream.event();
@@ -381,7 +389,7 @@ test('a bug in the middle ends the stream, and tells the log alone', async ({ ap
   });
 });
 
-test('over a socket: each event as it comes, and a torn connection releases everything', async ({
+test('over a socket each event arrives as it happens, and a broken connection releases everything', async ({
   api,
 }) => {
   const { app, seen } = watched(api, { ...POLLED, pollMs: 1 });
@@ -395,7 +403,7 @@ test('over a socket: each event as it comes, and a torn connection releases ever
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('over a socket: the drain waits for no kept connection', async ({ api }) => {
+test('over a socket the drain waits for no kept connection', async ({ api }) => {
   const { app, closing } = watched(api, HINTED);
   const { answer, server } = await overSocket(api, app, await registration(api));
   const stream = readerOf(answer);
@@ -408,7 +416,7 @@ test('over a socket: the drain waits for no kept connection', async ({ api }) =>
   expect(Date.now() - begun).toBeLessThan(2000);
 });
 
-test('the document has a receipt that fits its schema', async ({ api }) => {
+test('the document’s example of a stream fits the receipt schema', async ({ api }) => {
   expect(ReceiptSchema.strict().parse(EXAMPLE_RECEIPT)).toEqual(EXAMPLE_RECEIPT);
   const { body } = await api.call('/openapi.json');
   const { responses } = body.paths['/registrations/{id}/stream'].get;

@@ -30,7 +30,7 @@ const failed = (api: ApiUnderTest, code: string, detail: string) => ({
   failure: api.sql.json({ code, detail }),
 });
 
-test('completed within the wait: 201', async ({ api }) => {
+test('POST answers 201 when the registration completes within the wait', async ({ api }) => {
   const { answer, id, ms } = await postThen(api, {
     status: 'completed',
     user_id: 's-1',
@@ -43,7 +43,7 @@ test('completed within the wait: 201', async ({ api }) => {
   expect(ms).toBeLessThan(2000);
 });
 
-test('parked within the wait: 202 at once', async ({ api }) => {
+test('POST answers 202 at once when the registration parks within the wait', async ({ api }) => {
   const failure = { code: 'identity_provider_unavailable', detail: 'away' };
   const { answer, ms } = await postThen(api, {
     status: 'roles_pending',
@@ -54,14 +54,14 @@ test('parked within the wait: 202 at once', async ({ api }) => {
   expect(ms).toBeLessThan(2000);
 });
 
-test('time: 202 with what is known', async ({ api }) => {
+test('POST answers 202 with the current receipt when the wait is over', async ({ api }) => {
   const { answer } = await postThen(api, { status: 'running' }, 'wait=1');
   expect(answer.status).toBe(202);
   expect(answer.headers.get('preference-applied')).toBe('wait=1');
   expect(answer.body.status).toBe('running');
 });
 
-test('nobody waits longer than 60 s, and the answer says so', async ({ api }) => {
+test('a wait is limited to 60 s, and the answer says so', async ({ api }) => {
   const { answer } = await postThen(api, failed(api, 'email_taken', 'Taken.'), 'wait=600');
   expect(answer.headers.get('preference-applied')).toBe('wait=60');
 });
@@ -74,7 +74,7 @@ const ENDS: [string, number, string][] = [
   ['terminated', 500, 'Terminated'],
 ];
 
-test.for(ENDS)('failed with %s: %i', async ([code, status], { api }) => {
+test.for(ENDS)('POST answers a failure with %s by status %i', async ([code, status], { api }) => {
   const { answer, id } = await postThen(api, failed(api, code, `What the row says of ${code}.`));
   expect(answer.status).toBe(status);
   expect(answer.body).toEqual({
@@ -85,12 +85,12 @@ test.for(ENDS)('failed with %s: %i', async ([code, status], { api }) => {
   expect(answer.headers.get('preference-applied')).toBe('wait=20');
 });
 
-test('failed with a code this version does not know: 500 registration_failed', async ({ api }) => {
+test('POST answers an unknown failure code with 500 registration_failed', async ({ api }) => {
   const { answer } = await postThen(api, failed(api, 'of_tomorrow', 'x'));
   expect(answer.body).toMatchObject({ code: 'registration_failed', status: 500 });
 });
 
-test('cancelled within the wait: 409', async ({ api }) => {
+test('POST answers 409 when the registration is cancelled within the wait', async ({ api }) => {
   const { answer, id } = await postThen(api, { status: 'cancelled' });
   expect(answer.body).toEqual({
     ...problem(answer, 'registration_cancelled', 409, 'Registration cancelled'),
@@ -99,7 +99,7 @@ test('cancelled within the wait: 409', async ({ api }) => {
   });
 });
 
-test('cleanup required within the wait: 500 that names both failures', async ({ api }) => {
+test('POST answers a required cleanup with 500 and both failures', async ({ api }) => {
   const { answer, id } = await postThen(api, {
     status: 'cleanup_required',
     failure: api.sql.json({
@@ -135,7 +135,9 @@ test('cleanup required within the wait: 500 that names both failures', async ({ 
   );
 });
 
-test('cleanup required of a cancelled one: no failure is invented', async ({ api }) => {
+test('POST invents no failure for the required cleanup of a cancelled registration', async ({
+  api,
+}) => {
   const { answer } = await postThen(api, {
     status: 'cleanup_required',
     closes_as: 'cancelled',
@@ -149,7 +151,7 @@ test('cleanup required of a cancelled one: no failure is invented', async ({ api
   );
 });
 
-test('a change of another process is polled for', async ({ api }) => {
+test('a wait polls for changes of other processes', async ({ api }) => {
   const body = newBody();
   const waiting = post(api, body, 'wait=20');
   const id = await idOf(api, body.email);
@@ -157,7 +159,7 @@ test('a change of another process is polled for', async ({ api }) => {
   expect((await waiting).status).toBe(201);
 });
 
-test('GET waits too, and shows whatever the end is', async ({ api }) => {
+test('GET waits too and shows the receipt, whatever the end', async ({ api }) => {
   const { id } = (await post(api, newBody(), '')).body;
   const waiting = api.call(`/registrations/${id}`, { headers: { prefer: 'wait=20' } });
   await api.row(id, { status: 'cancelled', finished_at: new Date() });
@@ -167,7 +169,7 @@ test('GET waits too, and shows whatever the end is', async ({ api }) => {
   expect(answer.body.status).toBe('cancelled');
 });
 
-test('a wait ends with the client', async ({ api }) => {
+test('a wait ends when the client disconnects', async ({ api }) => {
   const gone = new AbortController();
   const body = newBody();
   const begun = Date.now();
@@ -187,7 +189,7 @@ test('a wait ends with the client', async ({ api }) => {
   expect(Date.now() - begun).toBeLessThan(5000);
 });
 
-test('a wait ends at once with what is known when the process drains', async ({ api }) => {
+test('a wait ends at once with the current receipt when the process drains', async ({ api }) => {
   const draining = new AbortController();
   const app = api.app({ closing: draining.signal });
   const body = newBody();

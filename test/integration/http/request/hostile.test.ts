@@ -168,7 +168,7 @@ function at(pointer: string, code: string, detail: string) {
   return { pointer, code, detail };
 }
 
-test.for(PLACES)('%s: 422 that says where', async ([_what, body, errors], { api }) => {
+test.for(PLACES)('%s answers 422 and names the place', async ([_what, body, errors], { api }) => {
   const answer = await post(api, body);
   expect(answer.status).toBe(422);
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
@@ -180,7 +180,7 @@ test.for(PLACES)('%s: 422 that says where', async ([_what, body, errors], { api 
   expect(answer.text).not.toContain('Secret123!');
 });
 
-test.for([null, 7, 'text', true])('a body that is %j: 422', async (body, { api }) => {
+test.for([null, 7, 'text', true])('the body %j answers 422', async (body, { api }) => {
   const answer = await post(api, body);
   expect(answer.body).toMatchObject({
     code: 'invalid_request',
@@ -188,7 +188,7 @@ test.for([null, 7, 'text', true])('a body that is %j: 422', async (body, { api }
   });
 });
 
-test('keys of JavaScript itself are fields like others', async ({ api }) => {
+test('JavaScript’s own keys are treated like any other field', async ({ api }) => {
   const answer = await raw(
     api,
     '{"email":"a@b.co","roles":[],"__proto__":{"x":1},"constructor":1,"attributes":{"__proto__":"x"}}',
@@ -200,7 +200,7 @@ test('keys of JavaScript itself are fields like others', async ({ api }) => {
   ]);
 });
 
-test('10,000 roles: 422 with a bounded list', async ({ api }) => {
+test('10,000 roles answer 422 with a bounded list of errors', async ({ api }) => {
   const many = await raw(api, `{"email":"a@b.co","roles":[${'"a",'.repeat(9999)}"a"]}`);
   expect(many.status).toBe(422);
   expect(many.body.errors).toEqual([at('#/roles', 'too_big', 'At most 200 here.')]);
@@ -210,7 +210,7 @@ test('10,000 roles: 422 with a bounded list', async ({ api }) => {
 });
 
 test.for(['', '{', '{"email":}', 'nul', '{"email":"a@b.co"} x', '\ufeff{'])(
-  'malformed JSON %j: 400',
+  'malformed JSON %j answers 400',
   async (body, { api }) => {
     const answer = await raw(api, body);
     expect(answer.body).toEqual({
@@ -221,17 +221,17 @@ test.for(['', '{', '{"email":}', 'nul', '{"email":"a@b.co"} x', '\ufeff{'])(
   },
 );
 
-test('bytes that are not UTF-8: 400', async ({ api }) => {
+test('a body that is not UTF-8 answers 400', async ({ api }) => {
   const answer = await raw(api, new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d]));
   expect(answer.body.code).toBe('malformed_json');
 });
 
-test('deeply nested JSON: 422', async ({ api }) => {
+test('deeply nested JSON answers 422', async ({ api }) => {
   const answer = await raw(api, '['.repeat(30_000) + ']'.repeat(30_000));
   expect(answer.body.code).toBe('invalid_request');
 });
 
-test('a body over 64 KiB: 413, announced or not', async ({ api }) => {
+test('a body over 64 KiB answers 413, with or without Content-Length', async ({ api }) => {
   const large = JSON.stringify(newBody({ firstName: 'x'.repeat(1024 * 1024) }));
   const announced = await raw(api, large, { ...JSON_TYPE, 'content-length': String(large.length) });
   expect(announced.body).toEqual({
@@ -254,7 +254,7 @@ test('a body over 64 KiB: 413, announced or not', async ({ api }) => {
 });
 
 test.for(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''])(
-  'content type %j: 415',
+  'content type %j answers 415',
   async (type, { api }) => {
     const answer = await raw(api, JSON.stringify(newBody()), { 'content-type': type });
     expect(answer.body).toEqual({
@@ -277,7 +277,7 @@ test.for([
   'requestedBy=%00',
   'acceptedAfter=yesterday',
   'acceptedBefore=2026-02-30T00:00:00Z',
-])('a list by %s: 422', async (query, { api }) => {
+])('a list by %s answers 422', async (query, { api }) => {
   const answer = await api.call(`/registrations?${query}`);
   expect(answer.status).toBe(422);
   expect(answer.body.errors[0].pointer).toMatch(/^#\/query\//);
@@ -289,7 +289,7 @@ test.for([
   'e30',
   Buffer.from('1/2').toString('base64url'),
   Buffer.from(`99999999999999999/${crypto.randomUUID()}`).toString('base64url'),
-])('the cursor %s: 400', async (cursor, { api }) => {
+])('the cursor %s answers 400', async (cursor, { api }) => {
   for (const path of ['/registrations', '/audit-events']) {
     const answer = await api.call(`${path}?cursor=${cursor}`);
     expect(answer.body).toEqual({
@@ -308,7 +308,7 @@ test.for(['0001-01-01T00:00:00Z', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59Z'
 );
 
 test.for(['1', 'x', '%00', '%ff', '..%2froles', 'ffffffff-ffff-ffff-ffff-ffffffffffff'])(
-  'the id %s: 404',
+  'the id %s answers 404',
   async (id, { api }) => {
     const answer = await api.call(`/registrations/${id}`);
     expect(answer.body).toMatchObject({ code: 'registration_not_found', status: 404 });

@@ -67,7 +67,9 @@ test.for(['failed', 'cancelled'])('a key is free after %s', async (status, { api
   expect(again.body.id).not.toBe(first.body.id);
 });
 
-test('fifty at once with one key: one registration, all answers name it', async ({ api }) => {
+test('fifty simultaneous requests with one key make one registration, which every answer names', async ({
+  api,
+}) => {
   const body = newBody();
   const answers = await Promise.all(Array.from({ length: 50 }, () => post(api, body, 'fifty')));
   const ids = new Set(answers.map((answer) => answer.body.id));
@@ -81,7 +83,7 @@ test('fifty at once with one key: one registration, all answers name it', async 
   expect(events).toEqual({ n: 1 });
 });
 
-test('fifty at once with one address and no key: one is accepted, the others conflict', async ({
+test('of fifty simultaneous requests for one address without a key one is accepted, and the others conflict', async ({
   api,
 }) => {
   const body = newBody();

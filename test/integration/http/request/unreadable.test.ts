@@ -85,16 +85,13 @@ test.for([
   ['no host', 'GET /roles HTTP/1.1\r\nconnection: close\r\n\r\n'],
   ['a host that is none', 'GET /roles HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n'],
   ['an address that is none', 'GET http://[ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
-] as const)(
-  '%s: a problem like any other, and the connection closes',
-  async ([_what, bytes], { api }) => {
-    const answers = answersIn(await exchange(bytes));
-    expect(answers).toHaveLength(1);
-    expectProblem(api, answers[0], UNREADABLE);
-  },
-);
+] as const)('%s gets a problem, and the connection closes', async ([_what, bytes], { api }) => {
+  const answers = answersIn(await exchange(bytes));
+  expect(answers).toHaveLength(1);
+  expectProblem(api, answers[0], UNREADABLE);
+});
 
-test('headers over 64 KiB: 413; a long token below it is only unknown', async ({ api }) => {
+test('headers over 64 KiB answer 413, and a shorter long token answers 401', async ({ api }) => {
   const auth = (length: number) =>
     `GET /roles HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${'a'.repeat(length)}\r\n\r\n`;
   const [large] = answersIn(await exchange(auth(200 * 1024)));
@@ -103,7 +100,7 @@ test('headers over 64 KiB: 413; a long token below it is only unknown', async ({
   expect(long).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
 });
 
-test('a body that breaks off into nonsense: one problem, and no bug in the log', async ({
+test('a body that breaks off into invalid bytes gets one problem and logs no bug', async ({
   api,
 }) => {
   const authorization = `authorization: Bearer ${api.issuer.token()}`;
@@ -115,13 +112,15 @@ test('a body that breaks off into nonsense: one problem, and no bug in the log',
   expect(api.scripts.logged.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
-test('nonsense after a whole request spoils no answer', async () => {
+test('invalid bytes after a whole request do not spoil its answer', async () => {
   const answers = answersIn(await exchange(`${LIVE}\r\nnonsense\r\n\r\n`));
   for (const { status, body } of answers) expect([status, body]).toEqual([200, { status: 'ok' }]);
   expect(answers.length).toBeLessThanOrEqual(1);
 });
 
-test('nonsense on a kept connection is answered after the answer before it', async ({ api }) => {
+test('invalid bytes on a kept connection are answered after the previous answer', async ({
+  api,
+}) => {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   let heard = '';
   socket.setEncoding('utf8').on('data', (text: string) => (heard += text));
@@ -134,12 +133,12 @@ test('nonsense on a kept connection is answered after the answer before it', asy
   expectProblem(api, answers[1], UNREADABLE);
 });
 
-test('an expectation that nobody knows is ignored', async () => {
+test('an unknown Expect header is ignored', async () => {
   const bytes = `${LIVE}expect: wonders\r\nconnection: close\r\n\r\n`;
   expect(answersIn(await exchange(bytes))).toMatchObject([{ status: 200, body: { status: 'ok' } }]);
 });
 
-test('whoever keeps its side open is let go of all the same', async () => {
+test('a client that keeps its side open is disconnected', async () => {
   const { port } = server.address() as AddressInfo;
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.write('hello\r\n\r\n');
@@ -152,9 +151,7 @@ async function connectionsOf(of: Server): Promise<number> {
   return await new Promise((resolve) => of.getConnections((_error, count) => resolve(count)));
 }
 
-test('a request that is dripped is answered 408 once its time is over, whatever part of it is late', async ({
-  api,
-}) => {
+test('a request that arrives too slowly answers 408, whichever part is late', async ({ api }) => {
   const limits = { headersMs: 300, requestMs: 600, checkEveryMs: 20 };
   const hasty = createHttpServer(api.app().fetch, api.deps.logger, limits);
   hasty.listen(0, '127.0.0.1');
@@ -186,7 +183,7 @@ test('a request that is dripped is answered 408 once its time is over, whatever 
   expect(api.scripts.logged.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
-test('without limits of its own a server waits no longer than for 64 KiB over a slow line', () => {
+test('a server without time limits of its own waits no longer than 64 KiB over a slow line need', () => {
   expect(server).toMatchObject({
     requestTimeout: RECEIVE_LIMITS.requestMs,
     headersTimeout: RECEIVE_LIMITS.headersMs,

@@ -19,7 +19,7 @@ describe('append-only', () => {
     `MERGE INTO audit_events a USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE`,
     `INSERT INTO audit_events SELECT * FROM audit_events
        ON CONFLICT (registration_id, event, key) DO UPDATE SET actor = 'somebody else'`,
-  ])('%s is refused', async (statement, { ledger }) => {
+  ])('the audit trail is append-only: %s is refused', async (statement, { ledger }) => {
     const { id } = await ledger.accepted();
     const before = await readTimeline(ledger.db, id);
     await expect(atEdge(() => ledger.db.execute(sql.raw(statement)))).rejects.toMatchObject({
@@ -29,7 +29,7 @@ describe('append-only', () => {
     expect(before).toHaveLength(1);
   });
 
-  test('it is the trigger that refuses, by a definitive error', async ({ ledger }) => {
+  test('the trigger of the audit trail refuses with a definitive error', async ({ ledger }) => {
     await ledger.accepted();
     for (const statement of ['UPDATE audit_events SET key = key', 'DELETE FROM audit_events']) {
       await expect(atEdge(() => ledger.db.execute(sql.raw(statement)))).rejects.toMatchObject({
@@ -41,14 +41,16 @@ describe('append-only', () => {
 });
 
 describe('append', () => {
-  test('once per registration, event and key, also fifty times at once', async ({ ledger }) => {
+  test('an audit event is appended once per registration, event and key, also fifty times at once', async ({
+    ledger,
+  }) => {
     const registrationId = randomUUID();
     const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
     await times(50, (index) => appendAuditEvent(ledger.db, { ...event, key: `${index % 2}` }));
     expect(await readTimeline(ledger.db, registrationId)).toHaveLength(2);
   });
 
-  test('what is about no registration is never the same thing', async ({ ledger }) => {
+  test('audit events about no registration are never treated as duplicates', async ({ ledger }) => {
     const administrator = {
       event: 'administrator.created',
       registrationId: null,
@@ -61,7 +63,9 @@ describe('append', () => {
     expect(await listAuditEvents(ledger.db, { userId, limit: 10 })).toHaveLength(2);
   });
 
-  test('knows the transaction that wrote it, and the time of the statement', async ({ ledger }) => {
+  test('an audit event records its transaction and the time of its statement', async ({
+    ledger,
+  }) => {
     const registrationId = randomUUID();
     const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
     await ledger.db.transaction(async (tx) => {

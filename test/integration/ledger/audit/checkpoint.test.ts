@@ -56,7 +56,7 @@ describe('making checkpoints', () => {
   });
 
   test.for([1, 6, 7, 8])(
-    'one transaction over batches of %i',
+    'a transaction is split into batches of %i',
     async (limit, { emptyLedger: ledger }) => {
       await writeMany(ledger.db, 14);
       expect(await checkpointAll(ledger.db, limit)).toBe(14);
@@ -104,7 +104,7 @@ describe('making checkpoints', () => {
 });
 
 describe('writers', () => {
-  test('with an open transaction hold back what is younger, and lose nothing', async ({
+  test('a writer with an open transaction delays younger events, and none is lost', async ({
     emptyLedger: ledger,
   }) => {
     await write(ledger.db);
@@ -118,7 +118,9 @@ describe('writers', () => {
     expect(await verify(ledger.db)).toMatchObject({ covered: 3, found: [] });
   });
 
-  test('that roll back hold back as long, and leave nothing', async ({ emptyLedger: ledger }) => {
+  test('a writer that rolls back delays younger events as long, and leaves nothing', async ({
+    emptyLedger: ledger,
+  }) => {
     await whileOpen(ledger, 'roll back', async () => {
       await write(ledger.db);
       expect(await checkpoint(ledger.db, 10)).toBe(0);
@@ -127,7 +129,7 @@ describe('writers', () => {
     expect((await verify(ledger.db)).found).toEqual([]);
   });
 
-  test('one that took its number first and writes last is covered with the others', async ({
+  test('a writer that takes its number first and writes last is covered with the others', async ({
     emptyLedger: ledger,
   }) => {
     await ledger.db.transaction(async (tx) => {
@@ -140,7 +142,7 @@ describe('writers', () => {
     expect((await verify(ledger.db)).found).toEqual([]);
   });
 
-  test('eight of them, two that make checkpoints and a verifier at once: no false break, nothing skipped', async ({
+  test('eight writers, two checkpoint makers and a verifier at once see no false break and skip nothing', async ({
     emptyLedger: ledger,
   }) => {
     let writing = true;

@@ -24,7 +24,9 @@ const adopt = (ledger: Ledger, destinations: readonly ('amqp' | 'webhook')[] = B
 const due = (ledger: Ledger, destination: 'amqp' | 'webhook', limit = 100) =>
   dueEvents(ledger.db, destination, limit);
 
-test('fifty adoptions at once: one delivery for each event and destination', async ({ ledger }) => {
+test('fifty simultaneous adoptions make one delivery for each event and destination', async ({
+  ledger,
+}) => {
   await completed(ledger, 3);
   const adopted = await times(50, () => adopt(ledger));
   expect(adopted.reduce((sum, { deliveries }) => sum + deliveries, 0)).toBe(6);
@@ -33,9 +35,7 @@ test('fifty adoptions at once: one delivery for each event and destination', asy
   expect((await due(ledger, 'amqp')).every(({ type }) => type === 'user.created')).toBe(true);
 });
 
-test('a destination that came later, or that another process did not know, gets what it lacks', async ({
-  ledger,
-}) => {
+test('a destination that is configured later gets the events that it lacks', async ({ ledger }) => {
   await completed(ledger, 2);
   expect((await adopt(ledger, ['amqp'])).deliveries).toBe(2);
   await completed(ledger, 1);
@@ -43,9 +43,7 @@ test('a destination that came later, or that another process did not know, gets 
   expect(await due(ledger, 'webhook')).toHaveLength(3);
 });
 
-test('pages lose nothing, also of one moment; what lies before the place is left', async ({
-  ledger,
-}) => {
+test('pages of adopted events lose none, not even events of one moment', async ({ ledger }) => {
   await completed(ledger, 7);
   await ledger.db.execute(sql`UPDATE outbox SET occurred_at = '2026-01-01T00:00:00.123Z'`);
   let deliveries = 0;
@@ -70,7 +68,7 @@ test('pages lose nothing, also of one moment; what lies before the place is left
   expect((await adoptEvents(ledger.db, ['webhook'], exact, 10)).deliveries).toBe(7);
 });
 
-test('noted fifty times at once, delivered once; the other destination is not', async ({
+test('an event that is recorded as delivered fifty times at once counts once, for its destination only', async ({
   ledger,
 }) => {
   await completed(ledger, 1);
@@ -86,7 +84,7 @@ test('noted fifty times at once, delivered once; the other destination is not', 
   expect(await due(ledger, 'amqp')).toEqual([]);
 });
 
-test('put off, it is not due; given up, it is counted until somebody wants it again', async ({
+test('a deferred event is not due, and one given up is counted until it is requested again', async ({
   ledger,
 }) => {
   await completed(ledger, 3);

@@ -49,7 +49,7 @@ test('an invitation is due once the registration is complete, never before', asy
   expect(await onlyDueOf(ledger, id)).toMatchObject({ cognitoUsername: `user-${id}`, attempts: 0 });
 });
 
-test('claimed fifty times at once, one relay has the invitation, for an hour', async ({
+test('of fifty simultaneous claims one relay gets the invitation, for an hour', async ({
   ledger,
 }) => {
   const { id } = await ledger.at('completed');
@@ -59,7 +59,9 @@ test('claimed fifty times at once, one relay has the invitation, for an hour', a
   expect(await deliveriesOf(ledger, id)).toMatchObject([{ unanswered: 1, due_in: 3600 }]);
 });
 
-test('noted fifty times at once, it was sent once', async ({ ledger }) => {
+test('an invitation that is recorded as sent fifty times at once was sent once', async ({
+  ledger,
+}) => {
   const { id } = await ledger.at('completed');
   const due = await onlyDueOf(ledger, id);
   await times(50, () => recordInvitation(ledger.db, due, 'mailed'));
@@ -71,7 +73,7 @@ test('noted fifty times at once, it was sent once', async ({ ledger }) => {
   expect(await dueOf(ledger, id)).toEqual([]);
 });
 
-test('not needed: nobody was invited, or the mail of before stays what it was', async ({
+test('an invitation that is not needed is settled, and an earlier mail keeps its state', async ({
   ledger,
 }) => {
   const { id } = await ledger.at('completed');
@@ -85,7 +87,7 @@ test('not needed: nobody was invited, or the mail of before stays what it was', 
   expect((await ledger.row(sent.id)).invitation.status).toBe('sent');
 });
 
-test('put off, it is not due, keeps its code and counts', async ({ ledger }) => {
+test('a deferred invitation is not due and keeps its code and count', async ({ ledger }) => {
   const { id } = await ledger.at('completed');
   await deferInvitation(ledger.db, await onlyDueOf(ledger, id), 'mail_deferred', 60_000);
   expect(await dueOf(ledger, id)).toEqual([]);
@@ -94,7 +96,7 @@ test('put off, it is not due, keeps its code and counts', async ({ ledger }) => 
   ]);
 });
 
-test('without a reply it waits an hour, and given up it stays until it is requested again', async ({
+test('an invitation without a reply waits an hour, and one given up stays until it is requested again', async ({
   ledger,
 }) => {
   const { id } = await ledger.at('completed');
@@ -126,9 +128,7 @@ test('without a reply it waits an hour, and given up it stays until it is reques
   expect((await ledger.row(id)).invitation).toMatchObject({ status: 'sent', failure: null });
 });
 
-test('requested again while nobody knows whether it was sent, a new one takes its place', async ({
-  ledger,
-}) => {
+test('a new invitation replaces one that may or may not have been sent', async ({ ledger }) => {
   const { id } = await ledger.at('completed');
   const lost = await onlyDueOf(ledger, id);
   // A call may still be under way for this long.
@@ -144,7 +144,7 @@ test('requested again while nobody knows whether it was sent, a new one takes it
   expect((await ledger.row(id)).invitation).toMatchObject({ status: 'pending', failure: null });
 });
 
-test('five mails an hour to one address, also of an earlier registration of it', async ({
+test('one address gets five mails an hour at most, including those of earlier registrations', async ({
   ledger,
 }) => {
   const first = await ledger.at('completed');
@@ -161,7 +161,7 @@ test('five mails an hour to one address, also of an earlier registration of it',
   expect(await dueOf(ledger, id)).toEqual([]);
 });
 
-test('requested again, one that waits for its next attempt is due at once, and no second one', async ({
+test('a request makes a waiting invitation due at once and adds no second one', async ({
   ledger,
 }) => {
   const { id } = await ledger.at('completed');
@@ -173,14 +173,14 @@ test('requested again, one that waits for its next attempt is due at once, and n
   expect(await ledger.events(id)).toContain('invitation.requested');
 });
 
-test('only a completed registration has one to send again', async ({ ledger }) => {
+test('only a completed registration has an invitation to send again', async ({ ledger }) => {
   const { id } = await ledger.at('failed');
   await expect(requestInvitation(ledger.db, id, { actor: 'alice' })).rejects.toThrow(
     'no completed row',
   );
 });
 
-test('noting what was sent and waiting it again at the same time do not block each other', async ({
+test('recording a sent mail and requesting it again at the same time do not block each other', async ({
   ledger,
 }) => {
   const { id } = await ledger.at('completed');

@@ -34,9 +34,7 @@ async function taken(ledger: Ledger): Promise<string> {
   return 'id' in result ? result.id : '';
 }
 
-test('a taken address leaves a closed row that nothing has to be done about', async ({
-  ledger,
-}) => {
+test('a taken address leaves a closed row that needs no work', async ({ ledger }) => {
   const id = await taken(ledger);
   expect(await readRegistration(ledger.db, id)).toMatchObject({
     status: 'failed',
@@ -49,7 +47,7 @@ test('a taken address leaves a closed row that nothing has to be done about', as
   expect(open.map((row) => row.id)).not.toContain(id);
 });
 
-test('the sweep completes its trail', async ({ ledger }) => {
+test('the sweep adds the missing audit event of a row closed at once', async ({ ledger }) => {
   const id = await taken(ledger);
   const events = async () => (await readTimeline(ledger.db, id)).map(({ event }) => event);
   expect(await events()).toEqual(['registration.requested']);
@@ -59,7 +57,7 @@ test('the sweep completes its trail', async ({ ledger }) => {
   expect(await events()).toHaveLength(2);
 });
 
-test('against a door that takes no turns: one row lives', async ({ ledger }) => {
+test('of simultaneous sign-ups through both modes one row lives', async ({ ledger }) => {
   const email = `${randomUUID()}@example.com`;
   const results = await times(60, async (index) => {
     if (index % 2) return (await accept(ledger.db, ledger.input({ email }))).kind;
@@ -70,7 +68,7 @@ test('against a door that takes no turns: one row lives', async ({ ledger }) => 
   expect([accepted, quiet + email_taken]).toEqual([1, 59]);
 });
 
-test('fifty of one key: one row, one id', async ({ ledger }) => {
+test('fifty simultaneous requests with one key make one row with one id', async ({ ledger }) => {
   const { email, requestHash } = anybody(ledger);
   for (const idempotencyKey of ['while it is free', 'while it is taken']) {
     const results = await times(50, () =>
@@ -81,7 +79,7 @@ test('fifty of one key: one row, one id', async ({ ledger }) => {
   }
 });
 
-test('a key with another request is told, also after a run that failed: who asks must not learn of it', async ({
+test('a key with another request is a reuse, also after a failed run, so that nothing is disclosed', async ({
   ledger,
 }) => {
   const input = anybody(ledger, { idempotencyKey: 'again' });
