@@ -58,13 +58,13 @@ test.beforeAll(async ({ saga }) => {
   await listed(saga, 3);
 });
 
-test('runs of this code fit it: closed, open and of the background', async ({ saga }) => {
+test('verify-replay accepts closed, open and background runs of this code', async ({ saga }) => {
   const { code, output } = await command(saga);
   expect(output).toContain('fits every run it was tried on: 3.');
   expect(code).toBe(0);
 });
 
-test('altered code fits none that took the altered step, and --last bounds how many are tried', async ({
+test('verify-replay reports every run that took an altered step, and --last limits how many are tried', async ({
   saga,
 }) => {
   const all = await replayed(saga, altered, 100);
@@ -73,7 +73,7 @@ test('altered code fits none that took the altered step, and --last bounds how m
   expect(await replayed(saga, altered, 1)).toMatchObject({ replayed: 2, misfits: 1 });
 });
 
-test('a run that other code made is one line, and exit code 1', async ({ saga }) => {
+test('verify-replay reports a run of other code in one line with exit code 1', async ({ saga }) => {
   await saga.stopWorker();
   const connection = await connectToTemporal();
   const worker = await Worker.create({
@@ -103,7 +103,7 @@ test('a run that other code made is one line, and exit code 1', async ({ saga })
   expect(lines[0]).toMatch(/nondeterminism/i);
 });
 
-test('a queue without runs is told, and is no failure', async ({ saga }) => {
+test('verify-replay reports a queue without runs, which is no failure', async ({ saga }) => {
   const { code, output } = await command(saga, [], "nobody's");
   expect(output).toContain("nobody's has no runs");
   expect(code).toBe(0);

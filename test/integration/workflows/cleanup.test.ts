@@ -57,9 +57,7 @@ test('cleanup_required names both failures and keeps saying so until it is done'
   expect((await saga.row(id)).steps['deleteUser']?.status).toBe('done');
 });
 
-test('a retry while an attempt is in flight, and that attempt fails: still trying', async ({
-  saga,
-}) => {
+test('a retry survives an attempt in flight that fails', async ({ saga }) => {
   const { id, registration } = await stuck(saga);
   await saga.pool.clearCalls();
   await saga.pool.setFaults([
@@ -75,7 +73,7 @@ test('a retry while an attempt is in flight, and that attempt fails: still tryin
   expect((await saga.pool.calls())['AdminDeleteUser']).toEqual({ calls: 2, done: 1 });
 });
 
-test('cancel of a stuck cleanup changes nothing, through the API and in the UI', async ({
+test('cancelling a stuck cleanup changes nothing, through the API and in the UI', async ({
   saga,
 }) => {
   const { id, registration } = await stuck(saga);
@@ -87,7 +85,7 @@ test('cancel of a stuck cleanup changes nothing, through the API and in the UI',
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
 });
 
-test('cancel of a parked run: cancelled, nothing left', async ({ saga }) => {
+test('cancelling a parked run leaves no user', async ({ saga }) => {
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
   const registration = await saga.register();
   await saga.untilStatus(registration.id, 'roles_pending');

@@ -18,7 +18,7 @@ const register = async (saga: Saga) => {
   return await saga.row(registration.id);
 };
 
-test('the workflow’s result: counts, and ids of what differs; a second one says the same', async ({
+test('the comparison workflow returns counts and ids of differences, and a second run returns the same', async ({
   saga,
 }) => {
   await register(saga);
@@ -40,7 +40,7 @@ test('the workflow’s result: counts, and ids of what differs; a second one say
   expect(await compare(saga)).toEqual(report);
 });
 
-test('a provider that is ill for a moment: the same comparison goes on', async ({ saga }) => {
+test('a comparison continues after a brief failure of the provider', async ({ saga }) => {
   const before = await compare(saga);
   await saga.pool.setFaults([{ operation: 'ListUsers', times: 1, fault: { kind: 'throttle' } }]);
   expect(await compare(saga)).toEqual(before);

@@ -31,7 +31,7 @@ test('a read that is refused after a lost reply does not undo the good user', as
 });
 
 test.for(['InvalidSignatureException', 'ExpiredTokenException', 'UnrecognizedClientException'])(
-  'credentials that are refused for a moment (%s) heal by themselves',
+  'credentials that are refused for a moment (%s) recover without an operator',
   async (error, { saga }) => {
     await saga.pool.setFaults([fails('AdminCreateUser', error, 2)]);
     const registration = await saga.register();
@@ -39,7 +39,7 @@ test.for(['InvalidSignatureException', 'ExpiredTokenException', 'UnrecognizedCli
   },
 );
 
-test('credentials that stay refused decide after five seconds, and nothing was created', async ({
+test('credentials that stay refused for five seconds fail the registration, and no user was created', async ({
   saga,
 }) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'ExpiredTokenException')]);
@@ -57,14 +57,16 @@ test('credentials that stay refused decide after five seconds, and nothing was c
   expect(row.steps['deleteUser']).toBeUndefined();
 });
 
-test('what the credentials may not do is decided at once', async ({ saga }) => {
+test('a missing permission fails the registration at once', async ({ saga }) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'AccessDeniedException')]);
   const { id } = await saga.register();
   expect(await saga.ending(id)).toBe('identity_provider_refused');
   expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
 });
 
-test('while an earlier create may still land, no refusal decides', async ({ saga }) => {
+test('no refusal fails the registration while an earlier create may still land', async ({
+  saga,
+}) => {
   await saga.pool.setFaults([
     {
       operation: 'AdminCreateUser',
@@ -77,7 +79,7 @@ test('while an earlier create may still land, no refusal decides', async ({ saga
   expect(await saga.ending(registration.id)).toBe('completed');
 });
 
-test('an address that "exists" and cannot be read parks, and says why', async ({ saga }) => {
+test('an address that exists but cannot be read parks the run with its cause', async ({ saga }) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'AliasExistsException')]);
   const registration = await saga.register();
   const { id } = registration;
@@ -113,9 +115,7 @@ test('a registration that is parked without a user can be cancelled: nothing is 
   expect((await saga.pool.calls())['AdminDeleteUser']).toBeUndefined();
 });
 
-test('a create that goes on slowly says what it waits for, and a retry starts it anew', async ({
-  saga,
-}) => {
+test('a slow create names its cause, and a retry starts it again', async ({ saga }) => {
   await saga.pool.setFaults([{ operation: 'AdminCreateUser', fault: { kind: 'throttle' } }]);
   const { id } = await saga.register();
   const slow = await saga.until(id, ({ failure }) => failure !== null);
@@ -140,7 +140,7 @@ test('a retry of a run that makes progress is refused', async ({ saga }) => {
   expect(await saga.ending(id)).toBe('completed');
 });
 
-test('a user of a stranger who had blocked the address makes the retry end in email_taken', async ({
+test('a retry ends with email_taken when a foreign user still has the address', async ({
   saga,
 }) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'AliasExistsException')]);

@@ -1,7 +1,9 @@
 import { expect } from 'vitest';
 import { test } from '../../support/saga-test.ts';
 
-test('one start, one task, six events, and neither address nor name in them', async ({ saga }) => {
+test('a successful run has one workflow task and six events, with neither address nor name', async ({
+  saga,
+}) => {
   const registration = await saga.register({
     email: 'zebediah.quuxley@example.com',
     firstName: 'Zebediah',

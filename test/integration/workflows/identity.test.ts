@@ -19,7 +19,7 @@ const registerWith = async (saga: Saga, faults: readonly Rule[], roles = ['viewe
   return await saga.register({ roles });
 };
 
-test('credentials refused from the start: failed, nothing deleted, nobody called for cleanup', async ({
+test('credentials refused from the start fail the registration and delete nothing', async ({
   saga,
 }) => {
   const registration = await registerWith(saga, [{ operation: '*', fault: { kind: 'refused' } }]);
@@ -35,7 +35,7 @@ test('credentials refused from the start: failed, nothing deleted, nobody called
   expect(calls['AdminGetUser']).toBeUndefined();
 });
 
-test('credentials refused later: parked, the good user is kept, retry completes it', async ({
+test('credentials refused later park the run and keep the user, and a retry completes it', async ({
   saga,
 }) => {
   const registration = await registerWith(saga, [
@@ -53,7 +53,7 @@ test('credentials refused later: parked, the good user is kept, retry completes 
   expect(await saga.ending(registration.id)).toBe('completed');
 });
 
-test('a throttle is HTTP 400 and transient all the same', async ({ saga }) => {
+test('a throttling error is transient although its HTTP status is 400', async ({ saga }) => {
   const registration = await registerWith(saga, [
     { operation: 'AdminCreateUser', times: 2, fault: { kind: 'throttle' } },
     { operation: 'AdminAddUserToGroup', times: 2, fault: { kind: 'throttle' } },
@@ -62,7 +62,7 @@ test('a throttle is HTTP 400 and transient all the same', async ({ saga }) => {
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
 });
 
-test('somebody else’s account: e-mail taken, and the account untouched byte for byte', async ({
+test('an account of another person is untouched, and the registration ends with email_taken', async ({
   saga,
 }) => {
   const email = 'stranger@example.com';
@@ -91,7 +91,7 @@ const MARKS: [string, (saga: Saga) => Promise<string>][] = [
   ],
 ];
 
-test.for(MARKS)('an account with %s is a stranger’s', async ([, markOf], { saga }) => {
+test.for(MARKS)('an account with %s belongs to another person', async ([, markOf], { saga }) => {
   const email = `${randomUUID()}@example.com`;
   await addUser(saga.pool, email, { mark: await markOf(saga), role: 'viewer' });
   const before = await portrait(saga.pool, email);
@@ -138,7 +138,7 @@ test('a leftover that cannot be deleted yet is replaced once it can', async ({ s
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
 });
 
-test('the user vanished while the run was parked: user_vanished', async ({ saga }) => {
+test('a user deleted while the run was parked ends it with user_vanished', async ({ saga }) => {
   const registration = await registerWith(saga, [
     { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } },
   ]);
@@ -153,14 +153,16 @@ test('the user vanished while the run was parked: user_vanished', async ({ saga 
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
 });
 
-test('a role that is missing: failed, and nothing of the others is left', async ({ saga }) => {
+test('a missing role fails the registration and leaves nothing behind', async ({ saga }) => {
   const registration = await registerWith(saga, [], ['viewer', 'no-such-role', 'researcher']);
   expect(await saga.ending(registration.id)).toBe('registration_failed');
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   expect((await saga.row(registration.id)).rolesAssigned).toEqual([]);
 });
 
-test('an audit insert that fails for good: the user is gone', async ({ saga }) => {
+test('an audit event that is refused for good fails the registration and leaves no user', async ({
+  saga,
+}) => {
   await saga.refuseAudit('user.registered', 'definitive');
   const registration = await saga.register();
   expect(await saga.ending(registration.id)).toBe('registration_failed');
@@ -172,7 +174,7 @@ test('an audit insert that fails for good: the user is gone', async ({ saga }) =
   expect(await saga.events(registration.id)).not.toContain('user.registered');
 });
 
-test('a closing event that is refused does not keep the row open; the sweep appends it', async ({
+test('a refused closing event does not keep the row open, and the sweep appends it', async ({
   saga,
 }) => {
   await saga.refuseAudit('registration.failed', 'definitive');

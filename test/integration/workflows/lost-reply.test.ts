@@ -49,7 +49,9 @@ const untilVisible = (saga: Saga, Username: string): Promise<void> =>
   });
 
 describe('the reply of AdminCreateUser is lost', () => {
-  test('after the effect: the same registration completes with that one user', async ({ saga }) => {
+  test('a create whose reply is lost after its effect completes with that one user', async ({
+    saga,
+  }) => {
     const registration = await registerWith(saga, LOST);
     expect(await saga.ending(registration.id)).toBe('completed');
     expect(await saga.world(registration)).toEqual({
@@ -60,7 +62,7 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect((await saga.pool.calls())['AdminCreateUser']).toEqual({ calls: 1, done: 1 });
   });
 
-  test('before the effect: a second create makes the user, 2 s later at the earliest', async ({
+  test('a create whose reply is lost before its effect is repeated after 2 s at the earliest', async ({
     saga,
   }) => {
     const since = Date.now();
@@ -73,7 +75,7 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect((await saga.pool.calls())['AdminCreateUser']).toEqual({ calls: 2, done: 1 });
   });
 
-  test('then a role is missing: no user is left', async ({ saga }) => {
+  test('a lost create reply followed by a missing role leaves no user', async ({ saga }) => {
     const registration = await registerWith(saga, LOST, {
       operation: 'AdminAddUserToGroup',
       fault: { kind: 'error', error: 'ResourceNotFoundException' },
@@ -82,9 +84,7 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect(await saga.world(registration)).toEqual(NOTHING);
   });
 
-  test('the create lands late, after the next one was refused for good: no user is left', async ({
-    saga,
-  }) => {
+  test('a create that lands after the next one was refused leaves no user', async ({ saga }) => {
     const registration = await registerWith(
       saga,
       { ...LOST, fault: { kind: 'replyLost', effect: 'after', lateMs: 3500 } },
@@ -99,7 +99,7 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect(calls['AdminDeleteUser']?.done).toBe(1);
   });
 
-  test('the create lands late, after a cancel: no user is left', async ({ saga }) => {
+  test('a create that lands after a cancel leaves no user', async ({ saga }) => {
     const registration = await registerWith(saga, {
       ...LOST,
       fault: { kind: 'replyLost', effect: 'after', lateMs: 1500 },
@@ -112,7 +112,7 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect((await saga.pool.calls())['AdminCreateUser']?.done).toBe(1);
   });
 
-  test('and a stranger takes the address before a cancel: the stranger is left alone', async ({
+  test('a foreign user who takes the address after a lost create survives the cancel', async ({
     saga,
   }) => {
     const registration = await registerWith(saga, {
@@ -139,8 +139,10 @@ describe('the reply of AdminCreateUser is lost', () => {
   });
 });
 
-describe('404 is a window in time', () => {
-  test('lag within the grace, then fine: completed, nothing parked', async ({ saga }) => {
+describe('a new user is not visible at once', () => {
+  test('a user who becomes visible within the grace completes without parking', async ({
+    saga,
+  }) => {
     const registration = await registerWith(saga, {
       operation: 'AdminCreateUser',
       times: 1,
@@ -154,7 +156,7 @@ describe('404 is a window in time', () => {
     expect((await saga.world(registration)).roles).toEqual(['viewer']);
   });
 
-  test('the grace spent: parked; still invisible on retry: parked again; then completed', async ({
+  test('a user who stays invisible beyond the grace parks the run on every retry until visible', async ({
     saga,
   }) => {
     const registration = await registerWith(saga, {
@@ -179,7 +181,7 @@ describe('404 is a window in time', () => {
     expect((await saga.world(registration)).roles).toEqual(['viewer']);
   });
 
-  test('a delete that meets lag is not fooled: the user is gone', async ({ saga }) => {
+  test('a delete that meets replication lag still deletes the user', async ({ saga }) => {
     const registration = await registerWith(
       saga,
       { operation: 'AdminCreateUser', times: 1, fault: { kind: 'lag', ms: 1500 } },

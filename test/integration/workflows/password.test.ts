@@ -52,7 +52,7 @@ async function expectNothingLeft(
   expect(await sealOf(saga, registration.id)).toBeNull();
 }
 
-test('set between the user and the roles; the steps and the receipt say so', async ({
+test('the password is set between the user and the roles, and steps and receipt show it', async ({
   sagas: { ordinary },
 }) => {
   const { id, email } = await ordinary.register({ password: PASSWORD });
@@ -67,7 +67,7 @@ test('set between the user and the roles; the steps and the receipt say so', asy
   expect(row.invitation.status).toBe('none');
 });
 
-test('sealed by a key that nobody here has: seal_lost, and the user is deleted', async ({
+test('a password sealed with a missing key ends with seal_lost and deletes the user', async ({
   sagas: { fast: saga },
 }) => {
   const id = randomUUID();
@@ -78,14 +78,16 @@ test('sealed by a key that nobody here has: seal_lost, and the user is deleted',
   await expectNothingLeft(saga, registration, 'seal_lost');
 });
 
-test('the seal of another registration: seal_lost', async ({ sagas: { fast: saga } }) => {
+test('a sealed password of another registration ends with seal_lost', async ({
+  sagas: { fast: saga },
+}) => {
   const sealedPassword = sealed(PASSWORD, randomUUID());
   const registration = await saga.register({ invite: false, sealedPassword });
   expect(await saga.ending(registration.id)).toBe('seal_lost');
   await expectNothingLeft(saga, registration, 'seal_lost');
 });
 
-test('parked before the password was set: the seal waits with it, and is used', async ({
+test('a run parked before the password was set keeps the sealed password and uses it', async ({
   sagas: { fast: saga },
 }) => {
   const registration = await parked(saga, ILL_AT_PASSWORD);
@@ -95,7 +97,7 @@ test('parked before the password was set: the seal waits with it, and is used', 
   expect(await sealOf(saga, registration.id)).toBeNull();
 });
 
-test('too old while it is parked: wiped by the sweep, and then everything is taken back', async ({
+test('a sealed password that expires while parked is wiped, and the run is compensated', async ({
   sagas: { fast: saga },
 }) => {
   const registration = await parked(saga, ILL_AT_PASSWORD);
@@ -109,7 +111,7 @@ test('too old while it is parked: wiped by the sweep, and then everything is tak
   await expectNothingLeft(saga, registration, 'seal_lost');
 });
 
-test('parked after the password was set: the seal is gone, and it is not set again', async ({
+test('a run parked after the password was set does not set it again', async ({
   sagas: { fast: saga },
 }) => {
   const registration = await parked(saga, ILL_AT_ROLES);
@@ -119,7 +121,7 @@ test('parked after the password was set: the seal is gone, and it is not set aga
   expect(await calls(saga)).toBe(1);
 });
 
-test('reset to its first task: the row knows that the password is set', async ({
+test('a run reset to its first task does not set the password again', async ({
   sagas: { fast: saga },
 }) => {
   const registration = await parked(saga, ILL_AT_ROLES);
@@ -136,7 +138,7 @@ test('reset to its first task: the row knows that the password is set', async ({
   expect(await calls(saga)).toBe(1);
 });
 
-test('cancelled while it is parked: the seal is gone with the user', async ({
+test('cancelling a parked run wipes the sealed password and deletes the user', async ({
   sagas: { fast: saga },
 }) => {
   const registration = await parked(saga, ILL_AT_PASSWORD);
@@ -147,7 +149,7 @@ test('cancelled while it is parked: the seal is gone with the user', async ({
   expect(await sealOf(saga, registration.id)).toBeNull();
 });
 
-test('not visible within the grace is waited for, as with roles', async ({
+test('setting the password waits while the user is not visible, as roles do', async ({
   sagas: { fast: saga },
 }) => {
   const hides = ['AdminSetUserPassword'];
@@ -159,7 +161,7 @@ test('not visible within the grace is waited for, as with roles', async ({
   expect(await calls(saga)).toBeGreaterThan(1);
 });
 
-test('credentials that are refused park it, and keep the user', async ({
+test('refused credentials park the run at the password and keep the user', async ({
   sagas: { fast: saga },
 }) => {
   await saga.pool.setFaults([{ ...ILL_AT_PASSWORD, fault: { kind: 'refused' } }]);
@@ -182,7 +184,7 @@ test.for([
   ['with its seal', (id: string) => sealed(PASSWORD, id)],
   ['its seal wiped meanwhile', () => null],
 ] as const)(
-  'a row that lost its run’s work, %s: completed, with the password of now',
+  'a row that lost the record of its run, %s, completes with the current password',
   async ([, seal], { sagas: { fast: saga } }) => {
     const registration = await saga.register({ password: PASSWORD });
     await saga.ending(registration.id);
@@ -200,7 +202,7 @@ test.for([
   },
 );
 
-test('set before, though nobody heard of it, and the seal too old: kept, and completed', async ({
+test('an expired password that was set without a recorded reply is kept, and the run completes', async ({
   sagas: { fast: saga },
 }) => {
   await saga.pool.setFaults([
@@ -217,7 +219,7 @@ test('set before, though nobody heard of it, and the seal too old: kept, and com
   expect(await signsIn(saga.pool, email, PASSWORD)).toBe(true);
 });
 
-test('a sweep that fails has wiped old seals all the same', async ({ sagas: { fast: saga } }) => {
+test('a sweep that fails has wiped expired passwords before', async ({ sagas: { fast: saga } }) => {
   const registration = await parked(saga, ILL_AT_PASSWORD);
   await saga.db.execute(sql`UPDATE registrations
     SET sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);

@@ -52,7 +52,7 @@ describe('at one call a second', () => {
     await saga.pool.clearFaults();
   });
 
-  test('a turn is waited for by one timer and one more activity, and is no attempt', async ({
+  test('a run waits for the quota by one timer and one more activity, which is no attempt', async ({
     saga,
   }) => {
     await others(saga, 'create', 3);
@@ -64,7 +64,7 @@ describe('at one call a second', () => {
     expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
   });
 
-  test('cancelled while it waits to create: at once, and nothing is ever created', async ({
+  test('a run cancelled while it waits to create ends at once and creates no user', async ({
     saga,
   }) => {
     await others(saga, 'create', LONG);
@@ -76,7 +76,7 @@ describe('at one call a second', () => {
     expect((await saga.pool.calls())['AdminCreateUser']).toBeUndefined();
   });
 
-  test('cancelled while it waits for roles: the user is deleted past everybody who waits', async ({
+  test('a run cancelled while it waits for roles deletes its user before other waiting runs', async ({
     saga,
   }) => {
     await others(saga, 'update', LONG);
@@ -88,9 +88,7 @@ describe('at one call a second', () => {
     expect((await saga.pool.calls())['AdminAddUserToGroup']).toBeUndefined();
   });
 
-  test('registrations that are cancelled while they wait leave no place in the queue', async ({
-    saga,
-  }) => {
+  test('runs cancelled while they wait leave no place in the queue', async ({ saga }) => {
     const registrations = await Promise.all(Array.from({ length: 8 }, () => saga.register()));
     await saga.eventually(async () => (await placesOf(saga, 'create')) >= 5);
     for (const { id } of registrations) await cancel(saga, id);
@@ -114,7 +112,7 @@ describe('at one call a second', () => {
     for (const { id } of signups) await saga.ending(id);
   });
 
-  test('deletions wait among themselves, and end', async ({ saga }) => {
+  test('deletions wait only for each other, and end', async ({ saga }) => {
     await others(saga, 'update', LONG);
     const registrations = await Promise.all([saga.register(), saga.register()]);
     for (const { id } of registrations) await waits(saga, id);
@@ -125,7 +123,9 @@ describe('at one call a second', () => {
     }
   });
 
-  test('a stuck cleanup without a turn is not done: it comes again', async ({ saga }) => {
+  test('a cleanup without a quota call is not reported as done and is repeated', async ({
+    saga,
+  }) => {
     await saga.pool.setFaults([{ operation: 'AdminDeleteUser', fault: { kind: 'server' } }]);
     const stuck = await saga.register({ roles: ['no such role'] });
     await saga.untilStatus(stuck.id, 'cleanup_required');
@@ -147,7 +147,7 @@ describe('at one call a second', () => {
     expect(await saga.world(stuck)).toEqual({ mark: null, roles: [], status: 'failed' });
   });
 
-  test('an invitation is a creation: sent in its turn, and later when that is far away', async ({
+  test('an invitation uses the quota of creations and is deferred when that is exhausted', async ({
     saga,
   }) => {
     const email = 'invited@example.com';
@@ -165,7 +165,9 @@ describe('at one call a second', () => {
     expect(await saga.pool.mail()).toHaveLength(1);
   });
 
-  test('a turn that does not come before the attempt is cut off was none', async ({ saga }) => {
+  test('a quota call that is not granted before the attempt is cut off is not used', async ({
+    saga,
+  }) => {
     const quotas = createQuotas(saga.db, { createRps: 2, updateRps: 2 });
     const ended = new AbortController();
     const acquireQuota = quotas.acquirer({
@@ -181,7 +183,7 @@ describe('at one call a second', () => {
   });
 });
 
-test('attempts between waits are still attempts: the budget is spent once', async () => {
+test('attempts between quota waits count, and the retry budget is spent once', async () => {
   const saga = await Saga.start({ rates: { createRps: 0, updateRps: 0.5 } });
   try {
     await saga.pool.setFaults([ILL]);
@@ -198,7 +200,7 @@ test('attempts between waits are still attempts: the budget is spent once', asyn
   }
 });
 
-test('0 is unpaced, and costs no statement', async () => {
+test('a rate of 0 is unlimited and runs no quota statement', async () => {
   const saga = await Saga.start({ rates: { createRps: 0, updateRps: 0 } });
   try {
     await saga.ownerDb.execute(sql`DROP TABLE quota_slots, quota_places`);

@@ -29,7 +29,7 @@ const park = async (saga: Saga, group = '*', roles = ['viewer', 'researcher']) =
   return { registration, row };
 };
 
-test('503 three times at every operation, then fine: completed, nothing taken back', async ({
+test('three 503 at every operation are retried, and the registration completes', async ({
   saga,
 }) => {
   await saga.pool.setFaults(
@@ -73,9 +73,7 @@ test('attempts are counted over all activities of a step, the one at once includ
   });
 });
 
-test('one attempt at once, and the roles that fail then: the next activity counts on', async ({
-  saga,
-}) => {
+test('attempts of the next activity count on from the first one', async ({ saga }) => {
   await saga.pool.setFaults([
     {
       operation: 'AdminAddUserToGroup',
@@ -92,7 +90,7 @@ test('one attempt at once, and the roles that fail then: the next activity count
   });
 });
 
-test('503 beyond the budget: parked, and everything of it is to be seen', async ({ saga }) => {
+test('503 beyond the retry budget parks the run with visible causes', async ({ saga }) => {
   const { registration, row } = await park(saga, 'viewer');
   expect(await saga.world(registration)).toEqual({
     mark: registration.id,
@@ -126,7 +124,7 @@ test('503 beyond the budget: parked, and everything of it is to be seen', async 
   expect((await saga.row(registration.id)).failure).toBeNull();
 });
 
-test('the schedule completes it with nobody pressing anything, and backs off until then', async ({
+test('the schedule completes a parked run without an operator and waits longer each time', async ({
   saga,
 }) => {
   const { registration, row } = await park(saga);
@@ -152,9 +150,7 @@ test('the schedule completes it with nobody pressing anything, and backs off unt
   });
 });
 
-test('an ill provider ends the round: rows beyond the first three failures are left alone', async ({
-  saga,
-}) => {
+test('a failing provider ends the resume round after three failures', async ({ saga }) => {
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
   const registrations = await Promise.all(Array.from({ length: 12 }, () => saga.register()));
   for (const { id } of registrations) await saga.untilStatus(id, 'roles_pending');
@@ -174,7 +170,9 @@ test('an ill provider ends the round: rows beyond the first three failures are l
   });
 });
 
-test('other roles on a parked run that had one of two: exactly the new ones', async ({ saga }) => {
+test('replacing the roles of a parked run that had one of two assigns exactly the new ones', async ({
+  saga,
+}) => {
   const { registration } = await park(saga, 'viewer');
   await saga.pool.clearFaults();
   await requestRoles(saga.db, registration.id, { ...OPERATOR, roles: ['manager', 'viewer'] });
@@ -195,7 +193,7 @@ test('other roles on a parked run that had one of two: exactly the new ones', as
   ]);
 });
 
-test('other roles twice, the second while the first are being assigned: exactly the last ones', async ({
+test('replacing the roles while a replacement is running assigns exactly the last ones', async ({
   saga,
 }) => {
   const { registration } = await park(saga, 'viewer');
@@ -236,9 +234,7 @@ test('an instruction that meets a scheduled attempt in flight is not lost when t
   ]);
 });
 
-test('the same POST again, without a key, resumes the caller’s own parked run', async ({
-  saga,
-}) => {
+test('repeating the POST without a key resumes the caller’s own parked run', async ({ saga }) => {
   const { registration } = await park(saga);
   await saga.pool.clearFaults();
   const repeated = await saga.acceptAny({

@@ -46,7 +46,7 @@ const lose = async (saga: Saga, id: string) => {
   await saga.eventually(async () => (await saga.runs.describe(id)).kind === 'not_found');
 };
 
-test('an accepted row without a run is started, once it is old enough', async ({ saga }) => {
+test('the sweep starts a run for an accepted row that is old enough', async ({ saga }) => {
   const registration = await saga.accept();
   expect((await saga.sweep()).started).toBe(0);
   await older(saga, registration.id, 'accepted_at');
@@ -56,7 +56,7 @@ test('an accepted row without a run is started, once it is old enough', async ({
   expect((await saga.sweep()).started).toBe(0);
 });
 
-test('an open run is left alone', async ({ saga }) => {
+test('the sweep does not touch an open run', async ({ saga }) => {
   const registration = await park(saga);
   const before = await saga.row(registration.id);
   expect(await saga.sweep()).toMatchObject({ started: 0, restarted: 0, compensated: 0, failed: 0 });
@@ -65,7 +65,7 @@ test('an open run is left alone', async ({ saga }) => {
   await saga.ending(registration.id);
 });
 
-test('a run the server has lost: the parked user survives, and retry completes it', async ({
+test('a parked run that the server has lost keeps its user, and a retry completes it', async ({
   saga,
 }) => {
   const registration = await park(saga);
@@ -86,9 +86,7 @@ test('a run the server has lost: the parked user survives, and retry completes i
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
 });
 
-test('a run lost in the middle of compensation is restarted and only compensates', async ({
-  saga,
-}) => {
+test('a run lost during compensation is restarted and only compensates', async ({ saga }) => {
   await saga.pool.setFaults([
     { ...NO_ROLE_YET, fault: { kind: 'error', error: 'ResourceNotFoundException' } },
     { operation: 'AdminDeleteUser', fault: { kind: 'server' } },
@@ -104,7 +102,7 @@ test('a run lost in the middle of compensation is restarted and only compensates
 });
 
 describe('an instruction that was written and never sent is delivered', () => {
-  test('retry', async ({ saga }) => {
+  test('the sweep delivers an instruction to retry that was never signalled', async ({ saga }) => {
     const registration = await park(saga);
     await requestRetry(saga.db, registration.id, OPERATOR);
     expect((await saga.sweep()).instructionsDelivered).toBe(0);
@@ -114,7 +112,7 @@ describe('an instruction that was written and never sent is delivered', () => {
     expect((await saga.sweep()).instructionsDelivered).toBe(0);
   });
 
-  test('cancel', async ({ saga }) => {
+  test('the sweep delivers an instruction to cancel that was never signalled', async ({ saga }) => {
     const registration = await park(saga);
     await requestCancel(saga.db, registration.id, OPERATOR);
     await older(saga, registration.id, 'instruction_at');
@@ -123,7 +121,7 @@ describe('an instruction that was written and never sent is delivered', () => {
     expect((await saga.world(registration)).mark).toBeNull();
   });
 
-  test('cancel of a registration whose run never started: nothing is ever created', async ({
+  test('the sweep cancels a registration whose run never started, and no user is created', async ({
     saga,
   }) => {
     const registration = await saga.accept();
@@ -143,7 +141,7 @@ describe('an instruction that was written and never sent is delivered', () => {
 });
 
 describe('a run that completed over an open row', () => {
-  test('with its user: the row is completed, and told once', async ({ saga }) => {
+  test('the sweep completes an open row whose run completed, with one event', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
     await reopen(saga, registration.id);
@@ -156,7 +154,7 @@ describe('a run that completed over an open row', () => {
     expect(await toldBy(saga, registration.id)).toHaveLength(1);
   });
 
-  test('whose outbox is lost too: told again under the same id', async ({ saga }) => {
+  test('the sweep queues a lost event again under the same id', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
     const before = await toldBy(saga, registration.id);
@@ -166,7 +164,7 @@ describe('a run that completed over an open row', () => {
     expect(await toldBy(saga, registration.id)).toEqual(before);
   });
 
-  test('with its user, whose role is gone: completed, with the role', async ({ saga }) => {
+  test('the sweep completes a row and assigns its lost role', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
     await reopen(saga, registration.id);
@@ -179,9 +177,7 @@ describe('a run that completed over an open row', () => {
     });
   });
 
-  test('with its user, while other roles are requested: completed, with exactly those', async ({
-    saga,
-  }) => {
+  test('the sweep completes a row with exactly the roles requested meanwhile', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
     await reopen(saga, registration.id);
@@ -200,7 +196,9 @@ describe('a run that completed over an open row', () => {
     });
   });
 
-  test('without its user: closed as failed, though no run can do it', async ({ saga }) => {
+  test('the sweep closes a row without its user as failed, though no run can do it', async ({
+    saga,
+  }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
     await reopen(saga, registration.id);
@@ -212,7 +210,7 @@ describe('a run that completed over an open row', () => {
     expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   });
 
-  test('with a stranger in its place: closed as failed, and the stranger untouched', async ({
+  test('the sweep closes a row as failed and does not touch a foreign user at its address', async ({
     saga,
   }) => {
     const registration = await saga.register();
@@ -267,7 +265,7 @@ test('the sweep makes checkpoints and logs the digest of each, but not in a dry 
   await saga.ending(id);
 });
 
-test('a dry run says what it would do, and changes nothing', async ({ saga }) => {
+test('a dry run of the sweep reports what it would do and changes nothing', async ({ saga }) => {
   const [waiting, parked, requested] = [await saga.accept(), await park(saga), await park(saga)];
   await older(saga, waiting.id, 'accepted_at');
   await saga.handle(parked.id).terminate('test');

@@ -53,7 +53,7 @@ describe.each<{ path: Path; moments: readonly Moment[] }>([
   { path: 'ordinary', moments: [...FORWARD, ...BACKWARD] },
 ])('terminated on the $path path', ({ path, moments }) => {
   test.for(moments)(
-    '$when $at: closed by the sweep, nothing left',
+    'a run terminated $when $at is closed by the sweep and leaves no user',
     async (moment, { sagas: { fast }, sagas: { ordinary }, scripts }) => {
       const saga = path === 'fast' ? fast : ordinary;
       await saga.pool.setFaults(moment.faults ?? []);
@@ -85,7 +85,7 @@ describe.each<{ path: Path; moments: readonly Moment[] }>([
   );
 });
 
-test('after a termination the row names the run that took everything back, not the dead one', async ({
+test('after a termination the row names the run that compensated, not the terminated one', async ({
   sagas: { fast },
 }) => {
   await fast.pool.setFaults([ILL]);
@@ -100,7 +100,7 @@ test('after a termination the row names the run that took everything back, not t
   expect(row.runId).toBe((await fast.handle(id).describe()).runId);
 });
 
-test('a run that ended counts as ended from the sweep that first saw it, by no other clock', async ({
+test('the end of a run counts from the sweep that first saw it, by no other clock', async ({
   sagas: { fast },
 }) => {
   await fast.pool.setFaults([ILL]);
@@ -116,7 +116,9 @@ test('a run that ended counts as ended from the sweep that first saw it, by no o
   expect((await fast.untilStatus(id, 'failed')).failure?.cause).toBe('terminated');
 });
 
-test('terminated while parked, and while a cleanup is stuck', async ({ sagas: { fast } }) => {
+test('runs terminated while parked or while a cleanup is stuck are closed by the sweep', async ({
+  sagas: { fast },
+}) => {
   await fast.pool.setFaults([ILL]);
   const parked = await fast.register();
   await fast.untilStatus(parked.id, 'roles_pending');
@@ -134,7 +136,7 @@ test('terminated while parked, and while a cleanup is stuck', async ({ sagas: { 
   }
 });
 
-test('terminated after an instruction to cancel: it ends cancelled', async ({
+test('a run terminated after an instruction to cancel ends cancelled', async ({
   sagas: { fast },
 }) => {
   await fast.pool.setFaults([ILL]);
@@ -148,7 +150,7 @@ test('terminated after an instruction to cancel: it ends cancelled', async ({
   await fast.eventually(async () => (await fast.runs.describe(registration.id)).kind !== 'open');
 });
 
-test('a run that has only just ended is not touched: something of it may be in flight', async ({
+test('the sweep does not touch a run that has just ended, because calls may be in flight', async ({
   sagas: { fast },
 }) => {
   await fast.pool.setFaults([ILL]);
@@ -161,7 +163,7 @@ test('a run that has only just ended is not touched: something of it may be in f
   expect(await fast.ending(registration.id)).toBe('terminated');
 });
 
-test('an activity that wakes up after the sweep does nothing any more', async ({
+test('an activity that resumes after the sweep does nothing', async ({
   sagas: { ordinary },
   scripts,
 }) => {
@@ -177,7 +179,7 @@ test('an activity that wakes up after the sweep does nothing any more', async ({
   expect(await ordinary.ending(registration.id)).toBe('terminated');
 });
 
-test('the worker stops mid-run, and another goes on', async ({ sagas: { ordinary } }) => {
+test('another worker continues the run of a worker that stops', async ({ sagas: { ordinary } }) => {
   await ordinary.pool.setFaults([
     { operation: 'AdminCreateUser', times: 2, fault: { kind: 'server' } },
   ]);

@@ -63,14 +63,14 @@ describe('FAILURES and the contract', () => {
     expect(failureOfCode(code)?.httpStatus).toBe(status);
   });
 
-  test('no code that the contract does not know', () => {
+  test('every code of the table is in the contract', () => {
     const strange = ENTRIES.filter(
       ([, { code }]) => !Object.hasOwn(CONTRACT, code) && !RECEIPT_ONLY.has(code),
     );
     expect(strange.map(([name]) => name)).toEqual([]);
   });
 
-  test('what a request or a definitive failure answers is the contract’s status', () => {
+  test('failures of requests and definitive failures have the contract’s status', () => {
     const wrong = ENTRIES.filter(
       ([, { kind, code, httpStatus }]) =>
         (kind === 'request' || kind === 'definitive') && CONTRACT[code] !== httpStatus,
@@ -109,7 +109,7 @@ describe('FAILURES and the contract', () => {
     });
   });
 
-  test('the words the doors promise', () => {
+  test('the public texts are those that the doors promise', () => {
     expect(FAILURES.database_refused.publicText).toBe(
       'Registration failed and was undone. Please try again.',
     );
@@ -139,7 +139,7 @@ describe('FAILURES and the contract', () => {
     expect(strange.map(([name]) => name)).toEqual([]);
   });
 
-  test('names are own keys only', () => {
+  test('only own keys of the table are failure names', () => {
     expect(ENTRIES).toHaveLength(Object.keys(FAILURES).length);
     for (const name of ['toString', '__proto__', 'constructor', '']) {
       expect(isFailureName(name)).toBe(false);

@@ -71,7 +71,7 @@ test.for([null, 'errored'] as const)(
 );
 
 test.for(['refused', 'exists'] as const)(
-  'an attempt that was answered (%s) does not',
+  'an attempt that was answered (%s) does not delay the next one',
   async (outcome, { ledger }) => {
     const first = await attempted(ledger, await running(ledger));
     const row = await recordCreateOutcome(ledger.db, first.id, { attempt: 1, outcome });
@@ -146,7 +146,9 @@ test('an outcome is written only for its own attempt', async ({ ledger }) => {
   expect(late.createAttempt).toBe(second.createAttempt);
 });
 
-test('"exists" and refused credentials count from the first in a row', async ({ ledger }) => {
+test('"exists" and refused credentials count from the first of an unbroken series', async ({
+  ledger,
+}) => {
   const first = await attempted(ledger, await running(ledger));
   const once = await recordCreateOutcome(ledger.db, first.id, { attempt: 1, outcome: 'exists' });
   const second = await attempted(ledger, once);
@@ -193,7 +195,7 @@ test('the grace counts from the first record of the user', async ({ ledger }) =>
   expect(again.userCreatedAt).toEqual(userCreatedAt);
 });
 
-test('a row knows the time by the clock of PostgreSQL, whatever this machine says', async ({
+test('a row’s times come from the clock of PostgreSQL, whatever this machine’s clock says', async ({
   ledger,
 }) => {
   const row = await running(ledger);

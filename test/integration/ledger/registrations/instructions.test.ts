@@ -40,7 +40,7 @@ const CANCEL: Answers = {
 };
 
 describe('each instruction in each status', () => {
-  test.for(STATUSES)('retry: %s', async (status, { ledger }) => {
+  test.for(STATUSES)('an instruction to retry in status %s', async (status, { ledger }) => {
     const before = await ledger.at(status);
     const { kind } = await requestRetry(ledger.db, before.id, ALICE);
     expect(kind).toBe(RETRY[status]);
@@ -51,7 +51,7 @@ describe('each instruction in each status', () => {
     expect(kind === 'done' ? null : after).toEqual(kind === 'done' ? null : before);
   });
 
-  test.for(STATUSES)('other roles: %s', async (status, { ledger }) => {
+  test.for(STATUSES)('an instruction with other roles in status %s', async (status, { ledger }) => {
     const before = await ledger.at(status);
     const { kind } = await requestRoles(ledger.db, before.id, ROLES);
     expect(kind).toBe(ROLES_ANSWERS[status]);
@@ -60,7 +60,7 @@ describe('each instruction in each status', () => {
     expect(kind === 'done' ? null : after).toEqual(kind === 'done' ? null : before);
   });
 
-  test.for(STATUSES)('cancel: %s', async (status, { ledger }) => {
+  test.for(STATUSES)('an instruction to cancel in status %s', async (status, { ledger }) => {
     const before = await ledger.at(status);
     const { kind } = await requestCancel(ledger.db, before.id, ALICE);
     expect(kind).toBe(CANCEL[status]);
@@ -71,7 +71,7 @@ describe('each instruction in each status', () => {
     expect({ ...after, instruction: null }).toEqual(before);
   });
 
-  test('none for an id that nobody has', async ({ ledger }) => {
+  test('an instruction for an unknown id is not found', async ({ ledger }) => {
     const id = '00000000-0000-4000-8000-000000000000';
     expect(await requestRetry(ledger.db, id, ALICE)).toEqual({ kind: 'not_parked' });
     expect(await requestRoles(ledger.db, id, ROLES)).toEqual({ kind: 'not_parked' });
@@ -80,7 +80,9 @@ describe('each instruction in each status', () => {
 });
 
 describe('an instruction to go on', () => {
-  test('resumes with a full budget, off the schedule, its failure gone', async ({ ledger }) => {
+  test('an instruction resumes a parked row with a full budget, off the schedule and without its failure', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('roles_pending');
     const result = await requestRetry(ledger.db, id, ALICE);
     expect(result).toMatchObject({
@@ -94,7 +96,7 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('on a stuck cleanup leaves it stuck until it is done', async ({ ledger }) => {
+  test('an instruction on a stuck cleanup leaves it stuck until it is done', async ({ ledger }) => {
     const before = await ledger.at('cleanup_required');
     await requestRetry(ledger.db, before.id, ALICE);
     const after = await ledger.row(before.id);
@@ -105,7 +107,9 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('fifty at once: one resumes, one event', async ({ ledger }) => {
+  test('of fifty simultaneous instructions one resumes the row, with one event', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('roles_pending');
     const results = await times(50, () => requestRetry(ledger.db, id, ALICE));
     expect(countByKind(results.map(({ kind }) => kind))).toEqual({ done: 1, not_parked: 49 });
@@ -113,7 +117,9 @@ describe('an instruction to go on', () => {
     expect(events.filter((e) => e === 'registration.retry_requested')).toHaveLength(1);
   });
 
-  test('with other roles remembers every role that may be assigned', async ({ ledger }) => {
+  test('an instruction with other roles records every role that may be assigned', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('roles_pending', { roles: ['a', 'b'] });
     await requestRoles(ledger.db, id, { ...ALICE, roles: ['c,"d"', 'b'] });
     const row = await ledger.row(id);
@@ -127,7 +133,7 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('never puts off an instruction to cancel', async ({ ledger }) => {
+  test('an instruction to retry never replaces one to cancel', async ({ ledger }) => {
     const { id } = await ledger.at('roles_pending');
     await requestCancel(ledger.db, id, ALICE);
     expect((await requestRetry(ledger.db, id, ALICE)).kind).toBe('not_parked');
@@ -138,7 +144,7 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('an instruction to cancel takes the place of an untaken retry', async ({ ledger }) => {
+  test('an instruction to cancel replaces a pending retry', async ({ ledger }) => {
     const { id } = await ledger.at('roles_pending');
     await requestRetry(ledger.db, id, ALICE);
     await requestCancel(ledger.db, id, { actor: 'bob', reason: null });
@@ -147,7 +153,7 @@ describe('an instruction to go on', () => {
 });
 
 describe('taking an instruction', () => {
-  test('fifty at once: taken once, resumed once, in the name of who requested', async ({
+  test('an instruction acknowledged fifty times at once resumes once, in the name of its requester', async ({
     ledger,
   }) => {
     const { id } = await ledger.at('roles_pending');
@@ -162,7 +168,7 @@ describe('taking an instruction', () => {
     expect(resumed).toMatchObject([{ actor: 'alice', userId: `sub-${id}` }]);
   });
 
-  test('there is nothing to take of nobody’s instruction, nor of a cancel', async ({ ledger }) => {
+  test('no pending instruction, or one to cancel, is not acknowledged', async ({ ledger }) => {
     const parked = await ledger.at('roles_pending');
     expect(await acknowledgeInstruction(ledger.db, parked.id)).toEqual(parked);
     await requestCancel(ledger.db, parked.id, ALICE);
@@ -174,7 +180,7 @@ describe('taking an instruction', () => {
 });
 
 describe('what the sweep delivers', () => {
-  test('old untaken instructions of open rows, oldest first, as many as asked for', async ({
+  test('the sweep gets old pending instructions of open rows, oldest first, up to its limit', async ({
     ledger,
   }) => {
     const old = new Date(Date.now() - 60_000);

@@ -19,7 +19,7 @@ async function waitOf(ledger: Ledger, id: string): Promise<number> {
 }
 
 describe('park', () => {
-  test('says what it waits for and since when', async ({ ledger }) => {
+  test('park records the cause and the time', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     const failed = { status: 'failed', attempts: 12, lastError: PARKED.code } as const;
     const row = await park(ledger.db, id, {
@@ -38,20 +38,22 @@ describe('park', () => {
     expect(await ledger.events(id)).toContain('registration.parked');
   });
 
-  test('repeated with the same key is nothing', async ({ ledger }) => {
+  test('park repeated with the same key changes nothing', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     const first = await ledger.parked(id, 'same');
     expect(await ledger.parked(id, 'same')).toEqual(first);
   });
 
-  test('fifty at once with the same key park once', async ({ ledger }) => {
+  test('fifty simultaneous park calls with one key park once', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     await times(50, () => ledger.parked(id, 'same'));
     expect((await ledger.row(id)).resumeAttempts).toBe(1);
     expect((await ledger.events(id)).filter((e) => e === 'registration.parked')).toHaveLength(1);
   });
 
-  test('of a run that was reset is nothing: the row has parked since', async ({ ledger }) => {
+  test('park of a run that was reset does nothing once the row has parked since', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('running');
     const input = { failure: PARKED, steps: {}, resumeIntervalSeconds: 300, parks: 0 };
     const first = await park(ledger.db, id, { ...input, key: 'first run' });
@@ -65,7 +67,7 @@ describe('park', () => {
     expect(anew).toMatchObject({ status: 'roles_pending', resumeAttempts: 1 });
   });
 
-  test('that lands late does not park again what was resumed since', async ({ ledger }) => {
+  test('a late park does not park a row that was resumed since', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     await ledger.parked(id, 'late');
     await requestRetry(ledger.db, id, ALICE);
@@ -74,7 +76,7 @@ describe('park', () => {
     expect((await ledger.parked(id, 'another')).status).toBe('roles_pending');
   });
 
-  test('doubles its back-off up to six hours, and has waited since the first time', async ({
+  test('park doubles the interval up to six hours and keeps the first parking time', async ({
     ledger,
   }) => {
     const { id } = await ledger.at('running');
@@ -92,7 +94,7 @@ describe('park', () => {
     expect((await ledger.row(id)).parkedAt).toEqual(since);
   });
 
-  test('stays within six hours after any number of attempts and for any interval', async ({
+  test('the interval stays within six hours after any number of attempts and for any setting', async ({
     ledger,
   }) => {
     const { id } = await ledger.at('running');
@@ -103,7 +105,7 @@ describe('park', () => {
     expect(await waitOf(ledger, id)).toBeLessThanOrEqual(SIX_HOURS);
   });
 
-  test('begins anew after an operator’s retry', async ({ ledger }) => {
+  test('the interval starts again after an operator’s retry', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     await ledger.parked(id);
     await ledger.parked(id);
@@ -114,7 +116,7 @@ describe('park', () => {
   });
 
   test.for(['retry', 'cancel'] as const)(
-    'leaves an untaken instruction to %s alone',
+    'park keeps a pending instruction to %s',
     async (kind, { ledger }) => {
       const { id } = await ledger.at('roles_pending');
       await (kind === 'retry' ? requestRetry : requestCancel)(ledger.db, id, ALICE);
@@ -124,7 +126,7 @@ describe('park', () => {
     },
   );
 
-  test('against a retry at the same moment loses nobody’s instruction', async ({ ledger }) => {
+  test('park and a simultaneous retry never lose the instruction', async ({ ledger }) => {
     const ends = await times(50, async (index) => {
       const { id } = await ledger.at('roles_pending');
       const work = [() => ledger.parked(id), () => requestRetry(ledger.db, id, ALICE)];
@@ -137,7 +139,7 @@ describe('park', () => {
 });
 
 describe('the schedule', () => {
-  test('finds what is due, the longest due first, and only what is parked', async ({ ledger }) => {
+  test('the schedule finds due parked rows only, longest due first', async ({ ledger }) => {
     const dueSince = async (status: 'roles_pending' | 'running', seconds: number) => {
       const { id } = await ledger.at(status);
       await ledger.set(id, { nextResumeAt: new Date(Date.now() - seconds * 1000) });

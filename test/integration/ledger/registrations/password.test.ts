@@ -25,7 +25,7 @@ const aged = (ledger: Ledger, id: string, ms: number) =>
   ledger.set(id, { sealedAt: new Date(Date.now() - ms) });
 
 describe('the seal', () => {
-  test('comes with the row, and with a step that waits', async ({ ledger }) => {
+  test('a sealed password is stored with the row, and its step waits', async ({ ledger }) => {
     const row = await ledger.accepted({ sealedPassword: SEAL });
     expect(row).toMatchObject({ sealedAt: row.acceptedAt, passwordSetAt: null });
     expect(row.steps).toEqual({ setPassword: WAITING });
@@ -33,11 +33,11 @@ describe('the seal', () => {
     expect(await ledger.accepted()).toMatchObject({ sealedAt: null, steps: {} });
   });
 
-  test('is in no Registration: those are shown and logged', async ({ ledger }) => {
+  test('a Registration never contains the sealed password', async ({ ledger }) => {
     expect(Object.keys(await created(ledger))).not.toContain('sealedPassword');
   });
 
-  test('is wiped when the password is set, once and for good', async ({ ledger }) => {
+  test('the sealed password is wiped once when the password is set', async ({ ledger }) => {
     const { id } = await created(ledger);
     const first = await recordPasswordSet(ledger.db, id, 2);
     expect(first.steps['setPassword']).toEqual({ status: 'done', attempts: 2, lastError: null });
@@ -47,7 +47,7 @@ describe('the seal', () => {
   });
 
   test.for(['failed', 'cancelled'] as const)(
-    'is wiped on the way to %s',
+    'the sealed password is wiped when the row becomes %s',
     async (closesAs, { ledger }) => {
       const { id } = await created(ledger);
       await beginCompensation(ledger.db, id, { ...FAILED, closesAs }, CANCELLED, {});
@@ -57,7 +57,7 @@ describe('the seal', () => {
   );
 
   test.for(['accepted', 'running', 'roles_pending'] as const)(
-    'waits in %s',
+    'the sealed password is kept in status %s',
     async (status, { ledger }) => {
       const { id } = await ledger.at(status, { sealedPassword: SEAL });
       expect(await sealOf(ledger, id)).not.toBeNull();
@@ -77,7 +77,7 @@ test('the query of docs/production.md counts the seals of one key', async ({ led
 });
 
 describe('complete', () => {
-  test('waits for the password', async ({ ledger }) => {
+  test('complete refuses until the password is set', async ({ ledger }) => {
     const { id, roles } = await created(ledger);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
     await recordPasswordSet(ledger.db, id, 1);
@@ -93,7 +93,7 @@ describe('the database refuses, whoever writes,', () => {
     );
 
   test.for<RegistrationStatus>(['completed', 'failed', 'cancelled', 'compensating'])(
-    'a %s row with a seal',
+    'the database refuses a %s row with a sealed password',
     async (status, { ledger }) => {
       const { id } = await created(ledger);
       const change = `status = '${status}', password_set_at = now()`;
@@ -102,12 +102,12 @@ describe('the database refuses, whoever writes,', () => {
     },
   );
 
-  test('a seal beside a password that is set', async ({ ledger }) => {
+  test('the database refuses a sealed password beside one that is set', async ({ ledger }) => {
     const { id } = await created(ledger);
     expect(await refused(ledger, id, 'password_set_at = now()')).toBe('registrations_seal_in_use');
   });
 
-  test('a completed row whose password was never set', async ({ ledger }) => {
+  test('the database refuses a completed row whose password was never set', async ({ ledger }) => {
     const { id } = await created(ledger);
     const change = `status = 'completed', sealed_password = NULL`;
     expect(await refused(ledger, id, change)).toBe('registrations_password_set');
@@ -115,7 +115,7 @@ describe('the database refuses, whoever writes,', () => {
 });
 
 describe('old seals', () => {
-  test('are wiped after their time, and not before', async ({ ledger }) => {
+  test('old sealed passwords are wiped after their time, and not before', async ({ ledger }) => {
     const [old, young] = [await created(ledger), await created(ledger)];
     await aged(ledger, old.id, DAY_MS + 1000);
     await aged(ledger, young.id, DAY_MS - 60_000);
@@ -127,21 +127,23 @@ describe('old seals', () => {
     expect(await wipeOldSeals(ledger.db, DAY_MS, 100)).toBe(0);
   });
 
-  test('are wiped some at a time: after a long outage there may be many', async ({ ledger }) => {
+  test('old sealed passwords are wiped in batches', async ({ ledger }) => {
     for (let count = 0; count < 3; count += 1)
       await aged(ledger, (await created(ledger)).id, DAY_MS + 1000);
     const wipe = () => wipeOldSeals(ledger.db, DAY_MS, 2);
     expect([await wipe(), await wipe(), await wipe()]).toEqual([2, 1, 0]);
   });
 
-  test('are wiped once when many processes do it at once', async ({ ledger }) => {
+  test('many processes wipe an old sealed password once', async ({ ledger }) => {
     for (let count = 0; count < 5; count += 1)
       await aged(ledger, (await created(ledger)).id, DAY_MS + 1000);
     const wiped = await times(8, () => wipeExpiredSeals(ledger.db, () => true));
     expect(wiped.reduce((sum, count) => sum + count, 0)).toBe(5);
   });
 
-  test('of parked rows bring the scheduled resume forward', async ({ ledger }) => {
+  test('wiping a parked row’s sealed password brings its scheduled resume forward', async ({
+    ledger,
+  }) => {
     const { id } = await created(ledger);
     await ledger.parked(id, 'far', 100_000);
     await aged(ledger, id, 2 * DAY_MS);

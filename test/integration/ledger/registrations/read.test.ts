@@ -54,7 +54,7 @@ async function auditPages(
 
 describe('paging', () => {
   test.for([1, 2, 7, 30])(
-    '%d a page: complete and without duplicates at one instant',
+    'registrations of one instant are paged by %d without gap or duplicate',
     async (limit, { ledger }) => {
       const requestedBy = randomUUID();
       const acceptedAt = new Date('2026-01-02T03:04:05.678Z');
@@ -71,7 +71,7 @@ describe('paging', () => {
     },
   );
 
-  test('what is accepted meanwhile shifts no page', async ({ ledger }) => {
+  test('a registration accepted meanwhile shifts no page', async ({ ledger }) => {
     const requestedBy = randomUUID();
     await times(6, () => ledger.accepted({ requestedBy }));
     const filter = { visibleTo: ALL, requestedBy, limit: 3 };
@@ -84,27 +84,30 @@ describe('paging', () => {
     expect(ids.size).toBe(6);
   });
 
-  test.for([1, 4])('of the trail, %d a page', async (limit, { ledger }) => {
-    const registrationId = randomUUID();
-    // One statement each, some in one transaction: times of the trail are to the millisecond.
-    await ledger.db.transaction(async (tx) => {
-      for (let key = 0; key < 17; key += 1) {
-        await appendAuditEvent(tx, {
-          event: 'registration.parked',
-          registrationId,
-          actor: 'system',
-          key: `${key}`,
-        });
-      }
-    });
-    const found = await auditPages(ledger, registrationId, limit);
-    expect(new Set(found.map(({ id }) => id)).size).toBe(17);
-    expect(found).toHaveLength(17);
-  });
+  test.for([1, 4])(
+    'the audit trail is paged by %d without gap or duplicate',
+    async (limit, { ledger }) => {
+      const registrationId = randomUUID();
+      // One statement each, some in one transaction: times of the trail are to the millisecond.
+      await ledger.db.transaction(async (tx) => {
+        for (let key = 0; key < 17; key += 1) {
+          await appendAuditEvent(tx, {
+            event: 'registration.parked',
+            registrationId,
+            actor: 'system',
+            key: `${key}`,
+          });
+        }
+      });
+      const found = await auditPages(ledger, registrationId, limit);
+      expect(new Set(found.map(({ id }) => id)).size).toBe(17);
+      expect(found).toHaveLength(17);
+    },
+  );
 });
 
 describe('filters', () => {
-  test('each one alone and all together', async ({ ledger }) => {
+  test('filters of registrations work alone and together', async ({ ledger }) => {
     const requestedBy = randomUUID();
     const wanted = await ledger.at('failed', { requestedBy, roles: ['a', 'b,"c'] });
     const other = await ledger.at('running', { requestedBy, roles: ['d'] });
@@ -130,7 +133,7 @@ describe('filters', () => {
     expect(await idsOf({ role: 'b' })).toEqual([]);
   });
 
-  test('of the trail', async ({ ledger }) => {
+  test('filters of the audit trail work alone and together', async ({ ledger }) => {
     const { id } = await ledger.at('completed');
     const mine = { registrationId: id, limit: 10 };
     const named = async (filter: object) =>
@@ -142,7 +145,7 @@ describe('filters', () => {
   });
 });
 
-test('nobody’s id is null', async ({ ledger }) => {
+test('an unknown id reads as null', async ({ ledger }) => {
   expect(await readRegistration(ledger.db, randomUUID())).toBeNull();
 });
 

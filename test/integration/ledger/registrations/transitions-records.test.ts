@@ -15,7 +15,7 @@ import { ALICE, times } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
 
 describe('roles', () => {
-  test('noted at once by many, each once', async ({ ledger }) => {
+  test('roles that are recorded concurrently are each recorded once', async ({ ledger }) => {
     const roles = ['a', 'b,c', '"', '\\', '{}', 'NULL'];
     const { id } = await ledger.created({ roles });
     await times(30, (index) => recordRolesAssigned(ledger.db, id, [roles[index % 6] ?? ''], {}));
@@ -82,7 +82,7 @@ describe('roles', () => {
     expect((await ledger.row(id)).rolesConfirmedAt).toBeNull();
   });
 
-  test('steps of many at once are all there', async ({ ledger }) => {
+  test('steps that are recorded concurrently are all kept', async ({ ledger }) => {
     const { id } = await ledger.created();
     const done = { status: 'done', attempts: 1, lastError: null } as const;
     await times(20, (n) =>
@@ -91,7 +91,7 @@ describe('roles', () => {
     expect(Object.keys((await ledger.row(id)).steps)).toHaveLength(21);
   });
 
-  test('begin touches the roles that it is about to assign, once', async ({ ledger }) => {
+  test('begin records the roles that it is about to assign once', async ({ ledger }) => {
     const { id } = await ledger.accepted({ roles: ['a', 'b'] });
     expect((await ledger.row(id)).rolesTouched).toEqual([]);
     await beginSteps(ledger.db, id);
@@ -101,7 +101,7 @@ describe('roles', () => {
 });
 
 describe('the sweep', () => {
-  test('looks at open rows, those not looked at for longest first', async ({ ledger }) => {
+  test('the sweep reads open rows, longest unseen first', async ({ ledger }) => {
     const later = () => new Date(Date.now() + 1000);
     const rows: Registration[] = [];
     for (const status of STATUSES) rows.push(await ledger.at(status));
@@ -120,12 +120,15 @@ describe('the sweep', () => {
     expect(await openRows(ledger.db, 1000, seen)).toEqual([]);
   });
 
-  test.for(STATUSES)('a mark of a row that is %s: leftover or not', async (status, { ledger }) => {
-    const { id } = await ledger.at(status);
-    expect(await isLeftover(ledger.db, id)).toBe(status === 'failed' || status === 'cancelled');
-  });
+  test.for(STATUSES)(
+    'whether the mark of a row that is %s is a leftover',
+    async (status, { ledger }) => {
+      const { id } = await ledger.at(status);
+      expect(await isLeftover(ledger.db, id)).toBe(status === 'failed' || status === 'cancelled');
+    },
+  );
 
-  test('a mark of no row of ours is nobody’s leftover', async ({ ledger }) => {
+  test('a mark without a row is no leftover', async ({ ledger }) => {
     expect(await isLeftover(ledger.db, '00000000-0000-4000-8000-000000000000')).toBe(false);
   });
 });

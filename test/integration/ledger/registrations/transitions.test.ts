@@ -113,7 +113,7 @@ describe('every status × every transition', () => {
 
 describe('a row that carries the instruction to cancel ends cancelled', () => {
   test.for(['accepted', 'running', 'roles_pending'] as const)(
-    'from %s',
+    'from %s a row with an instruction to cancel ends cancelled',
     async (status, { ledger }) => {
       const { id } = await ledger.at(status);
       await requestCancel(ledger.db, id, ALICE);
@@ -125,7 +125,9 @@ describe('a row that carries the instruction to cancel ends cancelled', () => {
     },
   );
 
-  test('but an instruction that comes while it compensates changes no end', async ({ ledger }) => {
+  test('an instruction to cancel during compensation does not change the final status', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('compensating');
     expect(await requestCancel(ledger.db, id, ALICE)).toMatchObject({ kind: 'compensating' });
     expect(await ledger.close(id)).toMatchObject({ status: 'failed', instruction: null });
@@ -133,7 +135,7 @@ describe('a row that carries the instruction to cancel ends cancelled', () => {
   });
 });
 
-test('an id without a row is a bug and throws, wherever the saga asks', async ({ ledger }) => {
+test('every transition throws for an id without a row', async ({ ledger }) => {
   const nobody = { id: '00000000-0000-4000-8000-000000000000', roles: [] };
   const asked = [
     'begin',

@@ -14,7 +14,7 @@ const role = fc.constantFrom('a', 'A', 'b', 'b,c', '"', '\\', '{}', 'NULL', 'nul
 const person = fc.constantFrom('alice', 'bob', 'client:alice', "o'neil", '');
 const roleSet = fc.uniqueArray(role, { maxLength: 4 });
 
-test('what the database lets a caller see is what maySee says', async ({ ledger }) => {
+test('the visibility filter of the database equals maySee', async ({ ledger }) => {
   const made: { id: string; roles: readonly string[]; requestedBy: string }[] = [];
   const rows = fc.sample(fc.record({ roles: roleSet, requestedBy: person }), {
     numRuns: 120,

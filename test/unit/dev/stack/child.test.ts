@@ -34,7 +34,7 @@ const pidOf = () =>
     return pid;
   }, 20_000);
 
-test('stop asks first, and kills what does not listen', async () => {
+test('stop sends SIGTERM first and kills a child that ignores it', async () => {
   const polite = begin(REPORT);
   const pid = await pidOf();
   await polite.stop();
@@ -48,7 +48,7 @@ test('stop asks first, and kills what does not listen', async () => {
   await vi.waitFor(async () => expect(await commandOf(other)).not.toContain('trap'));
 });
 
-test('a child ends when whoever started it is killed', async () => {
+test('a child ends when its parent is killed', async () => {
   const file = join(folder, 'parent.ts');
   const module = new URL('../../../../dev/stack/child.ts', import.meta.url).href;
   await writeFile(
@@ -78,7 +78,7 @@ test('an orphan is killed only when its command line is ours', async () => {
   expect(isAlive(child.pid ?? 0)).toBe(false);
 });
 
-test('a guard that is killed as an orphan takes its program along', async () => {
+test('killing an orphaned guard also kills its program', async () => {
   const child = startChild({
     name: 'test',
     command: '/bin/sh',
