@@ -56,7 +56,7 @@ async function operates(): Promise<void> {
   expect(await run(replay)).toMatchObject({ code: 1, output: away });
 }
 
-test('npm start, the printed curl, and all that it brings; again, with what was there', async () => {
+test('npm start serves the printed curl and all parts, and a second start keeps the data', async () => {
   const first = await newcomer.start();
   const email = /[\w-]+@example\.com/.exec(first.curl)?.[0];
   const { status, receipt } = await newcomer.paste(first.curl);

@@ -39,7 +39,7 @@ async function acceptedWhileAway(api: Api, email: string): Promise<Answer> {
   return answer;
 }
 
-test('a Temporal that is away: 202, accepted; back, it completes by itself', async (context) => {
+test('a registration is accepted with 202 while Temporal is unreachable and completes when it is back', async (context) => {
   if (!temporal) return context.skip('no Temporal program here');
   await temporal.stop();
   const api = await deployment.api();
@@ -72,7 +72,7 @@ test('a Temporal that is away: 202, accepted; back, it completes by itself', asy
   ]);
 });
 
-test('expired passwords are wiped by the API while no Temporal was ever there', async () => {
+test('the API wipes expired passwords although Temporal was never reachable', async () => {
   const database = await createTestDatabase();
   const without = await Deployment.make({
     database,

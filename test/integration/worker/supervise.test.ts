@@ -19,7 +19,7 @@ function begin(
   return { said, supervised };
 }
 
-test('a worker that cannot be made is not said to be a Temporal that is away', async () => {
+test('a worker that cannot be created is not reported as an unreachable Temporal', async () => {
   let attempts = 0;
   const { said, supervised } = begin({
     createWorker: async (connection) => {
@@ -38,7 +38,7 @@ test('a worker that cannot be made is not said to be a Temporal that is away', a
   ]);
 });
 
-test('a Temporal that goes away is said once, and once when it is back', async (context) => {
+test('an unreachable Temporal is logged once, and its return once', async (context) => {
   const temporal = await ownTemporal();
   if (!temporal) return context.skip('no Temporal program here');
   try {
@@ -60,7 +60,7 @@ test('a Temporal that goes away is said once, and once when it is back', async (
   }
 });
 
-test('neither is a Temporal that lacks the namespace', async () => {
+test('a missing namespace is not reported as an unreachable Temporal', async () => {
   const { said, supervised } = begin({
     createWorker: () => Promise.reject(new Error('it is not asked for')),
     namespace: 'nowhere',

@@ -17,7 +17,7 @@ afterAll(async () => {
   for (const copy of copies) await rm(copy, { recursive: true, force: true });
 });
 
-test('no file breaks the import rule, and every product file is checked', () => {
+test('no product file breaks the import rules, and every one is checked', () => {
   expect(result.modules.filter(({ source }) => source.startsWith('src/')).length).toBeGreaterThan(
     100,
   );

@@ -52,7 +52,7 @@ function endpointOf(region: string, dualStack: boolean): string {
   return config.endpointProvider(where).url.origin;
 }
 
-test('the least a production process needs, and every default', () => {
+test('the configuration needs only the required variables, and has these defaults', () => {
   expect(parseConfig(PRODUCTION)).toMatchObject({
     environment: 'production',
     home: '.registrar',
@@ -89,7 +89,7 @@ test('the least a production process needs, and every default', () => {
   });
 });
 
-test('every missing variable has its line', () => {
+test('every missing variable is reported in its own line', () => {
   expect(linesOf({})).toEqual([
     'COGNITO_USER_POOL_ID: missing',
     'AWS_REGION: missing',
@@ -168,7 +168,7 @@ test.each(['eu-central-1_AbCdEf123', `eu-central-1_${'a'.repeat(42)}`, 'a_b_C9']
   },
 );
 
-test('no line quotes a key or a password', () => {
+test('no configuration error quotes a key or a password', () => {
   const lines = linesOf({
     ...PRODUCTION,
     PASSWORD_SEALING_KEYS: 'k1:hunter2',
@@ -178,7 +178,7 @@ test('no line quotes a key or a password', () => {
   expect(lines.join()).not.toContain('hunter2');
 });
 
-test('local never meets a pool of AWS', () => {
+test('ENVIRONMENT=local refuses a pool at AWS', () => {
   expect(linesOf({ ...PRODUCTION, ENVIRONMENT: 'local' })).toEqual([
     expect.stringContaining('COGNITO_ENDPOINT: missing'),
   ]);
@@ -233,7 +233,7 @@ test('doors with passwords need a key; seeding opens only where it is local', ()
   expect(production.http.doors.has('seeding')).toBe(false);
 });
 
-test('grants of groups, scopes and clients', () => {
+test('ROLE_GRANTS accepts groups, scopes and clients', () => {
   const ROLE_GRANTS =
     'group:admin=*;group:manager=researcher, viewer;scope:registrar/write=viewer;client:abc=viewer';
   expect(parseConfig({ ...PRODUCTION, ROLE_GRANTS }).grants).toEqual([
@@ -256,7 +256,7 @@ test("Temporal's own variables reach its connection", () => {
   });
 });
 
-test('the table and config name the same variables', async () => {
+test('the generated table and the configuration name the same variables', async () => {
   const source = await readFile(new URL('../../../src/config/config.ts', import.meta.url), 'utf8');
   const pattern = /(?:read\.\w+\(\s*|optionalPort\(read, |env\[|name = )'([A-Z][A-Z_]+)'/g;
   const named = new Set([...source.matchAll(pattern)].map((match) => match[1]));
@@ -266,7 +266,7 @@ test('the table and config name the same variables', async () => {
   expect([...named].toSorted()).toEqual(listed.toSorted());
 });
 
-test('a webhook: its address as written, and a secret that can sign', () => {
+test('a webhook keeps its address as written and needs a secret that can sign', () => {
   const EVENTS_WEBHOOK_URL = 'https://hooks.example.com/in/';
   const EVENTS_WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`;
   const env = { ...PRODUCTION, EVENTS_WEBHOOK_URL, EVENTS_WEBHOOK_SECRET };

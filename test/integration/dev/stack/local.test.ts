@@ -78,7 +78,7 @@ async function run(name: string, ...args: string[]): Promise<{ code: number; out
   return { code, output: output.trim() };
 }
 
-test('a port that is taken between looking and listening: the next one', async () => {
+test('the stack takes the next port when one is taken between check and bind', async () => {
   const taken: number[] = [];
   const { config, running } = await start(
     { TEMPORAL_ADDRESS: inject('temporalAddress') },
@@ -90,13 +90,13 @@ test('a port that is taken between looking and listening: the next one', async (
   await running.stop();
 });
 
-test('a port of yours that is taken is said, and everything is stopped', async () => {
+test('the stack names a configured port that is taken and stops everything', async () => {
   const named = { TEMPORAL_ADDRESS: inject('temporalAddress'), PORT: '3999' };
   await expect(start(named, false, [])).rejects.toThrow('taken in between');
   expect(await holderOf(home)).toBeUndefined();
 });
 
-test('all parts embedded: state survives, a token is to be had, reset removes it', async () => {
+test('the embedded stack keeps its state over a restart, issues a token, and reset removes it', async () => {
   const named = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     // Of another server: what is embedded is migrated by its own role.
@@ -166,7 +166,7 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
   expect(await readdir(home)).toEqual(['not-ours']);
 }, 120_000);
 
-test('a database of theirs is migrated only by consent', async () => {
+test('an external database is migrated only with consent', async () => {
   const database = await createTestDatabase();
   const named = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
@@ -193,7 +193,7 @@ test('a database of theirs is migrated only by consent', async () => {
   await database.drop();
 }, 60_000);
 
-test('a wrong environment is told before anything starts', async () => {
+test('the stack refuses a wrong environment before it starts anything', async () => {
   await expect(
     start({
       COGNITO_USER_POOL_ID: 'eu-central-1_Abc',
@@ -209,7 +209,7 @@ test('a wrong environment is told before anything starts', async () => {
   expect(await readdir(home)).toEqual([]);
 });
 
-test('a lock is given back, and one of a killed run is taken over', async () => {
+test('the stack releases its lock, and takes over the lock of a killed run', async () => {
   const lock = await takeLock(home);
   await expect(takeLock(home)).rejects.toThrow(`in use by process ${process.pid}`);
   await lock.release();

@@ -1,23 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import swaggerUi from 'swagger-ui-dist/package.json' with { type: 'json' };
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import registrar from '../../../../package.json' with { type: 'json' };
 import { FAILURES } from '../../../../src/domain/failure.ts';
 import { openDatabase } from '../../../../src/db/client.ts';
 import { createTestDatabase } from '../../../support/database.ts';
 import { documented } from '../document-schema.ts';
-import { type ApiUnderTest, newBody, problem, startApi } from '../api-under-test.ts';
-
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
+import { newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 type Json = Record<string, unknown>;
 
-test('the document is OpenAPI 3.1, whole and stable', async () => {
+test('the document is OpenAPI 3.1, whole and stable', async ({ api }) => {
   const app = api.app({ doors: new Set(['users', 'step', 'signup', 'session', 'seeding']) });
   const { body } = await api.call('/openapi.json', { token: null, app });
   expect(body.openapi).toBe('3.1.0');
@@ -54,9 +49,11 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
     'get /health/ready': 'getReadiness',
     'get /metrics': 'getMetrics',
   });
-  for (const [, ref] of JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)) {
+  const refs = [...JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref = '']) => ref);
+  expect(refs.length).toBeGreaterThan(50);
+  for (const ref of refs) {
     const found = ref
-      ?.slice(2)
+      .slice(2)
       .split('/')
       .reduce((at: unknown, key) => (at as Json)[key], body);
     expect({ ref, found }).toMatchObject({ ref, found: expect.any(Object) });
@@ -78,7 +75,7 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
   }
 });
 
-test('an enumeration is one schema', async () => {
+test('an enumeration is one schema', async ({ api }) => {
   const { body } = await api.call('/openapi.json');
   const named = Object.entries<Json>(body.components.schemas).filter(
     ([, schema]) => schema['enum'],
@@ -99,7 +96,7 @@ test('an enumeration is one schema', async () => {
   ]);
 });
 
-test('a receipt fits its own schema, with and without a failure', async () => {
+test('a receipt fits its own schema, with and without a failure', async ({ api }) => {
   const { body: document } = await api.call('/openapi.json');
   const { id } = (await api.call('/registrations', { method: 'POST', json: newBody() })).body;
   const open = (await api.call(`/registrations/${id}`)).body;
@@ -119,7 +116,9 @@ test('a receipt fits its own schema, with and without a failure', async () => {
   }
 });
 
-test('the reader and its files come from this server, under a policy without exceptions', async () => {
+test('the reader and its files come from this server, under a policy without exceptions', async ({
+  api,
+}) => {
   const answer = await api.call('/docs', { token: null });
   expect(answer.headers.get('content-type')).toBe('text/html; charset=UTF-8');
   const policy = answer.headers.get('content-security-policy') ?? '';
@@ -146,7 +145,7 @@ test('the reader and its files come from this server, under a policy without exc
   }
 });
 
-test('every code has a page that explains it', async () => {
+test('every code has a page that explains it', async ({ api }) => {
   const codes = new Set(Object.values(FAILURES).map(({ code }) => code));
   for (const code of codes) {
     const answer = await api.call(`/problems/${code}`, { token: null });
@@ -163,15 +162,15 @@ test('every code has a page that explains it', async () => {
   expect((await api.call('/problems/%3Cscript%3E')).text).not.toContain('<script>');
 });
 
-test('/ leads to the reader', async () => {
+test('GET / redirects to the reader page', async ({ api }) => {
   const answer = await api.app().request('/');
   expect(answer.status).toBe(302);
   expect(answer.headers.get('location')).toBe('/docs');
 });
 
-test.each(['/registrations/', '/nothing', '/registrations/x/y/z', '/auth/register'])(
-  '%s: 404',
-  async (path) => {
+test.for(['/registrations/', '/nothing', '/registrations/x/y/z', '/auth/register'])(
+  'GET %s answers 404',
+  async (path, { api }) => {
     const answer = await api.call(path, { token: null });
     expect(answer.body).toEqual({
       ...problem(answer, 'not_found', 404, 'Not found'),
@@ -194,7 +193,7 @@ const METHODS: [string, string, string][] = [
   ['DELETE', '/docs', 'GET, HEAD, OPTIONS'],
 ];
 
-test.each(METHODS)('%s %s: 405 with Allow', async (method, path, allow) => {
+test.for(METHODS)('%s %s answers 405 with Allow', async ([method, path, allow], { api }) => {
   const answer = await api.call(path, { method });
   expect(answer.status).toBe(405);
   expect(answer.headers.get('allow')).toBe(allow);
@@ -209,7 +208,7 @@ test.each(METHODS)('%s %s: 405 with Allow', async (method, path, allow) => {
   }
 });
 
-test('every answer has its id and safe headers, and one line in the log', async () => {
+test('every answer has a request id, safe headers and one log line', async ({ api }) => {
   const id = randomUUID();
   for (const [path, route, registrationId] of [
     ['/roles', '/roles'],
@@ -245,7 +244,7 @@ test('every answer has its id and safe headers, and one line in the log', async 
   }
 });
 
-test('bodies, tokens and keys stay out of the log', async () => {
+test('the log holds no bodies, tokens or keys', async ({ api }) => {
   const token = api.issuer.token();
   const body = newBody({ firstName: 'Secretive' });
   const headers = { 'idempotency-key': 'key-of-mine' };
@@ -256,7 +255,9 @@ test('bodies, tokens and keys stay out of the log', async () => {
   }
 });
 
-test('browsers of configured origins may call, and read what they need', async () => {
+test('browsers of configured origins may call the API and read the headers that they need', async ({
+  api,
+}) => {
   const ask = (origin: string, method = 'GET', more: Record<string, string> = {}) =>
     api.call('/registrations', { method, headers: { origin, ...more } });
   const allowed = await ask('https://admin.example');
@@ -281,7 +282,7 @@ test('browsers of configured origins may call, and read what they need', async (
   }
 });
 
-test('health and metrics', async () => {
+test('health and metrics answer without a token', async ({ api }) => {
   const live = await api.call('/health/live', { token: null });
   expect([live.status, live.body]).toEqual([200, { status: 'ok' }]);
   const ready = await api.call('/health/ready', { token: null });
@@ -296,13 +297,13 @@ test('health and metrics', async () => {
   );
 });
 
-test('metrics that have a port of their own are not a route here', async () => {
+test('the API has no /metrics route when metrics have their own port', async ({ api }) => {
   const app = api.app({ servesMetrics: false });
   expect((await api.call('/metrics', { app })).body.code).toBe('not_found');
   expect((await api.call('/openapi.json', { app })).body.paths).not.toHaveProperty('/metrics');
 });
 
-test('not ready without PostgreSQL, and before it is migrated', async () => {
+test('the API is not ready while PostgreSQL is unreachable or not migrated', async ({ api }) => {
   const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
   const away = api.app({ db: nowhere.db });
   const answer = await api.call('/health/ready', { app: away });
@@ -334,7 +335,7 @@ test('not ready without PostgreSQL, and before it is migrated', async () => {
   await empty.drop();
 });
 
-test('a bug is a 500 that says nothing, and leads to the log', async () => {
+test('a bug answers 500 without details, and its request id leads to the log', async ({ api }) => {
   const app = api.app({
     roles: {
       list: () => Promise.reject(new TypeError('password=hunter2')),

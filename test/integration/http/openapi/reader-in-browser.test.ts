@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
+import type { createApp } from '../../../../src/http/app.ts';
 import { createHttpServer } from '../../../../src/http/server.ts';
 import { CHROMIUM } from '../../../support/programs.ts';
-import { type ApiUnderTest, startApi } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 const FLAGS = [
   '--no-sandbox',
@@ -16,13 +17,11 @@ const FLAGS = [
 ];
 
 describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
-  let api: ApiUnderTest;
   let server: Server;
   let browser: Browser;
   let url: string;
-  let app: ReturnType<ApiUnderTest['app']>;
-  beforeAll(async () => {
-    api = await startApi();
+  let app: ReturnType<typeof createApp>;
+  test.beforeAll(async ({ api }) => {
     app = api.app({ doors: new Set(['users', 'step', 'signup', 'session', 'seeding']) });
     server = createHttpServer(app.fetch, api.deps.logger);
     server.listen(0, '127.0.0.1');
@@ -34,7 +33,6 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     await browser.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    await api.end();
   });
 
   interface Visit {
@@ -69,7 +67,9 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     },
   );
 
-  test('/docs shows every operation, loads nothing from elsewhere and breaks no policy', async () => {
+  test('/docs shows every operation, loads nothing from elsewhere and breaks no policy', async ({
+    api,
+  }) => {
     const { page, asked, said } = await open('/docs');
     const { body } = await api.call('/openapi.json', { app });
     const operations = Object.values<Record<string, { operationId: string }>>(body.paths).flatMap(
@@ -114,7 +114,9 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     await page.close();
   });
 
-  test('an operation can be tried out with a pasted token, and its answer is shown', async () => {
+  test('an operation can be tried out with a pasted token, and its answer is shown', async ({
+    api,
+  }) => {
     const { page, said } = await open('/docs');
     const operation = page.locator('#operations-Registrations-createRegistration');
     await operation.locator('.opblock-summary-control').click();

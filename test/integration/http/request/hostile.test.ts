@@ -1,13 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type ApiUnderTest, newBody, problem, type RawBody, startApi } from '../api-under-test.ts';
+import { expect } from 'vitest';
+import { type ApiUnderTest, newBody, problem, type RawBody } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-
-afterEach(async () => {
+test.afterEach(async ({ api }) => {
   const [written] = await api.sql`SELECT (SELECT count(*) FROM registrations)::int AS rows,
     (SELECT count(*) FROM audit_events)::int AS events`;
   expect(written).toEqual({ rows: 0, events: 0 });
@@ -16,8 +11,9 @@ afterEach(async () => {
 });
 
 const JSON_TYPE = { 'content-type': 'application/json' };
-const post = (json: unknown) => api.call('/registrations', { method: 'POST', json });
-const raw = (body: RawBody, headers: Record<string, string> = JSON_TYPE) =>
+const post = (api: ApiUnderTest, json: unknown) =>
+  api.call('/registrations', { method: 'POST', json });
+const raw = (api: ApiUnderTest, body: RawBody, headers: Record<string, string> = JSON_TYPE) =>
   api.call('/registrations', { method: 'POST', body, headers });
 
 const PLACES: [string, unknown, object[]][] = [
@@ -172,8 +168,8 @@ function at(pointer: string, code: string, detail: string) {
   return { pointer, code, detail };
 }
 
-test.each(PLACES)('%s: 422 that says where', async (_what, body, errors) => {
-  const answer = await post(body);
+test.for(PLACES)('%s answers 422 and names the place', async ([_what, body, errors], { api }) => {
+  const answer = await post(api, body);
   expect(answer.status).toBe(422);
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
   expect(answer.body).toEqual({
@@ -184,16 +180,17 @@ test.each(PLACES)('%s: 422 that says where', async (_what, body, errors) => {
   expect(answer.text).not.toContain('Secret123!');
 });
 
-test.each([null, 7, 'text', true])('a body that is %j: 422', async (body) => {
-  const answer = await post(body);
+test.for([null, 7, 'text', true])('the body %j answers 422', async (body, { api }) => {
+  const answer = await post(api, body);
   expect(answer.body).toMatchObject({
     code: 'invalid_request',
     errors: [{ pointer: '#', code: 'wrong_type', detail: 'Must be of type object.' }],
   });
 });
 
-test('keys of JavaScript itself are fields like others', async () => {
+test('JavaScript’s own keys are treated like any other field', async ({ api }) => {
   const answer = await raw(
+    api,
     '{"email":"a@b.co","roles":[],"__proto__":{"x":1},"constructor":1,"attributes":{"__proto__":"x"}}',
   );
   expect(answer.body.errors.map((place: { pointer: string }) => place.pointer).toSorted()).toEqual([
@@ -203,19 +200,19 @@ test('keys of JavaScript itself are fields like others', async () => {
   ]);
 });
 
-test('10,000 roles: 422 with a bounded list', async () => {
-  const many = await raw(`{"email":"a@b.co","roles":[${'"a",'.repeat(9999)}"a"]}`);
+test('10,000 roles answer 422 with a bounded list of errors', async ({ api }) => {
+  const many = await raw(api, `{"email":"a@b.co","roles":[${'"a",'.repeat(9999)}"a"]}`);
   expect(many.status).toBe(422);
   expect(many.body.errors).toEqual([at('#/roles', 'too_big', 'Must have at most 200 items.')]);
-  const wrong = await raw(`{"email":"a@b.co","roles":[${'1,'.repeat(199)}1]}`);
+  const wrong = await raw(api, `{"email":"a@b.co","roles":[${'1,'.repeat(199)}1]}`);
   expect(wrong.status).toBe(422);
   expect(wrong.body.errors).toHaveLength(20);
 });
 
-test.each(['', '{', '{"email":}', 'nul', '{"email":"a@b.co"} x', '\ufeff{'])(
-  'malformed JSON %j: 400',
-  async (body) => {
-    const answer = await raw(body);
+test.for(['', '{', '{"email":}', 'nul', '{"email":"a@b.co"} x', '\ufeff{'])(
+  'malformed JSON %j answers 400',
+  async (body, { api }) => {
+    const answer = await raw(api, body);
     expect(answer.body).toEqual({
       ...problem(answer, 'malformed_json', 400, 'Malformed JSON'),
       detail: 'The request body is not valid JSON.',
@@ -224,19 +221,19 @@ test.each(['', '{', '{"email":}', 'nul', '{"email":"a@b.co"} x', '\ufeff{'])(
   },
 );
 
-test('bytes that are not UTF-8: 400', async () => {
-  const answer = await raw(new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d]));
+test('a body that is not UTF-8 answers 400', async ({ api }) => {
+  const answer = await raw(api, new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d]));
   expect(answer.body.code).toBe('malformed_json');
 });
 
-test('deeply nested JSON: 422', async () => {
-  const answer = await raw('['.repeat(30_000) + ']'.repeat(30_000));
+test('deeply nested JSON answers 422', async ({ api }) => {
+  const answer = await raw(api, '['.repeat(30_000) + ']'.repeat(30_000));
   expect(answer.body.code).toBe('invalid_request');
 });
 
-test('a body over 64 KiB: 413, announced or not', async () => {
+test('a body over 64 KiB answers 413, with or without Content-Length', async ({ api }) => {
   const large = JSON.stringify(newBody({ firstName: 'x'.repeat(1024 * 1024) }));
-  const announced = await raw(large, { ...JSON_TYPE, 'content-length': String(large.length) });
+  const announced = await raw(api, large, { ...JSON_TYPE, 'content-length': String(large.length) });
   expect(announced.body).toEqual({
     ...problem(announced, 'payload_too_large', 413, 'Payload too large'),
     detail: 'Request body exceeds 64 KiB.',
@@ -249,17 +246,17 @@ test('a body over 64 KiB: 413, announced or not', async () => {
       controller.enqueue(chunk);
     },
   });
-  const chunked = await raw(endless);
+  const chunked = await raw(api, endless);
   expect(chunked.status).toBe(413);
   expect(sent).toBeLessThan(9 * 1024 * 1024);
   const fits = newBody({ foo: 'x'.repeat(60 * 1024) });
-  expect((await raw(JSON.stringify(fits))).body.code).toBe('invalid_request');
+  expect((await raw(api, JSON.stringify(fits))).body.code).toBe('invalid_request');
 });
 
-test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''])(
-  'content type %j: 415',
-  async (type) => {
-    const answer = await raw(JSON.stringify(newBody()), { 'content-type': type });
+test.for(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''])(
+  'content type %j answers 415',
+  async (type, { api }) => {
+    const answer = await raw(api, JSON.stringify(newBody()), { 'content-type': type });
     expect(answer.body).toEqual({
       ...problem(answer, 'unsupported_media_type', 415, 'Unsupported media type'),
       detail: 'The content type must be application/json.',
@@ -267,7 +264,7 @@ test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp
   },
 );
 
-test.each([
+test.for([
   'status=foo',
   'limit=0',
   'limit=201',
@@ -280,19 +277,19 @@ test.each([
   'requestedBy=%00',
   'acceptedAfter=yesterday',
   'acceptedBefore=2026-02-30T00:00:00Z',
-])('a list by %s: 422', async (query) => {
+])('a list by %s answers 422', async (query, { api }) => {
   const answer = await api.call(`/registrations?${query}`);
   expect(answer.status).toBe(422);
   expect(answer.body.errors[0].pointer).toMatch(/^#\/query\//);
 });
 
-test.each([
+test.for([
   'zz',
   '%00',
   'e30',
   Buffer.from('1/2').toString('base64url'),
   Buffer.from(`99999999999999999/${crypto.randomUUID()}`).toString('base64url'),
-])('the cursor %s: 400', async (cursor) => {
+])('the cursor %s answers 400', async (cursor, { api }) => {
   for (const path of ['/registrations', '/audit-events']) {
     const answer = await api.call(`${path}?cursor=${cursor}`);
     expect(answer.body).toEqual({
@@ -302,17 +299,17 @@ test.each([
   }
 });
 
-test.each(['0001-01-01T00:00:00Z', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59Z'])(
+test.for(['0001-01-01T00:00:00Z', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59Z'])(
   'the far time %s lists without an error',
-  async (time) => {
+  async (time, { api }) => {
     expect((await api.call(`/registrations?acceptedAfter=${time}`)).status).toBe(200);
     expect((await api.call(`/registrations?acceptedBefore=${time}`)).status).toBe(200);
   },
 );
 
-test.each(['1', 'x', '%00', '%ff', '..%2froles', 'ffffffff-ffff-ffff-ffff-ffffffffffff'])(
-  'the id %s: 404',
-  async (id) => {
+test.for(['1', 'x', '%00', '%ff', '..%2froles', 'ffffffff-ffff-ffff-ffff-ffffffffffff'])(
+  'the id %s answers 404',
+  async (id, { api }) => {
     const answer = await api.call(`/registrations/${id}`);
     expect(answer.body).toMatchObject({ code: 'registration_not_found', status: 404 });
     const instruction = await api.call(`/registrations/${id}/cancel`, { method: 'POST' });
