@@ -52,7 +52,7 @@ export function supervise(options: SupervisedOptions): Supervised {
   const address = options.connect.address ?? '';
 
   /** Said once when it is lost and once when it is back, however often it is asked between. */
-  function noteAnswer(answered: boolean): void {
+  function recordAnswer(answered: boolean): void {
     answers = answered;
     if (answered === !lost) return;
     lost = !answered;
@@ -70,7 +70,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       const timer = delay(PROBE_MS, false, { signal: ended }).catch(() => false);
       const answered = await Promise.race([asked, timer]);
       if (ended.aborted) return;
-      noteAnswer(answered);
+      recordAnswer(answered);
       await timer;
     }
   }
@@ -90,7 +90,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       if (failedAt !== stage && !lost) {
         options.log.info({ namespace: options.namespace }, 'Temporal: connected');
       }
-      noteAnswer(true);
+      recordAnswer(true);
       void probe(connection, AbortSignal.any([ended.signal, stopping.signal]));
       if (options.createWorker) {
         worker = await options.createWorker(connection);

@@ -28,9 +28,9 @@ export async function acceptForCaller(
   wanted: RegistrationRequest,
 ): Promise<AcceptedForCaller> {
   c.set('emailHash', emailHash(wanted.email));
-  const admitted = await checkAndAccept(deps, c.var.caller, idempotencyKey, wanted);
-  c.set('registrationId', admitted.registration.id);
-  return admitted;
+  const accepted = await checkAndAccept(deps, c.var.caller, idempotencyKey, wanted);
+  c.set('registrationId', accepted.registration.id);
+  return accepted;
 }
 
 async function checkAndAccept(
