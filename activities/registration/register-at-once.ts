@@ -20,7 +20,7 @@ import { setPassword } from './set-password.ts';
 import { mayAct, type PasswordContext, type StepContext } from '../step-context.ts';
 import { databaseFailure, StepFailure } from '../step-failure.ts';
 
-/** What an attempt at everything came to. */
+/** The result of one attempt of every due step. */
 export interface AtOnce {
   readonly row: Registration;
   readonly stopped: StepFailureReport | null;
@@ -48,7 +48,7 @@ export async function registerAtOnce(
       return { known, stop: known.stopped !== null || !mayAct(known.row) };
     };
   // Replaced roles are rare; the ordinary path removes and confirms them.
-  const leave = async (known: AtOnce) => await Promise.resolve({ known, stop: true });
+  const leaveToActivities = async (known: AtOnce) => await Promise.resolve({ known, stop: true });
   try {
     return await performSaga<AtOnce>(
       { row: begun, stopped: null },
@@ -62,14 +62,14 @@ export async function registerAtOnce(
           row: await setPassword(ctx, id),
           stopped: null,
         })),
-        removeRoles: leave,
+        removeRoles: leaveToActivities,
         assignRoles: async (known) => {
           at = { step: null, row: known.row };
           return known.row.rolesReplacedAt === null
             ? await assignAll(ctx, known.row)
-            : await leave(known);
+            : await leaveToActivities(known);
         },
-        confirmRoles: leave,
+        confirmRoles: leaveToActivities,
         complete: attempt('complete', async ({ row }) => {
           const { roles } = row;
           const steps = stepsOnCompletion(row);
@@ -86,7 +86,7 @@ export async function registerAtOnce(
     const failure = at.step === null ? undefined : failureOf(error, at.step);
     if (at.step === null || failure === undefined) throw error;
     const stopped = { step: at.step, failure, attempts: 1 };
-    return { row: await recordSteps(ctx.db, id, goingOn(at.row, [stopped])), stopped };
+    return { row: await recordSteps(ctx.db, id, recordsToRetry(at.row, [stopped])), stopped };
   }
 }
 
@@ -95,8 +95,9 @@ function failureOf(error: unknown, step: string): FailureName | undefined {
   return error instanceof DatabaseError ? databaseFailure(error, step) : undefined;
 }
 
-// They go on as ordinary activities, which count from here. A definitive one is told by the run.
-function goingOn(
+// Transient failures continue as ordinary activities, and this attempt is added to theirs in the receipt.
+// The workflow records a definitive failure.
+function recordsToRetry(
   row: Registration,
   reports: readonly StepFailureReport[],
 ): Record<string, StepRecord> {
@@ -113,7 +114,7 @@ function goingOn(
   );
 }
 
-// All calls are settled before anything is recorded: one in flight must not meet a compensation.
+// All calls are settled before anything is recorded: no call may be in flight when compensation starts.
 async function assignAll(
   ctx: StepContext,
   row: Registration,
@@ -130,7 +131,7 @@ async function assignAll(
     if (!(reason instanceof StepFailure)) return [];
     return [{ step: `assignRole:${role}`, failure: reason.failure, attempts: 1 }];
   });
-  const steps: Record<string, StepRecord> = goingOn(row, reports);
+  const steps: Record<string, StepRecord> = recordsToRetry(row, reports);
   for (const role of assigned) steps[`assignRole:${role}`] = doneOnce(row, `assignRole:${role}`);
   const recorded = await recordRolesAssigned(ctx.db, row.id, assigned, steps);
   for (const result of results) {
