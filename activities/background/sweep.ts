@@ -76,13 +76,8 @@ type RepairAction = Exclude<
 
 /** Goes through the open rows and mends what no run takes care of. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
-  const actions: Record<RepairAction, number> = {
-    started: 0,
-    restarted: 0,
-    compensated: 0,
-    completed: 0,
-    failed: 0,
-  };
+  const none = { started: 0, restarted: 0, compensated: 0, completed: 0, failed: 0 };
+  const actions: Record<RepairAction, number> = { ...none };
   const roundStart = await databaseNow(deps.db);
   const until = performance.now() + ROUND_MS;
   const over = () => performance.now() > until || deps.stopping?.aborted;
@@ -101,11 +96,8 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
       for (const action of await Promise.all(batch.map((row) => repair(deps, row)))) {
         if (action) actions[action] += 1;
       }
-      if (!deps.dryRun)
-        await recordSwept(
-          deps.db,
-          batch.map(({ id }) => id),
-        );
+      const ids = batch.map(({ id }) => id);
+      if (!deps.dryRun) await recordSwept(deps.db, ids);
     }
     // A dry run marks nothing, so it would meet the same rows again.
     if (deps.dryRun) break;
