@@ -13,8 +13,8 @@ import { attributeOf, emailOf, merged, saveChanged } from './users.ts';
 /** What people do with their own accounts, with an access token or with a code by mail. */
 export const ACCOUNT_OPERATIONS: Readonly<Record<string, Operation>> = {
   async GetUser(engine, pool, body) {
-    const { Username, Attributes } = await holderOf(engine, pool, body);
-    return { Username, UserAttributes: Attributes };
+    const { Username, Attributes, UserMFASettingList } = await holderOf(engine, pool, body);
+    return { Username, UserAttributes: Attributes, UserMFASettingList };
   },
   async UpdateUserAttributes(engine, pool, body) {
     const user = await holderOf(engine, pool, body);
@@ -54,7 +54,8 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, Operation>> = {
   ConfirmForgotPassword: confirmForgotPassword,
 };
 
-async function holderOf(engine: Engine, pool: Pool, body: Body): Promise<User> {
+/** The user of an access token. */
+export async function holderOf(engine: Engine, pool: Pool, body: Body): Promise<User> {
   const { username, sub } = engine.signer.open(body['AccessToken']);
   const user = await pool.getUserByUsername(String(username ?? sub));
   if (user === null) throw userNotFound();

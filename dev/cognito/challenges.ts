@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { notAuthorized } from './service-error.ts';
 
-interface Whom {
+/** Who is asked for what. */
+export interface Challenge {
+  readonly name: string;
   readonly clientId: string;
   readonly username: string;
 }
@@ -9,31 +11,34 @@ interface Whom {
 /** Sign-ins that wait for the answer to a challenge; gone when the sandbox ends. */
 export interface Challenges {
   /** Answers the `Session` of a new one. */
-  open(whom: Whom, minutes: number): string;
-  /** Ends a session; throws where it is not open for this user and client. */
-  take(session: unknown, whom: Whom): void;
+  open(challenge: Challenge, minutes: number): string;
+  /** Throws where the session does not wait for the answer to this challenge. */
+  check(session: unknown, challenge: Challenge): void;
+  end(session: unknown): void;
 }
 
 export function createChallenges(): Challenges {
-  const waiting = new Map<string, Whom & { readonly until: number }>();
+  const waiting = new Map<unknown, Challenge & { readonly until: number }>();
   return {
-    open(whom, minutes) {
+    open(challenge, minutes) {
       for (const [session, { until }] of waiting) {
         if (until <= Date.now()) waiting.delete(session);
       }
       const session = randomUUID();
-      waiting.set(session, { ...whom, until: Date.now() + minutes * 60_000 });
+      waiting.set(session, { ...challenge, until: Date.now() + minutes * 60_000 });
       return session;
     },
-    take(session, { clientId, username }) {
-      const found = waiting.get(String(session));
-      if (found?.clientId !== clientId || found.username !== username) {
-        throw notAuthorized('Invalid session for the user.');
-      }
-      waiting.delete(String(session));
+    check(session, { name, clientId, username }) {
+      const found = waiting.get(session);
+      const same =
+        found?.name === name && found.clientId === clientId && found.username === username;
+      if (!same) throw notAuthorized('Invalid session for the user.');
       if (found.until <= Date.now()) {
         throw notAuthorized('Invalid session for the user, session is expired.');
       }
+    },
+    end(session) {
+      waiting.delete(session);
     },
   };
 }

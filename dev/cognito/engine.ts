@@ -6,6 +6,7 @@ import type { Engine, OnCode, Operation, Pool } from './model.ts';
 import { createUserPool, POOL_OPERATIONS } from './pool-operations.ts';
 import { CLIENTS, openClients, openPool } from './pool-store.ts';
 import { invalidParameter, ServiceError } from './service-error.ts';
+import { SOFTWARE_TOKEN_OPERATIONS } from './software-token.ts';
 import { createStores } from './store.ts';
 import type { Signer } from './tokens.ts';
 import { USER_OPERATIONS } from './user-operations.ts';
@@ -14,6 +15,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...POOL_OPERATIONS,
   ...USER_OPERATIONS,
   ...ACCOUNT_OPERATIONS,
+  ...SOFTWARE_TOKEN_OPERATIONS,
 };
 
 export interface EngineOptions {

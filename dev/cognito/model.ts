@@ -23,6 +23,9 @@ export interface User {
   AttributeVerificationCode?: string | undefined;
   /** New values that count once they are verified. */
   UnverifiedAttributeChanges?: Attribute[] | undefined;
+  SoftwareToken?: { SecretCode: string; Verified: boolean };
+  /** The second factors that are asked for. */
+  UserMFASettingList?: string[];
 }
 
 export interface Group {

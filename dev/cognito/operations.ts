@@ -1,12 +1,12 @@
 import { refuseSelfSignUp, refuseUnproved, refuseUnwritable } from './client-rights.ts';
 import { createUser, type Invite } from './create-user.ts';
-import { respond } from './first-password.ts';
 import type { Body, Engine, Pool, User } from './model.ts';
 import { pageOf } from './paging.ts';
 import { checkPassword } from './password-policy.ts';
 import { invalidParameter, ServiceError, userNotFound } from './service-error.ts';
 import { initiate, refresh, refuseRevoked, revoke, signOutEverywhere } from './sessions.ts';
 import { checkClientSettings, refuseProtected } from './settings.ts';
+import { respond } from './sign-in.ts';
 import { claimsOf } from './tokens.ts';
 import { checkedAttributes, findUser, normalUsername } from './users.ts';
 

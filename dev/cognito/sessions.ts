@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { clientOf, refuseWrongHash, refuseWrongSecret } from './client-rights.ts';
-import { newPasswordChallenge } from './first-password.ts';
-import { startSession, tokensFrom } from './issued-tokens.ts';
+import { tokensFrom } from './issued-tokens.ts';
 import type { AppClient, Body, Engine, Pool, User } from './model.ts';
 import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './service-error.ts';
+import { afterPassword } from './sign-in.ts';
 import { type Claims, claimsOf } from './tokens.ts';
 import { findUser } from './users.ts';
 
@@ -39,12 +39,7 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
     throw notAuthorized('Incorrect username or password.');
   }
   if (!user.Enabled) throw notAuthorized('User is disabled.');
-  if (pool.options.MfaConfiguration === 'ON') {
-    throw new ServiceError('UnsupportedOperationException', 'the sandbox does not support MFA');
-  }
-  if (user.UserStatus === 'FORCE_CHANGE_PASSWORD')
-    return newPasswordChallenge(engine, client, user);
-  return await startSession(engine, pool, client, user);
+  return await afterPassword(engine, pool, client, user);
 }
 
 /** GetTokensFromRefreshToken. It takes the client's secret as it is, and so needs no username. */

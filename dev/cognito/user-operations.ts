@@ -8,8 +8,9 @@ import { saveChanged, userAnswer } from './users.ts';
 /** What an administrator does with users and their groups. */
 export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
   async AdminGetUser(_engine, pool, body) {
-    const { Attributes, ...user } = userAnswer(await userOf(pool, body));
-    return { ...user, UserAttributes: Attributes };
+    const user = await userOf(pool, body);
+    const { Attributes, ...shown } = userAnswer(user);
+    return { ...shown, UserAttributes: Attributes, UserMFASettingList: user.UserMFASettingList };
   },
   async AdminDeleteUser(_engine, pool, body) {
     await pool.deleteUser(await userOf(pool, body));

@@ -2,6 +2,7 @@ import {
   AdminCreateUserCommand,
   AdminSetUserPasswordCommand,
   AdminUpdateUserAttributesCommand,
+  AssociateSoftwareTokenCommand,
   ChangePasswordCommand,
   ConfirmForgotPasswordCommand,
   CreateUserPoolClientCommand,
@@ -15,13 +16,16 @@ import {
   ListDevicesCommand,
   ListUsersCommand,
   RespondToAuthChallengeCommand,
+  SetUserMFAPreferenceCommand,
   UpdateUserAttributesCommand,
   UpdateUserPoolClientCommand,
   UpdateUserPoolCommand,
+  VerifySoftwareTokenCommand,
   VerifyUserAttributeCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makePool } from '../../../../dev/cognito/pool.ts';
+import { totpAt } from '../../../../dev/cognito/totp.ts';
 import { createTestPool, type TestPool } from '../../../support/cognito.ts';
 
 let pool: TestPool;
@@ -230,6 +234,47 @@ test('a pool that verifies an address before it changes keeps the old one until 
     email_verified: 'true',
   });
   await client.send(new DeleteUserPoolCommand(at));
+});
+
+test('an authenticator that was verified is asked for after the password', async () => {
+  const name = await person('two-factors', true);
+  const AccessToken = await accessToken(name);
+  const prefer = () =>
+    pool.client.send(
+      new SetUserMFAPreferenceCommand({ AccessToken, SoftwareTokenMfaSettings: { Enabled: true } }),
+    );
+  const { SecretCode = '' } = await pool.client.send(
+    new AssociateSoftwareTokenCommand({ AccessToken }),
+  );
+  await expect(prefer()).rejects.toEqual(named('InvalidParameterException'));
+  const codes = [-1, 0, 1, 2].map((step) => totpAt(SecretCode, Date.now() + step * 30_000));
+  const candidates = ['111111', '222222', '333333', '444444', '555555'];
+  const wrong = candidates.find((code) => !codes.includes(code)) ?? '';
+  const verify = (UserCode?: string) =>
+    pool.client.send(new VerifySoftwareTokenCommand({ AccessToken, UserCode }));
+  await expect(verify(wrong)).rejects.toEqual(named('EnableSoftwareTokenMFAException'));
+  await verify(codes[1]);
+  await prefer();
+  const { ChallengeName, Session } = await signIn(name);
+  expect(ChallengeName).toBe('SOFTWARE_TOKEN_MFA');
+  const answer = (more: Record<string, string>, challenge = ChallengeName) =>
+    pool.client.send(
+      new RespondToAuthChallengeCommand({
+        ClientId,
+        ChallengeName: challenge,
+        Session,
+        ChallengeResponses: { USERNAME: name, ...more },
+      }),
+    );
+  await expect(answer({ NEW_PASSWORD: 'password-2' }, 'NEW_PASSWORD_REQUIRED')).rejects.toEqual(
+    named('NotAuthorizedException'),
+  );
+  await expect(answer({ SOFTWARE_TOKEN_MFA_CODE: wrong })).rejects.toEqual(
+    named('CodeMismatchException'),
+  );
+  const right = { SOFTWARE_TOKEN_MFA_CODE: totpAt(SecretCode, Date.now()) };
+  expect((await answer(right)).AuthenticationResult?.AccessToken).toBeTruthy();
+  await expect(answer(right)).rejects.toEqual(named('NotAuthorizedException'));
 });
 
 test('users are found by address without case, by status and by the beginning of a name', async () => {
