@@ -10,6 +10,7 @@ import type { Config } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { Runs } from './domain/runs.ts';
+import type { CompletedRegistration } from './domain/registration.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
@@ -47,7 +48,7 @@ export interface Parts {
 
 export interface PartsOptions {
   readonly hostsWorker: boolean;
-  readonly changed: (registrationId: string) => void;
+  readonly changed: (registrationId: string, completed?: CompletedRegistration) => void;
   readonly log: Logger;
 }
 
