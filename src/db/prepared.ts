@@ -27,6 +27,7 @@ export function rowMapper<T extends Table>(
     Object.fromEntries(
       columns.map(([key, column]) => {
         const value = raw[column.name];
+        if (value === undefined) throw new Error(`the statement returns no ${column.name}`);
         return [key, value === null ? null : (column.mapFromDriverValue(value) as unknown)];
       }),
     ) as InferSelectModel<T>;

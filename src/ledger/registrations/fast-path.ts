@@ -64,7 +64,9 @@ export async function completeAtOnce(
   );
   if (!raw) return null;
   const events = raw['timeline'] as readonly Record<string, unknown>[];
-  const timeline = events.map(eventOf).toSorted((a, b) => (a.seq < b.seq ? -1 : 1));
+  const timeline = events
+    .map(mapEvent)
+    .map(({ seq: _seq, key: _key, txId: _txId, ...event }) => event);
   return { registration: registrationOf(raw), timeline };
 }
 
@@ -102,11 +104,11 @@ const COMPLETE = `
     SELECT id, 'cognito-mail', occurred_at FROM invited
   )
   SELECT done.*, (
-    SELECT jsonb_agg(to_jsonb(event)) FROM (
+    SELECT jsonb_agg(to_jsonb(entry) ORDER BY seq) FROM (
       SELECT * FROM audit_events WHERE registration_id = done.id
       UNION ALL SELECT * FROM registered
-    ) AS event
+    ) AS entry
   ) AS timeline
   FROM done`;
 
-const eventOf = rowMapper(auditEvents);
+const mapEvent = rowMapper(auditEvents);
