@@ -7,6 +7,7 @@ ENV NODE_ENV=production
 WORKDIR /registrar
 COPY package.json package-lock.json .npmrc ./
 COPY dev/node/package.json dev/node/
+COPY dev/no-scarf/package.json dev/no-scarf/
 
 FROM base AS sandbox
 RUN npm ci --include=dev

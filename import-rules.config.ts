@@ -176,7 +176,7 @@ export default {
       ['^src/db/', '^dev/stack/'],
       'The driver is opened in one place, behind its guard.',
     ),
-    only(['hono', '@hono', '@scalar'], ['^src/http/'], 'HTTP stays in the API.'),
+    only(['hono', '@hono', 'swagger-ui-dist'], ['^src/http/'], 'HTTP stays in the API.'),
     only(['zod'], ['^src/http/', '^dev/'], 'Schemas are checked where input enters.'),
     only(['prom-client'], ['^src/telemetry/'], 'Metrics are registered in one place.'),
     only(

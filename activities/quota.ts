@@ -25,7 +25,7 @@ export class QuotaSpent extends Error {
   readonly place: (Place & { readonly waitMs: number }) | null;
 
   constructor(place: QuotaSpent['place']) {
-    super('the quota is spent for now');
+    super('quota exhausted');
     this.place = place;
   }
 }

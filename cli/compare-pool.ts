@@ -7,7 +7,7 @@ import { wireCommand } from '../src/wiring.ts';
 import { openLog } from '../src/telemetry/log.ts';
 import { runMain } from '../src/run-main.ts';
 
-/** 0: they agree; 1: the comparison failed; this: they differ. */
+/** Exit codes: 0 if ledger and pool agree, 1 if the comparison failed, otherwise this. */
 const DIFFERENT = 2;
 
 await runMain(async () => {

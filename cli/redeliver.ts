@@ -17,7 +17,7 @@ const AT_ONCE = 1000;
 const USAGE =
   'usage: npm run redeliver -- [--now] [--destination amqp|webhook|cognito-mail] [--since 2026-01-31] [--dry-run]';
 const NO_EVENTS =
-  'An invitation that was given up is sent again by POST /registrations/{id}/invitation.';
+  'To send an invitation that was given up again, use POST /registrations/{id}/invitation.';
 
 async function hasten(
   db: Database,
@@ -54,7 +54,7 @@ await runMain(async () => {
   const since = values.since === undefined ? null : new Date(values.since);
   if (values.destination === 'cognito-mail' && !values.now)
     throw new Error(`${NO_EVENTS} ${USAGE}`);
-  if (wanted.length === 0) throw new Error(`No such destination is configured. ${USAGE}`);
+  if (wanted.length === 0) throw new Error(`The destination is not configured. ${USAGE}`);
   if (since && Number.isNaN(since.getTime()))
     throw new Error(`--since is not a valid date. ${USAGE}`);
   const pool = openDatabase(config.database.url, 2);

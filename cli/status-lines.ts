@@ -1,7 +1,7 @@
 import type { AttentionGroup, LedgerOverview, OutboxState } from '../src/ledger/overview.ts';
 import type { ScheduleState } from '../src/temporal/schedules.ts';
 
-/** What Temporal says; `away` is why it says nothing. */
+/** The state of Temporal; `away` is the reason if it does not answer. */
 export type TemporalOverview =
   | {
       readonly away: null;
@@ -55,7 +55,7 @@ function requestFor({ status }: AttentionGroup): string {
     : `POST /registrations/{id}/retry, ids: GET /registrations?status=${status}`;
 }
 
-/** A mail that was given up shows as a group of registrations. */
+/** An invitation that was given up is shown as a group of registrations instead. */
 function isStuck({ destination, givenUp }: OutboxState): boolean {
   return givenUp > 0 && destination !== 'cognito-mail';
 }
@@ -63,18 +63,20 @@ function isStuck({ destination, givenUp }: OutboxState): boolean {
 function stuckLine({ destination, givenUp, oldestAt, lastError }: OutboxState): string {
   const why = lastError ?? 'unknown';
   const command = `npm run redeliver -- --destination ${destination}`;
-  return `outbox given_up (${why}): ${givenUp} for ${destination} since ${iso(oldestAt)}. Mend the endpoint, then ${command}`;
+  return `outbox given_up (${why}): ${givenUp} for ${destination} since ${iso(oldestAt)}. Repair the destination, then run: ${command}`;
 }
 
 function temporalAttention(temporal: TemporalOverview): string[] {
   if (temporal.away !== null)
-    return [`${temporal.away}. Bring it back; everything goes on by itself.`];
+    return [`${temporal.away}. Restore it; registrations then continue automatically.`];
   const missing = temporal.schedules.filter(({ exists }) => !exists).map(({ name }) => name);
   return [
     ...(temporal.isPolled
       ? []
-      : [`worker: none polls task queue ${temporal.taskQueue}. Start one: npm run worker`]),
-    ...(missing.length > 0 ? [`schedules missing: ${missing.join(', ')}. npm run setup`] : []),
+      : [`worker: no worker polls task queue ${temporal.taskQueue}. Start one: npm run worker`]),
+    ...(missing.length > 0
+      ? [`schedules missing: ${missing.join(', ')}. Create them: npm run setup`]
+      : []),
   ];
 }
 

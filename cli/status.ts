@@ -16,7 +16,7 @@ import {
 } from '../src/temporal/connection.ts';
 import { runMain } from '../src/run-main.ts';
 
-/** 0: nothing needs a person; 1: the status cannot be read. */
+/** Exit codes: 0 if nothing needs a person, 1 if the status cannot be read, otherwise this. */
 const NEEDS_A_PERSON = 2;
 
 async function ledgerOverview(databaseUrl: string): Promise<LedgerOverview> {
@@ -63,6 +63,6 @@ await runMain(async () => {
   const ledger = await ledgerOverview(databaseUrl);
   const { attention, lines } = statusReport(ledger, await temporalOverview(temporal));
   process.stdout.write(`${lines.join('\n')}\n`);
-  // At once: a connection to a Temporal that never answers goes on trying.
+  // Exit at once: a connection to a Temporal that never answers keeps retrying.
   process.exit(attention.length > 0 ? NEEDS_A_PERSON : 0);
 });

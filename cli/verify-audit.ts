@@ -10,14 +10,14 @@ import { runMain } from '../src/run-main.ts';
 
 const WORDS = { changed: 'was changed', missing: 'is missing', inserted: 'was inserted' } as const;
 const BROKEN = 1;
-/** The chain does not hold the digest of `--head`, whole or not. */
+/** Exit code: the chain does not contain the digest of `--head`. */
 const HEAD_NOT_FOUND = 2;
 
 function lineOf(broken: TrailBreak): string {
   if (broken.kind === 'broken_chain') {
     return `batch ${broken.batch}: the chain is broken: ${broken.reason}`;
   }
-  const where = broken.batch === null ? 'behind every batch' : `batch ${broken.batch}`;
+  const where = broken.batch === null ? 'after the last batch' : `batch ${broken.batch}`;
   return `${where}: event ${broken.eventId} ${WORDS[broken.kind]}`;
 }
 
@@ -37,9 +37,9 @@ function summaryOf({ batches, covered, uncovered, head }: TrailSummary): string 
 
 function aboutHead(digest: string, { known, breaks }: TrailSummary): string {
   if (known === null) {
-    return `No checkpoint has the digest ${digest}: the chain was rewritten or cut off below it, or this is another database.`;
+    return `No checkpoint has the digest ${digest}: the chain was rewritten or truncated, or this is another database.`;
   }
-  const after = breaks === 0 ? ' Everything after it is intact as well.' : '';
+  const after = breaks === 0 ? ' All later batches are intact too.' : '';
   return `The checkpoint with the digest of --head is in the chain as batch ${known}.${after}`;
 }
 

@@ -15,11 +15,11 @@ await runMain(async () => {
   const { values } = parseArgs({ options: { last: { type: 'string', default: '100' } } });
   const last = Number(values.last);
   if (!Number.isSafeInteger(last) || last < 1) {
-    throw new Error(`--last: a whole number from 1 is wanted, not "${values.last}"`);
+    throw new Error(`--last must be a whole number of at least 1, not "${values.last}"`);
   }
   const temporal = parseTemporalSettings(process.env);
   const { namespace, taskQueue } = temporal;
-  // What the SDK has to say of a misfit comes back as the misfit's reason.
+  // The SDK's message about a failed replay is printed as its reason.
   Runtime.install({
     logger: new DefaultLogger('ERROR', () => undefined),
     telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
@@ -32,9 +32,8 @@ await runMain(async () => {
       print(`${misfit.workflowId} ${misfit.runId}: ${misfit.reason}`);
     });
     if (misfits > 0) process.exitCode = 1;
-    else if (replayed === 0)
-      print(`Task queue ${taskQueue} has no runs: there was nothing to try.`);
-    else print(`This code fits every run it was tried on: ${replayed}.`);
+    else if (replayed === 0) print(`Task queue ${taskQueue} has no runs: nothing was replayed.`);
+    else print(`All replays succeeded. Runs replayed: ${replayed}.`);
   } finally {
     await connection.close();
   }

@@ -15,7 +15,7 @@ async function main(): Promise<void> {
   // The new plan takes the place of every other, also of one for the pool alone.
   await put(`${endpoint}/_sandbox/faults?pool=${encodeURIComponent(poolId)}`, []);
   await put(`${endpoint}/_sandbox/faults`, rules);
-  const what = rules.length === 0 ? 'all faults ended' : `rules loaded: ${rules.length}`;
+  const what = rules.length === 0 ? 'all faults removed' : `rules loaded: ${rules.length}`;
   printLine(`${endpoint}: ${what}`);
 }
 
@@ -33,7 +33,7 @@ async function put(url: string, rules: readonly object[]): Promise<void> {
   const text = await answer.text();
   if (!answer.ok)
     throw new Error(
-      `${origin} is no sandbox, or refuses: HTTP ${answer.status} ${text.slice(0, 200)}`,
+      `${origin} is not a Cognito sandbox, or it refused: HTTP ${answer.status} ${text.slice(0, 200)}`,
     );
 }
 

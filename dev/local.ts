@@ -150,7 +150,7 @@ async function sealingKeyOf(home: string): Promise<string> {
   const known = (await readIfThere(file))?.trim();
   if (known !== undefined) {
     // A new key in its place would open nothing that was sealed with the old one.
-    if (!SEALING_KEYS.test(known)) throw damaged(file, 'it does not hold the key that was written');
+    if (!SEALING_KEYS.test(known)) throw damaged(file, 'it does not contain a valid key');
     return known;
   }
   const key = `local:${randomBytes(32).toString('base64')}`;
@@ -164,13 +164,14 @@ async function consent(stack: Stack, migrationUrl: string, yes: boolean): Promis
   if (part?.kind !== 'yours' || yes || (await isCurrent(migrationUrl))) return;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new Error(
-      `DATABASE_URL names a database of yours (${part.url}): say --yes to migrate it`,
+      `DATABASE_URL names a database of yours (${part.url}): pass --yes to migrate it`,
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     const answer = await terminal.question(`Migrate the database ${part.url}? [y/N] `);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new Error('not migrated, so nothing is started');
+    if (!/^y(es)?$/i.test(answer.trim()))
+      throw new Error('the database was not migrated, so nothing was started');
   } finally {
     terminal.close();
   }

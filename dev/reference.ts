@@ -1,7 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { posix } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { arrowsOf, cruiseImports, importPicture } from './import-picture.ts';
+import { arrowsOf, cruiseImports, importPicture, PRODUCT_FOLDERS } from './import-picture.ts';
+import { messagesPage } from './messages.ts';
+import { openApiDocument } from './openapi-document.ts';
 import { FAILURES, type Failure } from '../src/domain/failure.ts';
 import { VARIABLES, type Variable } from '../src/config/environment-table.ts';
 import { createMetrics, type DescribedMetric } from '../src/telemetry/metrics.ts';
@@ -23,6 +26,27 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   'docs/reference/metrics.md': { metrics: metricsTable(described()) },
 };
+
+/** The files of docs/reference that are generated as a whole, by path. */
+export async function generatedFiles(): Promise<Readonly<Record<string, string>>> {
+  return {
+    'docs/reference/messages.md': await messagesPage(ROOT, await productFiles()),
+    'docs/reference/openapi.json': await openApiDocument(),
+  };
+}
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+async function productFiles(): Promise<string[]> {
+  const files = await Promise.all(
+    PRODUCT_FOLDERS.map(async (folder) =>
+      (await readdir(`${ROOT}${folder}`, { recursive: true })).map((path) =>
+        posix.join(folder, path),
+      ),
+    ),
+  );
+  return files.flat().filter((path) => path.endsWith('.ts'));
+}
 
 export function failureTable(failures: readonly (readonly [string, Failure])[]): string {
   return table(
@@ -102,12 +126,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 if (argv[1] === fileURLToPath(import.meta.url)) {
   const picture = importPicture(arrowsOf(await cruiseImports(process.cwd())));
   const pages = { ...PAGES, 'docs/architecture.md': { imports: picture } };
+  const fresh = { ...(await generatedFiles()) };
   for (const [page, tables] of Object.entries(pages)) {
-    if (argv.includes('--write')) {
-      const file = fileURLToPath(new URL(`../${page}`, import.meta.url));
-      await writeFile(file, updated(await readFile(file, 'utf8'), tables));
-    } else {
-      for (const fresh of Object.values(tables)) process.stdout.write(`${fresh}\n`);
-    }
+    fresh[page] = updated(await readFile(`${ROOT}${page}`, 'utf8'), tables);
+  }
+  for (const [path, text] of Object.entries(fresh)) {
+    if (argv.includes('--write')) await writeFile(`${ROOT}${path}`, text);
+    else process.stdout.write(`${text}\n`);
   }
 }

@@ -18,7 +18,7 @@ function onSignal(): void {
     process.exit(130);
   }
   stoppingSince = Date.now();
-  printLine('\nStopping; once more stops at once.');
+  printLine('\nStopping. Press Ctrl-C again to stop at once.');
   running.stop().then(
     () => process.exit(0),
     (error: unknown) => {

@@ -40,14 +40,14 @@ export function summaryOf(
   ].join(' ');
   return [
     '',
-    'Registrar runs.',
+    'Registrar is running.',
     '',
     ...rows.map(([title, text]) => `  ${title.padEnd(12)} ${text}`),
     '',
-    'Register a user (the token is good for 30 minutes; `npm run --silent token` prints another):',
+    'Register a user (the token is valid for 30 minutes; `npm run --silent token` prints a new one):',
     '',
     curl,
     '',
-    'Ctrl-C stops everything; the state stays until `npm run reset`.',
+    'Ctrl-C stops everything. `npm run reset` removes the stored state.',
   ].join('\n');
 }

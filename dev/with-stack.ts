@@ -39,5 +39,5 @@ export async function nameStack(env: Environment): Promise<void> {
   const settings = { PASSWORD_SEALING_KEYS: sealingKey, ...described };
   for (const [name, value] of Object.entries(settings)) env[name] ||= value;
   Object.assign(env, parts);
-  printError(`on what \`npm start\` runs in ${home}`);
+  printError(`using the services that \`npm start\` runs in ${home}`);
 }

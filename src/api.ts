@@ -43,7 +43,7 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
       apart.answerBy(metricsAnswers(parts.metrics));
     }
     const { server, url } = await listen(createHttpServer(app.fetch, log), config.http);
-    log.info({ url, ...(apart && { metricsUrl: apart.url }) }, 'API listens');
+    log.info({ url, ...(apart && { metricsUrl: apart.url }) }, 'API is listening');
     return {
       url,
       parts,

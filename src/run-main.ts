@@ -29,7 +29,7 @@ export function drainOnSignal(
   const drain = (signal: string): void => {
     if (draining) return;
     draining = true;
-    log.info({ signal }, `${name} drains`);
+    log.info({ signal }, `${name} is draining`);
     close().then(
       () => log.info({}, `${name} stopped`),
       () => process.exit(1),

@@ -17,7 +17,7 @@ await runMain(async () => {
   const { metrics, temporal, pool } = parts;
   const database = () => databaseState(pool.db, log);
   listener?.answerBy(workerAnswers({ metrics, temporal, database }));
-  if (listener) log.info({ url: listener.url }, 'worker listens');
+  if (listener) log.info({ url: listener.url }, 'worker is listening');
   log.info({ taskQueue: config.temporal.taskQueue }, 'worker started');
   drainOnSignal('worker', log, async () => {
     await parts.close();

@@ -7,10 +7,10 @@ const RECONNECT_MS = 1000;
 const SAID_EVERY = 60;
 /** What cannot be had, by how far it came: the reason stands beside it. */
 const FAILED = {
-  connection: 'Temporal: not there, trying again',
-  namespace: 'Temporal: there, but not of use, trying again',
-  creation: 'worker: cannot be made, trying again',
-  run: 'worker: ended by itself, trying again',
+  connection: 'Temporal: unreachable; reconnecting',
+  namespace: 'Temporal: namespace not usable; retrying',
+  creation: 'worker: start failed; retrying',
+  run: 'worker: stopped unexpectedly; restarting',
 } as const;
 /** How often the server is asked whether it is there, and how long it may take to say so. */
 const PROBE_MS = 2000;
@@ -52,12 +52,12 @@ export function supervise(options: SupervisedOptions): Supervised {
   const address = options.connect.address ?? '';
 
   /** Said once when it is lost and once when it is back, however often it is asked between. */
-  function noteAnswer(answered: boolean): void {
+  function recordAnswer(answered: boolean): void {
     answers = answered;
     if (answered === !lost) return;
     lost = !answered;
-    if (lost) options.log.warn({ address }, 'Temporal: lost, does not answer');
-    else options.log.info({ address }, 'Temporal: back');
+    if (lost) options.log.warn({ address }, 'Temporal: connection lost');
+    else options.log.info({ address }, 'Temporal: connection restored');
   }
 
   // A connection repairs itself and tells nobody that its server is away.
@@ -70,7 +70,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       const timer = delay(PROBE_MS, false, { signal: ended }).catch(() => false);
       const answered = await Promise.race([asked, timer]);
       if (ended.aborted) return;
-      noteAnswer(answered);
+      recordAnswer(answered);
       await timer;
     }
   }
@@ -90,7 +90,7 @@ export function supervise(options: SupervisedOptions): Supervised {
       if (failedAt !== stage && !lost) {
         options.log.info({ namespace: options.namespace }, 'Temporal: connected');
       }
-      noteAnswer(true);
+      recordAnswer(true);
       void probe(connection, AbortSignal.any([ended.signal, stopping.signal]));
       if (options.createWorker) {
         worker = await options.createWorker(connection);
@@ -99,7 +99,7 @@ export function supervise(options: SupervisedOptions): Supervised {
         const running = worker.run();
         // Stopping may have been asked for while the worker was being made.
         if (stopping.signal.aborted) worker.shutdown();
-        options.log.info({ namespace: options.namespace }, 'worker polls');
+        options.log.info({ namespace: options.namespace }, 'worker is polling');
         await running;
       } else {
         failedAt = null;

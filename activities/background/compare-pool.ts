@@ -84,7 +84,7 @@ export async function comparePool(
     deps.heartbeat?.(at);
   }
   while (at.stage === 'rows' && !over()) at = await compareRows(round, at);
-  if (at.stage === 'done') deps.log.info({ report: counts(at.report) }, 'pool compared');
+  if (at.stage === 'done') deps.log.info({ report: counts(at.report) }, 'pool comparison finished');
   return at;
 }
 
@@ -191,7 +191,7 @@ async function compareRoles(
   const differs = { ...read, rolesDiffer: read.rolesDiffer + 1 };
   if (report.advice.length >= NAMED) return differs;
   const advice = { kind: 'roles_differ', registrationId: row.id, userId: row.userId } as const;
-  round.log.info({ ...advice, missing, left }, 'roles of ledger and pool differ');
+  round.log.info({ ...advice, missing, left }, 'roles in ledger and pool differ');
   return { ...differs, advice: [...report.advice, { ...advice, missing, left }] };
 }
 

@@ -46,7 +46,10 @@ async function signal(deps: ResumeDueDeps, id: string): Promise<boolean> {
     return true;
   } catch (error) {
     const name = error instanceof Error ? error.name : 'Unknown';
-    deps.log.warn({ registrationId: id, error: name }, 'parked run not signalled');
+    deps.log.warn(
+      { registrationId: id, error: name },
+      'signal to parked run failed; the schedule will retry',
+    );
     return false;
   }
 }

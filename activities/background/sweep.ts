@@ -155,7 +155,10 @@ async function repair(deps: SweepDeps, row: OpenRow): Promise<RepairAction | nul
   } catch (error) {
     // One row must not keep the sweep from the others; the next sweep comes.
     const name = error instanceof Error ? error.name : 'Unknown';
-    deps.log.warn({ registrationId: row.id, error: name }, 'sweep: row skipped');
+    deps.log.warn(
+      { registrationId: row.id, error: name },
+      'sweep: registration skipped after an error',
+    );
     return 'failed';
   }
 }
@@ -212,7 +215,7 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
   const { kind } = await complete(deps.db, row.id, row.roles, {}, deps.telemetry.statusChanged);
   deps.changed(row.id);
   if (kind !== 'completed')
-    deps.log.error({ registrationId: row.id, kind }, 'sweep: not completed');
+    deps.log.error({ registrationId: row.id, kind }, 'sweep: completing the registration failed');
   return kind === 'completed' ? 'completed' : 'failed';
 }
 
@@ -290,7 +293,7 @@ async function delivers(
     return true;
   } catch (error) {
     const name = error instanceof Error ? error.name : 'Unknown';
-    log.warn({ registrationId, error: name }, 'sweep: run not told');
+    log.warn({ registrationId, error: name }, 'sweep: signal to run failed');
     return false;
   }
 }

@@ -36,7 +36,7 @@ export class TooEarly extends Error {
   readonly waitMs: number;
 
   constructor(waitMs: number) {
-    super('an earlier create may still have its effect');
+    super('an earlier create may still take effect');
     this.waitMs = waitMs;
   }
 }
@@ -185,7 +185,10 @@ async function settle(
   // Deleted a moment ago, and still to be seen: deleting lags as creating does.
   if (!mayReplaceLeftover) throw new StepFailure('not_visible_yet');
   await ctx.acquireQuota('update');
-  ctx.log.warn({ registrationId: row.id, leftoverOf: found.mark }, 'deleting our leftover');
+  ctx.log.warn(
+    { registrationId: row.id, leftoverOf: found.mark },
+    'deleting a user left by an earlier registration',
+  );
   try {
     await ctx.provider.deleteUser(found.username, ctx.signal);
   } catch (error) {

@@ -83,7 +83,10 @@ async function find(
     if (found && found.mark !== row.id) {
       // A mark of somebody else's making may say anything.
       const mark = found.mark === null || namesRegistration(found.mark) ? found.mark : 'no id';
-      ctx.log.warn({ registrationId: row.id, mark }, 'not ours: nothing deleted');
+      ctx.log.warn(
+        { registrationId: row.id, mark },
+        'user was not created by this registration; not deleted',
+      );
     }
     return found;
   } catch (error) {

@@ -66,7 +66,7 @@ export function createRegistrationActivities(
   const view = (row: Registration) => {
     const { id: registrationId, unrecordedEvents } = row;
     if (unrecordedEvents.length > 0) {
-      deps.log.error({ registrationId, unrecordedEvents }, 'the audit trail refuses events');
+      deps.log.error({ registrationId, unrecordedEvents }, 'the database rejected audit events');
     }
     return progressOf(row, retry);
   };
@@ -234,7 +234,7 @@ export function createRegistrationActivities(
         const row = await requireCleanup(db, id, failures, records([failed]));
         deps.log.error(
           { registrationId: id, code: row.failure?.code, compensation: failed },
-          'compensation keeps failing: a person is needed',
+          'compensation keeps failing; an operator is needed',
         );
         return view(row);
       }),
@@ -278,7 +278,7 @@ function named(log: StepLog, step: string, id: string, error: unknown): StepFail
   }
   log.error(
     { registrationId: id, step, error: error instanceof Error ? error.name : 'Unknown' },
-    'unknown error in a step',
+    'unexpected error in a step',
   );
   return new StepFailure('unknown_error');
 }

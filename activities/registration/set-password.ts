@@ -37,7 +37,7 @@ function open(ctx: PasswordContext, id: string, sealed: Uint8Array | null): Secr
     return sealed && ctx.sealing.open(sealed, id);
   } catch (error) {
     if (!(error instanceof SealLost)) throw error;
-    ctx.log.error({ registrationId: id, reason: error.reason }, 'the seal does not open');
+    ctx.log.error({ registrationId: id, reason: error.reason }, 'the password cannot be decrypted');
     return null;
   }
 }

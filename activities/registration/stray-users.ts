@@ -22,7 +22,7 @@ async function isGone(ctx: StepContext, row: Registration, username: string): Pr
   // Recorded as the row's own since it was written down.
   if (keeps && username === row.cognitoUsername) return true;
   await ctx.acquireQuota('compensation');
-  ctx.log.warn({ registrationId: row.id, status: row.status }, 'deleting a stray user of ours');
+  ctx.log.warn({ registrationId: row.id, status: row.status }, 'deleting a stray user');
   try {
     // Named by the reply to our own create: no read of the mark is needed, and it might lag.
     await ctx.provider.deleteUser(username, ctx.signal);

@@ -57,11 +57,11 @@ export async function openLine(url: string, exchange: string, log: StepLog): Pro
   connection.on('blocked', (why) => {
     blocked = true;
     reason = `blocked: ${why}`;
-    log.warn({ reason }, 'broker: takes no messages for now');
+    log.warn({ reason }, 'broker blocked');
   });
   connection.on('unblocked', () => {
     blocked = false;
-    log.info({}, 'broker: takes messages again');
+    log.info({}, 'broker unblocked');
   });
   try {
     const channel = await connection.createConfirmChannel();
@@ -81,7 +81,7 @@ export async function openLine(url: string, exchange: string, log: StepLog): Pro
 export async function unlessOver(opening: Promise<Line>, over: AbortSignal): Promise<Line> {
   const ended = Promise.withResolvers<never>();
   const end = (): void => {
-    ended.reject(new Error('the relay ended'));
+    ended.reject(new Error('the relay is stopping'));
     opening.then((line) => line.close()).catch(() => undefined);
   };
   over.addEventListener('abort', end, { once: true });

@@ -35,7 +35,7 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
     if (over.aborted) return [];
     if (Date.now() - saidAt >= SAID_EVERY_MS) {
       saidAt = Date.now();
-      log.warn({ reason }, 'broker: not there, trying again');
+      log.warn({ reason }, 'broker unreachable; reconnecting');
     }
     const ms = Math.min(MAX_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(failures, 10));
     failures += 1;
@@ -62,7 +62,7 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
       if (line.isBlocked()) return await away(line.reason(), over);
       const outcomes = await publishAll(line, settings, events, over);
       if (outcomes.length === 0) return await away(line.reason(), over);
-      if (failures > 0) log.info({}, 'broker: there again');
+      if (failures > 0) log.info({}, 'broker reconnected');
       failures = 0;
       saidAt = 0;
       return outcomes;
@@ -119,8 +119,10 @@ async function publishAll(
     ...confirmed.map((id): Outcome => {
       // A message that comes back does so before its confirm.
       const isReturned = line.returned.delete(id);
-      return isReturned ? { id, kind: 'failed', reason: 'no queue' } : { id, kind: 'delivered' };
+      return isReturned
+        ? { id, kind: 'failed', reason: 'no queue bound' }
+        : { id, kind: 'delivered' };
     }),
-    ...nacked.map((id): Outcome => ({ id, kind: 'failed', reason: 'refused by the broker' })),
+    ...nacked.map((id): Outcome => ({ id, kind: 'failed', reason: 'rejected by the broker' })),
   ];
 }

@@ -115,10 +115,10 @@ async function note(
   // One line for each reason, not for each event: a dead endpoint fails them all.
   for (const [reason, all] of Map.groupBy(failed, (attempt) => attempt.reason)) {
     const fields = { destination: name, reason, events: all.length, outboxId: all[0]?.outboxId };
-    log.warn(fields, 'events not delivered');
+    log.warn(fields, 'event delivery failed');
   }
   const last = failed.filter(({ nextInMs }) => nextInMs === null);
   if (last.length === 0) return;
   const outboxIds = last.map(({ outboxId }) => outboxId);
-  log.error({ destination: name, outboxIds }, 'events given up: see npm run redeliver');
+  log.error({ destination: name, outboxIds }, 'event delivery given up; see npm run redeliver');
 }

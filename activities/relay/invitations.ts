@@ -80,7 +80,7 @@ async function notDelivered(
   }
   const { code } = FAILURES[verdict.failure];
   if (verdict.failure === 'reply_lost') {
-    deps.log.warn({ ...fields, unanswered: due.unanswered }, 'invitation without a reply');
+    deps.log.warn({ ...fields, unanswered: due.unanswered }, 'invitation not confirmed by Cognito');
     if (due.unanswered < MAX_UNANSWERED) await recordInvitationUnanswered(deps.db, due, code);
     else await giveUp(deps, due);
     return;

@@ -35,8 +35,8 @@ export interface CognitoSetup {
   readonly print: (line: string) => void;
 }
 
-/** What the pool lacks, and what is to be said about it. Edits no client, policy or group that setup did
- * not make. */
+/** The changes that the pool needs, and findings about it. Never edits a client, policy or group that
+ * setup did not create. */
 export async function cognitoChanges(
   client: CognitoIdentityProviderClient,
   setup: CognitoSetup,
@@ -67,7 +67,7 @@ export async function cognitoChanges(
 
 function addMark(client: CognitoIdentityProviderClient, UserPoolId: string): Change {
   return {
-    missing: `Cognito: attribute ${MARK_ATTRIBUTE} (string, mutable), for good: Cognito keeps attributes for ever`,
+    missing: `Cognito: attribute ${MARK_ATTRIBUTE} (string, mutable). Cognito never removes an attribute`,
     apply: async () => {
       await client.send(
         new AddCustomAttributesCommand({
@@ -126,7 +126,7 @@ async function administrator(
   }
   return [
     {
-      missing: `Cognito: administrator ${email} (invited by e-mail when new; role ${ADMINISTRATORS}; recorded in the audit trail)`,
+      missing: `Cognito: administrator ${email} (role ${ADMINISTRATORS}; invited by e-mail if new; recorded in the audit trail)`,
       apply: async () => {
         const made = sub ?? (await createUser(client, UserPoolId, email));
         await client.send(new AdminAddUserToGroupCommand({ ...user, GroupName: ADMINISTRATORS }));

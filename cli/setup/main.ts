@@ -24,7 +24,7 @@ await runMain(async () => {
   const skipCognito = values['skip-cognito'];
   const options = { check: values.check, skipCognito, admin, print };
   const { missing, unsafe } = await runSetup(config, options);
-  // A check that finds nothing says nothing, as a script expects it. Advice alone is no failure.
+  // A check without findings prints nothing, which suits scripts. Advice alone is not a failure.
   if (!values.check) print(missing === 0 ? 'Nothing was missing.' : 'Done.');
   else if (missing + unsafe > 0) process.exitCode = 1;
 });

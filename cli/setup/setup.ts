@@ -6,7 +6,7 @@ import { cognitoChanges } from './cognito-changes.ts';
 import { temporalChanges } from './temporal-changes.ts';
 
 export interface SetupOptions {
-  /** Writes nothing and says what is missing. */
+  /** Changes nothing and prints what is missing. */
   readonly check: boolean;
   readonly skipCognito: boolean;
   readonly admin: string | null;
@@ -14,9 +14,8 @@ export interface SetupOptions {
 }
 
 /**
- * Idempotent: brings Temporal and the pool to what Registrar needs, and says each change before it
- * makes it.
- * @returns how many changes were missing, and how much of the pool is unsafe
+ * Sets up Temporal and the pool for Registrar. Idempotent; prints each change before it makes it.
+ * @returns the number of missing changes, and the number of unsafe settings
  */
 export async function runSetup(
   config: Config,
@@ -36,7 +35,7 @@ export async function runSetup(
       for (const text of cognito.findings.advice) options.print(`Advice: ${text}`);
     }
     for (const change of changes) {
-      options.print(`${options.check ? 'Missing' : 'Making'}: ${change.missing}`);
+      options.print(`${options.check ? 'Missing' : 'Creating'}: ${change.missing}`);
       if (!options.check) await change.apply();
     }
     return { missing: changes.length, unsafe: unsafe.length };

@@ -13,7 +13,7 @@ import type { Change } from '../../src/cognito/change.ts';
 const SERVER_STARTS_MS = 60_000;
 const RETRY_MS = 500;
 
-/** What Temporal lacks: the search attribute, before anything that uses it, and the schedules. */
+/** The changes that Temporal needs: first the search attribute, then the schedules that use it. */
 export async function temporalChanges(
   connection: NativeConnection,
   config: Config,
@@ -44,13 +44,13 @@ async function addAttribute(connection: NativeConnection, namespace: string): Pr
   } catch {
     const commands = STATUS_ATTRIBUTE_COMMANDS.map((line) => `  ${line}`).join('\n');
     throw new Error(
-      `This Temporal service does not let the API create search attributes. Run one of these, then setup again:\n${commands}`,
+      `This Temporal service does not let the API create search attributes. Run one of these commands, then run setup again:\n${commands}`,
     );
   }
 }
 
-// A schedule is a workflow of the server's own: right after a restart it does not answer yet. Both
-// calls are repeatable.
+// A schedule is an internal workflow of the server and may not answer right after a restart. Both
+// calls can be repeated.
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + SERVER_STARTS_MS;
   for (;;) {

@@ -64,12 +64,13 @@ export function answerControl(
     case 'DELETE /_sandbox/faults':
       return changeRules(sandbox, poolId, []);
     case 'POST /_sandbox/tokens': {
-      if (poolId === undefined) return { status: 400, json: { error: 'needs ?pool=' } };
+      if (poolId === undefined)
+        return { status: 400, json: { error: 'the query parameter pool is required' } };
       const token = mintToken(signer, `${endpoint}/${poolId}`, body);
       return { status: 200, json: { token } };
     }
     default:
-      return { status: 404, json: { error: 'no such thing in the sandbox' } };
+      return { status: 404, json: { error: 'the sandbox has no such path' } };
   }
 }
 

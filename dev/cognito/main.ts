@@ -38,7 +38,7 @@ async function main(): Promise<void> {
     process.on(signal, () => void sandbox.stop());
   }
   printLine(
-    `The Cognito sandbox runs: ${endpoint}, pool ${ids.userPoolId}, client ${ids.clientId}`,
+    `The Cognito sandbox is running: ${endpoint}, pool ${ids.userPoolId}, client ${ids.clientId}`,
   );
 }
 

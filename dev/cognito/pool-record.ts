@@ -69,7 +69,7 @@ function countOf(record: PoolRecord, operation: string): CallCount {
 }
 
 /** Answers what the call is counted in: once the counts are cleared, nobody's. */
-export function noteCall(record: PoolRecord, operation: string): CallCount {
+export function recordCall(record: PoolRecord, operation: string): CallCount {
   const count = countOf(record, operation);
   count.calls += 1;
   record.callTimes.push({ operation, at: Date.now() });

@@ -9,7 +9,7 @@ import { clientSettings } from '../../src/cognito/app-client.ts';
 import { clientIdName, poolIdTag } from './given-id.ts';
 
 export const ROLES: Readonly<Record<string, string>> = {
-  admin: 'Everything, and registers anybody',
+  admin: 'Full access; may register anyone',
   manager: 'Runs projects',
   researcher: 'Works on projects',
   viewer: 'Reads',

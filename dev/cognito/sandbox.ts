@@ -7,7 +7,7 @@ import {
   type CallCount,
   createPoolRecord,
   isHidden,
-  noteCall,
+  recordCall,
   type PoolRecord,
   setRules,
 } from './pool-record.ts';
@@ -88,7 +88,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
         },
       });
       if (operation === 'AdminCreateUser') {
-        if (request.body['MessageAction'] !== 'RESEND') noteCame(record, done, cameAt);
+        if (request.body['MessageAction'] !== 'RESEND') recordCreatedAt(record, done, cameAt);
         hideIfLagging(record, done, faults);
       }
       return done;
@@ -120,7 +120,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       const pool = await poolOf(engine, body);
       const record = recordOf(pool?.options.Id ?? '');
       const request = { operation, body, pool };
-      const came = { count: noteCall(record, operation), cameAt: Date.now() };
+      const came = { count: recordCall(record, operation), cameAt: Date.now() };
       const call = await describe(engine, request);
       const faults = [...record.faults.meet(call), ...everywhere.faults.meet(call)];
       for (const fault of faults) {
@@ -182,7 +182,7 @@ function refusalOf(fault: Refusal): ServiceError {
   }
 }
 
-function noteCame(record: PoolRecord, answer: Body, cameAt: number): void {
+function recordCreatedAt(record: PoolRecord, answer: Body, cameAt: number): void {
   record.createCame.set((answer['User'] as User).Username, cameAt);
 }
 

@@ -26,7 +26,7 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
     return await refreshed(engine, client, user, token);
   }
   if (flow !== 'USER_PASSWORD_AUTH' && flow !== 'ADMIN_USER_PASSWORD_AUTH') {
-    throw invalidParameter(`the sandbox does not speak AuthFlow ${flow}`);
+    throw invalidParameter(`the sandbox does not support AuthFlow ${flow}`);
   }
   if (!(client.ExplicitAuthFlows ?? []).includes(`ALLOW_${flow}`)) {
     throw invalidParameter(`${flow} flow not enabled for this client`);

@@ -13,7 +13,7 @@ export function checkClientSettings(body: Body): void {
   const rotation = body['RefreshTokenRotation'] as AppClient['RefreshTokenRotation'];
   const { Feature, RetryGracePeriodSeconds = 0 } = rotation ?? {};
   if (Feature === 'ENABLED' && RetryGracePeriodSeconds !== 0) {
-    throw invalidParameter('the sandbox has no RetryGracePeriodSeconds but 0');
+    throw invalidParameter('the sandbox supports only RetryGracePeriodSeconds 0');
   }
 }
 

@@ -29,7 +29,7 @@ export function createStores(directory: string): Stores {
       const stored = text === undefined ? structuredClone(defaults) : parse(text);
       // Every file began as the defaults: one that lacks a part of them is not what was written.
       if (!isTree(stored) || !Object.keys(defaults).every((key) => Object.hasOwn(stored, key))) {
-        throw damaged(file, 'it does not hold the JSON that was written');
+        throw damaged(file, 'it does not contain valid JSON');
       }
       const root = stored;
       const writer = createWriter(file, root);

@@ -70,7 +70,7 @@ function keyOf(pem: string, file: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    throw damaged(file, 'it does not hold the key that was written');
+    throw damaged(file, 'it does not contain a valid key');
   }
 }
 

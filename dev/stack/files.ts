@@ -36,7 +36,7 @@ export async function readJsonIfThere<T>(file: string, shape: z.ZodType<T>) {
   const text = await readIfThere(file);
   if (text === undefined) return undefined;
   const { success, data } = shape.safeParse(jsonOf(text));
-  if (!success) throw damaged(file, 'it does not hold the JSON that was written');
+  if (!success) throw damaged(file, 'it does not contain valid JSON');
   return data;
 }
 

@@ -46,7 +46,7 @@ export async function takeLock(home: string): Promise<Lock> {
       }
       await removeStale(file);
     }
-    throw new Error(`${file} cannot be taken`);
+    throw new Error(`${file} cannot be locked`);
   } catch (error) {
     throw stateError(file, error);
   } finally {

@@ -13,7 +13,7 @@ export interface FailedPart {
   readonly address: string;
 }
 
-type Ending = 'did not start' | 'ended by itself';
+type Ending = 'did not start' | 'stopped unexpectedly';
 
 const NO_ROOM = /no space left on device|disk is full|disk quota exceeded/i;
 const TAKEN = /address already in use/i;

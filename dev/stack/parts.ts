@@ -146,7 +146,7 @@ async function rememberedPool(home: string, endpoint: string): Promise<MadePool>
       const command = new DescribeUserPoolCommand({ UserPoolId: known.userPoolId });
       if (await client.send(command).catch(() => undefined)) return known;
       // Another pool in its place would hide its users, and the ledger would think them ours.
-      throw damaged(join(home, 'cognito', 'pools'), `pool ${known.userPoolId} is not there`);
+      throw damaged(join(home, 'cognito', 'pools'), `pool ${known.userPoolId} does not exist`);
     }
     const made = await makePool(client, 'registrar', { lasting: true });
     await writeFileSafely(file, JSON.stringify(made));

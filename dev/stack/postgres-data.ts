@@ -26,7 +26,7 @@ export async function passwordOf(home: string): Promise<string> {
   const file = join(home, PASSWORD_FILE);
   const known = (await readIfThere(file))?.trim();
   if (known !== undefined) {
-    if (!/^[\w-]{24}$/.test(known)) throw damaged(file, 'it does not hold the password');
+    if (!/^[\w-]{24}$/.test(known)) throw damaged(file, 'it does not contain the password');
     return known;
   }
   const password = randomBytes(18).toString('base64url');

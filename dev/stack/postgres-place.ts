@@ -56,7 +56,7 @@ export async function findPlace(home: string): Promise<string> {
   if (noted !== undefined) {
     if ((await stat(noted).catch(() => undefined))?.isDirectory()) return noted;
     // Another place would be an empty database without a word.
-    throw damaged(note, 'the folder that it names is not there');
+    throw damaged(note, 'the folder that it names does not exist');
   }
   // mkdtemp, since a name that can be guessed could be somebody else's folder already.
   const lasting = await stat('/var/tmp').catch(() => undefined);

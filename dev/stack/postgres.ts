@@ -76,7 +76,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPa
   }
   return {
     url: `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
-    failed: child.endedByItself.then(() => failureOf(part, 'ended by itself')),
+    failed: child.endedByItself.then(() => failureOf(part, 'stopped unexpectedly')),
     stop: () => child.stop(),
     kill: () => child.kill(),
   };

@@ -16,8 +16,8 @@ export async function runningSandbox(
   const home = resolve(homeOf(env));
   const holder = await holderOf(home);
   const known = holder && (await readJsonIfThere(join(home, STACK_FILE), DescribedStack));
-  if (known === undefined) throw new Error('nothing runs here: `npm start` first');
+  if (known === undefined) throw new Error('nothing is running: run `npm start` first');
   const running = Sandbox.safeParse(known);
-  if (!running.success) throw new Error('the Cognito that runs here is yours, and not the sandbox');
+  if (!running.success) throw new Error('Cognito is your own pool, not the sandbox');
   return running.data;
 }

@@ -21,13 +21,13 @@ const DATABASE_DAMAGED = new Set(['XX001', 'XX002']);
 /** A file or folder of the state that does not hold what was written. */
 export function damaged(path: string, why: string): StateError {
   return new StateError(
-    `${path} cannot be used: ${why}; mend it, or remove the embedded state with \`npm run reset\``,
+    `${path} cannot be used: ${why}; repair it, or remove the embedded state with \`npm run reset\``,
   );
 }
 
 export function noRoom(path: string): StateError {
   return new StateError(
-    `the disk of ${path} is full: make room and start again, or remove the embedded state with \`npm run reset\``,
+    `the disk of ${path} is full: free some space and start again, or remove the embedded state with \`npm run reset\``,
   );
 }
 

@@ -73,12 +73,12 @@ export async function findTemporal(sources: readonly Source[], log: Progress): P
       const reason = reasonOf(error);
       failures.push(`${source.name} needs ${source.needs}: ${reason}`);
       if (reason !== 'not set' && source.name === 'TEMPORAL_CLI') {
-        log(`Temporal: TEMPORAL_CLI is of no use (${reason}); looking further`);
+        log(`Temporal: TEMPORAL_CLI cannot be used (${reason}); trying other sources`);
       }
     }
   }
   const all = ['TEMPORAL_ADDRESS needs the address of a running Temporal: not set', ...failures];
-  throw new Error(`no Temporal found. Any one of these will do. ${all.join('; ')}`);
+  throw new Error(`no Temporal server found. Provide one of the following. ${all.join('; ')}`);
 }
 
 /** Throws unless the program runs here and is a Temporal CLI, or `go`. */

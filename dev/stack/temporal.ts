@@ -82,7 +82,7 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningPa
   }
   return {
     url: address,
-    failed: child.endedByItself.then(() => failureOf(part, 'ended by itself')),
+    failed: child.endedByItself.then(() => failureOf(part, 'stopped unexpectedly')),
     stop: () => child.stop(),
     kill: () => child.kill(),
   };
@@ -100,7 +100,7 @@ async function waitForTemporal(address: string, ended: () => boolean): Promise<v
         namespace: NAMESPACE,
       });
       if (customAttributes && SEARCH_ATTRIBUTE in customAttributes) return;
-      throw new Error(`the search attribute ${SEARCH_ATTRIBUTE} is not there yet`);
+      throw new Error(`the search attribute ${SEARCH_ATTRIBUTE} does not exist yet`);
     } catch (error) {
       if (ended() || Date.now() > deadline) throw error;
       await sleep(100);
@@ -120,5 +120,5 @@ async function waitForItsWord(logFile: string, ended: () => boolean): Promise<vo
     if (/^Server:/m.test((await readIfThere(logFile)) ?? '')) return;
     await sleep(20);
   }
-  if (ended()) throw new Error('it ended');
+  if (ended()) throw new Error('it stopped');
 }

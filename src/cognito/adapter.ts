@@ -17,20 +17,20 @@ import { outcomeOf } from './classify.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { toProviderError } from './provider-error.ts';
 
-/** The user pool attribute that says whose a user is: mutable, and no app client may write it. */
+/** The user pool attribute with the registration that created a user. No app client may write it. */
 export const MARK_ATTRIBUTE = 'custom:registration_id';
 
-/** A call that gets no answer is given up after this; an activity's attempt has 5 s. */
+/** The timeout of a call; an attempt of an activity has 5 s. */
 export const REQUEST_TIMEOUT_MS = 4000;
 
-/** Cognito answers RESEND when the mail is handed over, which may take longer than any other call. */
+/** Cognito answers RESEND only after it has handed over the mail, so this takes longer than other calls. */
 export const INVITATION_TIMEOUT_MS = 15_000;
 
-/** Of users and of groups; Cognito gives no more at once. */
+/** The largest page of users or groups that Cognito returns. */
 const LARGEST_PAGE = 60;
 
 export interface ProviderUser {
-  /** Cognito's own: what every later call names the user by. */
+  /** The username in Cognito, which every later call uses. */
   readonly username: string;
   readonly sub: string;
   readonly mark: string | null;
@@ -63,7 +63,7 @@ export interface IdentityProvider {
   /** By Cognito username or e-mail; null when there is none (yet). */
   readUser(username: string, signal: AbortSignal): Promise<ProviderUser | null>;
   deleteUser(username: string, signal: AbortSignal): Promise<void>;
-  /** For good: the user is not asked to change it. */
+  /** Sets a permanent password: the user does not have to change it. */
   setPassword(username: string, password: Secret, signal: AbortSignal): Promise<void>;
   addRole(username: string, role: string, signal: AbortSignal): Promise<void>;
   removeRole(username: string, role: string, signal: AbortSignal): Promise<void>;
@@ -97,7 +97,7 @@ export function cognitoClient(
     maxAttempts: 1,
     requestHandler: { connectionTimeout: 2000, requestTimeout: REQUEST_TIMEOUT_MS },
   });
-  // Around everything the SDK does for a command: whatever calls Cognito is counted here.
+  // The outermost step of the SDK, so that every call to Cognito is counted.
   client.middlewareStack.add(
     (next, { commandName = 'unknown' }) =>
       async (args) => {
@@ -120,7 +120,7 @@ export function cognitoClient(
   return client;
 }
 
-/** The thin adapter: one command each, `group` in, `role` out. */
+/** A thin adapter: one command per method; groups of Cognito are called roles here. */
 export function createCognito(
   client: CognitoIdentityProviderClient,
   userPoolId: string,

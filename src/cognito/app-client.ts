@@ -11,16 +11,16 @@ import { MARK_ATTRIBUTE } from './adapter.ts';
 import type { Change } from './change.ts';
 
 const CLIENT_NAME = 'registrar';
-/** What people may change of themselves. Not the username: it is unique in the ledger, and the profile
- * shows what the pool has. Not the e-mail: with it a stolen access token becomes the account. */
+/** The attributes that users may change themselves. Not the username: the ledger keeps it unique. Not
+ * the e-mail address: with a stolen access token, an attacker could take over the account. */
 const WRITABLE = ['given_name', 'family_name', 'locale'];
 
-/** How the client that Registrar signs in with is made. */
+/** The settings of the app client that Registrar signs in with. */
 export function clientSettings(
   pool: UserPoolType,
 ): Partial<CreateUserPoolClientRequest> & { WriteAttributes: string[] } {
   return {
-    // Without ALLOW_REFRESH_TOKEN_AUTH: that flow knows no rotation, and AWS takes one of the two.
+    // Without ALLOW_REFRESH_TOKEN_AUTH: AWS accepts either that flow or rotation, not both.
     ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH'],
     RefreshTokenRotation: { Feature: 'ENABLED', RetryGracePeriodSeconds: 0 },
     AccessTokenValidity: 30,
@@ -29,12 +29,12 @@ export function clientSettings(
     TokenValidityUnits: { AccessToken: 'minutes', IdToken: 'minutes', RefreshToken: 'days' },
     EnableTokenRevocation: true,
     PreventUserExistenceErrors: 'ENABLED',
-    // AWS keeps what a pool requires writable by every client; a list without it may be refused.
+    // Every client may write the required attributes of a pool; AWS may refuse a list without them.
     WriteAttributes: [...new Set([...WRITABLE, ...requiredAttributes(pool)])],
   };
 }
 
-/** What nobody can be without in this pool, but the `sub`, which is nobody's to write. */
+/** The required attributes of this pool, without `sub`, which no client can write. */
 export function requiredAttributes({ SchemaAttributes = [] }: UserPoolType): string[] {
   const required = SchemaAttributes.filter(({ Required, Name }) => Required && Name !== 'sub');
   return required.flatMap(({ Name }) => Name ?? []);
@@ -60,7 +60,7 @@ export async function appClients(
   return found;
 }
 
-/** The client that Registrar signs in with: the one that is named, or the one that setup has made. */
+/** The app client that Registrar signs in with: the configured one, or the one that setup created. */
 export function ownClient(
   clients: readonly UserPoolClientType[],
   clientId: string | null,
@@ -70,7 +70,7 @@ export function ownClient(
   );
 }
 
-/** Makes the client of our own. */
+/** Creates the app client of Registrar. */
 export function makeClient(
   client: CognitoIdentityProviderClient,
   pool: UserPoolType,
@@ -79,7 +79,7 @@ export function makeClient(
   const settings = clientSettings(pool);
   const writable = settings.WriteAttributes.includes('email') ? '' : 'email or ';
   return {
-    missing: `Cognito: an app client named ${CLIENT_NAME} (a secret, access token 30 minutes, refresh token 7 days and rotated, may not write ${writable}${MARK_ATTRIBUTE})`,
+    missing: `Cognito: an app client named ${CLIENT_NAME} (a secret, access token 30 minutes, refresh token 7 days with rotation, no write access to ${writable}${MARK_ATTRIBUTE})`,
     apply: async () => {
       const made = await client.send(
         new CreateUserPoolClientCommand({
@@ -94,8 +94,8 @@ export function makeClient(
   };
 }
 
-/** What to tell the processes about the client. Not the secret itself: the output of a release job is
- * kept where more people read it. */
+/** The variables to set for the client. Without the secret itself: more people can read the output of a
+ * release job. */
 export function clientVariables(
   UserPoolId: string | undefined,
   client: UserPoolClientType | undefined,
@@ -104,6 +104,6 @@ export function clientVariables(
   const command = `aws cognito-idp describe-user-pool-client --user-pool-id ${UserPoolId} --client-id ${ClientId} --query UserPoolClient.ClientSecret --output text`;
   return [
     `Set COGNITO_CLIENT_ID=${ClientId}`,
-    ...(ClientSecret ? [`Set COGNITO_CLIENT_SECRET to what this prints: ${command}`] : []),
+    ...(ClientSecret ? [`Set COGNITO_CLIENT_SECRET to the output of: ${command}`] : []),
   ];
 }

@@ -1,4 +1,4 @@
-/** One thing that setup would do: said first, done then. */
+/** One change that setup makes; it is printed first, then applied. */
 export interface Change {
   /** A line for the operator: what is missing. */
   readonly missing: string;

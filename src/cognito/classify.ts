@@ -2,7 +2,7 @@ import type { FailureName } from '../domain/failure.ts';
 import type { CallOutcome } from '../domain/telemetry.ts';
 import type { ProviderError } from './provider-error.ts';
 
-/** The steps, and the background work, that meet Cognito. */
+/** The steps and the background work that call Cognito. */
 export type ProviderStep =
   | 'createUser'
   | 'setPassword'
@@ -15,18 +15,18 @@ export type ProviderStep =
 /** What a provider error means for a step. */
 export type Verdict =
   | { readonly kind: 'fail'; readonly failure: FailureName }
-  /** It has happened already, by us or by others: what is read of the user decides. */
+  /** The effect may already exist, caused by us or by others: read the user to decide. */
   | { readonly kind: 'read' }
-  /** Not visible although the grace is spent: AdminGetUser decides whether it is there at all. */
+  /** Not visible after the grace period: ask AdminGetUser whether the user exists. */
   | { readonly kind: 'ask' }
-  /** There is nothing left to do. */
+  /** Nothing remains to be done. */
   | { readonly kind: 'done' };
 
 export interface Lag {
-  /** Since the row noted that the user was created; null when it never did. */
+  /** Time since the row recorded that the user was created; null if it did not. */
   readonly sinceCreatedMs: number | null;
   readonly graceMs: number;
-  /** The run was parked before: 404 is not waited for again, the provider is asked. */
+  /** The run was parked before: ask the provider instead of waiting again after a 404. */
   readonly parkedBefore: boolean;
 }
 
@@ -60,7 +60,7 @@ const AMBIGUOUS = new Set([
 ]);
 const PASSWORD = new Set(['InvalidPasswordException', 'PasswordHistoryPolicyViolationException']);
 const REJECTED = new Set(['InvalidParameterException', 'UserLambdaValidationException']);
-/** Of credentials: clock skew and a refresh of credentials heal by themselves. */
+/** Errors about credentials: clock skew and expired credentials may resolve themselves. */
 const CREDENTIALS = new Set([
   'UnrecognizedClientException',
   'InvalidClientTokenId',
@@ -85,7 +85,7 @@ const REFUSED = new Set([
 ]);
 const REFUSED_PREFIXES = ['InvalidSms', 'InvalidEmailRole'];
 
-/** Total: every error of every step has a verdict; one without a row is transient and unknown. */
+/** Returns a verdict for every error of every step; an unlisted error is transient and unknown. */
 export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Verdict {
   const { name } = error;
   if (THROTTLES.has(name)) return fail('throttled');
@@ -112,7 +112,7 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
   }
   if (PASSWORD.has(name)) return rejected(step, 'password_rejected');
   if (name === 'InvalidParameterException' && isRoleStep(step)) return fail('rejected');
-  // Of what setPassword sends, only the password is the caller's.
+  // Of the values that setPassword sends, only the password comes from the caller.
   if (REJECTED.has(name)) {
     return rejected(step, step === 'setPassword' ? 'password_rejected' : 'registration_rejected');
   }
@@ -121,7 +121,7 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
   return fail('unknown_error');
 }
 
-/** The same error, as it is counted. Total. */
+/** The outcome by which an error is counted. */
 export function outcomeOf({ name, httpStatus }: ProviderError): CallOutcome {
   if (THROTTLES.has(name)) return 'throttled';
   if (AMBIGUOUS.has(name)) return 'no_reply';
@@ -133,7 +133,7 @@ export function outcomeOf({ name, httpStatus }: ProviderError): CallOutcome {
   return httpStatus !== null && httpStatus >= 500 ? 'server_error' : 'other';
 }
 
-// 404 is a window in time, not a verdict and not a number of attempts.
+// Whether a 404 is final depends on the time since the creation, not on the number of attempts.
 function notFound(step: ProviderStep, lag: Lag): Verdict {
   if (step === 'deleteUser') return { kind: 'done' };
   const withinGrace = lag.sinceCreatedMs !== null && lag.sinceCreatedMs < lag.graceMs;
@@ -144,7 +144,7 @@ function notFound(step: ProviderStep, lag: Lag): Verdict {
 
 function roleMissing(step: ProviderStep): Verdict {
   if (step === 'assignRole') return fail('role_missing');
-  // A role that is not in the pool needs no removing.
+  // A role that is not in the pool does not have to be removed.
   if (step === 'removeRole') return { kind: 'done' };
   return refused(step);
 }
@@ -157,17 +157,17 @@ function isRefusal(name: string): boolean {
   return REFUSED.has(name) || REFUSED_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Whether Cognito refused the credentials, rather than what they may do. */
+/** Whether Cognito refused the credentials themselves, rather than a permission. */
 export function refusesCredentials({ name }: ProviderError): boolean {
   return CREDENTIALS.has(name);
 }
 
-// Nothing exists before create: refuse. Later a good user does, and is kept.
+// Before the creation there is no user, so the failure is definitive. Later the user is kept: park.
 function refused(step: ProviderStep): Verdict {
   return fail(step === 'createUser' ? 'provider_refused' : 'refused_parked');
 }
 
-// A value that Cognito rejects is the caller's at create and at setPassword; other steps send none.
+// Only createUser and setPassword send values from the caller.
 function rejected(step: ProviderStep, failure: FailureName): Verdict {
   return fail(step === 'createUser' || step === 'setPassword' ? failure : 'unknown_error');
 }

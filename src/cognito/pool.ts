@@ -7,7 +7,7 @@ import { poolFindings } from './pool-findings.ts';
 
 const REQUEST_MS = 4000;
 
-/** The pool is not one that Registrar can work with. The message names why. */
+/** Registrar cannot work with this pool; the message says why. */
 export class WrongPool extends Error {
   override readonly name = 'WrongPool';
 }
@@ -16,8 +16,8 @@ export function hasMarkAttribute(pool: UserPoolType): boolean {
   return (pool.SchemaAttributes ?? []).some(({ Name }) => Name === MARK_ATTRIBUTE);
 }
 
-/** Refuses a pool of the wrong kind before a socket opens; a Cognito that is away is only warned
- * about, since the API boots without it. */
+/** Refuses a pool of the wrong kind before a socket opens. If Cognito does not answer, it only logs a
+ * warning, since the API can start without Cognito. */
 export async function checkPool(
   settings: CognitoSettings,
   log: { warn(fields: object, message: string): void },
@@ -34,7 +34,7 @@ export async function checkPool(
   } catch (error) {
     if (error instanceof WrongPool) throw error;
     const name = error instanceof Error ? error.name : 'Unknown';
-    log.warn({ error: name }, 'the pool could not be looked at');
+    log.warn({ error: name }, 'the user pool could not be checked');
   } finally {
     client.destroy();
   }

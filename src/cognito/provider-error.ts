@@ -1,8 +1,8 @@
-/** What Cognito, or the way to it, answered; without the provider's text. Source: the AWS SDK. */
+/** An error of Cognito or of the connection to it, without the text of the provider. */
 export class ProviderError extends Error {
   override readonly name: string;
   readonly httpStatus: number | null;
-  /** A ResourceNotFoundException that speaks of the pool, not of a group: Cognito has one name for both. */
+  /** A ResourceNotFoundException about the pool, not about a group: Cognito uses one name for both. */
   readonly aboutPool: boolean;
 
   constructor(name: string, httpStatus: number | null, aboutPool = false) {
@@ -13,11 +13,11 @@ export class ProviderError extends Error {
   }
 }
 
-/** Total: anything thrown by the SDK becomes a ProviderError named as Cognito or the socket named it. */
+/** Turns anything that the SDK throws into a ProviderError with the name from Cognito or the socket. */
 export function toProviderError(thrown: unknown): ProviderError {
   if (!(thrown instanceof Error)) return new ProviderError('Unknown', null);
   const { code } = thrown as { code?: unknown };
-  // A socket's error keeps a plain name and tells by its code; two refusals of one name are joined.
+  // The code identifies an error of a socket; an AggregateError joins the errors of several addresses.
   const plain = thrown.name === 'Error' || thrown.name === 'AggregateError';
   const socketCode = typeof code === 'string' && plain ? code : undefined;
   const closed = /socket hang up|aborted|other side closed/i.test(thrown.message);

@@ -2,7 +2,7 @@ import { ProviderUnavailable, type Role, type RoleCatalogue } from '../domain/ro
 import type { IdentityProvider } from './adapter.ts';
 
 const FRESH_MS = 30_000;
-/** A miss asks Cognito, but a flood of unknown names must not. */
+/** A cache miss asks Cognito, but many unknown names must not cause many calls. */
 const ASK_AGAIN_MS = 1000;
 const REQUEST_MS = 4000;
 
@@ -28,7 +28,7 @@ export function createRoleCatalogue(
     }
   }
 
-  // Callers that ask at once share one question.
+  // Concurrent callers share one request.
   async function refresh(): Promise<void> {
     if (reading) return await reading;
     if (now() - triedAt < ASK_AGAIN_MS) return;

@@ -18,13 +18,13 @@ export interface SessionSettings {
   readonly clientSecret: string | null;
 }
 
-/** As much of a log as is needed to say why the pool does not serve us. */
+/** The log for errors of the pool. */
 interface Log {
   warn(fields: object, message: string): void;
 }
 
-/** What Cognito answers to the wrong person. Whether the password was right is not always known, so
- * none of it is told apart. */
+/** Errors for a wrong user or password. Cognito does not always tell whether the password was correct,
+ * so all of them get the same response. */
 const REFUSED = new Set([
   'NotAuthorizedException',
   'UserNotFoundException',
@@ -35,7 +35,7 @@ const REFUSED = new Set([
   'RefreshTokenReuseException',
   'UnsupportedTokenTypeException',
 ]);
-/** The same names, but about our client: a matter for the operator. */
+/** Messages of errors that concern our app client: an operator has to act. */
 const ABOUT_US = /secret|flow not enabled/i;
 
 /** Sign-in, refresh and sign-out on Cognito's own flows. */
@@ -53,7 +53,7 @@ export function createSessions(
     } catch (error) {
       const { name, message } = error instanceof Error ? error : { name: 'Unknown', message: '' };
       if (REFUSED.has(name) && !ABOUT_US.test(message)) return null;
-      log.warn({ error: name }, 'Cognito does not serve a session');
+      log.warn({ error: name }, 'Cognito refused a session request');
       throw new ProviderUnavailable('session');
     }
   }
@@ -95,8 +95,8 @@ export function createSessions(
       const { AuthenticationResult: result } = answer;
       return result ? { kind: 'signed_in', tokens: tokensOf(result, '') } : { kind: 'challenge' };
     },
-    // This call takes the client's secret itself. The flow REFRESH_TOKEN_AUTH would want a hash over
-    // the pool's own name of the user, which a refresh token does not tell.
+    // This call takes the secret of the client itself. The flow REFRESH_TOKEN_AUTH would require a hash
+    // over the username in the pool, which a refresh token does not contain.
     refresh: async (refreshToken) => {
       const answer = await ask((abortSignal) =>
         client.send(new GetTokensFromRefreshTokenCommand({ ...app, RefreshToken: refreshToken }), {
@@ -110,8 +110,8 @@ export function createSessions(
       await ask((abortSignal) =>
         client.send(new RevokeTokenCommand({ ...app, Token: refreshToken }), { abortSignal }),
       );
-      // A refresh token takes its own access tokens along. One that outlives it is of another
-      // session, and only this ends that.
+      // Revoking a refresh token also revokes its access tokens. An access token that is still valid
+      // belongs to another session, which only a global sign-out ends.
       if ((await personOf(accessToken)) === null) return;
       await ask((abortSignal) =>
         client.send(new GlobalSignOutCommand({ AccessToken: accessToken }), { abortSignal }),
@@ -120,7 +120,7 @@ export function createSessions(
   };
 }
 
-/** @param refreshToken what they come of: Cognito gives no new one unless the client rotates them */
+/** @param refreshToken the sent one: Cognito returns a new one only if the client rotates them */
 function tokensOf(result: AuthenticationResultType, refreshToken: string): Tokens {
   const accessToken = result.AccessToken ?? '';
   const claims = JSON.parse(

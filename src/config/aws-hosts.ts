@@ -5,7 +5,7 @@ interface Partition {
   readonly dualStackDomain: string;
 }
 
-/** As the SDK has them: a test compares. The first is that of every region not listed here. */
+/** The partitions of the SDK; a test compares them. The first applies to every region not listed. */
 const PARTITIONS: readonly [Partition, ...Partition[]] = [
   { regions: /^/, domain: 'amazonaws.com', dualStackDomain: 'api.aws' },
   {
@@ -20,7 +20,7 @@ const PARTITIONS: readonly [Partition, ...Partition[]] = [
   { regions: /^us-isof-/, domain: 'csp.hci.ic.gov', dualStackDomain: 'api.aws.hci.ic.gov' },
 ];
 
-/** Of AWS, but of no partition's endpoints: the pages of a pool, and what AWS serves elsewhere. */
+/** Further domains of AWS, such as the hosted pages of a pool. */
 const OTHER_DOMAINS = ['amazoncognito.com', 'on.aws', 'aws.dev'];
 
 const DOMAINS = [

@@ -13,7 +13,7 @@ export type OpenDoor = (typeof OPENABLE_DOORS)[number];
 /** How Temporal's client and worker connect. */
 export type TemporalConnection = ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
 
-/** Everything the environment says, checked. Holds secrets: never log it. */
+/** The validated environment. Contains secrets: never log it. */
 export interface Config {
   readonly environment: 'local' | 'staging' | 'production';
   /** Folder of the embedded state. */
@@ -84,7 +84,7 @@ export interface Config {
   };
 }
 
-/** The environment does not fit. */
+/** The environment is invalid. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   /** One line per bad variable: `NAME: what is wrong`. No line quotes a secret. */
@@ -96,7 +96,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Which process asks: `setup` makes the client that the API needs. */
+/** The process that is starting. `setup` creates the app client, so it does not require one. */
 export type ProcessKind = 'api' | 'worker' | 'setup';
 
 /** Parses the whole environment. Throws `ConfigError` with one line per bad variable. */
@@ -177,10 +177,10 @@ function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {
   const url = read.url(name, ['postgres:', 'postgresql:']) ?? '';
   const { host = '', username = '', password = '' } = URL.parse(url) ?? {};
   try {
-    // The driver does, and would end the process without a word of where.
+    // The driver decodes too, and would end the process without naming the variable.
     decodeURIComponent(host + username + password);
   } catch {
-    read.refuse(name, 'a % in its user or password is to be written %25');
+    read.refuse(name, 'a % in the user or password must be written as %25');
   }
   return url;
 }
@@ -193,7 +193,7 @@ function parseMetricsPort(read: EnvironmentReader): number | null {
   const port = optionalPort(read, 'METRICS_PORT');
   // 0 is any free port.
   if (port !== null && port !== 0 && port === read.integer('PORT', 0, 65_535)) {
-    read.refuse('METRICS_PORT', 'the same as PORT: another one is wanted');
+    read.refuse('METRICS_PORT', 'must differ from PORT');
   }
   return port;
 }
@@ -203,8 +203,8 @@ function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<Open
   for (const name of read.list('DOORS')) {
     const door = OPENABLE_DOORS.find((known) => known === name);
     if (door === undefined) {
-      read.refuse('DOORS', `${quoted(name)} is none of ${OPENABLE_DOORS.join(', ')}`);
-      // Seeding asks for no token: outside `local` it stays closed, whoever names it.
+      read.refuse('DOORS', `${quoted(name)} is not one of ${OPENABLE_DOORS.join(', ')}`);
+      // Seeding requires no token, so it stays closed unless ENVIRONMENT=local.
     } else if (door !== 'seeding' || isLocal) open.add(door);
   }
   return open;
@@ -223,12 +223,12 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
     const reason = error instanceof Error ? error.message : String(error);
     const name = env['TEMPORAL_PROFILE'] ? 'TEMPORAL_PROFILE' : 'TEMPORAL_TLS…';
     const line = reason.split(/[\n\r]/, 1)[0]?.slice(0, 200);
-    read.refuse(name, `Temporal's configuration cannot be loaded: ${line}`);
+    read.refuse(name, `the configuration of Temporal cannot be loaded: ${line}`);
   }
   const address = connection.address ?? '';
   const port = Number(/^(?:[^\s:/]+|\[[0-9a-f:.]+\]):(\d{1,5})$/i.exec(address)?.[1] ?? '7233');
   if (address !== '' && (/[\s/]/.test(address) || port < 1 || port > 65_535)) {
-    read.refuse('TEMPORAL_ADDRESS', `host:port is wanted, not ${quoted(address)}`);
+    read.refuse('TEMPORAL_ADDRESS', `must be host:port, not ${quoted(address)}`);
   }
   return {
     address,
@@ -239,7 +239,7 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
   };
 }
 
-// What Registrar itself sets, or what says whom somebody is.
+// Attributes that Registrar itself sets, or that identify a user.
 const RESERVED = ['custom:registration_id', 'email', 'email_verified', 'sub', 'preferred_username'];
 const OWN_FIELDS = ['given_name', 'family_name', 'phone_number_verified', 'identities'];
 
@@ -250,14 +250,14 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
   const attributes = read.list('COGNITO_ATTRIBUTES');
   for (const name of attributes) {
     if ([...RESERVED, ...OWN_FIELDS].includes(name)) {
-      read.refuse('COGNITO_ATTRIBUTES', `${name} is not the caller's to set`);
+      read.refuse('COGNITO_ATTRIBUTES', `${name} cannot be set by a caller`);
     } else if (!/^(custom:)?[\w-]{1,32}$/.test(name)) {
-      read.refuse('COGNITO_ATTRIBUTES', `${quoted(name)} is no name of an attribute`);
+      read.refuse('COGNITO_ATTRIBUTES', `${quoted(name)} is not a valid attribute name`);
     }
   }
   const userPoolId = read.required('COGNITO_USER_POOL_ID');
   if (userPoolId !== '' && !POOL_ID.test(userPoolId)) {
-    read.refuse('COGNITO_USER_POOL_ID', 'not the id of a user pool');
+    read.refuse('COGNITO_USER_POOL_ID', 'is not a valid user pool id');
   }
   return {
     region: read.required('AWS_REGION'),
@@ -271,11 +271,12 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
   };
 }
 
-/** Doors without a token must never meet a pool of AWS, whatever leads there. */
+/** Doors without a token must never use a pool on AWS, by endpoint or by default. */
 function refuseAws(read: EnvironmentReader, { userPoolId, endpoint }: Config['cognito']): void {
-  const why = 'ENVIRONMENT=local opens doors without a token and must never meet a pool of AWS';
+  const why =
+    'ENVIRONMENT=local opens doors that require no token, so it must not use a pool on AWS';
   const host = URL.parse(endpoint ?? '')?.hostname ?? '';
-  if (isAwsHost(host)) read.refuse('COGNITO_ENDPOINT', `a host of AWS: ${why}`);
+  if (isAwsHost(host)) read.refuse('COGNITO_ENDPOINT', `is a host of AWS: ${why}`);
   else if (userPoolId !== '' && endpoint === null) {
     read.refuse('COGNITO_ENDPOINT', `missing: ${why}`);
   }
@@ -295,7 +296,7 @@ function parseTokens(
   const aws = `https://cognito-idp.${region}.${awsDomainOf(region)}`;
   const pool = `${endpoint ?? aws}/${userPoolId}`;
   return {
-    // Compared letter by letter with what tokens name: a slash at its end belongs to it.
+    // Compared exactly with the issuer in tokens, so a trailing slash is kept.
     issuer:
       (read.url('COGNITO_ISSUER', ['http:', 'https:']) && read.optional('COGNITO_ISSUER')) || pool,
     jwksUrl: read.url('COGNITO_JWKS_URL', ['http:', 'https:']) ?? `${pool}/.well-known/jwks.json`,
@@ -313,7 +314,7 @@ function parseGrants(read: EnvironmentReader): Grant[] {
     if (name === undefined || roles.some((role) => role === '' || /\s/.test(role))) {
       read.refuse(
         'ROLE_GRANTS',
-        `${quoted(entry.trim())} is not group|scope|client:<name>=*|<roles>`,
+        `${quoted(entry.trim())} does not have the form group|scope|client:<name>=*|<roles>`,
       );
     } else if (kind === 'group' || kind === 'scope' || kind === 'client') {
       grants.push({ subject: { kind, name }, roles: list === '*' ? '*' : [...new Set(roles)] });
@@ -329,14 +330,14 @@ function parseSealingKeys(read: EnvironmentReader, doors: ReadonlySet<OpenDoor>)
     const match = /^([\w.-]{1,32}):([A-Za-z0-9+/]{43}=)$/.exec(entry);
     const [, id, text] = match ?? [];
     if (id === undefined || text === undefined) {
-      read.refuse(name, `key ${index + 1} is not id:base64 of exactly 32 bytes`);
+      read.refuse(name, `key ${index + 1} does not have the form id:base64 of exactly 32 bytes`);
     } else if (keys.some((key) => key.id === id)) {
       read.refuse(name, `two keys have the id ${id}`);
     } else keys.push({ id, key: new Uint8Array(Buffer.from(text, 'base64')) });
   }
-  // Session checks a password on the spot; these two keep one until the user exists.
+  // The session door checks a password at once; these two doors store it until the user exists.
   if (keys.length === 0 && (doors.has('signup') || doors.has('seeding'))) {
-    read.refuse(name, 'missing, and a door with passwords is open');
+    read.refuse(name, 'missing, but a door that accepts passwords is open');
   }
   return keys;
 }
@@ -346,7 +347,10 @@ function parseOrigins(read: EnvironmentReader): string[] {
   for (const origin of origins) {
     const url = URL.parse(origin);
     if (url === null || !/^https?:$/.test(url.protocol) || url.origin !== origin) {
-      read.refuse('CORS_ORIGINS', `${quoted(origin)} is no origin, as https://app.example.com is`);
+      read.refuse(
+        'CORS_ORIGINS',
+        `${quoted(origin)} is not an origin such as https://app.example.com`,
+      );
     }
   }
   return origins;
@@ -368,16 +372,17 @@ function parseWebhook(read: EnvironmentReader, isLocal: boolean): Config['events
   const secret = read.optional('EVENTS_WEBHOOK_SECRET');
   if (parsed === null) return null;
   const url = URL.parse(parsed);
-  if (url?.username || url?.password) read.refuse(name, 'holds a password: the signature is one');
-  // Events name people, and a receiver outside of `local` is at a public address.
+  if (url?.username || url?.password)
+    read.refuse(name, 'must not contain a user or password: webhooks are signed instead');
+  // Events contain personal data, and outside `local` a receiver has a public address.
   if (url?.protocol === 'http:' && !isLocal) {
-    read.refuse(name, 'https is wanted: http only when ENVIRONMENT=local');
+    read.refuse(name, 'must use https; http is allowed only when ENVIRONMENT=local');
   }
   if (secret === null) read.refuse('EVENTS_WEBHOOK_SECRET', 'missing');
   else if (!isWebhookSecret(secret)) {
-    read.refuse('EVENTS_WEBHOOK_SECRET', 'whsec_ and base64 of 24 to 64 bytes is wanted');
+    read.refuse('EVENTS_WEBHOOK_SECRET', 'must be whsec_ followed by the base64 of 24 to 64 bytes');
   }
-  // As written: a slash at its end belongs to it.
+  // As configured: a trailing slash is kept.
   return { url: read.optional(name) ?? '', secret: secret ?? '' };
 }
 

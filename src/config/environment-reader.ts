@@ -1,17 +1,17 @@
 /** Raw environment: an empty text counts as not set. */
 export type RawEnvironment = Readonly<Record<string, string | undefined>>;
 
-/** More of a bad value than this helps nobody to find it. */
+/** A longer quote of a bad value would not help to find it. */
 const MAX_QUOTED = 100;
 
-/** A value as a line may show it: bounded, and without a line end of its own. */
+/** A value for a message: truncated, on one line. */
 export function quoted(value: string): string {
   return JSON.stringify(value.slice(0, MAX_QUOTED));
 }
 
 /**
- * Reads single values and collects what is wrong with them, so that one start names every
- * bad variable. A reader answers a harmless value where it notes a problem.
+ * Reads single values and collects their errors, so that one start reports every bad variable.
+ * For a bad value, a reader returns a harmless replacement.
  */
 export class EnvironmentReader {
   readonly #env: RawEnvironment;
@@ -48,7 +48,7 @@ export class EnvironmentReader {
     const text = this.required(name);
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < least || value > most) {
-      this.refuse(name, `a whole number from ${least} to ${most} is wanted, not ${quoted(text)}`);
+      this.refuse(name, `must be a whole number from ${least} to ${most}, not ${quoted(text)}`);
       return least;
     }
     return value;
@@ -58,7 +58,7 @@ export class EnvironmentReader {
     const text = this.required(name);
     const found = choices.find((choice) => choice === text);
     if (found === undefined) {
-      this.refuse(name, `one of ${choices.join(', ')} is wanted, not ${quoted(text)}`);
+      this.refuse(name, `must be one of ${choices.join(', ')}, not ${quoted(text)}`);
     }
     return found ?? choices[0];
   }
@@ -77,7 +77,10 @@ export class EnvironmentReader {
     if (text === null) return null;
     const url = URL.parse(text);
     if (url === null || !protocols.includes(url.protocol)) {
-      this.refuse(name, `a URL that begins with ${protocols.join(' or ')}// is wanted`);
+      this.refuse(
+        name,
+        `must be a URL that begins with ${protocols.map((one) => `${one}//`).join(' or ')}`,
+      );
     }
     return text.replace(/\/+$/, '');
   }

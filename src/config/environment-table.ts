@@ -100,7 +100,7 @@ export const VARIABLES: readonly Variable[] = [
   told(
     'PASSWORD_SEALING_KEYS',
     'embedded: generated',
-    'keys as `id:base64(32 bytes)`, separated by commas; the first encrypts, all decrypt; needed when a door with passwords is open',
+    'keys as `id:base64(32 bytes)`, separated by commas; the first encrypts, all decrypt; required when a door that accepts passwords is open',
   ),
   plain(
     'ROLE_GRANTS',
@@ -133,7 +133,7 @@ export const VARIABLES: readonly Variable[] = [
   plain('EVENTS_AMQP_EXCHANGE', 'user_events', 'exchange for the events'),
   plain('EVENTS_AMQP_ROUTING_KEY', 'user.created', 'routing key of `user.created`'),
   told('EVENTS_WEBHOOK_URL', 'off', 'URL that gets the events as webhooks'),
-  told('EVENTS_WEBHOOK_SECRET', 'off', 'secret that signs the webhooks; needed with the URL'),
+  told('EVENTS_WEBHOOK_SECRET', 'off', 'secret that signs the webhooks; required with the URL'),
   told(
     'CORS_ORIGINS',
     'none',

@@ -8,11 +8,11 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
- * Tells by the name in `Host` whether a request was meant for this machine. A web page whose own name
- * was made to resolve to it (DNS rebinding) still sends that name.
- * @param bound what the server listens on; an address that means every interface lets any address
- *   pass: a page cannot be rebound from one
- * @param names others it is known by
+ * Tells from the `Host` header whether a request is meant for this machine. A web page whose own name
+ * was made to resolve to this machine (DNS rebinding) still sends that name.
+ * @param bound the address that the server listens on. If it means every interface, any IP address is
+ *   accepted: DNS rebinding needs a name
+ * @param names further names of this machine
  */
 export function createHostCheck(
   bound: string,
@@ -30,7 +30,7 @@ function isAddress(name: string): boolean {
   return ipaddr.IPv4.isValidFourPartDecimal(name) || ipaddr.IPv6.isValid(name);
 }
 
-/** As one name is written one way: lower case, without brackets and the dot of the root. */
+/** Normalises a name: lower case, without brackets and without the dot of the root. */
 function plain(hostname: string): string {
   return hostname
     .toLowerCase()

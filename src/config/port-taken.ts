@@ -3,7 +3,7 @@ export class PortTaken extends Error {
   override readonly name = 'PortTaken';
 }
 
-/** What the system says to a process that cannot listen, by the variable that has to change. */
+/** An error for a process that cannot listen; names the variable that has to change. */
 export function cannotListen(
   variable: 'PORT' | 'METRICS_PORT' | 'WORKER_PORT',
   { host, port }: { readonly host: string; readonly port: number },
@@ -13,5 +13,5 @@ export function cannotListen(
     return new PortTaken(`${variable}: ${host}:${port} is taken by another process`);
   }
   const name = code === 'EACCES' ? variable : 'HOST';
-  return new Error(`${name}: nobody can listen on ${host}:${port} here (${code})`);
+  return new Error(`${name}: cannot listen on ${host}:${port} (${code})`);
 }

@@ -2,22 +2,22 @@ import { isLoopback } from './local-hosts.ts';
 import type { Config } from './config.ts';
 import type { Grant } from '../domain/grants.ts';
 
-/** What a configuration that is valid makes unsafe; each begins with the variable's name. No line
- * quotes a secret. */
+/** Warnings about a valid but unsafe configuration; each begins with the name of the variable. No
+ * warning contains a secret. */
 export function configWarnings(config: Config): string[] {
   const { environment, grants, http } = config;
   const warnings = [...grantsThatGrow(grants)];
   if (environment !== 'local') warnings.push(...plainConnections(config));
-  // Not refused: in a container there is no other address, and it may be published on loopback only.
+  // Only a warning: a container has to listen on such an address, and may publish it on loopback only.
   if (http.doors.has('seeding') && !isLoopback(http.host)) {
     warnings.push(
-      `HOST: ${http.host} is not loopback, and the seeding door is open: whoever reaches this port creates users without a token`,
+      `HOST: ${http.host} is not a loopback address and the seeding door is open: anyone who can reach this port can create users without a token`,
     );
   }
   return warnings;
 }
 
-/** Roles whose holders may grant what the one who grants them may not. */
+/** Roles whose members may grant more than the subject that may grant the role. */
 function grantsThatGrow(grants: readonly Grant[]): string[] {
   const grantsOf = (kind: string, name: string): readonly Grant[] =>
     grants.filter(({ subject }) => subject.kind === kind && subject.name === name);
@@ -29,7 +29,7 @@ function grantsThatGrow(grants: readonly Grant[]): string[] {
       const more = [...rolesIn(grantsOf('group', role))].filter((one) => !own.has(one));
       if (more.length === 0) return [];
       const what = more.includes('*') ? 'every role' : more.join(', ');
-      return `ROLE_GRANTS: ${subject.kind}:${subject.name} may grant ${role}, whose members may grant ${what}: more than it was given`;
+      return `ROLE_GRANTS: ${subject.kind}:${subject.name} may grant ${role}, whose members may grant ${what}, which ${subject.kind}:${subject.name} itself may not grant`;
     });
   });
 }
@@ -39,7 +39,7 @@ function plainConnections({ cognito, tokens, events, database, temporal }: Confi
   const { endpoint } = cognito;
   const urls = [
     ['COGNITO_ENDPOINT', endpoint, 'http:'],
-    // Without one of its own the address of the keys is the endpoint's, which has its own line.
+    // Unless it is set, the URL of the keys is below the endpoint, which has its own warning.
     ['COGNITO_JWKS_URL', keysOf(endpoint, tokens.jwksUrl), 'http:'],
     ['EVENTS_AMQP_URL', events.amqp?.url ?? null, 'amqp:'],
   ] as const;
@@ -56,9 +56,10 @@ function plainConnections({ cognito, tokens, events, database, temporal }: Confi
 
 const PLAIN: Readonly<Record<string, string>> = {
   COGNITO_ENDPOINT: 'http has no TLS: use https',
-  COGNITO_JWKS_URL: 'http has no TLS: whoever answers in its place chooses whose tokens count',
+  COGNITO_JWKS_URL:
+    'http has no TLS: an attacker on the network can replace the keys and forge tokens',
   EVENTS_AMQP_URL: 'amqp has no TLS: use amqps',
-  DATABASE_URL: 'nothing demands TLS: add sslmode=require, or sslmode=verify-full',
+  DATABASE_URL: 'TLS is not required: add sslmode=require or sslmode=verify-full',
   TEMPORAL_ADDRESS: 'the connection has no TLS: set TEMPORAL_TLS=true',
 };
 
@@ -70,7 +71,7 @@ function isPlainDatabase(text: string): boolean {
   const url = URL.parse(text);
   if (url === null) return false;
   const mode = url.searchParams.get('sslmode') ?? url.searchParams.get('ssl') ?? 'disable';
-  // `prefer` and `allow` go on without TLS where the server, or who stands in its place, has none.
+  // `prefer` and `allow` continue without TLS if the server, or an attacker in its place, offers none.
   if (!['disable', 'false', 'prefer', 'allow'].includes(mode)) return false;
   const hosts = decodeURIComponent(url.hostname).split(',');
   // No host, or a path: a socket of this machine.

@@ -17,7 +17,10 @@ export async function databaseState(
   const timer = setTimeout(() => resolve('away'), PATIENCE_MS);
   const state = migrationState(db).catch((error: unknown) => {
     const forbidden = isForbidden(error);
-    log.warn({}, forbidden ? "DATABASE_URL's role lacks grants" : 'PostgreSQL does not answer');
+    log.warn(
+      {},
+      forbidden ? 'the database role in DATABASE_URL lacks grants' : 'PostgreSQL does not answer',
+    );
     return forbidden ? ('forbidden' as const) : ('away' as const);
   });
   return await Promise.race([state, tooLate]).finally(() => clearTimeout(timer));

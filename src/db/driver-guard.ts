@@ -44,7 +44,7 @@ export function guardDriver(): void {
 
 function mend(source: string, { broken, mended, places }: (typeof MENDED)[number]): string {
   if (source.split(broken).length !== places + 1) {
-    throw new Error('src/db/driver-guard.ts does not fit this version of postgres.js');
+    throw new Error('src/db/driver-guard.ts does not match this version of postgres.js');
   }
   return source.replaceAll(broken, mended);
 }

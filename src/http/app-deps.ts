@@ -20,14 +20,14 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** What became of this process's parts beside PostgreSQL, and where Temporal's UI is. */
+/** The state of Temporal and of the worker in this process, and the address of the Temporal UI. */
 export interface TemporalView {
   state(): { readonly temporal: 'ok' | 'degraded'; readonly worker: 'ok' | 'degraded' };
   readonly uiUrl: string | null;
   readonly namespace: string;
 }
 
-/** One request as it is counted: nothing of it is the caller's text. */
+/** The labels by which a request is counted; none contains text from the caller. */
 export interface RequestLabels {
   readonly method: string;
   /** The pattern, `/registrations/:id`; `none` where there is no such route. */
@@ -42,7 +42,8 @@ export interface MetricsView {
   text(): Promise<string>;
 }
 
-/** In-process hints that a row changed; a wait polls as well, since another process may change it. */
+/** Notifications of row changes in this process. Waits also poll, since another process may change
+ * the row. */
 export interface Changes {
   subscribe(registrationId: string): ChangeSubscription;
 }
@@ -78,7 +79,7 @@ export interface AppDeps {
   readonly propagationGraceSeconds: number;
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];
-  /** What becomes of a password the moment it is parsed. */
+  /** Wraps a password as soon as it is parsed. */
   readonly secret: (text: string) => Secret;
   /** null: no sealing keys, so that no registration takes a password. */
   readonly sealing: Pick<Sealing, 'seal'> | null;
@@ -88,9 +89,9 @@ export interface AppDeps {
   readonly local: { readonly acceptsHost: (hostname: string) => boolean } | null;
   readonly logger: Log;
   readonly metrics: MetricsView;
-  /** Whether `/metrics` is a route of this API, and not on a port of its own. */
+  /** Whether this API serves `/metrics`; otherwise metrics have their own port or none. */
   readonly servesMetrics: boolean;
-  /** Aborted when the process drains: waits and streams end at once with what is known. */
+  /** Aborted when the process shuts down: waits and streams then end with the latest known state. */
   readonly closing: AbortSignal;
   /** Instead of the usual pace and number of receipt streams. */
   readonly streams?: Partial<StreamLimits>;
@@ -99,10 +100,10 @@ export interface AppDeps {
 export interface AppEnv {
   Variables: AccessEnv['Variables'] & {
     requestId: string;
-    /** What the request is about, for its line in the log; as far as it came to be known. */
+    /** The registration of the request, for its log line; unset while unknown. */
     registrationId?: string;
     emailHash?: string;
-    /** Set where errors are not problems but FastAPI's `detail`. */
+    /** Set where errors have the form of FastAPI (`detail`) instead of problems. */
     plainErrors?: { readonly internal: string | null };
   };
 }

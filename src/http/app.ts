@@ -28,6 +28,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   api.use(requestIds(), requestLog(deps.logger, deps.metrics), safeHeaders(local !== null));
   if (local !== null) api.use(ownHostOnly(local.acceptsHost));
   if (deps.corsOrigins.length > 0) api.use(browserAccess(deps.corsOrigins));
+  api.use(refuseOtherMethods(api));
 
   mountRegistrations(api, deps);
   mountRegistrationStream(api, deps);
@@ -44,7 +45,6 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   mountProblemPages(api);
   mountDocument(api, deps);
 
-  refuseOtherMethods(api);
   api.notFound((c) => answerError(c, new Problem('not_found'), deps.logger));
   api.onError((error, c) => answerError(c, error, deps.logger));
   return api;

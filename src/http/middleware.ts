@@ -12,12 +12,11 @@ type Middleware = MiddlewareHandler<AppEnv>;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 const PROBES = /^\/(?:health\/|metrics$)/;
 const FOREIGN_HOST = {
-  detail:
-    'With ENVIRONMENT=local requests are accepted only for loopback names and the address in HOST.',
+  detail: 'With ENVIRONMENT=local, the Host header must be a loopback name or the address in HOST.',
 };
 const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
 
-/** Our own id for every request; what a caller sends as one is nobody's proof of anything. */
+/** Sets our own id for every request; an id that the caller sends is not trusted. */
 export function requestIds(): Middleware {
   return async (c, next) => {
     c.set('requestId', randomUUID());
@@ -67,7 +66,10 @@ export function safeHeaders(isLocal: boolean): Middleware {
   return async (c, next) => {
     await secure(c, next);
     const { headers } = c.res;
-    headers.set('Cache-Control', 'no-store');
+    // Only files of a fixed version may be kept; Hono's event stream asks for less than `no-store`.
+    if (!headers.get('Cache-Control')?.includes('immutable')) {
+      headers.set('Cache-Control', 'no-store');
+    }
     if (!headers.has('Content-Security-Policy')) {
       headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
     }

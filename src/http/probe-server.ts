@@ -10,7 +10,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** What there is at a path; null: nothing. */
+/** The answer for a path; null if the path does not exist. */
 type Answers = (path: string) => Promise<Answer | null>;
 
 export interface MetricsText {
@@ -28,13 +28,13 @@ export interface WorkerParts {
 export interface Listener {
   /** `http://host:port` */
   readonly url: string;
-  /** To be called at once: requests wait for it. */
+  /** Must be called at once: requests wait for it. */
   answerBy(answers: Answers): void;
   close(): void;
 }
 
-/** A port of its own for orchestrators and Prometheus. A worker opens it before there is anything to
- * end, so that a taken port ends the process at once.
+/** A separate port for orchestrators and Prometheus. A worker opens it first, so that a taken port ends
+ * the process before anything else has started.
  * @param variable what names the port
  * @throws PortTaken */
 export async function listen(
@@ -64,7 +64,7 @@ export async function listen(
   };
 }
 
-/** What Prometheus asks for. */
+/** Answers `/metrics` for Prometheus. */
 export function metricsAnswers(metrics: MetricsText): Answers {
   return async (path) =>
     path === '/metrics'
@@ -72,7 +72,7 @@ export function metricsAnswers(metrics: MetricsText): Answers {
       : null;
 }
 
-/** The same, and the health of a worker. It is ready when it can work: PostgreSQL answers and is
+/** Answers `/metrics` and the health of a worker. A worker is ready when PostgreSQL answers and is
  * migrated, and the worker polls. */
 export function workerAnswers({ metrics, temporal, database }: WorkerParts): Answers {
   const ofMetrics = metricsAnswers(metrics);

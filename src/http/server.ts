@@ -12,33 +12,33 @@ export interface ReceiveLimits {
   /** For the headers, and for the whole request with its body. */
   readonly headersMs: number;
   readonly requestMs: number;
-  /** How often requests are looked at: one may live this much longer. */
+  /** How often the limits are checked; a request may live this much longer. */
   readonly checkEveryMs: number;
 }
 
-/** 64 KiB, the longest body, takes a slow line some seconds. Whoever sends a byte now and then must not
- * hold a connection for Node's five minutes. */
+/** The longest body, 64 KiB, takes some seconds on a slow line. A client that sends single bytes must
+ * not keep a connection for the five minutes of Node's default. */
 export const RECEIVE_LIMITS: ReceiveLimits = {
   headersMs: 10_000,
   requestMs: 20_000,
   checkEveryMs: 1000,
 };
 
-/** Above Node's 16 KiB, so that a long bad token meets our 401. */
+/** Above Node's 16 KiB, so that a long invalid token gets our 401. */
 const MAX_HEADER_BYTES = 65_536;
-/** Time for a sender to read why, before the rest of what it sends meets a reset connection. */
+/** Time for the sender to read the response before the connection is reset. */
 const READING_MS = 1000;
-const UNREADABLE = 'This is not a request that HTTP/1.1 knows.';
+const UNREADABLE = 'The request is not valid HTTP/1.1.';
 /** Codes of Node whose answer is not 413 or 422: the failure table has no row for them. */
 const STATUSES: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408 };
 const DETAILS: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: 'The headers of a request may have 64 KiB.',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'The extensions of a chunk may have 16 KiB.',
-  ERR_HTTP_REQUEST_TIMEOUT: 'The request was not received in full in time.',
+  HPE_HEADER_OVERFLOW: 'Request headers exceed 64 KiB.',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'Chunk extensions exceed 16 KiB.',
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request was not received completely in time.',
 };
 
-/** An HTTP server that listens nowhere yet. What Node would refuse by itself, with a bare status,
- * is answered like any other problem. */
+/** An HTTP server that is not listening yet. Requests that Node itself would refuse with a bare status
+ * get a problem like any other error. */
 export function createHttpServer(
   fetch: Parameters<typeof getRequestListener>[0],
   log: Log,
@@ -49,7 +49,7 @@ export function createHttpServer(
     throw error;
   };
   const listener = getRequestListener(fetch, { errorHandler });
-  // Without Host, too, a request gets as far as the listener.
+  // A request without a Host header reaches the listener too.
   const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
     requireHostHeader: false,
@@ -61,7 +61,7 @@ export function createHttpServer(
   const underWay = new WeakMap<Duplex, ServerResponse>();
   const answered = new WeakSet<Duplex>();
   server.on('request', ({ socket }, response: ServerResponse) => underWay.set(socket, response));
-  // Expectations that nobody knows may be ignored (RFC 9110, 10.1.1).
+  // A server may ignore unknown expectations (RFC 9110, 10.1.1).
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('clientError', (error: Error, socket: Duplex) => {
     if (answered.has(socket)) return;
@@ -75,14 +75,14 @@ export function createHttpServer(
   return server;
 }
 
-/** The answer to a request that is none, so that no handler ever sees it. */
+/** The response to invalid HTTP, which never reaches a handler. */
 function answerUnreadable(error: unknown, log: Log): Response {
   const code = codeOf(error);
   const requestId = randomUUID();
   const kind = code.endsWith('_OVERFLOW') ? 'payload_too_large' : 'invalid_request';
   const problem = new Problem(kind, { detail: DETAILS[code] ?? UNREADABLE });
   const status = STATUSES[code] ?? problem.failure.httpStatus;
-  log.info({ requestId, status, error: code }, 'unreadable request');
+  log.info({ requestId, status, error: code }, 'invalid HTTP request');
   return new Response(JSON.stringify({ ...problem.body(requestId), status }), {
     status,
     headers: {
@@ -95,7 +95,7 @@ function answerUnreadable(error: unknown, log: Log): Response {
   });
 }
 
-/** Whether what is written now would break into the answer to an earlier request. */
+/** Whether writing now would corrupt the response to an earlier request. */
 function isBusy(response: ServerResponse | undefined): boolean {
   if (response === undefined || response.writableFinished) return false;
   return response.headersSent || response.req.complete;

@@ -19,15 +19,15 @@ export function startHousekeeping(db: Database, log: HousekeepingLog): { stop():
   let stopped = false;
   const timers = [
     repeat(FORGET_COUNTS_MS, async () => {
-      await forgetOldCounts(db).catch(() => log.debug({}, 'old counts of limits are kept'));
+      await forgetOldCounts(db).catch(() => log.debug({}, 'deleting old rate limit counts failed'));
     }),
     // The sweep wipes them too, but only while there is a Temporal.
     repeat(WIPE_SEALS_MS, async () => {
       try {
         const seals = await wipeExpiredSeals(db, () => !stopped);
-        if (seals > 0) log.info({ seals }, 'expired seals wiped');
+        if (seals > 0) log.info({ seals }, 'expired sealed passwords wiped');
       } catch {
-        log.debug({}, 'expired seals are kept');
+        log.debug({}, 'wiping expired sealed passwords failed');
       }
     }),
   ];

@@ -146,7 +146,7 @@ export async function joinQuotaQueue(
         FROM place, estimate`);
     }),
   );
-  if (!place) throw new Error('an upsert answered without its row');
+  if (!place) throw new Error('the upsert returned no row');
   return { since: place.since, waitMs: Math.max(0, place.wait) };
 }
 

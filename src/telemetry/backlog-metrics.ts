@@ -51,41 +51,41 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
   const registers = [registry];
   const open = new Gauge({
     name: 'registrar_open_registrations',
-    help: 'Open registrations, counted up to 10,000 for each status and code.',
+    help: 'Open registrations by status, counted up to 10,000 per status and failure code',
     labelNames: ['status'],
     registers,
   });
   const parked = new Gauge({
     name: 'registrar_parked_registrations',
-    help: 'Parked registrations by failure code, counted up to 10,000 for each code.',
+    help: 'Parked registrations by failure code, counted up to 10,000 per code',
     labelNames: ['code'],
     registers,
   });
   const oldestParked = new Gauge({
     name: 'registrar_oldest_parked_seconds',
-    help: 'Time since the oldest parked registration was parked; 0 without one.',
+    help: 'Age of the oldest parked registration, in seconds',
     registers,
   });
   const oldestAccepted = new Gauge({
     name: 'registrar_oldest_accepted_seconds',
-    help: 'Age of the oldest registration whose run has not started; 0 without one.',
+    help: 'Age of the oldest accepted registration whose run has not started, in seconds',
     registers,
   });
   const pending = new Gauge({
     name: 'registrar_outbox_pending',
-    help: 'Deliveries that are waiting, counted up to 10,000.',
+    help: 'Pending outbox deliveries, counted up to 10,000',
     labelNames: ['destination'],
     registers,
   });
   const lag = new Gauge({
     name: 'registrar_outbox_lag_seconds',
-    help: 'Age of the oldest waiting delivery; 0 without one.',
+    help: 'Age of the oldest pending outbox delivery, in seconds',
     labelNames: ['destination'],
     registers,
   });
   const givenUp = new Gauge({
     name: 'registrar_outbox_given_up',
-    help: 'Deliveries that were given up, counted up to 10,000; see `npm run status`.',
+    help: 'Outbox deliveries that were given up, counted up to 10,000; see `npm run status`',
     labelNames: ['destination'],
     registers,
   });

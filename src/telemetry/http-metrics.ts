@@ -15,7 +15,7 @@ const REQUEST_BUCKETS = [0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 60];
 export function httpMetrics(registry: Registry): ObserveRequest {
   const durations = new Histogram({
     name: 'registrar_http_request_duration_seconds',
-    help: 'Time from a request to the start of its answer.',
+    help: 'Time from a request to the start of its response, in seconds',
     labelNames: ['method', 'route', 'status'],
     buckets: REQUEST_BUCKETS,
     registers: [registry],

@@ -60,10 +60,16 @@ function processGauges(registry: Registry) {
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
   const database = gauge(
     'registrar_database_up',
-    'Whether PostgreSQL answers; while it does not, the gauges about the ledger are absent.',
+    '1 if PostgreSQL answers, otherwise 0; the gauges that are read from the database are then absent',
   );
-  const temporal = gauge('registrar_temporal_up', 'Whether Temporal answers this process.');
-  const worker = gauge('registrar_worker_polling', 'Whether a worker of this process polls.');
+  const temporal = gauge(
+    'registrar_temporal_up',
+    '1 if Temporal answers this process, otherwise 0',
+  );
+  const worker = gauge(
+    'registrar_worker_polling',
+    '1 if a worker of this process polls, otherwise 0',
+  );
   return (now: { readonly up: boolean; readonly polls: boolean; readonly answers: boolean }) => {
     database.set(now.answers ? 1 : 0);
     temporal.set(now.up ? 1 : 0);

@@ -8,19 +8,19 @@ export function providerMetrics(registry: Registry): Pick<Telemetry, 'called'> {
   const registers = [registry];
   const calls = new Counter({
     name: 'registrar_cognito_calls_total',
-    help: 'Calls to Cognito.',
+    help: 'Calls to Cognito',
     labelNames: ['operation', 'outcome'],
     registers,
   });
   const throttles = new Counter({
     name: 'registrar_cognito_throttles_total',
-    help: 'Calls to Cognito that were throttled.',
+    help: 'Calls to Cognito that were throttled',
     labelNames: ['operation'],
     registers,
   });
   const durations = new Histogram({
     name: 'registrar_cognito_call_duration_seconds',
-    help: 'Duration of calls to Cognito, whatever their outcome.',
+    help: 'Duration of calls to Cognito with any outcome, in seconds',
     labelNames: ['operation'],
     buckets: CALL_BUCKETS,
     registers,

@@ -14,26 +14,26 @@ export function registrationMetrics(
   const registers = [registry];
   const ended = new Counter({
     name: 'registrar_registrations_total',
-    help: 'Registrations closed by this process.',
+    help: 'Registrations closed by this process',
     labelNames: ['ending', 'door'],
     registers,
   });
   const usable = new Histogram({
     name: 'registrar_time_to_usable_seconds',
-    help: 'Time from acceptance to completion.',
+    help: 'Time from acceptance to completion of a registration, in seconds',
     labelNames: ['door'],
     buckets: USABLE_BUCKETS,
     registers,
   });
   const begun = new Counter({
     name: 'registrar_compensations_total',
-    help: 'Compensations begun by this process, by the code of their cause.',
+    help: 'Compensations started by this process, by failure code',
     labelNames: ['code'],
     registers,
   });
   const failed = new Counter({
     name: 'registrar_compensation_failures_total',
-    help: 'Attempts to compensate that failed; each is followed by another.',
+    help: 'Compensation attempts that failed and are retried',
     labelNames: ['code'],
     registers,
   });

@@ -61,7 +61,10 @@ export function createRuns(options: RunsOptions): Runs {
       pending += 1;
       start(registrationId, 'first')
         .catch((error: unknown) => {
-          log.warn({ registrationId, error: nameOf(error) }, 'start left to the sweep');
+          log.warn(
+            { registrationId, error: nameOf(error) },
+            'workflow start failed; the sweep will retry',
+          );
         })
         .finally(() => {
           pending -= 1;

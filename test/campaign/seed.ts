@@ -22,7 +22,7 @@ const MANY_RUNS = 10_000;
 /** How the SDK says that a run did not go on as its history has it. */
 const NONDETERMINISM = /TMPRL1100|nondeterminism/i;
 /** Lines of the log that only a bug writes. */
-const BUGS = ['internal error', 'unknown error in a step', 'unknown provider error'];
+const BUGS = ['internal error', 'unexpected error in a step', 'unknown provider error'];
 
 export interface SeedReport {
   readonly findings: readonly Finding[];

@@ -41,7 +41,7 @@ let queue: Queue | undefined;
 
 async function startWorker(taskQueue: string): Promise<void> {
   const worker = await deployment.worker({ TEMPORAL_TASK_QUEUE: taskQueue, WORKER_PORT: '0' });
-  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker is listening"/);
   outputs.worker.push(() => worker.output());
   urls.worker.push(url);
 }
@@ -143,30 +143,36 @@ describe.each(PASSWORD_DOORS)('a password through the $name door', (door) => {
     return id;
   };
 
-  test.each(HOSTS)('lets somebody in, and is refused to a second one: by the %s', async (host) => {
-    const email = address('ada', host);
-    expect((await send(email, host)).status).toBe(statuses.completed);
-    for (const place of Object.keys(EVENTS)) {
-      await expect.poll(() => found(place, email), { timeout: 20_000 }).toContain('clear');
-    }
-    expect(await signsIn(deployment.pool, email, canary)).toBe(true);
-    expect((await send(email, host)).status).toBe(statuses.again);
-  });
+  test.each(HOSTS)(
+    'registers through the %s once, and a second registration of the same address is refused',
+    async (host) => {
+      const email = address('ada', host);
+      expect((await send(email, host)).status).toBe(statuses.completed);
+      for (const place of Object.keys(EVENTS)) {
+        await expect.poll(() => found(place, email), { timeout: 20_000 }).toContain('clear');
+      }
+      expect(await signsIn(deployment.pool, email, canary)).toBe(true);
+      expect((await send(email, host)).status).toBe(statuses.again);
+    },
+  );
 
-  test('signs in, and a wrong one does not', async () => {
+  test('the right password signs in, and a wrong password does not', async () => {
     const login = (password: string) =>
       ask('POST', '/auth/login', { username: address('ada', 'api'), password });
     expect((await login(canary)).status).toBe(200);
     expect((await login(`${canary}!`)).status).toBe(401);
   });
 
-  test.each(HOSTS)('rejected by the pool: by the %s', async (host) => {
-    const email = address('rejected', host);
-    expect((await send(email, host)).status).toBe(statuses.rejected);
-    await untilStatus(await idOf(email), 'failed');
-  });
+  test.each(HOSTS)(
+    'a password that the pool rejects fails the registration through the %s',
+    async (host) => {
+      const email = address('rejected', host);
+      expect((await send(email, host)).status).toBe(statuses.rejected);
+      await untilStatus(await idOf(email), 'failed');
+    },
+  );
 
-  test('in requests that do not fit', async () => {
+  test('a password in an invalid request is not echoed', async () => {
     expect((await send('no address', 'api')).status).toBeGreaterThanOrEqual(400);
     const tooLong = door.body(address('long'), canary.repeat(9));
     expect((await ask('POST', path, tooLong)).status).toBeGreaterThanOrEqual(400);
@@ -174,15 +180,18 @@ describe.each(PASSWORD_DOORS)('a password through the $name door', (door) => {
     expect((await ask('POST', path, asList)).status).toBeGreaterThanOrEqual(400);
   });
 
-  test.each(HOSTS)('parked, retried, and cancelled: by the %s', async (host) => {
-    const id = await park(address('parked', 'cancelled', host), host);
-    await ask('POST', `/registrations/${id}/retry`);
-    await untilStatus(id, 'roles_pending');
-    expect((await ask('POST', `/registrations/${id}/cancel`)).status).toBe(202);
-    await untilStatus(id, 'cancelled');
-  });
+  test.each(HOSTS)(
+    'a registration that parks, is retried and is cancelled keeps its password secret, through the %s',
+    async (host) => {
+      const id = await park(address('parked', 'cancelled', host), host);
+      await ask('POST', `/registrations/${id}/retry`);
+      await untilStatus(id, 'roles_pending');
+      expect((await ask('POST', `/registrations/${id}/cancel`)).status).toBe(202);
+      await untilStatus(id, 'cancelled');
+    },
+  );
 
-  test('parked, and there to stay', async () => {
+  test('a registration that stays parked keeps its sealed password', async () => {
     const id = await park(address('parked'), 'worker');
     for (const shown of [`/registrations/${id}`, '/registrations', `/audit-events`]) {
       expect((await ask('GET', shown)).status).toBe(200);
@@ -228,14 +237,14 @@ async function found(place: string, text = canary): Promise<string[]> {
   return foundIn((await PLACES[place]?.()) ?? [], text);
 }
 
-describe('the password is in none of', () => {
-  test.each(Object.keys(PLACES))('%s', async (place) => {
+describe('the password does not leak', () => {
+  test.each(Object.keys(PLACES))('the password is not in %s', async (place) => {
     const pieces = (await PLACES[place]?.()) ?? [];
     expect(Buffer.concat(pieces).length).toBeGreaterThan(300);
     expect(foundIn(pieces, canary)).toEqual([]);
   });
 
-  test('which hold what they should: registrations, steps, and seals that wait', async () => {
+  test('the searched tables hold registrations, steps and pending seals', async () => {
     const id = await idOf(addressOf('parked', PASSWORD_DOORS[0]?.name));
     for (const place of ['Temporal histories', 'the database', 'HTTP answers']) {
       expect(await found(place, id)).toContain('clear');
@@ -252,13 +261,13 @@ describe('the password is in none of', () => {
   });
 });
 
-test('no address is in the log of PostgreSQL, although requests met conflicts', async () => {
+test('the log of PostgreSQL holds no address, although requests met conflicts', async () => {
   expect(await found('the log of PostgreSQL', tag)).toEqual([]);
   expect(await found('the database', tag)).toContain('clear');
 });
 
-describe('it is found where it is put into', () => {
-  test('a history', async () => {
+describe('the search finds a planted password', () => {
+  test('a password planted in a workflow history is found', async () => {
     const { taskQueue } = deployment;
     const workflowId = `planted/${taskQueue}`;
     const args = [{ registrationId: canary }];
@@ -271,7 +280,7 @@ describe('it is found where it is put into', () => {
     ['text', 'clear'],
     ['jsonb', 'JSON'],
     ['bytea', 'clear'],
-  ])('a column of type %s', async (type, form) => {
+  ])('a password planted in a column of type %s is found', async (type, form) => {
     await sql.unsafe(`CREATE TABLE planted (it ${type})`);
     const value = type === 'jsonb' ? sql.json({ it: canary }) : canary;
     await sql`INSERT INTO planted VALUES (${type === 'bytea' ? Buffer.from(canary) : value})`;
@@ -280,7 +289,7 @@ describe('it is found where it is put into', () => {
     expect(await found('the database')).toEqual([]);
   });
 
-  test('the log of PostgreSQL, by a unique violation', async () => {
+  test('a password that a unique violation writes into the PostgreSQL log is found', async () => {
     await sql`CREATE TABLE planted (it text UNIQUE)`;
     const insert = () => sql`INSERT INTO planted VALUES (${canary})`;
     await insert();
@@ -289,7 +298,7 @@ describe('it is found where it is put into', () => {
     await sql`DROP TABLE planted`;
   });
 
-  test('an answer, and what others are told', async () => {
+  test('a password planted in an answer or an event is found', async () => {
     const email = 'planted@example.com';
     const username = randomPartOf(canary);
     await ask('POST', '/registrations', { email, roles: [], username, firstName: canary });
@@ -299,18 +308,18 @@ describe('it is found where it is put into', () => {
     }
   });
 
-  test('a line of the api', async () => {
+  test('a password planted in a log line of the API is found', async () => {
     const { output } = await deployment.command('src/main.ts', { DOORS: canary });
     outputs.api.push(() => output);
     expect(await found('logs of the api')).toContain('JSON');
   });
 
-  test('a label of the api’s metrics', async () => {
+  test('a password planted in a metric label of the API is found', async () => {
     await startApi({ TEMPORAL_TASK_QUEUE: canary });
     await expect.poll(() => found('/metrics of the api'), { timeout: 20_000 }).toContain('JSON');
   });
 
-  test('a line of the worker, and a label of its metrics', async () => {
+  test('a password planted in a log line or a metric label of the worker is found', async () => {
     await startWorker(canary);
     for (const place of ['logs of the worker', '/metrics of the worker']) {
       await expect.poll(() => found(place), { timeout: 20_000 }).toContain('JSON');

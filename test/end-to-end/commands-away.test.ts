@@ -1,34 +1,36 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { anyFreePort } from '../../dev/stack/ports.ts';
-import { Deployment } from '../support/deployment.ts';
+import { test } from '../support/deployment-test.ts';
 
-let deployment: Deployment;
 /** Where nobody listens. */
 let nobody: string;
 /** Accepts connections and never answers, as a server behind a dead network does. */
 let silent: Server;
 beforeAll(async () => {
-  deployment = await Deployment.make();
   nobody = `127.0.0.1:${await anyFreePort()}`;
   silent = createServer().listen(0, '127.0.0.1');
 });
 afterAll(async () => {
   silent.close();
-  await deployment.stop();
 });
 
 const WITH_TEMPORAL = ['cli/sweep.ts', 'cli/verify-replay.ts', 'cli/setup/main.ts'] as const;
 
-test.each(WITH_TEMPORAL)('%s says in one line that Temporal is away, and where', async (entry) => {
-  const refused = await deployment.command(entry, { TEMPORAL_ADDRESS: nobody });
-  expect(refused).toEqual({
-    code: 1,
-    output: `Temporal at ${nobody} does not answer: Connection refused\n`,
-  });
-});
+test.for(WITH_TEMPORAL)(
+  '%s names an unreachable Temporal and its address in one line',
+  async (entry, { deployment }) => {
+    const refused = await deployment.command(entry, { TEMPORAL_ADDRESS: nobody });
+    expect(refused).toEqual({
+      code: 1,
+      output: `Temporal at ${nobody} does not answer: Connection refused\n`,
+    });
+  },
+);
 
-test('a Temporal that accepts and never answers is given up after five seconds', async () => {
+test('a command gives up a Temporal that accepts connections but never answers after five seconds', async ({
+  deployment,
+}) => {
   const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
   expect(await deployment.command('cli/sweep.ts', { TEMPORAL_ADDRESS: address })).toEqual({
     code: 1,
@@ -36,13 +38,13 @@ test('a Temporal that accepts and never answers is given up after five seconds',
   });
 });
 
-test('a namespace that Temporal does not have is one line, too', async () => {
+test('a command reports a missing Temporal namespace in one line', async ({ deployment }) => {
   const env = { TEMPORAL_NAMESPACE: 'nowhere' };
   const { code, output } = await deployment.command('cli/verify-replay.ts', env);
   expect({ code, output }).toEqual({ code: 1, output: "Namespace not found: 'nowhere'\n" });
 });
 
-test('compare-pool names the Cognito that is away', async () => {
+test('compare-pool names the unreachable Cognito', async ({ deployment }) => {
   const env = { COGNITO_ENDPOINT: `http://${nobody}` };
   expect(await deployment.command('cli/compare-pool.ts', env)).toEqual({
     code: 1,
@@ -50,14 +52,17 @@ test('compare-pool names the Cognito that is away', async () => {
   });
 });
 
-test.each([
+test.for([
   ['cli/sweep.ts', []],
   ['cli/compare-pool.ts', []],
   ['cli/redeliver.ts', ['--now']],
-] as const)('%s names the PostgreSQL that is away, without its password', async (entry, args) => {
-  const env = { DATABASE_URL: `postgres://somebody:secret@${nobody}/registrar` };
-  expect(await deployment.command(entry, env, args)).toEqual({
-    code: 1,
-    output: `PostgreSQL at ${nobody}/registrar does not answer: ECONNREFUSED\n`,
-  });
-});
+] as const)(
+  '%s names the unreachable PostgreSQL without its password',
+  async ([entry, args], { deployment }) => {
+    const env = { DATABASE_URL: `postgres://somebody:secret@${nobody}/registrar` };
+    expect(await deployment.command(entry, env, args)).toEqual({
+      code: 1,
+      output: `PostgreSQL at ${nobody}/registrar does not answer: ECONNREFUSED\n`,
+    });
+  },
+);

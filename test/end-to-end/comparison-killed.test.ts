@@ -2,23 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type WorkflowHandle } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import type { PoolReport } from '../../activities/contract.ts';
-import { Deployment } from '../support/deployment.ts';
 import { addUser } from '../support/pool-user.ts';
 import { connectToTemporal, TEST_NAMESPACE } from '../support/temporal.ts';
+import { test } from '../support/deployment-test.ts';
+
+test.override('deploymentOptions', { env: { PROPAGATION_GRACE_SECONDS: '0' } });
 
 let connection: NativeConnection;
-let deployment: Deployment;
-beforeAll(async () => {
+test.beforeAll(async ({ deployment }) => {
   connection = await connectToTemporal();
-  deployment = await Deployment.make({ env: { PROPAGATION_GRACE_SECONDS: '0' } });
   for (let index = 0; index < 130; index += 1) {
     await addUser(deployment.pool, `foreign-${index}@example.com`);
   }
 });
 afterAll(async () => {
-  await deployment.stop();
   await connection.close();
 });
 
@@ -31,7 +30,9 @@ async function toldOfAPage(handle: WorkflowHandle): Promise<void> {
   }
 }
 
-test('a worker killed in the middle: the next one goes on from its page', async () => {
+test('when a worker is killed during a comparison, the next worker resumes from its page', async ({
+  deployment,
+}) => {
   await deployment.pool.setFaults([
     { operation: 'ListUsers', after: 1, times: 1, fault: { kind: 'latency', ms: 3500 } },
   ]);
@@ -51,7 +52,9 @@ test('a worker killed in the middle: the next one goes on from its page', async 
   expect((await deployment.pool.calls())['ListUsers']?.calls).toBe(4);
 });
 
-test('npm run compare-pool: 0 when they agree, 2 when they differ, 1 when it cannot tell', async () => {
+test('npm run compare-pool exits with 0 when pool and ledger agree, 2 when they differ, 1 when it cannot tell', async ({
+  deployment,
+}) => {
   const compare = (env?: Record<string, string>) => deployment.command('cli/compare-pool.ts', env);
   expect(await compare()).toMatchObject({ code: 0 });
   const mark = randomUUID();

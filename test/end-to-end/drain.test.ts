@@ -1,20 +1,16 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { isAlive } from '../../dev/stack/orphan.ts';
-import { Deployment } from '../support/deployment.ts';
 import { alive, familyOf } from './processes.ts';
+import { test } from '../support/deployment-test.ts';
 
 // Requests get 5 s and the worker 10 s: see "Layout" in the design.
 const DRAIN_MS = 17_000;
 
-let deployment: Deployment;
-beforeAll(async () => {
-  deployment = await Deployment.make();
-});
-afterAll(() => deployment.stop());
-
-test('SIGTERM: a wait ends at once with what is known, the process soon after with code 0', async () => {
+test('SIGTERM ends a waiting request at once with the current receipt, and the process with code 0 soon after', async ({
+  deployment,
+}) => {
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   await deployment.pool.setFaults([
     { operation: 'AdminAddUserToGroup', fault: { kind: 'latency', ms: 60_000 } },
   ]);
@@ -40,9 +36,11 @@ test('SIGTERM: a wait ends at once with what is known, the process soon after wi
   expect(await deployment.users()).toEqual([{ email: 'waits@example.com', mark: id, roles }]);
 });
 
-test('a stream tells a registration to its end; SIGTERM ends another at once, and the process', async () => {
+test('a stream follows a registration to its end, and SIGTERM ends another stream and the process at once', async ({
+  deployment,
+}) => {
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   const { body } = await deployment.register(api, 'followed@example.com');
   const followed = await deployment.stream(api, String(body['id']));
   const statuses: unknown[] = [];
@@ -68,9 +66,11 @@ test('a stream tells a registration to its end; SIGTERM ends another at once, an
   await deployment.pool.clearFaults();
 });
 
-test('SIGTERM to npm, idle and with a kept connection: code 0 within seconds', async () => {
+test('SIGTERM to npm ends an idle API with a kept connection with code 0 within seconds', async ({
+  deployment,
+}) => {
   const api = await deployment.api({}, 'npm');
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   expect((await deployment.call(api, 'GET', '/health/ready')).status).toBe(200);
   const family = await familyOf(api.pid);
   const signalled = performance.now();
@@ -80,7 +80,9 @@ test('SIGTERM to npm, idle and with a kept connection: code 0 within seconds', a
   expect(await alive(family)).toEqual([]);
 });
 
-test('SIGTERM to a worker: the activity under way is finished, and not repeated', async () => {
+test('SIGTERM to a worker lets the running activity finish, and it is not repeated', async ({
+  deployment,
+}) => {
   await deployment.pool.clearCalls();
   await deployment.pool.setFaults([
     { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'server' } },

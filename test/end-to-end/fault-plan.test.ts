@@ -31,7 +31,7 @@ const setFaults = async (plan: string): Promise<void> => {
   expect(await newcomer.npm('run', 'faults', '--', plan)).toMatchObject({ code: 0 });
 };
 
-test('npm start with the README’s fault plan: runs park and heal; kill -9 loses nothing', async () => {
+test('with the README’s fault plan runs park and heal, and kill -9 loses nothing', async () => {
   const started = await newcomer.start(['--', '--faults', PLAN], ENV);
   const bearer = await newcomer.token();
   const first = await newcomer.paste(withAddress(started, 'parked@example.com'));

@@ -1,18 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { expect } from 'vitest';
+import { type Api } from '../support/deployment.ts';
+import { test } from '../support/deployment-test.ts';
 
-let deployment: Deployment;
 let api: Api;
-beforeAll(async () => {
-  deployment = await Deployment.make();
+test.beforeAll(async ({ deployment }) => {
   api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
 });
-afterAll(() => deployment.stop());
 
 const fifty = Array.from({ length: 50 }, (_, index) => index);
 
-test('fifty simultaneous POSTs of one address: one user, one completed registration', async () => {
+test('fifty simultaneous POSTs of one address make one user and one completed registration', async ({
+  deployment,
+}) => {
   const email = 'one@example.com';
   const answers = await Promise.all(
     fifty.map(() => deployment.register(api, email, { prefer: 'wait=20' })),
@@ -32,7 +32,9 @@ test('fifty simultaneous POSTs of one address: one user, one completed registrat
   expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
 });
 
-test('fifty of one Idempotency-Key: one registration, and all answers name it', async () => {
+test('fifty simultaneous POSTs with one Idempotency-Key make one registration, which every answer names', async ({
+  deployment,
+}) => {
   const email = 'key@example.com';
   const headers = { prefer: 'wait=20', 'idempotency-key': 'the-same' };
   const answers = await Promise.all(fifty.map(() => deployment.register(api, email, headers)));

@@ -1,10 +1,11 @@
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Deployment } from '../support/deployment.ts';
+import { afterAll, expect } from 'vitest';
+import type { Deployment } from '../support/deployment.ts';
 import { REPOSITORY, run } from '../support/program.ts';
 import { CUSTOMER, IMPORT, MISTAKES } from './client-programs.ts';
+import { test } from '../support/deployment-test.ts';
 
 /** A customer's project: strict, and no more of ours than the document. */
 const TSCONFIG = {
@@ -21,12 +22,10 @@ const TSCONFIG = {
 };
 
 let folder: string;
-let deployment: Deployment;
 let url: string;
-beforeAll(async () => {
-  deployment = await Deployment.make();
+test.beforeAll(async ({ deployment }) => {
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   url = api.url;
   folder = await mkdtemp(join(tmpdir(), 'registrar-client-'));
   await symlink(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
@@ -34,11 +33,15 @@ beforeAll(async () => {
   await write('tsconfig.json', JSON.stringify(TSCONFIG));
   const document = await (await fetch(`${url}/openapi.json`)).text();
   await write('openapi.json', document);
-  const made = await node('node_modules/oazapfts/dist/cli.js', 'openapi.json', 'client.ts');
+  const made = await node(
+    deployment,
+    'node_modules/oazapfts/dist/cli.js',
+    'openapi.json',
+    'client.ts',
+  );
   expect(made).toEqual({ code: 0, output: '' });
 });
 afterAll(async () => {
-  await deployment?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -46,19 +49,21 @@ async function write(name: string, text: string): Promise<void> {
   await writeFile(join(folder, name), text);
 }
 
-async function node(...args: string[]) {
+async function node(deployment: Deployment, ...args: string[]) {
   const env = { REGISTRAR_URL: url, REGISTRAR_TOKEN: deployment.token };
   return await run({ command: process.execPath, args, cwd: folder, env });
 }
 
-async function compile() {
-  return await node(join(REPOSITORY, 'node_modules/typescript/bin/tsc'), '-p', '.');
+async function compile(deployment: Deployment) {
+  return await node(deployment, join(REPOSITORY, 'node_modules/typescript/bin/tsc'), '-p', '.');
 }
 
-test('a client made from the document compiles, and does what its types say', async () => {
+test('a client generated from the document compiles and behaves as its types say', async ({
+  deployment,
+}) => {
   await write('customer.ts', CUSTOMER);
-  expect(await compile()).toEqual({ code: 0, output: '' });
-  const { code, output } = await node('customer.ts');
+  expect(await compile(deployment)).toEqual({ code: 0, output: '' });
+  const { code, output } = await node(deployment, 'customer.ts');
   expect(output.trim().split('\n')).toEqual([
     'registered completed',
     'repeated the same',
@@ -71,12 +76,12 @@ test('a client made from the document compiles, and does what its types say', as
   expect(code).toBe(0);
 });
 
-test('what the document does not have does not compile', async () => {
+test('a call that the document does not describe does not compile', async ({ deployment }) => {
   const names = Object.keys(MISTAKES).map((_, index) => `mistake-${index}.ts`);
   for (const [index, text] of Object.values(MISTAKES).entries()) {
     await write(names[index] ?? '', `${IMPORT}\n${text}\n`);
   }
-  const { code, output } = await compile();
+  const { code, output } = await compile(deployment);
   expect(code).not.toBe(0);
   const errors = output.split('\n').filter((line) => / error TS\d+/.test(line));
   const caught = Object.keys(MISTAKES).map((what, index) => {

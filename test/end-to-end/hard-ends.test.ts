@@ -76,7 +76,7 @@ async function mayMount(): Promise<boolean> {
 
 const MAY_MOUNT = await mayMount();
 
-test('PORT that another process holds', async () => {
+test('npm start reports a PORT that another process holds', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const address = other.address();
@@ -85,7 +85,7 @@ test('PORT that another process holds', async () => {
   other.close();
 });
 
-test('a damaged file of ours, and one of Temporal', async () => {
+test('npm start reports a damaged file of its own and of Temporal', async () => {
   const { home } = newcomer;
   const ports = join(home, 'ports.json');
   const whole = await readFile(ports);
@@ -99,38 +99,41 @@ test('a damaged file of ours, and one of Temporal', async () => {
   expect(await readFile(history, 'utf8')).toBe(garbage);
 });
 
-test.runIf(process.platform === 'linux')('a log that takes nothing more', async () => {
-  // A full disk for those who may not mount one: writing there fails as on one.
-  await symlink('/dev/full', join(newcomer.home, 'registrar.log'));
-  expect(await endOfStart()).toMatch(/the disk of .*registrar\.log is full: make room/);
-});
+test.runIf(process.platform === 'linux')(
+  'npm start reports a log file that cannot be written',
+  async () => {
+    // A full disk for those who may not mount one: writing there fails as on one.
+    await symlink('/dev/full', join(newcomer.home, 'registrar.log'));
+    expect(await endOfStart()).toMatch(/the disk of .*registrar\.log is full: free some space/);
+  },
+);
 
-test('a part that ends by itself ends the whole', async () => {
+test('npm start ends when one of its parts ends', async () => {
   const started = await newcomer.start();
   const lines = await readFile(join(newcomer.home, 'postgres/data/postmaster.pid'), 'utf8');
   process.kill(Number(lines.split('\n', 1)[0]), 'SIGKILL');
-  expect(await endOf(started)).toMatch(/PostgreSQL ended by itself on .*postgres\.log/);
+  expect(await endOf(started)).toMatch(/PostgreSQL stopped unexpectedly on .*postgres\.log/);
   const again = await newcomer.start();
   expect(await newcomer.end(again, (pid) => process.kill(-pid, 'SIGTERM'))).toEqual([]);
 });
 
-test.runIf(MAY_MOUNT)('a full disk before the start', async () => {
+test.runIf(MAY_MOUNT)('npm start reports a full disk before the start', async () => {
   await mountDisk(8);
   const filler = join(newcomer.home, 'filler');
   await expect(fill(filler)).rejects.toThrow('ENOSPC');
-  expect(await endOfStart()).toMatch(/the disk of .* is full: make room and start again/);
+  expect(await endOfStart()).toMatch(/the disk of .* is full: free some space and start again/);
   expect(await readdir(newcomer.home)).toEqual(['filler', 'ports.json']);
 });
 
-test.runIf(MAY_MOUNT)('a disk that fills while the first start makes its state', async () => {
+test.runIf(MAY_MOUNT)('npm start reports a disk that fills during the first start', async () => {
   await mountDisk(12);
   expect(await endOfStart()).toMatch(
-    /the disk of .*postgres\/data is full: make room and start again/,
+    /the disk of .*postgres\/data is full: free some space and start again/,
   );
 });
 
 test.runIf(MAY_MOUNT)(
-  'a disk that fills while it runs; what was there is there again',
+  'npm start ends when the disk fills, and keeps the earlier data',
   async () => {
     await mountDisk(200);
     const started = await newcomer.start();
@@ -138,7 +141,7 @@ test.runIf(MAY_MOUNT)(
     expect(before.status).toBe(201);
     const filler = join(newcomer.home, 'filler');
     await expect(fill(filler)).rejects.toThrow('ENOSPC');
-    expect(await endOf(started)).toMatch(/the disk of .* is full: make room and start again/);
+    expect(await endOf(started)).toMatch(/the disk of .* is full: free some space and start again/);
     await rm(filler);
     const again = await newcomer.start();
     // Each start prints an address of its own; the token of the first one has ended with it.

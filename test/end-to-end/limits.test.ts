@@ -1,22 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { expect } from 'vitest';
+import { type Api } from '../support/deployment.ts';
+import { test } from '../support/deployment-test.ts';
+
+test.override('deploymentOptions', {
+  env: {
+    DOORS: 'signup',
+    SIGNUP_MODE: 'async',
+    IN_PROCESS_WORKER: 'false',
+    REGISTER_LIMIT_PER_MINUTE: '3',
+    PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
+  },
+});
 
 /** Limits over real sockets, with two API processes. */
-
-let deployment: Deployment;
-beforeAll(async () => {
-  deployment = await Deployment.make({
-    env: {
-      DOORS: 'signup',
-      SIGNUP_MODE: 'async',
-      IN_PROCESS_WORKER: 'false',
-      REGISTER_LIMIT_PER_MINUTE: '3',
-      PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
-    },
-  });
-});
-afterAll(() => deployment.stop());
 
 async function register(api: Api, forwardedFor?: string) {
   const answer = await fetch(`${api.url}/auth/register`, {
@@ -33,7 +30,9 @@ async function register(api: Api, forwardedFor?: string) {
 const statuses = async (answers: Promise<Response>[]) =>
   (await Promise.all(answers)).map(({ status }) => status).toSorted();
 
-test('two processes share the counts of each client behind the proxy', async () => {
+test('two API processes share the limits of each client behind the proxy', async ({
+  deployment,
+}) => {
   const behind = { TRUSTED_PROXIES: '1' };
   const apis = [await deployment.api(behind), await deployment.api(behind)] as const;
   for (const client of ['::ffff:203.0.113.1', '2001:db8::1']) {
@@ -53,7 +52,9 @@ test('two processes share the counts of each client behind the proxy', async () 
   expect((await register(apis[1], '2001:db8:0:100::1')).status).toBe(202);
 });
 
-test('without trusted proxies the header is not believed, and said once to be there', async () => {
+test('without trusted proxies the API ignores X-Forwarded-For and logs once that it is present', async ({
+  deployment,
+}) => {
   const api = await deployment.api();
   const all = Array.from({ length: 5 }, (_, n) => register(api, `203.0.113.${n}`));
   expect(await statuses(all)).toEqual([202, 202, 202, 429, 429]);

@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { emailHash } from '../../src/secrets/email-hash.ts';
-import { Deployment } from '../support/deployment.ts';
 import { addUser } from '../support/pool-user.ts';
 import type { Program } from '../support/program.ts';
+import { test } from '../support/deployment-test.ts';
+
+test.override('deploymentOptions', {
+  env: { LOG_LEVEL: 'trace', RETRY_BUDGET_SECONDS: '1', COMPENSATION_BUDGET_SECONDS: '1' },
+});
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -14,17 +18,12 @@ const USERNAME = 'zebedeia-the-first';
 const WHOLE = { firstName: FIRST_NAME, lastName: LAST_NAME, username: USERNAME };
 const emailOf = (name: string) => `${name}.person@secretive.example`;
 
-let deployment: Deployment;
 const programs: Program[] = [];
 const ids = new Map<string, string>();
 
-beforeAll(async () => {
-  deployment = await Deployment.make({
-    env: { LOG_LEVEL: 'trace', RETRY_BUDGET_SECONDS: '1', COMPENSATION_BUDGET_SECONDS: '1' },
-  });
+test.beforeAll(async ({ deployment }) => {
   await deployment.setUp();
 });
-afterAll(() => deployment.stop());
 
 /** All that was logged; whatever else the processes printed is no JSON and throws. */
 function lines(): Line[] {
@@ -38,7 +37,9 @@ function lines(): Line[] {
 }
 const of = (name: string) => lines().filter((line) => line['registrationId'] === ids.get(name));
 
-test('registrations that succeed, fail, wait, and requests that mean harm', async () => {
+test('registrations and harmful requests run to their ends before the log is checked', async ({
+  deployment,
+}) => {
   await deployment.pool.setFaults([
     {
       operation: 'AdminAddUserToGroup',
@@ -113,7 +114,7 @@ test('registrations that succeed, fail, wait, and requests that mean harm', asyn
   }
 });
 
-test('every line is JSON, with level, time and process', () => {
+test('every log line is JSON with level, time and process', () => {
   const all = lines();
   expect(all.length).toBeGreaterThan(100);
   for (const line of all) {
@@ -123,7 +124,7 @@ test('every line is JSON, with level, time and process', () => {
   }
 });
 
-test('no address, name or token is anywhere', () => {
+test('no log line holds an address, a name or a token', () => {
   const text = programs.map((program) => program.output()).join('');
   for (const secret of [
     ...[...PEOPLE, 'marked'].map(emailOf),
@@ -139,7 +140,7 @@ test('no address, name or token is anywhere', () => {
   }
 });
 
-test('whatever is about a registration carries its id', () => {
+test('every log line about a registration carries its id', () => {
   const astray = lines().filter((line) => {
     const text = JSON.stringify(line);
     return [...ids.values()].some((id) => text.includes(id) && line['registrationId'] !== id);
@@ -156,12 +157,12 @@ test.each([
   ['cancelled', ['registration compensating', 'registration cancelled']],
   ['waits', ['request', 'provider error', 'registration parked']],
   ['door', ['request', 'registration completed']],
-])('what becomes of %s is in the log', (name, expected) => {
+])('the log tells how %s ends', (name, expected) => {
   const messages = new Set(of(name).map((line) => line['msg']));
   expect([...messages]).toEqual(expect.arrayContaining(expected));
 });
 
-test('whoever has an address finds its lines: accepted, refused and closed', () => {
+test('the hash of an address finds its accepted, refused and closed registrations in the log', () => {
   const found = lines().filter((line) => line['emailHash'] === emailHash(emailOf('quick')));
   const requests = found.filter((line) => line['msg'] === 'request');
   expect(requests.map((line) => [line['route'], line['status']])).toEqual([
@@ -171,7 +172,9 @@ test('whoever has an address finds its lines: accepted, refused and closed', () 
   expect(found.map((line) => line['msg'])).toContain('registration completed');
 });
 
-test('API and worker warn of unsafe settings at their start, once each, and start all the same', async () => {
+test('API and worker warn of each unsafe setting once at their start, and start', async ({
+  deployment,
+}) => {
   const env = {
     ROLE_GRANTS: 'group:admin=*;group:manager=admin',
     COGNITO_JWKS_URL: 'http://keys.secretive.example/jwks.json',

@@ -1,23 +1,21 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Deployment, type Api } from '../support/deployment.ts';
+import { expect } from 'vitest';
+import { type Api } from '../support/deployment.ts';
 import { scrape } from '../support/exposition.ts';
 import type { Program } from '../support/program.ts';
+import { test } from '../support/deployment-test.ts';
 
-let deployment: Deployment;
 let api: Api;
 let worker: Program & { readonly url: string };
 
-beforeAll(async () => {
-  deployment = await Deployment.make();
+test.beforeAll(async ({ deployment }) => {
   await deployment.setUp();
   api = await deployment.api({ IN_PROCESS_WORKER: 'false', METRICS_PORT: '0' });
   const program = await deployment.worker({ WORKER_PORT: '0' });
-  const [, url = ''] = await program.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  const [, url = ''] = await program.says(/"url":"(http:[^"]+)","msg":"worker is listening"/);
   worker = { ...program, url };
 });
-afterAll(() => deployment.stop());
 
-test('endings are counted where they happen: in the worker', async () => {
+test('the worker counts the endings of registrations', async ({ deployment }) => {
   await deployment.pool.setFaults([
     {
       operation: 'AdminAddUserToGroup',
@@ -72,7 +70,9 @@ test('endings are counted where they happen: in the worker', async () => {
   expect(atApi.value(count, { ...requests, status: '500' })).toBe(1);
 });
 
-test('both processes show the ledger, and the metrics of Temporal’s SDK', async () => {
+test('API and worker expose the ledger and the metrics of Temporal’s SDK', async ({
+  deployment,
+}) => {
   await deployment.pool.setFaults([
     { operation: 'AdminAddUserToGroup', fault: { kind: 'refused' } },
   ]);
@@ -109,7 +109,7 @@ async function freshScrape(url: string) {
   }
 }
 
-test('a worker tells orchestrators that it lives and is ready, and nobody anything else', async () => {
+test('a worker answers liveness and readiness probes and no other path', async () => {
   const ask = async (path: string, method = 'GET') => {
     const answer = await fetch(`${worker.url}${path}`, { method });
     return [answer.status, answer.headers.get('content-type'), await answer.text()];
@@ -124,7 +124,7 @@ test('a worker tells orchestrators that it lives and is ready, and nobody anythi
   expect((await ask('/metrics', 'POST'))[0]).toBe(404);
 });
 
-test('the API serves metrics on METRICS_PORT, and nothing else there', async () => {
+test('the API serves only metrics on METRICS_PORT', async () => {
   expect(api.metricsUrl).not.toBe(api.url);
   const ask = async (url: string) => (await fetch(url)).status;
   expect(await ask(`${api.metricsUrl}/metrics`)).toBe(200);
@@ -134,48 +134,61 @@ test('the API serves metrics on METRICS_PORT, and nothing else there', async () 
   expect(await ask(`${api.url}/metrics`)).toBe(404);
 });
 
-test.each([
+test.for([
   ['production', {}, false],
   ['staging', {}, false],
   ['local', {}, true],
   ['local', { METRICS_PORT: '0' }, false],
-])('ENVIRONMENT=%s with %j: metrics on the API’s own port: %s', async (ENVIRONMENT, env, there) => {
-  const another = await deployment.api({ ENVIRONMENT, IN_PROCESS_WORKER: 'false', ...env });
-  expect((await fetch(`${another.url}/metrics`)).status).toBe(there ? 200 : 404);
-  const document = (await (await fetch(`${another.url}/openapi.json`)).json()) as { paths: object };
-  expect(Object.hasOwn(document.paths, '/metrics')).toBe(there);
-});
+] as const)(
+  'with ENVIRONMENT=%s and %j the API serves metrics on its own port: %s',
+  async ([ENVIRONMENT, env, there], { deployment }) => {
+    const another = await deployment.api({ ENVIRONMENT, IN_PROCESS_WORKER: 'false', ...env });
+    expect((await fetch(`${another.url}/metrics`)).status).toBe(there ? 200 : 404);
+    const document = (await (await fetch(`${another.url}/openapi.json`)).json()) as {
+      paths: object;
+    };
+    expect(Object.hasOwn(document.paths, '/metrics')).toBe(there);
+  },
+);
 
-test('SIGTERM ends an API that serves metrics, with a scraper’s connection kept open', async () => {
+test('SIGTERM ends an API that serves metrics, with a scraper’s connection kept open', async ({
+  deployment,
+}) => {
   const ending = await deployment.api({ METRICS_PORT: '0' });
   await scrape(ending.metricsUrl);
   ending.signal('SIGTERM');
   expect(await ending.exit).toEqual({ code: 0, signal: null });
 });
 
-test.each([
+test.for([
   ['WORKER_PORT', 'worker/main.ts'],
   ['METRICS_PORT', 'src/main.ts'],
   ['PORT', 'src/main.ts'],
-])('a taken %s is one line, and the process ends', async (variable, entry) => {
-  const { port } = new URL(worker.url);
-  const { code, output } = await deployment.command(entry, { [variable]: port });
-  expect(code).toBe(1);
-  const lines = output.split('\n');
-  expect(lines.filter((line) => line !== '' && !line.startsWith('{'))).toEqual([
-    `${variable}: 127.0.0.1:${port} is taken by another process`,
-  ]);
-});
+] as const)(
+  'a process reports a taken %s in one line and ends',
+  async ([variable, entry], { deployment }) => {
+    const { port } = new URL(worker.url);
+    const { code, output } = await deployment.command(entry, { [variable]: port });
+    expect(code).toBe(1);
+    const lines = output.split('\n');
+    expect(lines.filter((line) => line !== '' && !line.startsWith('{'))).toEqual([
+      `${variable}: 127.0.0.1:${port} is taken by another process`,
+    ]);
+  },
+);
 
-test.each([
+test.for([
   ['worker/main.ts', { WORKER_PORT: '0' }],
   ['src/main.ts', { PORT: '0' }],
-])('an address that is not this machine’s ends %s with a line about HOST', async (entry, env) => {
-  // Set aside for documents.
-  const { code, output } = await deployment.command(entry, { ...env, HOST: '192.0.2.1' });
-  expect(code).toBe(1);
-  expect(output).toMatch(/^HOST: nobody can listen on 192\.0\.2\.1:0 here \(EADDRNOTAVAIL\)$/m);
-});
+] as const)(
+  'a HOST that is not of this machine ends %s with a line about HOST',
+  async ([entry, env], { deployment }) => {
+    // Set aside for documents.
+    const { code, output } = await deployment.command(entry, { ...env, HOST: '192.0.2.1' });
+    expect(code).toBe(1);
+    expect(output).toMatch(/^HOST: cannot listen on 192\.0\.2\.1:0 \(EADDRNOTAVAIL\)$/m);
+  },
+);
 
 test('SIGTERM ends a worker that listens, with a scraper’s connection kept open', async () => {
   await scrape(worker.url);

@@ -10,6 +10,7 @@ import {
   run,
   startProgram,
 } from '../support/program.ts';
+import { Terminal } from '../support/terminal.ts';
 import { alive, familyOf } from './processes.ts';
 
 export type Json = Record<string, unknown>;
@@ -67,8 +68,22 @@ export class Newcomer {
 
   /** `npm start`, until it prints what to paste. */
   async start(args: readonly string[] = [], env = {}): Promise<Started> {
+    return await this.#started(this.#npm(['start', ...args], env));
+  }
+
+  /** The same, by a line of a document that ends in `npm start`. */
+  async startBy(line: string, env = {}): Promise<Started> {
+    return await this.#started({ ...this.#npm([], env), command: 'bash', args: ['-c', line] });
+  }
+
+  /** A second terminal in the clone. */
+  openTerminal(env = {}): Terminal {
+    return Terminal.open(this.#npm([], env));
+  }
+
+  async #started(options: ProgramOptions): Promise<Started> {
     const from = performance.now();
-    const npm = startProgram(this.#npm(['start', ...args], env));
+    const npm = startProgram(options);
     this.#running = npm;
     const [curl] = await npm.says(/^curl .*$/m, 100_000);
     const api = /http:\/\/[^/]+/.exec(curl)?.[0] ?? '';
@@ -91,11 +106,17 @@ export class Newcomer {
     return line.trim();
   }
 
+  /** Of what runs, as the commands find them. */
+  async settings(): Promise<Record<string, string>> {
+    const file = join(this.home, 'stack.json');
+    return JSON.parse(await readFile(file, 'utf8')) as Record<string, string>;
+  }
+
   /** Endpoint and pool of the sandbox, from where `npm run token` has them. */
   async sandbox(): Promise<{ endpoint: string; UserPoolId: string }> {
-    const known = JSON.parse(await readFile(join(this.home, 'stack.json'), 'utf8')) as Json;
-    const endpoint = String(known['COGNITO_ENDPOINT']);
-    return { endpoint, UserPoolId: String(known['COGNITO_USER_POOL_ID']) };
+    const { COGNITO_ENDPOINT: endpoint = '', COGNITO_USER_POOL_ID: UserPoolId = '' } =
+      await this.settings();
+    return { endpoint, UserPoolId };
   }
 
   /** Ends it by a signal; answers what is left of it and of all that it started. */

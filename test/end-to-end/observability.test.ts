@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { Deployment } from '../support/deployment.ts';
 import { scrape, type Exposition } from '../support/exposition.ts';
 import { REPOSITORY } from '../support/program.ts';
 import { parseQuery } from '../support/promql.ts';
+import { test } from '../support/deployment-test.ts';
+
+test.override('deploymentOptions', { env: { RETRY_BUDGET_SECONDS: '1' } });
 
 interface Rule {
   readonly alert: string;
@@ -42,13 +44,11 @@ const filledIn = (expr: string) => expr.replaceAll('$__rate_interval', '5m');
 
 /** A registration of each kind has been through these. */
 let shown: Exposition[];
-let deployment: Deployment;
-beforeAll(async () => {
-  deployment = await Deployment.make({ env: { RETRY_BUDGET_SECONDS: '1' } });
+test.beforeAll(async ({ deployment }) => {
   await deployment.setUp();
   const api = await deployment.api({ IN_PROCESS_WORKER: 'false', METRICS_PORT: '0' });
   const worker = await deployment.worker({ WORKER_PORT: '0' });
-  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker listens"/);
+  const [, url = ''] = await worker.says(/"url":"(http:[^"]+)","msg":"worker is listening"/);
   const operation = 'AdminAddUserToGroup';
   await deployment.pool.setFaults([
     { operation, match: { email: 'throttled*' }, times: 2, fault: { kind: 'throttle' } },
@@ -67,7 +67,6 @@ beforeAll(async () => {
   }
   shown = [await scrape(api.metricsUrl), await scrape(url)];
 });
-afterAll(() => deployment.stop());
 
 /** Labels of all samples of a metric, of API and worker. */
 const samplesOf = (metric: string) => shown.flatMap((each) => each.labelsOf(metric));
@@ -115,7 +114,14 @@ describe('deploy/prometheus/alerts.yml', () => {
     expect(symptomsIn(runbook).map((symptom) => `docs/runbook.md#${symptom}`)).toContain(url);
   });
 
-  test('no two have one name, and none of what an operator must know is left out', () => {
+  test('each section of the runbook is a symptom, but for the token, triage and the UI', () => {
+    const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading = '']) => heading);
+    expect(sections.slice(0, 2)).toEqual(['Get a token', 'Triage']);
+    expect(sections.at(-1)).toBe('Temporal UI');
+    expect(symptomsIn(runbook)).toHaveLength(sections.length - 3);
+  });
+
+  test('alert names are unique and cover every symptom of the runbook', () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
     const metrics = new Set(
       rules.flatMap(({ expr }) => parseQuery(expr).selectors.map(({ metric }) => metric)),
@@ -148,7 +154,7 @@ describe('deploy/grafana/registrar.json', () => {
     }
   });
 
-  test('Grafana 10 has its schema, finds its data source, and lays panels side by side', () => {
+  test('the dashboard fits the Grafana 10 schema, names its data source and places panels without overlap', () => {
     expect(dashboard.schemaVersion).toBe(38);
     const [source] = dashboard.templating.list;
     expect(source).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
@@ -183,13 +189,16 @@ describe('each check can fail', () => {
     expect(strangeIn(expr)).toEqual(strange);
   });
 
-  test('a section without one of the three parts does not count as a symptom', () => {
+  test('a runbook section without check, do or why is not a symptom', () => {
     const whole = '## Is late\n\n- **Check**: a\n- **Do**: b\n- **Why it is safe**: c\n';
     expect(symptomsIn(whole)).toEqual(['is-late']);
     expect(symptomsIn(whole.replace('**Do**', '**Look**'))).toEqual([]);
   });
 
-  test.each(['sum(', 'rate(x[5 minutes])', 'a b', '', 'max by x (y)'])('no PromQL: %s', (text) => {
-    expect(() => parseQuery(text)).toThrow('no PromQL');
-  });
+  test.each(['sum(', 'rate(x[5 minutes])', 'a b', '', 'max by x (y)'])(
+    'a query that is not PromQL is refused: %s',
+    (text) => {
+      expect(() => parseQuery(text)).toThrow('no PromQL');
+    },
+  );
 });

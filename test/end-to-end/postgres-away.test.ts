@@ -32,9 +32,9 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-test('PostgreSQL stopped for 30 s mid-saga: 503 to the newcomer, and the saga completes', async () => {
+test('while PostgreSQL is down for 30 s new requests get 503, and a running saga completes afterwards', async () => {
   const api = await deployment.api();
-  await api.says(/"worker polls"/);
+  await api.says(/"worker is polling"/);
   await deployment.pool.setFaults([
     { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'latency', ms: 1500 } },
   ]);

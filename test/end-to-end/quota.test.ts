@@ -1,35 +1,35 @@
 import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { workflowIdOf } from '../../src/domain/registration.ts';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { type Api } from '../support/deployment.ts';
 import { connectToTemporal, TEST_NAMESPACE } from '../support/temporal.ts';
+import { test } from '../support/deployment-test.ts';
 
 const REGISTRATIONS = 200;
 const AT_ONCE = 50;
 const CREATES = 20;
 const UPDATES = 16;
 
+test.override('deploymentOptions', {
+  env: {
+    COGNITO_CREATE_RPS: String(CREATES),
+    COGNITO_UPDATE_RPS: String(UPDATES),
+    RETRY_BUDGET_SECONDS: '2',
+    SWEEP_INTERVAL_SECONDS: '5',
+  },
+});
+
 let connection: NativeConnection;
 let client: Client;
-let deployment: Deployment;
 let api: Api;
-beforeAll(async () => {
+test.beforeAll(async ({ deployment }) => {
   connection = await connectToTemporal();
   client = new Client({ connection, namespace: TEST_NAMESPACE });
-  deployment = await Deployment.make({
-    env: {
-      COGNITO_CREATE_RPS: String(CREATES),
-      COGNITO_UPDATE_RPS: String(UPDATES),
-      RETRY_BUDGET_SECONDS: '2',
-      SWEEP_INTERVAL_SECONDS: '5',
-    },
-  });
   await deployment.setUp();
   [api] = await Promise.all([deployment.api(), deployment.worker()]);
 });
 afterAll(async () => {
-  await deployment.stop();
   await connection.close();
 });
 
@@ -49,7 +49,9 @@ async function eventsOf(id: string): Promise<number> {
   return events?.length ?? 0;
 }
 
-test('200 as fast as they are accepted, two processes: the quota is held, all complete, none parks', async () => {
+test('200 registrations over two processes stay within the quota and all complete without parking', async ({
+  deployment,
+}) => {
   const ids: string[] = [];
   // What has more than a hundred starts on its way leaves the rest to the sweep.
   for (let from = 0; from < REGISTRATIONS; from += AT_ONCE) {

@@ -1,30 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { outboxFrom, adoptEvents } from '../../src/ledger/outbox/event-deliveries.ts';
-import { Ledger } from '../integration/ledger/ledger-under-test.ts';
-import { Deployment } from '../support/deployment.ts';
+import type { Deployment } from '../support/deployment.ts';
+import { test } from '../support/deployment-test.ts';
 
-let ledger: Ledger;
-let deployment: Deployment;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-  deployment = await Deployment.make({
-    database: ledger.database,
-    env: {
-      EVENTS_WEBHOOK_URL: 'https://hooks.example.com/',
-      EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
-    },
-  });
-});
-afterAll(async () => {
-  await deployment.stop();
-  await ledger.stop();
+test.override('deploymentOptions', {
+  env: {
+    EVENTS_WEBHOOK_URL: 'https://hooks.example.com/',
+    EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
+  },
 });
 
-const redeliver = (...args: string[]) => deployment.command('cli/redeliver.ts', {}, args);
+const redeliver = (deployment: Deployment, ...args: string[]) =>
+  deployment.command('cli/redeliver.ts', {}, args);
 
-test('npm run redeliver: what was given up, and what was never told, is due', async () => {
+test('npm run redeliver makes deliveries due that were given up or never made', async ({
+  ledger,
+  deployment,
+}) => {
   await ledger.at('completed');
   await adoptEvents(ledger.db, ['webhook'], outboxFrom(new Date(0)), 10);
   await ledger.db.execute(sql`UPDATE outbox_deliveries SET given_up_at = now(), attempts = 10
@@ -33,21 +27,27 @@ test('npm run redeliver: what was given up, and what was never told, is due', as
   await ledger.db.execute(sql`UPDATE outbox SET occurred_at = occurred_at - interval '1 year'`);
 
   const found = '{"destination":"webhook","waiting":0,"givenUp":1,"untold":1}\n';
-  const dry = await redeliver('--since', '2020-01-01', '--dry-run');
+  const dry = await redeliver(deployment, '--since', '2020-01-01', '--dry-run');
   expect(dry).toEqual({ code: 0, output: found });
-  expect(await redeliver('--since', '2020-01-01')).toEqual({ code: 0, output: found });
+  expect(await redeliver(deployment, '--since', '2020-01-01')).toEqual({ code: 0, output: found });
   const after = '{"destination":"webhook","waiting":2,"givenUp":0,"untold":0}\n';
-  expect(await redeliver('--since', '2020-01-01', '--dry-run')).toEqual({ code: 0, output: after });
+  expect(await redeliver(deployment, '--since', '2020-01-01', '--dry-run')).toEqual({
+    code: 0,
+    output: after,
+  });
 
-  const unknown = await redeliver('--destination', 'amqp');
+  const unknown = await redeliver(deployment, '--destination', 'amqp');
   expect(unknown.code).toBe(1);
-  expect(unknown.output).toContain('No such destination is configured');
-  expect((await redeliver('--since', 'yesterday')).output).toContain(
+  expect(unknown.output).toContain('The destination is not configured');
+  expect((await redeliver(deployment, '--since', 'yesterday')).output).toContain(
     '--since is not a valid date.',
   );
 });
 
-test('npm run redeliver --now: what waits is due at once, but a mail that may have gone out', async () => {
+test('npm run redeliver --now makes waiting deliveries due, except a mail that may have been sent', async ({
+  ledger,
+  deployment,
+}) => {
   await ledger.at('completed');
   const lost = await ledger.at('completed');
   await adoptEvents(ledger.db, ['webhook'], outboxFrom(new Date(0)), 10);
@@ -61,20 +61,20 @@ test('npm run redeliver --now: what waits is due at once, but a mail that may ha
       WHERE destination = ${destination} AND next_attempt_at <= now()`);
     return rows.length;
   };
-  expect((await redeliver()).code).toBe(0);
-  expect((await redeliver('--now', '--dry-run')).code).toBe(0);
+  expect((await redeliver(deployment)).code).toBe(0);
+  expect((await redeliver(deployment, '--now', '--dry-run')).code).toBe(0);
   expect([await due('webhook'), await due('cognito-mail')]).toEqual([0, 0]);
-  await redeliver('--now', '--since', '2126-01-01');
-  await redeliver('--now', '--destination', 'webhook');
+  await redeliver(deployment, '--now', '--since', '2126-01-01');
+  await redeliver(deployment, '--now', '--destination', 'webhook');
   expect([await due('webhook'), await due('cognito-mail')]).toEqual([4, 0]);
-  const { code, output } = await redeliver('--now');
+  const { code, output } = await redeliver(deployment, '--now');
   expect({ code, destinations: output.match(/"destination":"[\w-]+"/g) }).toEqual({
     code: 0,
     destinations: ['"destination":"webhook"', '"destination":"cognito-mail"'],
   });
   expect(await due('cognito-mail')).toBe(3);
 
-  const mail = await redeliver('--destination', 'cognito-mail');
+  const mail = await redeliver(deployment, '--destination', 'cognito-mail');
   expect(mail.code).toBe(1);
   expect(mail.output).toContain('POST /registrations/{id}/invitation');
 });

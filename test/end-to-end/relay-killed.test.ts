@@ -1,13 +1,11 @@
 import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { migrate } from '../../src/db/migrate.ts';
-import { createTestDatabase } from '../support/database.ts';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { afterAll, describe, expect } from 'vitest';
+import { type Api, type Deployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Program } from '../support/program.ts';
 import { Queue } from '../support/queue.ts';
 import { RABBITMQ } from '../support/programs.ts';
-import { Broker } from '../support/rabbitmq.ts';
+import { test } from '../support/deployment-test.ts';
 
 const EXCHANGE = 'people';
 /** A key of nobody else's. */
@@ -15,27 +13,19 @@ const HELD = 4711;
 /** The heartbeat that is missed, the next attempt, and a busy machine. */
 const OVERTAKEN_MS = 60_000;
 
+test.override('deploymentOptions', ({ broker }) => ({
+  env: { EVENTS_AMQP_URL: broker.url, EVENTS_AMQP_EXCHANGE: EXCHANGE },
+}));
+
 describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () => {
-  let broker: Broker;
   let sql: postgres.Sql;
-  let deployment: Deployment;
   let queue: Queue;
   let api: Api;
   let worker: Program;
   const stops: (() => Promise<void>)[] = [];
-  beforeAll(async () => {
-    broker = await Broker.start();
-    stops.push(() => broker.remove());
-    const database = await createTestDatabase();
-    stops.push(() => database.drop());
-    await migrate(database.ownerUrl);
+  test.beforeAll(async ({ broker, database, deployment }) => {
     sql = postgres(database.url, { max: 2, onnotice: () => undefined });
     stops.push(() => sql.end({ timeout: 1 }));
-    deployment = await Deployment.make({
-      database,
-      env: { EVENTS_AMQP_URL: broker.url, EVENTS_AMQP_EXCHANGE: EXCHANGE },
-    });
-    stops.push(() => deployment.stop());
     queue = await Queue.bind(broker, EXCHANGE, 'user.created');
     stops.push(() => queue.close());
     await deployment.setUp();
@@ -48,7 +38,7 @@ describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () =
     for (const stop of stops.toReversed()) await stop();
   });
 
-  async function register(email: string): Promise<string> {
+  async function register(deployment: Deployment, email: string): Promise<string> {
     const { status, body } = await deployment.register(api, email, { prefer: 'wait=30' });
     expect(status).toBe(201);
     return String(body['id']);
@@ -64,8 +54,10 @@ describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () =
     return rows.length > 0;
   };
 
-  test('the worker is killed -9 between the publish and its mark: told again, under one id', async () => {
-    const first = await register('first@example.com');
+  test('an event whose worker is killed -9 between publish and mark is published again under the same id', async ({
+    deployment,
+  }) => {
+    const first = await register(deployment, 'first@example.com');
     await eventually(() => idsFor(first).length === 1);
     await eventually(() => isMarked(first));
 
@@ -76,7 +68,7 @@ describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () =
       WHEN (NEW.destination = 'amqp') EXECUTE FUNCTION hold()`);
     const holder = await sql.reserve();
     await holder`SELECT pg_advisory_lock(${HELD})`;
-    const second = await register('second@example.com');
+    const second = await register(deployment, 'second@example.com');
     await eventually(() => idsFor(second).length > 0);
     await worker.kill();
     // What the dead worker sent still waits in PostgreSQL: it ends without having marked anything.
@@ -97,11 +89,13 @@ describe.skipIf(RABBITMQ.path === null)('with a real broker and processes', () =
     expect(idsFor(first)).toHaveLength(1);
   });
 
-  test('SIGTERM: the shift ends with its worker, and another worker takes over', async () => {
+  test('SIGTERM to the worker stops its relay loop, and another worker takes over', async ({
+    deployment,
+  }) => {
     const next = await deployment.worker();
     worker.signal('SIGTERM');
     expect(await worker.exit).toEqual({ code: 0, signal: null });
-    const id = await register('third@example.com');
+    const id = await register(deployment, 'third@example.com');
     await eventually(() => idsFor(id).length === 1, OVERTAKEN_MS);
     await eventually(() => isMarked(id));
     expect(next.output()).not.toContain('"level":50');

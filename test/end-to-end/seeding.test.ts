@@ -1,25 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { expect } from 'vitest';
+import { type Api } from '../support/deployment.ts';
+import { test } from '../support/deployment-test.ts';
+
+test.override('deploymentOptions', {
+  env: {
+    DOORS: 'seeding,session',
+    PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
+  },
+});
 
 /** Seeding over HTTP: there in a local stack, and nowhere else. */
 
 const PATH = '/api/v1/private/users/';
-let deployment: Deployment;
 let local: Api;
 
-beforeAll(async () => {
-  deployment = await Deployment.make({
-    env: {
-      DOORS: 'seeding,session',
-      PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
-    },
-  });
+test.beforeAll(async ({ deployment }) => {
   await deployment.setUp();
   local = await deployment.api({ ENVIRONMENT: 'local' });
 });
-afterAll(() => deployment.stop());
 
 async function seed(api: Api, json: unknown, path = PATH, headers: Record<string, string> = {}) {
   const answer = await fetch(`${api.url}${path}`, {
@@ -35,7 +35,9 @@ async function documentOf(api: Api): Promise<{ paths: object }> {
   return (await (await fetch(`${api.url}/openapi.json`)).json()) as { paths: object };
 }
 
-test('users that can sign in at once; verified as asked; the password may be plain', async () => {
+test('seeding creates users that can sign in at once, with the requested verification and a weak password', async ({
+  deployment,
+}) => {
   const seeds = [
     {
       json: { email: 'One@example.com', full_name: ' Ada Lovelace ', is_verified: true },
@@ -67,7 +69,7 @@ test('users that can sign in at once; verified as asked; the password may be pla
   }
 });
 
-test('a key repeats its answer; the same address again is a conflict', async () => {
+test('seeding with the same key repeats the answer, and the same address again is a conflict', async () => {
   const json = { email: 'again@example.com', password: 'allsmall', full_name: 'Ada' };
   const first = await seed(local, json, PATH, { 'idempotency-key': 'k' });
   const replayed = await seed(local, json, PATH, { 'idempotency-key': 'k' });
@@ -110,12 +112,14 @@ const SHAPES: [string, object, string, string, string][] = [
   ],
 ];
 
-test.each(SHAPES)('422: %s', async (_what, more, field, type, msg) => {
+test.each(SHAPES)('seeding answers 422: %s', async (_what, more, field, type, msg) => {
   const { status, body } = await seed(local, { ...good, ...more });
   expect([status, body.detail]).toMatchObject([422, [{ type, loc: ['body', field], msg }]]);
 });
 
-test('elsewhere it is not there, whatever DOORS says', async () => {
+test('the seeding door is closed outside ENVIRONMENT=local, whatever DOORS says', async ({
+  deployment,
+}) => {
   for (const ENVIRONMENT of ['production', 'staging', '']) {
     const api = await deployment.api({ ENVIRONMENT });
     for (const path of [PATH, PATH.slice(0, -1)]) {
@@ -127,7 +131,7 @@ test('elsewhere it is not there, whatever DOORS says', async () => {
   expect(Object.keys((await documentOf(local)).paths)).toContain(PATH);
 });
 
-test('a local stack with a real pool does not start', async () => {
+test('a local stack refuses to start with a real pool', async ({ deployment }) => {
   const starting = deployment.api({ ENVIRONMENT: 'local', COGNITO_ENDPOINT: '' });
   await expect(starting).rejects.toThrow(/COGNITO_ENDPOINT: missing: ENVIRONMENT=local/);
 });

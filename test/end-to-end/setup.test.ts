@@ -7,32 +7,25 @@ import {
   ListUserPoolClientsCommand,
   UpdateUserPoolCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, expect, inject, vi } from 'vitest';
 import { makePool } from '../../dev/cognito/pool.ts';
 import { clientSettings } from '../../src/cognito/app-client.ts';
 import { runSetup } from '../../cli/setup/setup.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import { migrate } from '../../src/db/migrate.ts';
 import { listAuditEvents } from '../../src/ledger/registrations/read.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createTestPool, type TestPool } from '../support/cognito.ts';
 import { startEntry } from '../support/program.ts';
 import { temporalAddress, uniqueTaskQueue } from '../support/temporal.ts';
+import { test } from '../support/base-test.ts';
 
 const ADMIN = 'first.admin@example.com';
-let pool: TestPool;
-let database: TestDatabase;
 let ledger: DatabasePool;
 let env: Record<string, string>;
 
-beforeAll(async () => {
+test.beforeAll(async ({ pool, database }) => {
   // As a process of ours finds them, by the SDK's own chain; the sandbox takes any.
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'sandbox');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'sandbox');
-  pool = await createTestPool();
-  database = await createTestDatabase();
-  await migrate(database.ownerUrl);
   ledger = openDatabase(database.url, 2);
   env = {
     TEMPORAL_ADDRESS: temporalAddress(),
@@ -47,8 +40,6 @@ beforeAll(async () => {
 afterAll(async () => {
   vi.unstubAllEnvs();
   await ledger.close();
-  await pool.remove();
-  await database.drop();
 });
 
 async function setup(
@@ -72,7 +63,7 @@ async function administratorsRecorded(): Promise<number> {
   return (await listAuditEvents(ledger.db, { event: 'administrator.created', limit: 10 })).length;
 }
 
-test('a check lists what is missing and changes nothing', async () => {
+test('setup --check lists what is missing and changes nothing', async () => {
   const first = await setup(true);
   expect(first.lines.filter((line) => line.startsWith('Missing: '))).toHaveLength(first.missing);
   const text = first.lines.join('\n');
@@ -83,13 +74,15 @@ test('a check lists what is missing and changes nothing', async () => {
   expect(await administratorsRecorded()).toBe(0);
 });
 
-test('setup makes it, says each change first, leaves other clients alone, and has nothing left to do', async () => {
+test('setup announces and makes each change, leaves other clients alone, and a second run changes nothing', async ({
+  pool,
+}) => {
   const theirs = { UserPoolId: pool.userPoolId, ClientId: pool.clientId };
   const describe = () => pool.client.send(new DescribeUserPoolClientCommand(theirs));
   const before = (await describe()).UserPoolClient;
   const made = await setup(false);
   expect(made.missing).toBeGreaterThan(3);
-  expect(made.lines.filter((line) => line.startsWith('Making: '))).toHaveLength(made.missing);
+  expect(made.lines.filter((line) => line.startsWith('Creating: '))).toHaveLength(made.missing);
   expect((await describe()).UserPoolClient).toEqual(before);
   expect(await administratorsRecorded()).toBe(1);
 
@@ -110,7 +103,7 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
   const secret = UserPoolClient?.ClientSecret ?? '';
   expect(secret).not.toBe('');
   expect(made.lines.join('\n')).not.toContain(secret);
-  expect(made.lines.join('\n')).toContain('Set COGNITO_CLIENT_SECRET to what this prints: aws ');
+  expect(made.lines.join('\n')).toContain('Set COGNITO_CLIENT_SECRET to the output of: aws ');
   const client = { COGNITO_CLIENT_ID: ours ?? '', COGNITO_CLIENT_SECRET: secret };
   const checked = await setup(true, { ...client, DOORS: 'session' });
   expect(unsafeIn(checked)).toEqual([]);
@@ -126,7 +119,9 @@ test('setup makes it, says each change first, leaves other clients alone, and ha
   expect(await administratorsRecorded()).toBe(1);
 });
 
-test('clients that may write our mark or the e-mail are named as unsafe, one line for each', async () => {
+test('setup names every client that may write the registration mark or the e-mail as unsafe', async ({
+  pool,
+}) => {
   const make = (ClientName: string, more: object = {}) =>
     pool.client.send(
       new CreateUserPoolClientCommand({ UserPoolId: pool.userPoolId, ClientName, ...more }),
@@ -144,7 +139,9 @@ test('clients that may write our mark or the e-mail are named as unsafe, one lin
   expect(unsafe).toBe(named.length);
 });
 
-test('a client that the open doors cannot work with is named, and left as it is', async () => {
+test('setup names a client that the open doors cannot use, and does not change it', async ({
+  pool,
+}) => {
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId: pool.userPoolId,
@@ -165,7 +162,9 @@ test('a client that the open doors cannot work with is named, and left as it is'
   );
 });
 
-test('a pool with open settings: each is named in a line of its own, and nothing is changed', async () => {
+test('setup names each unsafe setting of a pool in its own line and changes nothing', async ({
+  pool,
+}) => {
   const { UserPool } = await pool.client.send(
     new CreateUserPoolCommand({
       PoolName: 'open',
@@ -183,13 +182,13 @@ test('a pool with open settings: each is named in a line of its own, and nothing
   const checked = await setup(true, { COGNITO_USER_POOL_ID: UserPoolId });
   const said = checked.lines.filter((line) => /^(Unsafe|Advice): /.test(line));
   expect(said).toEqual([
-    expect.stringMatching(/^Unsafe: pool \S+ is open to self sign-up/),
+    expect.stringMatching(/^Unsafe: pool \S+ allows self sign-up/),
     expect.stringMatching(/^Unsafe: pool \S+ accepts passwords of 6 characters/),
     expect.stringMatching(
-      /^Unsafe: pool \S+ requires email, so AWS lets every app client write it/,
+      /^Unsafe: pool \S+ requires the attribute email, so AWS lets every app client write it/,
     ),
-    expect.stringMatching(/^Advice: pool \S+ does not name the verified e-mail address/),
-    expect.stringMatching(/^Advice: pool \S+ has MFA off/),
+    expect.stringMatching(/^Advice: pool \S+ does not use the verified e-mail address/),
+    expect.stringMatching(/^Advice: pool \S+ has MFA turned off/),
     expect.stringMatching(/^Advice: pool \S+ has no deletion protection/),
   ]);
   expect(said.filter((line) => line.includes('\n'))).toEqual([]);
@@ -209,42 +208,47 @@ test('a pool with open settings: each is named in a line of its own, and nothing
   await pool.client.send(new DeleteUserPoolCommand({ UserPoolId }));
 });
 
-test.each([
+test.for([
   ['unsafe settings', { AdminCreateUserConfig: { AllowAdminCreateUserOnly: false } }, 1],
   ['advice alone', {}, 0],
-])('the command, on a pool with %s: exit code %s', async (_, settings, code) => {
-  const made = await makePool(pool.client, `exit-${code}`);
-  const UserPoolId = made.userPoolId;
-  const safe = { AdminCreateUserConfig: { AllowAdminCreateUserOnly: true } };
-  const Policies = { PasswordPolicy: { MinimumLength: 8 } };
-  await pool.client.send(new UpdateUserPoolCommand({ UserPoolId, Policies, ...safe, ...settings }));
-  const client = await pool.client.send(
-    new CreateUserPoolClientCommand({
-      ...clientSettings({}),
-      UserPoolId,
-      ClientName: 'registrar',
-      GenerateSecret: true,
-    }),
-  );
-  const named = {
-    ...env,
-    COGNITO_USER_POOL_ID: UserPoolId,
-    COGNITO_CLIENT_ID: client.UserPoolClient?.ClientId ?? '',
-    ROLE_GRANTS: 'group:admin=*',
-    AWS_ACCESS_KEY_ID: 'sandbox',
-    AWS_SECRET_ACCESS_KEY: 'sandbox',
-    TEMPORAL_TASK_QUEUE: uniqueTaskQueue('check'),
-  };
-  const run = async (...args: string[]) => {
-    const program = startEntry('cli/setup/main.ts', inject('testHome'), named, args);
-    return { exit: (await program.exit).code, output: program.output() };
-  };
-  expect(await run()).toMatchObject({ exit: 0 });
-  const checked = await run('--check');
-  expect(checked).toEqual({
-    exit: code,
-    output: expect.stringContaining('Advice: ') as unknown,
-  });
-  expect(checked.output).not.toContain('Missing: ');
-  await pool.client.send(new DeleteUserPoolCommand({ UserPoolId }));
-});
+] as const)(
+  'the setup command on a pool with %s exits with code %s',
+  async ([, settings, code], { pool }) => {
+    const made = await makePool(pool.client, `exit-${code}`);
+    const UserPoolId = made.userPoolId;
+    const safe = { AdminCreateUserConfig: { AllowAdminCreateUserOnly: true } };
+    const Policies = { PasswordPolicy: { MinimumLength: 8 } };
+    await pool.client.send(
+      new UpdateUserPoolCommand({ UserPoolId, Policies, ...safe, ...settings }),
+    );
+    const client = await pool.client.send(
+      new CreateUserPoolClientCommand({
+        ...clientSettings({}),
+        UserPoolId,
+        ClientName: 'registrar',
+        GenerateSecret: true,
+      }),
+    );
+    const named = {
+      ...env,
+      COGNITO_USER_POOL_ID: UserPoolId,
+      COGNITO_CLIENT_ID: client.UserPoolClient?.ClientId ?? '',
+      ROLE_GRANTS: 'group:admin=*',
+      AWS_ACCESS_KEY_ID: 'sandbox',
+      AWS_SECRET_ACCESS_KEY: 'sandbox',
+      TEMPORAL_TASK_QUEUE: uniqueTaskQueue('check'),
+    };
+    const run = async (...args: string[]) => {
+      const program = startEntry('cli/setup/main.ts', inject('testHome'), named, args);
+      return { exit: (await program.exit).code, output: program.output() };
+    };
+    expect(await run()).toMatchObject({ exit: 0 });
+    const checked = await run('--check');
+    expect(checked).toEqual({
+      exit: code,
+      output: expect.stringContaining('Advice: ') as unknown,
+    });
+    expect(checked.output).not.toContain('Missing: ');
+    await pool.client.send(new DeleteUserPoolCommand({ UserPoolId }));
+  },
+);

@@ -1,38 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrate } from '../../src/db/migrate.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { afterAll, expect } from 'vitest';
+import { type Api, type Deployment } from '../support/deployment.ts';
 import { addUser } from '../support/pool-user.ts';
+import { test } from '../support/deployment-test.ts';
 
 /** What a tester of the sign-up would check, over HTTP and with nothing scripted. */
 
-let deployment: Deployment;
-let database: TestDatabase;
 let sql: postgres.Sql;
 let api: Api;
 const PASSWORD = 'Analytical1';
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrate(database.ownerUrl);
-  sql = postgres(database.url, { max: 2 });
-  const env = {
+test.override('deploymentOptions', {
+  env: {
     DOORS: 'signup,session',
     PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
     REGISTER_LIMIT_PER_MINUTE: '1000',
-  };
-  deployment = await Deployment.make({ database, env });
+  },
+});
+test.beforeAll(async ({ database, deployment }) => {
+  sql = postgres(database.url, { max: 2 });
   await deployment.setUp();
   api = await deployment.api();
 });
-afterAll(async () => {
-  await deployment.stop();
-  await sql.end();
-  await database.drop();
-});
+afterAll(() => sql.end());
 
 async function ask(
   path: string,
@@ -67,13 +59,15 @@ function ada(more: Record<string, unknown> = {}) {
 }
 const weak = (password: string) => ({ password, confirm_password: password });
 
-async function inPool(email: string) {
+async function inPool(deployment: Deployment, email: string) {
   const at = { UserPoolId: deployment.pool.userPoolId, Username: email };
   const user = await deployment.pool.client.send(new AdminGetUserCommand(at));
   return Object.fromEntries(user.UserAttributes?.map(({ Name, Value }) => [Name, Value]) ?? []);
 }
 
-test('a good body: 201, tokens that work, a user that is not verified, one row', async () => {
+test('a valid sign-up answers 201 with working tokens and makes one unverified user and one row', async ({
+  deployment,
+}) => {
   const body = ada();
   const { status, body: answer } = await register(body);
   expect([status, answer]).toEqual([
@@ -106,7 +100,7 @@ test('a good body: 201, tokens that work, a user that is not verified, one row',
   const byName = { username: body.username.toUpperCase(), password: PASSWORD };
   expect((await ask('/auth/login', { json: byName })).body.user_id).toBe(answer.user_id);
 
-  expect(await inPool(body.email)).toMatchObject({
+  expect(await inPool(deployment, body.email)).toMatchObject({
     sub: answer.user_id,
     email_verified: 'false',
     preferred_username: body.username,
@@ -180,7 +174,7 @@ const CHECKS: [string, Record<string, unknown>, number, object][] = [
   ],
 ];
 
-test.each(CHECKS)('%s', async (_what, more, status, body) => {
+test.each(CHECKS)('sign-up answers invalid input: %s', async (_what, more, status, body) => {
   await register(ada({ email: 'taken@example.com', username: 'taken' }));
   const answer = await register(ada(more));
   expect([answer.status, answer.body]).toEqual([status, body]);
@@ -201,12 +195,14 @@ test('no answer and no log line holds the password or its confirmation', async (
   expect(api.output()).not.toMatch(/Canary/);
 });
 
-test('an address that is somebody else’s in the pool is left alone', async () => {
+test('sign-up does not change an existing pool user with the same address', async ({
+  deployment,
+}) => {
   await addUser(deployment.pool, 'theirs@example.com');
-  const before = await inPool('theirs@example.com');
+  const before = await inPool(deployment, 'theirs@example.com');
   const answer = await register(ada({ email: 'theirs@example.com' }));
   expect([answer.status, answer.body]).toEqual([400, { detail: 'Email already exists' }]);
-  expect(await inPool('theirs@example.com')).toEqual(before);
+  expect(await inPool(deployment, 'theirs@example.com')).toEqual(before);
   const [row] = await sql`SELECT status, sealed_password, failure->>'code' AS code
     FROM registrations WHERE email = 'theirs@example.com'`;
   expect(row).toEqual({ status: 'failed', sealed_password: null, code: 'email_taken' });
@@ -222,7 +218,7 @@ const RACES: [string, (n: number) => Record<string, unknown>, string][] = [
 ];
 
 test.each(RACES)(
-  'fifty at once for one %s: one winner, a clean answer to the rest',
+  'of fifty simultaneous sign-ups for one %s one succeeds, and the others get a clean error',
   async (_what, more, detail) => {
     const [before] = await sql`SELECT count(*)::int AS rows FROM registrations`;
     const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => register(ada(more(n)))));
@@ -238,7 +234,7 @@ test.each(RACES)(
   },
 );
 
-test('one key, fifteen at once: one user, and tokens for whoever has the password', async () => {
+test('fifteen simultaneous sign-ups with one key make one user, and only the right password gets tokens', async () => {
   const body = ada();
   const headers = { 'idempotency-key': 'impatient' };
   const stranger = register({ ...body, ...weak('Difference2') }, headers);
@@ -261,7 +257,7 @@ test('one key, fifteen at once: one user, and tokens for whoever has the passwor
   expect([...rows]).toEqual([{ status: 'completed' }]);
 });
 
-test('asynchronously: 202 at once, and soon a sign-in', async () => {
+test('asynchronous sign-up answers 202 at once, and the user can sign in soon after', async () => {
   const { email, password } = ada();
   const { status, body, headers } = await register(
     { email, password },

@@ -1,34 +1,27 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { anyFreePort } from '../../dev/stack/ports.ts';
 import { FAILURES } from '../../src/domain/failure.ts';
 import { adoptEvents, outboxFrom } from '../../src/ledger/outbox/event-deliveries.ts';
-import { Ledger } from '../integration/ledger/ledger-under-test.ts';
 import { createTestDatabase } from '../support/database.ts';
-import { Deployment } from '../support/deployment.ts';
+import type { Deployment } from '../support/deployment.ts';
+import { test } from '../support/deployment-test.ts';
 
-let ledger: Ledger;
-let deployment: Deployment;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-  deployment = await Deployment.make({ database: ledger.database });
-});
-afterAll(async () => {
-  await deployment.stop();
-  await ledger.stop();
-});
+const status = (deployment: Deployment, env: Record<string, string> = {}) =>
+  deployment.command('cli/status.ts', env);
 
-const status = (env: Record<string, string> = {}) => deployment.command('cli/status.ts', env);
-
-test('npm run status: 2 while something needs a person, and how to clear it; 0 otherwise', async () => {
-  const bare = await status();
+test('npm run status exits with 2 and says what to do while an operator is needed, otherwise with 0', async ({
+  ledger,
+  deployment,
+}) => {
+  const bare = await status(deployment);
   expect(bare.code).toBe(2);
-  expect(bare.output).toContain(`worker: none polls task queue ${deployment.taskQueue}.`);
+  expect(bare.output).toContain(`worker: no worker polls task queue ${deployment.taskQueue}.`);
   expect(bare.output).toMatch(/schedules missing: sweepRegistrations, .*npm run setup/);
 
   await deployment.setUp();
   const worker = await deployment.worker();
-  const clean = await status();
+  const clean = await status(deployment);
   expect(clean.code).toBe(0);
   expect(clean.output).toMatch(/^needs a person:\n {2}nothing\ndependencies:\n {2}database: ok\n/);
   expect(clean.output).toMatch(/^ {2}temporal: ok, \S+\n {2}worker: ok\noutbox:\n/m);
@@ -42,7 +35,7 @@ test('npm run status: 2 while something needs a person, and how to clear it; 0 o
   await adoptEvents(ledger.db, ['webhook'], outboxFrom(new Date(0)), 10);
   await ledger.db.execute(sql`UPDATE outbox_deliveries
     SET given_up_at = now(), last_error = 'HTTP 410'`);
-  const { code, output } = await status();
+  const { code, output } = await status(deployment);
   expect(code).toBe(2);
   const since = String.raw`since \d{4}-\d\d-\d\dT[\d:.]+Z\.`;
   const lines = output.split('\n').slice(1, 4);
@@ -60,24 +53,30 @@ test('npm run status: 2 while something needs a person, and how to clear it; 0 o
   expect(lines[2]).toContain('npm run redeliver -- --destination webhook');
 });
 
-test('a Temporal that is away needs a person; the ledger is told all the same', async () => {
+test('npm run status reports an unreachable Temporal and still shows the ledger', async ({
+  deployment,
+}) => {
   const nobody = `127.0.0.1:${await anyFreePort()}`;
-  const { code, output } = await status({ TEMPORAL_ADDRESS: nobody });
+  const { code, output } = await status(deployment, { TEMPORAL_ADDRESS: nobody });
   expect(code).toBe(2);
   expect(output).toContain(`  Temporal at ${nobody} does not answer: Connection refused.`);
   expect(output).toMatch(/^ {2}roles_pending .*$/m);
   expect(output).toContain('  temporal: degraded\n');
 });
 
-test('a database that is away or not migrated is one line, exit code 1', async () => {
+test('npm run status reports an unreachable or unmigrated database in one line with code 1', async ({
+  deployment,
+}) => {
   const nobody = `127.0.0.1:${await anyFreePort()}`;
-  expect(await status({ DATABASE_URL: `postgres://somebody:secret@${nobody}/ledger` })).toEqual({
+  expect(
+    await status(deployment, { DATABASE_URL: `postgres://somebody:secret@${nobody}/ledger` }),
+  ).toEqual({
     code: 1,
     output: `PostgreSQL at ${nobody}/ledger does not answer: ECONNREFUSED\n`,
   });
   const database = await createTestDatabase();
   try {
-    expect(await status({ DATABASE_URL: database.url })).toEqual({
+    expect(await status(deployment, { DATABASE_URL: database.url })).toEqual({
       code: 1,
       output: 'The database is empty: run `npm run migrate`.\n',
     });

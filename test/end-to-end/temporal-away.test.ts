@@ -39,7 +39,7 @@ async function acceptedWhileAway(api: Api, email: string): Promise<Answer> {
   return answer;
 }
 
-test('a Temporal that is away: 202, accepted; back, it completes by itself', async (context) => {
+test('a registration is accepted with 202 while Temporal is unreachable and completes when it is back', async (context) => {
   if (!temporal) return context.skip('no Temporal program here');
   await temporal.stop();
   const api = await deployment.api();
@@ -72,7 +72,7 @@ test('a Temporal that is away: 202, accepted; back, it completes by itself', asy
   ]);
 });
 
-test('expired passwords are wiped by the API while no Temporal was ever there', async () => {
+test('the API wipes expired passwords although Temporal was never reachable', async () => {
   const database = await createTestDatabase();
   const without = await Deployment.make({
     database,
@@ -94,7 +94,7 @@ test('expired passwords are wiped by the API while no Temporal was ever there', 
     await admin`UPDATE registrations SET sealed_at = now() - interval '25 hours'`;
     // It does so at once, and then every minute.
     const next = await without.api();
-    await next.says(/"seals":1,.*"expired seals wiped"/);
+    await next.says(/"seals":1,.*"expired sealed passwords wiped"/);
     expect(await sealOf(receipt['id'])).toBeNull();
   } finally {
     await admin.end();

@@ -61,7 +61,7 @@ async function expectNothingLeft(home: string, ports: Record<string, number>): P
   for (const port of Object.values(ports)) await expectFree(port, '127.0.0.1');
 }
 
-test('started and ended twenty times: no process, no lock, no growing file', async () => {
+test('twenty starts and stops leave no process, no lock and no growing file', async () => {
   const { home } = newcomer;
   const portsNow = async () =>
     JSON.parse(await readFile(join(home, 'ports.json'), 'utf8')) as Record<string, number>;

@@ -63,7 +63,7 @@ async function killMidRun(id: string, holder: Program): Promise<void> {
   await deployment.untilStatus(api, id, 'completed', OVERTAKEN_MS);
 }
 
-test('killed on the fast path, the create under way', async () => {
+test('a worker killed during the create on the fast path leaves one completed registration', async () => {
   const slow = { kind: 'latency', ms: 1500 } as const;
   await deployment.pool.setFaults([{ operation: 'AdminCreateUser', times: 1, fault: slow }]);
   const email = 'create@example.com';
@@ -74,7 +74,7 @@ test('killed on the fast path, the create under way', async () => {
   expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
 });
 
-test('killed on the fast path, between user and role', async () => {
+test('a worker killed between user and role on the fast path leaves one completed registration', async () => {
   const slow = { kind: 'latency', ms: 60_000 } as const;
   await deployment.pool.setFaults([{ operation: 'AdminAddUserToGroup', times: 1, fault: slow }]);
   const email = 'role@example.com';
@@ -85,7 +85,7 @@ test('killed on the fast path, between user and role', async () => {
   expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
 });
 
-test('killed in an ordinary activity', async () => {
+test('a worker killed in an ordinary activity leaves one completed registration', async () => {
   await deployment.pool.setFaults([
     { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'server' } },
     {

@@ -1,10 +1,10 @@
 // `npm run soak-events`: 2,000 people register while the broker is away for half a minute.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, Deployment } from '../support/deployment.ts';
+import { afterAll, expect } from 'vitest';
+import { type Api } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { Queue } from '../support/queue.ts';
-import { Broker } from '../support/rabbitmq.ts';
+import { test } from '../support/deployment-test.ts';
 
 const PEOPLE = 2000;
 /** Cognito refuses every twentieth for good. */
@@ -15,23 +15,19 @@ const AWAY_MS = 30_000;
 const EXCHANGE = 'people';
 const PATIENCE_MS = 15 * 60_000;
 
-let broker: Broker;
-let deployment: Deployment;
+test.override('deploymentOptions', ({ broker }) => ({
+  env: {
+    EVENTS_AMQP_URL: broker.url,
+    EVENTS_AMQP_EXCHANGE: EXCHANGE,
+    COGNITO_CREATE_RPS: '0',
+    COGNITO_UPDATE_RPS: '0',
+  },
+}));
+
 let queue: Queue;
 let api: Api;
 const stops: (() => Promise<void>)[] = [];
-beforeAll(async () => {
-  broker = await Broker.start();
-  stops.push(() => broker.remove());
-  deployment = await Deployment.make({
-    env: {
-      EVENTS_AMQP_URL: broker.url,
-      EVENTS_AMQP_EXCHANGE: EXCHANGE,
-      COGNITO_CREATE_RPS: '0',
-      COGNITO_UPDATE_RPS: '0',
-    },
-  });
-  stops.push(() => deployment.stop());
+test.beforeAll(async ({ broker, deployment }) => {
   queue = await Queue.bind(broker, EXCHANGE);
   stops.push(() => queue.close());
   await deployment.setUp();
@@ -44,7 +40,7 @@ afterAll(async () => {
 
 test(
   '2,000 user.created for 2,000 registrations, and none for a refused one',
-  async () => {
+  async ({ broker, deployment }) => {
     await deployment.pool.setFaults([
       {
         operation: 'AdminCreateUser',

@@ -35,7 +35,7 @@ export interface TestPool {
   remove(): Promise<void>;
 }
 
-/** Makes a pool with client and roles of its own; `remove` it in `afterAll`. */
+/** Makes a pool with client and roles of its own; `remove` it at the end. */
 export async function createTestPool(): Promise<TestPool> {
   const endpoint = inject('cognitoEndpoint');
   const client = sandboxClient(endpoint);

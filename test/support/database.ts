@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
+import { migrate } from '../../src/db/migrate.ts';
 import { documentedRoles, type Role } from './documented-roles.ts';
 
 export interface TestDatabase {
@@ -14,8 +15,7 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Makes a new, empty database with the roles and grants of docs/production.md; call it in `beforeAll`
- * and `drop` in `afterAll`.
+/** Makes a new, empty database with the roles and grants of docs/production.md; `drop` it at the end.
  * @param options of CREATE DATABASE */
 export async function createTestDatabase(options = ''): Promise<TestDatabase> {
   const admin = inject('adminDatabaseUrl');
@@ -43,4 +43,12 @@ export async function createTestDatabase(options = ''): Promise<TestDatabase> {
     appUrl: as('registrar_app'),
     drop: () => run(`drop database if exists ${name} with (force)`),
   };
+}
+
+/** A new database with the ledger's tables.
+ * @param options of CREATE DATABASE */
+export async function createLedgerDatabase(options = ''): Promise<TestDatabase> {
+  const database = await createTestDatabase(options);
+  await migrate(database.ownerUrl);
+  return database;
 }

@@ -101,7 +101,8 @@ export class Deployment {
       by === 'node'
         ? this.#start('src/main.ts', env)
         : this.#keep(startScript('api', { ...this.#env, ...env }));
-    const listens = /"url":"(http:[^"]+)"(?:,"metricsUrl":"(http:[^"]+)")?,"msg":"API listens"/;
+    const listens =
+      /"url":"(http:[^"]+)"(?:,"metricsUrl":"(http:[^"]+)")?,"msg":"API is listening"/;
     const [, url = '', metricsUrl = url] = await program.says(listens);
     if (this.#env['TEMPORAL_ADDRESS'] === inject('temporalAddress')) {
       await program.says(/"Temporal: connected"/);
@@ -112,7 +113,7 @@ export class Deployment {
   /** The worker process, when it polls. */
   async worker(env: Record<string, string> = {}): Promise<Program> {
     const program = this.#start('worker/main.ts', env);
-    await program.says(/"worker polls"/);
+    await program.says(/"worker is polling"/);
     return program;
   }
 

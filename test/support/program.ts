@@ -36,12 +36,17 @@ const BLANK = Object.fromEntries(
   VARIABLES.filter(({ name }) => /^\w+$/.test(name)).map(({ name }) => [name, '']),
 );
 
+/** PATH, and of Registrar's variables only those that are given. */
+export function cleanEnvironment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], ...BLANK, ...env };
+}
+
 export function startProgram({ command, args, cwd, env }: ProgramOptions): Program {
   const child = spawn(command, args, {
     cwd,
     // Its own group, so that what is left of it can be found and ended.
     detached: true,
-    env: { PATH: process.env['PATH'], ...BLANK, ...env },
+    env: cleanEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';

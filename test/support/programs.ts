@@ -24,10 +24,16 @@ export const CHROMIUM: MachineProgram = {
   path: process.env['CHROMIUM'] || firstOf(PATH, 'chromium'),
 };
 
+export const PSQL: MachineProgram = {
+  name: 'psql',
+  package: 'postgresql-client',
+  path: firstOf(PATH, 'psql'),
+};
+
 /** One line for each that is not here. In CI nothing may be left out.
  * @throws Error with the same lines where `CI` is set */
 export function missingPrograms(): string[] {
-  const lines = [RABBITMQ, CHROMIUM]
+  const lines = [RABBITMQ, CHROMIUM, PSQL]
     .filter(({ path }) => path === null)
     .map((one) => `${one.name} is not here: its tests do not run (apt-get install ${one.package})`);
   if (lines.length > 0 && process.env['CI']) throw new Error(lines.join('\n'));

@@ -4,8 +4,8 @@ import { relay } from '../../activities/relay/relay-loop.ts';
 import { createCognito } from '../../src/cognito/adapter.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import { Ledger } from '../integration/ledger/ledger-under-test.ts';
-import { createTestPool, type TestPool } from './cognito.ts';
+import type { Ledger } from '../integration/ledger/ledger-under-test.ts';
+import type { TestPool } from './cognito.ts';
 
 const LOCK = 1;
 
@@ -25,7 +25,7 @@ export interface Delivery {
   readonly dueInSeconds: number;
 }
 
-/** Shifts of the relay on a ledger of their own, without Temporal. */
+/** Relay loops without Temporal. */
 export class Relays {
   readonly ledger: Ledger;
   readonly pool: TestPool;
@@ -34,14 +34,10 @@ export class Relays {
 
   readonly #processes: DatabasePool;
 
-  private constructor(ledger: Ledger, pool: TestPool) {
+  constructor(ledger: Ledger, pool: TestPool) {
     this.#processes = openDatabase(ledger.database.appUrl);
     this.ledger = ledger;
     this.pool = pool;
-  }
-
-  static async start(): Promise<Relays> {
-    return new Relays(await Ledger.start(), await createTestPool());
   }
 
   readonly log = {
@@ -131,7 +127,5 @@ export class Relays {
   async stop(): Promise<void> {
     await this.stopShifts();
     await this.#processes.close();
-    await this.ledger.stop();
-    await this.pool.remove();
   }
 }

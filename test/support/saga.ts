@@ -15,7 +15,6 @@ import { createRegistrationActivities } from '../../activities/registration/regi
 import { sweep, type SweepDeps } from '../../activities/background/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import { migrate } from '../../src/db/migrate.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
@@ -26,7 +25,7 @@ import { createRuns } from '../../src/temporal/runs.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { createWorker } from '../../worker/worker.ts';
 import { acceptInput, type Wanted } from './accept-input.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createLedgerDatabase, type TestDatabase } from './database.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
 import { connectToTemporal, TEST_NAMESPACE, uniqueTaskQueue } from './temporal.ts';
@@ -45,8 +44,6 @@ export interface SagaOptions {
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
 }
-
-/** What a test wants registered; a password in clear. */
 
 /** What is there of an address after the dust has settled. */
 export interface World {
@@ -107,8 +104,7 @@ export class Saga {
   }
 
   static async start(options: SagaOptions = {}): Promise<Saga> {
-    const database = await createTestDatabase();
-    await migrate(database.ownerUrl);
+    const database = await createLedgerDatabase();
     const pool = await createTestPool();
     const saga = new Saga(
       await connectToTemporal(options.temporalAddress),

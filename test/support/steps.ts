@@ -2,15 +2,14 @@ import postgres from 'postgres';
 import { createCognito, type IdentityProvider } from '../../src/cognito/adapter.ts';
 import type { PasswordContext } from '../../activities/step-context.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import { migrate } from '../../src/db/migrate.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
 import { accept } from '../../src/ledger/registrations/accept.ts';
 import { beginSteps, readRow } from '../../src/ledger/registrations/transitions.ts';
 import { acceptInput } from './accept-input.ts';
-import { createTestPool, type TestPool } from './cognito.ts';
+import type { TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import type { TestDatabase } from './database.ts';
 
 /** Steps without a workflow: the sandbox, PostgreSQL and what one attempt works with. */
 export class Steps {
@@ -19,17 +18,11 @@ export class Steps {
   readonly #ledger: DatabasePool;
   readonly #database: TestDatabase;
 
-  private constructor(pool: TestPool, database: TestDatabase) {
+  constructor(database: TestDatabase, pool: TestPool) {
     this.pool = pool;
     this.#database = database;
     this.#ledger = openDatabase(database.appUrl, 5);
     this.db = this.#ledger.db;
-  }
-
-  static async start(): Promise<Steps> {
-    const database = await createTestDatabase();
-    await migrate(database.ownerUrl);
-    return new Steps(await createTestPool(), database);
   }
 
   provider(): IdentityProvider {
@@ -104,7 +97,5 @@ export class Steps {
 
   async stop(): Promise<void> {
     await this.#ledger.close();
-    await this.pool.remove();
-    await this.#database.drop();
   }
 }

@@ -21,8 +21,8 @@ interface Log {
 }
 
 /**
- * Believes as many proxies as there are: each has appended whom it heard from, so the client is that
- * many entries from the right. What stands further left is the client's own invention.
+ * Trusts the configured number of proxies. Each appends the address that it received the request from,
+ * so the client is that many entries from the right. The client itself may have written the rest.
  */
 export function createClientAddress(trustedProxies: number, log: Log): ClientAddress {
   let warned = false;
@@ -34,19 +34,22 @@ export function createClientAddress(trustedProxies: number, log: Log): ClientAdd
     if (trustedProxies > 0) return forwardedFor(forwarded, trustedProxies) ?? peer;
     if (!warned) {
       warned = true;
-      log.warn({}, 'X-Forwarded-For came and TRUSTED_PROXIES is 0: limits see the proxy only');
+      log.warn(
+        {},
+        'X-Forwarded-For received but TRUSTED_PROXIES is 0: rate limits apply to the address of the proxy',
+      );
     }
     return peer;
   };
 }
 
-// Fewer entries than proxies: the request entered behind the first of them.
+// Fewer entries than proxies: the request did not pass through all of them.
 function forwardedFor(header: string, trustedProxies: number): string | null {
   const hops = header.split(',');
   return normalised(hops[Math.max(0, hops.length - trustedProxies)] ?? '');
 }
 
-/** @returns null for what is no address: `unknown`, a host name, nonsense */
+/** @returns null if the text is not an address, such as `unknown` or a host name */
 function normalised(text: string): string | null {
   const [, bracketed, plain] = /^\s*(?:\[([^\]]+)\](?::\d+)?|(\S+?))\s*$/.exec(text) ?? [];
   const bare = (bracketed ?? plain ?? '').replace(/%.*$/, '').replace(/^([\d.]+):\d+$/, '$1');

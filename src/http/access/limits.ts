@@ -20,16 +20,16 @@ export interface Limits {
   /** Any public request of the session door. */
   sessionCall(address: string): Promise<void>;
   /**
-   * To be called before a password is checked, so that parallel guesses are counted as well.
-   * @param account one name for one account, in any case, whether it exists or not
-   * @returns gives the count back; to be called when the password was right
+   * Must be called before a password is checked, so that parallel guesses are counted too.
+   * @param account one name per account, whether it exists or not; case is ignored
+   * @returns a function that gives the count back; call it if the password was correct
    */
   passwordCheck(address: string, account: string): Promise<() => Promise<void>>;
 }
 
 /**
- * Whoever has an IPv6 /48 or /56 can send each request from another /64 of it. So each of these
- * networks has a limit of its own: that of one address, times `factor`. An IPv4 address has the first.
+ * A client that owns an IPv6 /48 or /56 can send each request from another /64 of it. So each of these
+ * networks has its own limit: the limit of one address times `factor`. IPv4 has only the first tier.
  */
 const IPV6_TIERS = [
   { prefixLength: 64, factor: 1 },
@@ -38,11 +38,11 @@ const IPV6_TIERS = [
 ] as const;
 /** An office behind one address signs in together in the morning. */
 const SESSION_CALLS_PER_ADDRESS = 300;
-/** Wrong passwords of one account from one address: above what a person types, below what a guesser
- * needs. From other addresses the owner still signs in. */
+/** Wrong passwords for one account from one address: more than a person types, fewer than an attacker
+ * needs. The owner can still sign in from other addresses. */
 const WRONG_PASSWORDS_PER_ADDRESS = 20;
-/** Wrong passwords of one account from everywhere, which bounds a botnet. Above what the largest
- * network of one client may use, so that it takes several to keep the owner out. */
+/** Wrong passwords for one account from all addresses, against a botnet. Higher than the limit of the
+ * largest network of one client, so that a single client cannot lock the owner out. */
 const WRONG_PASSWORDS_PER_ACCOUNT = 100;
 
 /** Counts in PostgreSQL, so that all API processes share the counts. */

@@ -10,11 +10,11 @@ export interface LimitOptions {
   /** Prefix of the keys in the store. */
   readonly name: string;
   readonly perMinute: number;
-  /** Whether `giveBack` is used: then a key over the limit is asked for in the store each time. */
+  /** Whether `giveBack` is used. Then the store is asked each time, even for a key over the limit. */
   readonly givesBack?: boolean;
 }
 
-/** What one request has found out about the store: it waits for a store that is away only once. */
+/** Whether one request found the store unavailable: a request waits for the store only once. */
 export interface StoreState {
   isAway: boolean;
 }
@@ -22,7 +22,7 @@ export interface StoreState {
 /** A limit per key and minute, counted in PostgreSQL for all API processes together. While the store
  * is away, or does not answer in time, this process counts in memory. */
 export interface SharedLimit {
-  /** How long this process knows, without a statement, that the key is over the limit; 0: it does not. */
+  /** How long the key is known to be over the limit without asking the store, in ms; 0 if unknown. */
   msKnownOver(key: string): number;
   /** Counts one more. @returns 0, or over the limit the ms until the window ends */
   consume(key: string, store: StoreState): Promise<number>;
@@ -56,12 +56,12 @@ export function createSharedLimit(
     storeClient: db,
     schema: table,
     clearExpiredByTimeout: false,
-    // A key over the limit costs no statement. Not where counts are given back: the library would
-    // go on refusing a key that is below its limit again.
+    // A key over the limit costs no statement. This cannot be used with `giveBack`: the library would
+    // keep refusing a key that is below its limit again.
     ...(givesBack ? {} : { inMemoryBlockOnConsumed: perMinute }),
   }) as RateLimiterDrizzle & WithBlockedKeys;
-  /** Requests by key that came while a statement for that key was under way; the next one counts them
-   * all. Otherwise a thousand parallel guesses would keep the store from answering in time. */
+  /** Requests by key that arrived while a statement for that key was running. The next statement counts
+   * all of them. Otherwise a thousand parallel guesses would overload the store. */
   const queues = new Map<string, Waiting[]>();
 
   const countInMemory = async (key: string, batch: readonly Waiting[]) => {
@@ -75,7 +75,7 @@ export function createSharedLimit(
         const asked = verdict(shared.consume(key, batch.length));
         answer(batch, perMinute, await inTime(asked));
       } catch {
-        // Those that came meanwhile have waited as well.
+        // Requests that arrived in the meantime have waited too.
         await countInMemory(key, [...batch, ...queue.splice(0)]);
       }
     }
@@ -92,7 +92,7 @@ export function createSharedLimit(
       else {
         const own = [waiting];
         queues.set(key, own);
-        // Not awaited: this request need not wait for those that come after it.
+        // Not awaited: this request must not wait for later requests.
         void countQueued(key, own);
       }
       return await promise;
@@ -118,9 +118,9 @@ async function verdict(consuming: Promise<RateLimiterRes>): Promise<Verdict> {
   }
 }
 
-/** The first of a batch pass, as many as the limit had left. */
+/** The first requests of a batch pass, as many as the limit allows. */
 function answer(batch: readonly Waiting[], limit: number, { isOver, result }: Verdict): void {
-  // A key that is refused without a statement has consumed nothing.
+  // The library refused the key without a statement, so nothing was consumed.
   const wasAsked = result.consumedPoints > limit;
   const refused = isOver ? (wasAsked ? result.consumedPoints - limit : batch.length) : 0;
   const msOver = Math.max(1, result.msBeforeNext);
@@ -133,7 +133,7 @@ function answer(batch: readonly Waiting[], limit: number, { isOver, result }: Ve
 async function inTime<T>(asked: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const giveUp = () => late.reject(new Error('the store did not answer in time'));
-  // After a busy event loop, the answer may be there to be read: that comes before an immediate.
+  // After a busy event loop, the answer may already have arrived: it is read before an immediate runs.
   const timer = setTimeout(() => setImmediate(giveUp), STORE_MS);
   return await Promise.race([asked, late.promise]).finally(() => clearTimeout(timer));
 }

@@ -15,14 +15,14 @@ export interface TokenClaims {
 /** @throws TokenRejected, KeysUnavailable */
 export type VerifyToken = (jwt: string) => Promise<TokenClaims>;
 
-/** The token is not one of ours, or not any more. */
+/** The token is invalid or expired, or was not issued for us. */
 export class TokenRejected extends Error {
   override readonly name = 'TokenRejected';
-  /** The message when there was nothing to look at. */
+  /** The message if no token was sent. */
   static readonly MISSING = 'no bearer token';
 }
 
-/** The pool's keys are needed and cannot be had: says nothing about the token. */
+/** The keys of the pool could not be fetched, so the token could not be verified. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
@@ -35,7 +35,7 @@ export interface TokenVerifierOptions {
 }
 
 const KEYS_TIMEOUT_MS = 3000;
-/** Far above any real token (Cognito's are under 4 KiB), far below what is worth hashing. */
+/** Longer than any real token (Cognito's are under 4 KiB), short enough to verify cheaply. */
 const MAX_TOKEN_LENGTH = 16_384;
 
 /**
@@ -53,7 +53,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     if (jwt.length > MAX_TOKEN_LENGTH) throw new TokenRejected('too long');
     const payload = await verifier.verify(jwt).catch((error: unknown) => {
       if (error instanceof KeysUnavailable) throw error;
-      if (error instanceof JwksValidationError) throw new KeysUnavailable('not a key set');
+      if (error instanceof JwksValidationError) throw new KeysUnavailable('invalid key set');
       throw new TokenRejected(error instanceof Error ? error.name : 'unreadable');
     });
     return claimsOf(payload, clientIds);
@@ -68,11 +68,11 @@ function claimsOf(
   const sub = payload['sub'];
   const expires = payload['exp'];
   if (payload['token_use'] !== 'access') throw new TokenRejected('not an access token');
-  if (typeof expires !== 'number') throw new TokenRejected('never expires');
+  if (typeof expires !== 'number') throw new TokenRejected('no expiry');
   if (typeof clientId !== 'string' || !clientIds.has(clientId)) {
-    throw new TokenRejected('of another client');
+    throw new TokenRejected('issued to another client');
   }
-  if (typeof sub !== 'string' || sub === '') throw new TokenRejected('without a subject');
+  if (typeof sub !== 'string' || sub === '') throw new TokenRejected('no subject');
   const groups = payload['cognito:groups'];
   const scope = payload['scope'];
   return {

@@ -12,14 +12,14 @@ export interface FirstSignIn {
   readonly password: Secret;
   /** When the door has to answer, ms since the epoch. */
   readonly until: number;
-  /** The request is not the one that made the registration, and its password may be any. */
+  /** The request is a replay, so its password may be wrong. */
   readonly replayed: boolean;
 }
 
 /**
- * Signs in whom a registration has just made. Cognito may not see the new user everywhere yet, or be
- * away for a moment: tried again until the door has to answer, but a stranger's password only once.
- * @returns null where there are none to be had in time
+ * Signs in the user whom a registration has just created. Cognito may not see the new user everywhere
+ * yet, or be unavailable: retries until the door has to answer, but only once for a replayed request.
+ * @returns null if no tokens were issued in time
  */
 export async function firstTokens(
   { sessions, closing }: Pick<AppDeps, 'sessions' | 'closing'>,

@@ -26,7 +26,7 @@ const PUBLIC: readonly FailureCode[] = ['rate_limited', ...WITH_BODY];
 const credentialsOf = ({ secret }: Pick<AppDeps, 'secret'>) =>
   z
     .object({
-      username: sent(320).openapi({ description: 'The username, or the e-mail address.' }),
+      username: sent(320).openapi({ description: 'The username or the e-mail address.' }),
       password: password(secret),
     })
     .openapi('Credentials', { example: { username: 'ada@example.com', password: 'Analytical1' } });
@@ -53,7 +53,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       operationId: 'doorLogin',
       summary: 'Sign in',
       description:
-        'A wrong password, an unknown name and a disabled user are one answer. `challenge_required` answers only who sent the right password.',
+        'A wrong password, an unknown username and a disabled user get the same response. `challenge_required` is returned only if the password is correct.',
       request: bodyOf(credentials),
       responses: {
         200: json(SignedInSchema, 'Signed in.'),
@@ -73,7 +73,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       if (signIn.kind === 'challenge') throw new Problem('challenge_required');
       if (signIn.kind === 'refused') throw new DoorError(401, WRONG_PAIR);
       const person = await sessions.personOf(signIn.tokens.accessToken);
-      // Disabled or deleted in this very moment.
+      // The user was disabled or deleted a moment ago.
       if (!person) throw new DoorError(401, WRONG_PAIR);
       return c.json({ ...showTokens(signIn.tokens), ...showPerson(person) }, 200);
     },
@@ -88,7 +88,8 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       path: '/auth/refresh',
       operationId: 'doorRefresh',
       summary: 'Get a new access token',
-      description: 'Each answer brings a new refresh token; the one that was sent is dead.',
+      description:
+        'Each response contains a new refresh token. The token that was sent becomes invalid.',
       request: bodyOf(refreshToken),
       responses: {
         200: json(TokensSchema, 'A new access token.'),
@@ -112,8 +113,8 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       method: 'get',
       path: '/profile',
       operationId: 'doorProfile',
-      summary: 'Who I am',
-      description: 'Asks Cognito, and so knows at once of a sign-out.',
+      summary: 'Read the profile of the signed-in user',
+      description: 'Reads the user from Cognito. The token is refused immediately after sign-out.',
       security: BEARER,
       responses: {
         200: json(PersonSchema, 'The person.'),
@@ -137,7 +138,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       operationId: 'doorLogout',
       summary: 'Sign out',
       description:
-        'The refresh token is dead at once, and `/profile` refuses the access token; other routes take it until it expires.',
+        'The refresh token becomes invalid at once, and `/profile` refuses the access token. Other routes accept the access token until it expires.',
       security: BEARER,
       request: bodyOf(refreshToken),
       responses: {
@@ -153,7 +154,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
   );
 }
 
-/** One form of what somebody signs in by; empty where it can be nobody's. */
+/** The normalised name for a sign-in; empty if no account can have it. */
 function nameOf(sentName: string): string {
   const username = usernameFault(sentName) === null ? sentName.trim() : '';
   return normaliseEmail(sentName) ?? username;
@@ -162,12 +163,12 @@ function nameOf(sentName: string): string {
 interface SignInAccount {
   /** The e-mail address for both names of an account, so that they share their count. */
   readonly countedAs: string;
-  /** What to ask Cognito for. */
+  /** The username for the call to Cognito. */
   readonly poolName: string;
 }
 
-/** An unknown username is counted, and asked for at Cognito, like any other: neither the answers nor
- * their time tell who exists. */
+/** An unknown username is counted and sent to Cognito like a known one, so that neither the response
+ * nor its time shows which accounts exist. */
 async function accountOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<SignInAccount> {
   if (normaliseEmail(name) !== null) return { countedAs: name, poolName: name };
   const row = await findLiving(deps.db, hasUsername(name));

@@ -9,11 +9,11 @@ const tokenFields = {
   token_type: z.literal('bearer'),
   expires_at: z
     .string()
-    .openapi({ format: 'date-time', description: 'Of the access token, UTC.' })
+    .openapi({ format: 'date-time', description: 'Expiry time of the access token, in UTC.' })
     .openapi({ example: '2026-01-31T10:00:00.000Z' }),
 };
 const personFields = {
-  user_id: z.string().openapi({ description: 'The sub.' }),
+  user_id: z.string().openapi({ description: 'The sub of the user.' }),
   username: z.string().nullable(),
   email: z.string(),
   first_name: z.string().nullable(),
@@ -35,7 +35,7 @@ export function showTokens(tokens: Tokens): z.infer<typeof TokensSchema> {
   };
 }
 
-/** Whoever has a session is active: Cognito gives a disabled user none. */
+/** A signed-in user is always active: Cognito refuses sessions to disabled users. */
 export function showPerson(person: Person): z.infer<typeof PersonSchema> {
   return {
     user_id: person.userId,

@@ -6,7 +6,7 @@ import { MAX_NAME } from '../request/fields.ts';
 
 const name = trimmed(1, MAX_NAME);
 const text = passwordText().openapi({
-  description: 'From 8 characters, with an uppercase letter, a lowercase letter and a digit.',
+  description: 'At least 8 characters, with an uppercase letter, a lowercase letter and a digit.',
 });
 
 const EXAMPLE = {
@@ -18,9 +18,9 @@ const EXAMPLE = {
   confirm_password: 'Analytical1',
 };
 
-/** The body of a sign-up. `fault` is the first rule that the password breaks, which is told only
- * after everything else that does not fit.
- * @param named whether username and names have to be there; the asynchronous form needs none */
+/** The body of a sign-up. `fault` is the first rule that the password breaks; it is reported only after
+ * all other validation errors.
+ * @param named whether username and names are required; the asynchronous form requires none */
 export function newSignup({ secret }: Pick<AppDeps, 'secret'>, named: boolean) {
   return z
     .object({

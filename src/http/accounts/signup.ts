@@ -32,8 +32,8 @@ import { waitUntilSettled } from '../registrations/wait.ts';
 
 const FAILED = 'An error occurred during registration. Please try again later.';
 const MESSAGE = 'Registration accepted. You can sign in as soon as it is complete.';
-/** Starts of quiet registrations are spread over so much: the work of a free address must not show in
- * the time of the next answer. */
+/** Starts without disclosure are delayed by a random time up to this: the work for a free address must
+ * not show in the time of the next response. */
 const SPREAD_MS = 1000;
 
 const Processing = z
@@ -42,7 +42,7 @@ const Processing = z
     example: { message: MESSAGE, registration_id: '0b6d1f0e-6f0e-4a53-9a51-2f6f3f0d9b11' },
   });
 
-/** The `signup` door: whoever comes registers themselves, with a password of their own. */
+/** The `signup` door: people register themselves with their own password. */
 export function mountSignupDoor(api: Api, deps: AppDeps): void {
   const named = newSignup(deps, true);
   const undisclosed = newSignup(deps, false);
@@ -50,7 +50,7 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
   const headers = publicHeaders.extend({
     Prefer: z.string().optional().openapi({
       description:
-        '`respond-async`: answered with 202 at once, the same whether the address is taken or free; then username and names are optional.',
+        '`respond-async`: respond with 202 at once. The response is the same for a taken and a free address. Username and names are then optional.',
     }),
   });
 
@@ -66,13 +66,18 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
       request: { headers, body: { required: true, content: { 'application/json': { schema } } } },
       responses: {
         201: json(SignedInSchema, 'Registered and signed in.', {
-          'Idempotent-Replayed': '`true` where the key was known and the password right.',
+          'Idempotent-Replayed':
+            '`true` if the Idempotency-Key was used before and the password is correct.',
         }),
-        202: json(Processing, 'Accepted: asked for at once, or not done within 10 s.', {
-          Location: 'The registration; not where the answer came at once.',
-          'Preference-Applied': 'What of `Prefer` was honoured.',
-          'Idempotent-Replayed': '`true` where the key was known.',
-        }),
+        202: json(
+          Processing,
+          'Accepted: the asynchronous form was requested, or the registration did not finish within 10 s.',
+          {
+            Location: 'URL of the registration. Absent in the asynchronous form.',
+            'Preference-Applied': 'The preferences that were applied.',
+            'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
+          },
+        ),
         ...doorErrors(
           {
             400: [
@@ -149,7 +154,7 @@ async function answerSignedIn(
   return c.json({ message: MESSAGE, registration_id: row.id }, 202);
 }
 
-/** The asynchronous form tells nobody who exists, in text, status or time. */
+/** Neither text, status nor time of the asynchronous form shows whether an address is taken. */
 async function answerWithoutDisclosure(
   deps: AppDeps,
   c: Context<AppEnv>,

@@ -9,7 +9,7 @@ import { acceptForCaller } from '../registrations/accept-for-caller.ts';
 import { waitUntilSettled } from '../registrations/wait.ts';
 import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts';
 
-/** What the two admin doors have in common. */
+/** Shared by the two admin doors. */
 
 export const DOOR_WAIT_SECONDS = 10;
 
@@ -32,8 +32,8 @@ export const doorProblems: readonly FailureCode[] = [
 
 export function doorAnswer(schema: z.ZodType, description: string) {
   return json(schema, description, {
-    Location: 'The registration.',
-    'Idempotent-Replayed': '`true` where the key was known.',
+    Location: 'URL of the registration.',
+    'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
   });
 }
 

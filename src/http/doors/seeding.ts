@@ -42,16 +42,19 @@ const newSeed = ({ secret }: Pick<AppDeps, 'secret'>) =>
     });
 const Seed = z
   .object({
-    id: z.string().nullable().openapi({ description: 'The sub; null before the user exists.' }),
+    id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The sub of the user; null before the user exists.' }),
     email: z.string(),
     full_name: z.string(),
-    is_active: z.boolean().openapi({ description: 'Whether the user can sign in already.' }),
+    is_active: z.boolean().openapi({ description: 'Whether the user can already sign in.' }),
     is_superuser: z.literal(false),
   })
   .openapi('Seed');
 
-/** The `seeding` door: users for a developer's own stack, from anybody who can reach it. Configuration
- * keeps it closed outside ENVIRONMENT=local. */
+/** The `seeding` door: creates users in a local stack without a token. The configuration keeps it closed
+ * unless ENVIRONMENT=local. */
 export function mountSeedingDoor(api: Api, deps: AppDeps): void {
   const schema = newSeed(deps);
   const seed = async (c: Context<AppEnv>): Promise<Response> => {
@@ -77,8 +80,8 @@ export function mountSeedingDoor(api: Api, deps: AppDeps): void {
       method: 'post',
       path: PATH,
       operationId: 'doorSeedUser',
-      summary: 'Create a user of a local stack',
-      description: 'Only where ENVIRONMENT is `local`. Also without the last slash.',
+      summary: 'Create a user in a local stack',
+      description: 'Available only when ENVIRONMENT is `local`. The trailing slash is optional.',
       tags: ['Door: seeding'],
       request: {
         headers: publicHeaders,
@@ -86,11 +89,11 @@ export function mountSeedingDoor(api: Api, deps: AppDeps): void {
       },
       responses: {
         200: json(Seed, 'Created.', {
-          'Idempotent-Replayed': '`true` where the key was known.',
+          'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
         }),
-        202: json(Seed, 'Not done within 10 s; it goes on.', {
-          Location: 'The registration.',
-          'Idempotent-Replayed': '`true` where the key was known.',
+        202: json(Seed, 'Not finished within 10 s. The registration continues.', {
+          Location: 'URL of the registration.',
+          'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
         }),
         ...doorErrors({ 409: [EMAIL_EXISTS] }, [
           'payload_too_large',

@@ -15,7 +15,10 @@ import { parse } from '../request/validate.ts';
 const newUser = z.object({ email, roles }).openapi('StepUser');
 const user = z
   .object({
-    id: z.string().nullable().openapi({ description: 'The sub; null before the user exists.' }),
+    id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The sub of the user; null before the user exists.' }),
     email: z.string(),
     roles: z.array(z.string()),
     status: RegistrationStatusSchema,
@@ -39,8 +42,11 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
         body: { required: true, content: { 'application/json': { schema: newUser } } },
       },
       responses: {
-        201: doorAnswer(user, 'Created, with every role.'),
-        202: doorAnswer(user, 'Not done within 10 s; it goes on, and `status` says how far it is.'),
+        201: doorAnswer(user, 'Created, with all roles assigned.'),
+        202: doorAnswer(
+          user,
+          'Not finished within 10 s. The registration continues; `status` shows its progress.',
+        ),
         ...problems({ body: true }, ...doorProblems),
       },
     },
@@ -57,7 +63,7 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
   );
 }
 
-/** A definitive failure once the user existed is a 500 at this door, whatever its code says elsewhere. */
+/** At this door, a definitive failure after the user existed is always a 500. */
 function refuseFailed(row: Registration): void {
   const problem = problemOf(row);
   if (!problem) return;

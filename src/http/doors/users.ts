@@ -14,9 +14,11 @@ const user = z
     user_id: z
       .string()
       .nullable()
-      .openapi({ description: 'The sub; null before the user exists.' }),
+      .openapi({ description: 'The sub of the user; null before the user exists.' }),
     email: z.string(),
-    roles: z.array(z.string()).openapi({ description: 'Empty: roles are left to a later step.' }),
+    roles: z
+      .array(z.string())
+      .openapi({ description: 'Always empty: a later step assigns the roles.' }),
   })
   .openapi('DoorUserCreated');
 
@@ -29,7 +31,7 @@ export function mountUsersDoor(api: Api, deps: AppDeps): void {
       method: 'post',
       path: '/api/users',
       operationId: 'doorCreateUser',
-      summary: 'Create a user; roles come later',
+      summary: 'Create a user without roles',
       tags: ['Door: users'],
       security: BEARER,
       request: {
@@ -38,7 +40,7 @@ export function mountUsersDoor(api: Api, deps: AppDeps): void {
       },
       responses: {
         201: doorAnswer(user, 'Created.'),
-        202: doorAnswer(user, 'Not done within 10 s; it goes on.'),
+        202: doorAnswer(user, 'Not finished within 10 s. The registration continues.'),
         ...problems({ body: true }, ...doorProblems),
       },
     },

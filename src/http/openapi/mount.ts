@@ -1,23 +1,23 @@
 import { z, type OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
 import type { Handler, MiddlewareHandler } from 'hono';
+import { methodNotAllowed } from 'hono/method-not-allowed';
 import { authenticate } from '../access/authenticate.ts';
 import { Problem } from '../problems/problem-details.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { plainErrors } from '../public-form/error.ts';
 import { unknownParameter } from '../problems/problem-examples.ts';
 
-export type Document = ReturnType<Api['getOpenAPI31Document']>;
 export type Api = OpenAPIHono<AppEnv>;
 
-/** `security` of an operation that wants a bearer token: the document and the check in one. */
+/** `security` of an operation that requires a bearer token, for both the document and the check. */
 export const BEARER: { bearer: [] }[] = [{ bearer: [] }];
 
 type Guard = MiddlewareHandler<AppEnv>;
 type MountDeps = Pick<AppDeps, 'verifyToken' | 'grants'>;
 
-/** Puts a canonical operation under its path and into the document. Values are checked by the
- * handler: the order of checks is part of the contract. A query parameter that the operation does
- * not have is refused here, after the token: a filter with a typing error would filter nothing. */
+/** Mounts a canonical operation and adds it to the document. The handler validates the values, since
+ * the order of checks is part of the contract. Unknown query parameters are refused here, after the
+ * token: a misspelled filter would return everything. */
 export function mount(
   api: Api,
   deps: MountDeps,
@@ -27,7 +27,7 @@ export function mount(
   mountGuarded(api, deps, route, handler, [refuseUnknownParameters(route)]);
 }
 
-/** As mount, for doors and probes: they ignore query parameters that they do not know. */
+/** Like mount, for doors and probes: they ignore unknown query parameters. */
 export function mountLenient(
   api: Api,
   deps: MountDeps,
@@ -37,8 +37,8 @@ export function mountLenient(
   mountGuarded(api, deps, route, handler, []);
 }
 
-/** As mountLenient, for a door whose errors are FastAPI's.
- * @param internal what its public reads of a bug */
+/** Like mountLenient, for a door whose errors have the form of FastAPI.
+ * @param internal the public text for an internal error */
 export function mountPlain(
   api: Api,
   deps: MountDeps,
@@ -76,20 +76,15 @@ function refuseUnknownParameters({ request }: RouteConfig): Guard {
   };
 }
 
-/** Answers every other method of the known paths: 405, and OPTIONS with what there is.
- * To be called once everything else is in place. */
-export function refuseOtherMethods(api: Api): void {
-  const paths = Map.groupBy(
-    api.routes.filter(({ method }) => method !== 'ALL'),
-    ({ path }) => path,
-  );
-  for (const [path, routes] of paths) {
-    const methods = new Set(routes.map(({ method }) => method));
-    if (methods.has('GET')) methods.add('HEAD');
-    const allow = [...methods, 'OPTIONS'].toSorted().join(', ');
-    api.all(path, (c) => {
-      if (c.req.method === 'OPTIONS') return c.body(null, 204, { allow });
+/** Answers 405 to every other method of the known paths, and OPTIONS with the allowed methods. */
+export function refuseOtherMethods(app: Api): Guard {
+  return methodNotAllowed<AppEnv>({
+    app,
+    onMethodNotAllowed: (c, methods) => {
+      const allow = [...methods, 'OPTIONS'].toSorted().join(', ');
+      if (c.req.method === 'OPTIONS')
+        return new Response(null, { status: 204, headers: { allow } });
       throw new Problem('method_not_allowed', { headers: { allow } });
-    });
-  }
+    },
+  });
 }

@@ -1,19 +1,18 @@
 import registrar from '../../../package.json' with { type: 'json' };
 import type { AppDeps } from '../app-deps.ts';
 import type { Api } from './mount.ts';
-import { page } from '../page.ts';
-import { renderReader } from './reader.ts';
+import { mountReader } from './reader.ts';
 
-const DESCRIPTION = `Registers users: the account in Cognito, its roles, the audit trail, or none of it.
-Errors are RFC 9457 problems, at some doors a plain detail; every answer names its request in \`X-Request-Id\`.`;
+const DESCRIPTION = `Registers users: creates the account in Cognito, its roles and the audit trail, or nothing at all.
+Errors are RFC 9457 problems; the public doors respond with \`detail\` instead. Every response has an \`X-Request-Id\`.`;
 
-/** The document and its reader. To be called when every operation is mounted. */
+/** Mounts the document and its reader. Must be called after every operation is mounted. */
 export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
   api.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: 'An access token of the pool.',
+    description: 'An access token of the user pool.',
   });
   const document = api.getOpenAPI31Document({
     openapi: '3.1.0',
@@ -29,5 +28,5 @@ export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
   });
   api.get('/', (c) => c.redirect('/docs', 302));
   api.get('/openapi.json', (c) => c.json(document, 200));
-  api.get('/docs', (c) => page(c, 'Registrar', renderReader(document)));
+  mountReader(api, document.info.title);
 }

@@ -1,159 +1,93 @@
-import { html } from 'hono/html';
-import type { Document } from './mount.ts';
-import { prose } from '../page.ts';
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { html, raw } from 'hono/html';
+import swaggerUi from 'swagger-ui-dist/package.json' with { type: 'json' };
+import type { Api } from './mount.ts';
 
-type PathItem = NonNullable<Document['paths']>[string];
-type Operation = NonNullable<PathItem['get']>;
-type Schema = Extract<NonNullable<NonNullable<Document['components']>['schemas']>[string], object>;
+const ASSETS = `/docs/swagger-ui-${swaggerUi.version}`;
+const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js'];
 
-const METHODS = ['get', 'post', 'put', 'delete'] as const;
-
-/** The document as plain HTML: no script, nothing loaded. */
-export function renderReader(document: Document) {
-  const operations = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
-    METHODS.flatMap((method) => {
-      const operation = item[method];
-      return operation ? [{ method, path, operation }] : [];
-    }),
-  );
-  return html`<h1>${document.info.title}</h1>
-    <p>${prose(document.info.description ?? '')}</p>
-    <p class="dim">
-      OpenAPI ${document.openapi} · <a href="/openapi.json">openapi.json</a> ·
-      <a href="/problems">problems</a>
-    </p>
-    ${(document.tags ?? []).map(
-      ({ name }) =>
-        html`<h2>${name}</h2>
-          ${operations
-            .filter(({ operation }) => operation.tags?.includes(name))
-            .map(({ method, path, operation }) => renderOperation(method, path, operation))}`,
-    )}
-    <h2>Schemas</h2>
-    ${Object.entries(document.components?.schemas ?? {}).map(
-      ([name, schema]) =>
-        html`<section id="schema-${name}">
-          <details>
-            <summary><code>${name}</code></summary>
-            <div>${renderSchema(schema)}</div>
-          </details>
-        </section>`,
-    )}`;
+/** The library's own validator is a service on the internet. The token is forgotten with the page. */
+const START = `
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
+follow();
+dark.addEventListener('change', follow);
+SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#reader',
+  deepLinking: true,
+  displayOperationId: true,
+  docExpansion: 'list',
+  defaultModelsExpandDepth: 0,
+  tryItOutEnabled: true,
+  persistAuthorization: false,
+  queryConfigEnabled: false,
+  validatorUrl: null,
+});
+`;
+const STYLE = `
+body { margin: 0; }
+.swagger-ui .info { margin: 2rem 0 1rem; }
+/* There is one server: this one. */
+.swagger-ui .servers-title, .swagger-ui .servers { display: none; }
+.swagger-ui .scheme-container { padding: 0 0 1rem; }
+.swagger-ui .opblock-body { overflow-x: auto; }
+@media (max-width: 640px) {
+  .swagger-ui .opblock .opblock-summary-operation-id, .swagger-ui .response-col_links { display: none; }
 }
+`;
 
-function renderOperation(method: string, path: string, operation: Operation) {
-  const { summary, description, operationId, requestBody } = operation;
-  return html`<section id="${operationId}">
-    <details>
-      <summary>
-        <span class="method">${method.toUpperCase()}</span><code>${path}</code>
-        <span class="dim">${summary}</span>
-      </summary>
-      <div>
-        <p>${prose(description ?? '')}</p>
-        <p class="dim">
-          <code>${operationId}</code>${operation.security ? ' · bearer access token' : ''}
-        </p>
-        ${renderParameters(operation)}
-        ${
-          requestBody && 'content' in requestBody
-            ? html`<h3>Body</h3>
-                ${renderContent(requestBody.content)}`
-            : ''
-        }
-        <h3>Answers</h3>
-        ${renderAnswers(operation)}
-      </div>
-    </details>
-  </section>`;
-}
+const POLICY = [
+  "default-src 'none'",
+  `script-src 'self' '${hashOf(START)}'`,
+  `style-src 'self' '${hashOf(STYLE)}'`,
+  // The icons of the library's style sheet.
+  'img-src data:',
+  // The document, and what somebody tries out.
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
 
-function renderParameters({ parameters = [] }: Operation) {
-  const rows = parameters.flatMap((parameter) =>
-    'name' in parameter
-      ? [
-          html`<tr>
-            <td><code>${parameter.name}</code></td>
-            <td class="dim">${parameter.in}</td>
-            <td>${renderType(parameter.schema)} ${prose(parameter.description ?? '')}</td>
-          </tr>`,
-        ]
-      : [],
-  );
-  return rows.length === 0
-    ? ''
-    : html`<h3>Parameters</h3>
-        <table>
-          ${rows}
-        </table>`;
-}
-
-function renderAnswers({ responses = {} }: Operation) {
-  const rows = Object.entries<unknown>(responses).map(([status, answer]) => {
-    const described: { description?: string; content?: Content } =
-      typeof answer === 'object' && answer !== null ? answer : {};
-    return html`<tr>
-      <td><code>${status}</code></td>
-      <td>${prose(described.description ?? '')} ${renderContent(described.content ?? {})}</td>
-    </tr>`;
+/** The page `/docs`: Swagger UI, from its own package and from nowhere else. */
+export function mountReader(api: Api, title: string): void {
+  const { resolve } = createRequire(import.meta.url);
+  for (const file of FILES) {
+    api.get(
+      `${ASSETS}/${file}`,
+      serveStatic({
+        path: resolve(`swagger-ui-dist/${file}`),
+        onFound: (_path, c) => c.header('Cache-Control', 'public, max-age=31536000, immutable'),
+      }),
+    );
+  }
+  api.get('/docs', (c) => {
+    c.header('Content-Security-Policy', POLICY);
+    return c.html(
+      html`<!doctype html>
+        <html lang="en">
+          <head>
+            <meta charset="utf-8" />
+            <meta name="viewport" content="width=device-width, initial-scale=1" />
+            <meta name="color-scheme" content="light dark" />
+            <title>${title}</title>
+            <link rel="icon" href="data:," />
+            <link rel="stylesheet" href="${ASSETS}/swagger-ui.css" />
+            ${raw(`<style>${STYLE}</style>`)}
+          </head>
+          <body>
+            <div id="reader"></div>
+            <script src="${ASSETS}/swagger-ui-bundle.js"></script>
+            ${raw(`<script>${START}</script>`)}
+          </body>
+        </html>`,
+    );
   });
-  return html`<table>
-    ${rows}
-  </table>`;
 }
 
-type Content = Record<string, { schema?: unknown; examples?: Record<string, unknown> }>;
-
-function renderContent(content: Content) {
-  return Object.values(content).map(
-    ({ schema, examples = {} }) =>
-      html`${renderType(schema)}
-      ${Object.entries(examples).map(
-        ([name, example]) =>
-          html`<details>
-            <summary class="dim">${name}</summary>
-            <pre>${pretty(valueOf(example))}</pre>
-          </details>`,
-      )}`,
-  );
-}
-
-/** A name where the schema has one, else the schema itself. */
-function renderType(schema: unknown) {
-  const name = refOf(schema);
-  if (name !== null) return html`<a href="#schema-${name}"><code>${name}</code></a>`;
-  if (typeof schema !== 'object' || schema === null) return '';
-  // Said beside it, in words.
-  const constraints = Object.entries(schema).filter(([key]) => key !== 'description');
-  return html`<code>${JSON.stringify(Object.fromEntries(constraints))}</code>`;
-}
-
-function renderSchema(schema: Schema) {
-  const { properties, required = [] } = 'properties' in schema ? schema : {};
-  if (!properties) return html`<pre>${pretty(schema)}</pre>`;
-  return html`<table>
-    ${Object.entries(properties).map(
-      ([name, property]) =>
-        html`<tr>
-          <td><code>${name}</code></td>
-          <td class="dim">${required.includes(name) ? 'required' : ''}</td>
-          <td>${renderType(property)} ${prose(property.description ?? '')}</td>
-        </tr>`,
-    )}
-  </table>`;
-}
-
-function refOf(schema: unknown): string | null {
-  if (typeof schema !== 'object' || schema === null || !('$ref' in schema)) return null;
-  return String(schema.$ref).split('/').at(-1) ?? null;
-}
-
-function valueOf(example: unknown): unknown {
-  return typeof example === 'object' && example !== null && 'value' in example
-    ? example.value
-    : example;
-}
-
-function pretty(value: unknown): string {
-  return JSON.stringify(value, null, 2);
+function hashOf(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }

@@ -18,8 +18,8 @@ const TAGS = { tags: ['Health'] };
 
 const NOT_READY: Record<Exclude<DatabaseState, 'current'>, string> = {
   away: 'PostgreSQL does not answer.',
-  behind: 'The database lacks migrations of this version: run `npm run migrate`.',
-  forbidden: 'The role of DATABASE_URL lacks the grants of docs/production.md.',
+  behind: 'The database schema is older than this version: run `npm run migrate`.',
+  forbidden: 'The database role in DATABASE_URL lacks the grants that docs/production.md lists.',
   empty: 'The database is not migrated: run `npm run migrate`.',
 };
 
@@ -33,8 +33,8 @@ export function mountHealth(api: Api, deps: AppDeps, database: () => Promise<Dat
       method: 'get',
       path: '/health/live',
       operationId: 'getLiveness',
-      summary: 'Whether the process turns',
-      responses: { 200: json(Live, 'It does.') },
+      summary: 'Check that the process is alive',
+      responses: { 200: json(Live, 'The process is alive.') },
     },
     (c) => c.json({ status: 'ok' }, 200),
   );
@@ -47,9 +47,13 @@ export function mountHealth(api: Api, deps: AppDeps, database: () => Promise<Dat
       method: 'get',
       path: '/health/ready',
       operationId: 'getReadiness',
-      summary: 'Whether requests can be taken',
-      description: 'Temporal and the worker do not decide: without them registrations wait.',
-      responses: { 200: json(Ready, 'They can.'), ...problems({ token: false }) },
+      summary: 'Check that the API can accept requests',
+      description:
+        'The states of Temporal and the worker are reported but do not affect readiness: without them, accepted registrations wait.',
+      responses: {
+        200: json(Ready, 'The API can accept requests.'),
+        ...problems({ token: false }),
+      },
     },
     async (c) => {
       const state = await database();
@@ -73,7 +77,7 @@ export function mountMetrics(api: Api, deps: AppDeps): void {
       summary: 'Metrics for Prometheus',
       responses: {
         200: {
-          description: 'The text format.',
+          description: 'Metrics in the Prometheus text format.',
           content: { 'text/plain': { schema: { type: 'string' } } },
         },
         ...problems({ token: false }),

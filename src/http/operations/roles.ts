@@ -14,7 +14,7 @@ export function mountRoles(api: Api, deps: AppDeps): void {
       method: 'get',
       path: '/roles',
       operationId: 'listRoles',
-      summary: 'The roles that you may hand out, by name',
+      summary: 'List the roles that you may assign, by name',
       tags: ['Roles'],
       security: BEARER,
       responses: {

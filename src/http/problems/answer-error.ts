@@ -10,7 +10,7 @@ import { DoorError } from '../public-form/error.ts';
 /** The one place where an error becomes an answer. */
 export function answerError(c: Context<AppEnv>, error: unknown, logger: Log): Response {
   const answer = error instanceof DoorError ? answerDoor(error) : answerProblem(c, error, logger);
-  // What the handler had said before it failed, such as Preference-Applied, stands.
+  // Keep headers that the handler set before it failed, such as Preference-Applied.
   c.res.headers.forEach((value, name) => {
     if (!answer.headers.has(name)) answer.headers.set(name, value);
   });
@@ -23,7 +23,7 @@ function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Respons
   if (problem.code === 'internal') {
     logger.error({ requestId, registrationId, ...describe(error) }, 'internal error');
   } else if (problem !== error && problem.code === 'unavailable') {
-    logger.warn({ requestId, registrationId, ...describe(error) }, 'a part is away');
+    logger.warn({ requestId, registrationId, ...describe(error) }, 'dependency unavailable');
   }
   const headers = problem.headers();
   const body = problem.body(requestId);
@@ -60,7 +60,7 @@ function toProblem(error: unknown): Problem {
   return new Problem(away ? 'unavailable' : 'internal');
 }
 
-// Messages of our own errors only: a driver's or a library's may carry what somebody sent.
+// No messages of errors: those of a driver or a library may contain data that a caller sent.
 function describe(error: unknown): object {
   if (error instanceof DatabaseError) return { error: error.name, sqlstate: error.sqlstate };
   if (!(error instanceof Error)) return { error: 'not an Error' };

@@ -16,7 +16,7 @@ const WITH_BODY = [
   'invalid_request',
 ] as const;
 
-/** What may be asked of the registration that an answer is about. */
+/** Links to the operations on the registration in a response. */
 export const REGISTRATION_LINKS = Object.fromEntries(
   [
     'getRegistration',
@@ -28,7 +28,7 @@ export const REGISTRATION_LINKS = Object.fromEntries(
   ].map((operationId) => [operationId, { operationId, parameters: { id: '$response.body#/id' } }]),
 );
 
-/** How the document describes the JSON of an answer. */
+/** Describes a JSON response for the document. */
 export function json(
   schema: z.ZodType,
   description: string,
@@ -56,15 +56,15 @@ function header(description: string): HeaderObject {
 interface Traits {
   readonly token?: boolean;
   readonly body?: boolean;
-  /** For the example of `invalid_request`: a place in this operation's request. */
+  /** For the example of `invalid_request`: an invalid place in a request of this operation. */
   readonly wrong?: ProblemPlace;
 }
 
-/** Headers that come with some statuses. */
+/** Headers of error responses, by status. */
 const HEADERS: Readonly<Record<string, Record<string, HeaderObject>>> = {
-  401: { 'WWW-Authenticate': header('`Bearer`, and what is wrong with the token.') },
-  429: { 'Retry-After': header('Seconds.') },
-  503: { 'Retry-After': header('Seconds.') },
+  401: { 'WWW-Authenticate': header('`Bearer`, with an error code if the token is invalid.') },
+  429: { 'Retry-After': header('Seconds to wait before the next attempt.') },
+  503: { 'Retry-After': header('Seconds to wait before the next attempt.') },
 };
 
 /** The problems of an operation, grouped by status, each code with an example. */

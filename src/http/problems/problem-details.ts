@@ -1,6 +1,6 @@
 import { failureOfCode, FAILURES, type Failure, type FailureCode } from '../../domain/failure.ts';
 
-/** One place where a request does not fit. `pointer` is a JSON pointer as a URI fragment. */
+/** One invalid place in a request. `pointer` is a JSON pointer as a URI fragment. */
 export interface ProblemPlace {
   readonly pointer: string;
   readonly code: string;
@@ -8,14 +8,14 @@ export interface ProblemPlace {
 }
 
 export interface ProblemExtras {
-  /** Instead of the failure table's text; as safe for anybody as that. */
+  /** Replaces the text of the failure table; must be safe for the public too. */
   readonly detail?: string;
   readonly registrationId?: string;
   readonly errors?: readonly ProblemPlace[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An RFC 9457 body. Members that do not apply are left out, as the RFC has it. */
+/** An RFC 9457 body. Members that do not apply are left out, as the RFC says. */
 export interface ProblemBody {
   readonly type: string;
   readonly title: string;
@@ -28,11 +28,11 @@ export interface ProblemBody {
 }
 
 export const PROBLEM_TYPE = 'application/problem+json';
-/** A list of errors is for a person to read: more than these help nobody. */
+/** A list of errors is for a person to read: more entries would not help. */
 const MAX_PLACES = 20;
 const RETRY_AFTER_SECONDS = '5';
 
-/** Thrown by whoever cannot go on with a request; answered in one place, by the app. */
+/** Thrown to end a request with an error; the app turns it into the response in one place. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: FailureCode;
@@ -79,7 +79,7 @@ export function pointerTo(...path: readonly PropertyKey[]): string {
   return `#${segments.map((segment) => `/${segment}`).join('')}`;
 }
 
-/** Whether a code read from a row is one of the table's. */
+/** Whether a code from a row is in the failure table. */
 export function isFailureCode(code: string): code is FailureCode {
   return failureOfCode(code) !== undefined;
 }

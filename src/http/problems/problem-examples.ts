@@ -11,18 +11,18 @@ import { EXAMPLE_RECEIPT } from '../registrations/receipt-example.ts';
 
 const REQUEST_ID = '6f0d7b52-91e6-4a8e-9d0f-0d6d6a3f1c55';
 
-/** Where a body with an e-mail does not fit. */
+/** An invalid place in a body with an e-mail address. */
 export const WRONG_EMAIL: ProblemPlace = {
   pointer: '#/email',
   code: 'invalid_email',
-  detail: 'This is not an e-mail address.',
+  detail: 'Must be a valid e-mail address.',
 };
 
-/** Where a list's query does not fit. */
+/** An invalid place in the query of a list. */
 export const WRONG_LIMIT: ProblemPlace = {
   pointer: '#/query/limit',
   code: 'too_big',
-  detail: 'At most 200 here.',
+  detail: 'Must be at most 200.',
 };
 
 /** A query parameter that the operation does not have. */
@@ -32,7 +32,7 @@ export const unknownParameter = (name: string): ProblemPlace => ({
   detail: 'Unknown query parameter.',
 });
 
-/** What can be wrong with the query of an operation that has none. */
+/** An unknown parameter, for operations without query parameters. */
 export const WRONG_PARAMETER = unknownParameter('verbose');
 
 const about = { registrationId: EXAMPLE_RECEIPT.id };
@@ -40,10 +40,10 @@ const inRoles = (code: FailureCode, detail: string): ProblemExtras => ({
   errors: [{ pointer: '#/roles/0', code, detail }],
 });
 
-/** What a problem says beside its code, for codes that say more. */
+/** Additional members of the example, for codes that have them. */
 const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
-  role_not_grantable: inRoles('role_not_grantable', 'You may not hand out this role.'),
-  unknown_role: inRoles('unknown_role', 'The pool does not have this role.'),
+  role_not_grantable: inRoles('role_not_grantable', 'You are not allowed to assign this role.'),
+  unknown_role: inRoles('unknown_role', 'The user pool does not have this role.'),
   email_taken: about,
   username_taken: about,
   not_parked: about,
@@ -61,13 +61,13 @@ const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
     ...about,
     detail: [
       'Manual cleanup required. The registration failed with registration_failed at',
-      'assignRole:viewer. Taking it back: deleteUser failed with identity_provider_unavailable:',
+      'assignRole:viewer. Compensation failures: deleteUser failed with identity_provider_unavailable:',
       FAILURES.server_error.publicText,
     ].join(' '),
   },
 };
 
-/** @param wrong a place of the operation's own, for `invalid_request` */
+/** @param wrong an invalid place of this operation, for `invalid_request` */
 export function exampleOf(code: FailureCode, wrong: ProblemPlace): ProblemBody {
   const extras = code === 'invalid_request' ? { errors: [wrong] } : EXTRAS[code];
   return new Problem(code, extras).body(REQUEST_ID);

@@ -4,7 +4,7 @@ import { isFailureCode, Problem } from './problem-details.ts';
 import type { Api } from '../openapi/mount.ts';
 import { page, prose } from '../page.ts';
 
-/** The pages that the `type` of a problem leads to. */
+/** The pages to which the `type` of a problem links. */
 export function mountProblemPages(api: Api): void {
   const codes = [...new Set(Object.values(FAILURES).map(({ code }) => code))].toSorted();
 
@@ -13,7 +13,7 @@ export function mountProblemPages(api: Api): void {
       c,
       'Problems',
       html`<h1>Problems</h1>
-        <p class="dim">What an answer from 400 up, or a receipt's failure, can say.</p>
+        <p class="dim">The codes of error responses and of failures in receipts.</p>
         <table>
           ${codes.map(
             (code) =>
@@ -51,13 +51,13 @@ export function mountProblemPages(api: Api): void {
 }
 
 const KINDS: Record<Failure['kind'], string> = {
-  request: 'About the request; no registration is changed.',
-  transient: 'Passes: it is retried.',
-  parked: 'The registration waits for the schedule or a person; the user is kept.',
-  definitive: 'Definitive: everything is taken back.',
+  request: 'The request was rejected; no registration was changed.',
+  transient: 'Transient: the step is retried.',
+  parked: 'Parked: the registration waits for the schedule or an operator; the user is kept.',
+  definitive: 'Definitive: the registration is undone.',
 };
 
-/** What a code's rows say, each text once. */
+/** The public texts of a code, each with the rows that share it. */
 function textsOf(code: string): Map<string, Failure[]> {
   const rows = Object.values(FAILURES).filter((failure) => failure.code === code);
   return Map.groupBy(rows, ({ publicText }) => publicText);

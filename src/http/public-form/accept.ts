@@ -8,14 +8,14 @@ import type { AppDeps } from '../app-deps.ts';
 import { DoorError, type FieldError } from './error.ts';
 import { idempotencyKey, VISIBLE_ASCII } from '../request/idempotency-key.ts';
 
-/** What sign-up and seeding have in common: whoever asks is nobody in particular. */
+/** Shared by the sign-up and seeding doors, which accept requests without a token. */
 
 export const EMAIL_EXISTS = 'Email already exists';
 export const USERNAME_EXISTS = 'Username already exists';
 
 export const publicHeaders = z.object({ 'Idempotency-Key': idempotencyKey });
 
-/** The key of a request and its scope, door and address. @throws DoorError */
+/** The Idempotency-Key of a request, and its scope: door and address. @throws DoorError */
 export function publicScope(c: Context, door: Door, email: string) {
   const key = c.req.header('idempotency-key') ?? null;
   if (key !== null && !VISIBLE_ASCII.test(key)) {
@@ -35,13 +35,14 @@ function refusedKey(why: Omit<FieldError, 'loc'>): DoorError {
   return new DoorError(422, [{ ...why, loc: ['header', 'idempotency-key'] }]);
 }
 
-/** The pool rejected a value, and does not tell which. */
+/** The pool rejected a value and does not say which one. */
 export function rejectedValue(): DoorError {
   const { code, publicText } = FAILURES.registration_rejected;
   return new DoorError(422, [{ type: code, loc: ['body'], msg: publicText }]);
 }
 
-/** Accepts and starts. @param takenStatus how the door answers for what somebody holds
+/** Accepts a registration and starts its run.
+ * @param takenStatus the status of this door for a taken address or username
  * @throws DoorError, ProviderUnavailable, DatabaseError */
 export async function acceptAnybody(
   deps: AppDeps,
@@ -62,7 +63,7 @@ export async function acceptAnybody(
     case 'username_taken':
       throw new DoorError(takenStatus, USERNAME_EXISTS);
     case 'resumed':
-      throw new Error('a public door resumed a run that is nobody’s');
+      throw new Error('a public door must not resume a registration');
     default:
       return result satisfies never;
   }

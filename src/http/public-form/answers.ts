@@ -9,7 +9,7 @@ const DoorErrorSchema = z
   .object({
     detail: z.string(),
     code: ProblemCode.optional().openapi({
-      description: "Where the words are the failure table's, and not the door's own.",
+      description: 'Set if the error is one of the documented problem codes.',
     }),
   })
   .openapi('DoorError');
@@ -32,8 +32,8 @@ const FIELD_ERROR: FieldError = {
   msg: 'Field required',
 };
 
-/** What a door can answer but success: its own words by status, and codes of the failure table.
- * @param fields whether it takes a body that can be wrong */
+/** The error responses of a door: its own texts by status, and codes of the failure table.
+ * @param fields whether the door takes a body, so that validation can fail */
 export function doorErrors(
   own: Readonly<Record<number, readonly string[]>>,
   codes: readonly FailureCode[],
@@ -63,7 +63,7 @@ export function doorErrors(
   ]);
   if (!fields) return Object.fromEntries(responses);
   const wrong = {
-    description: 'The body does not fit; `detail` says where.',
+    description: 'Request validation failed; see `detail`.',
     content: {
       'application/json': {
         schema: FieldErrorsSchema,

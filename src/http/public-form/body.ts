@@ -24,7 +24,7 @@ export async function readDoorBody<T>(c: Context, schema: z.ZodType<T>): Promise
 function unreadable({ code }: Problem): DoorError | null {
   if (code === 'unsupported_media_type') return notAnObject();
   if (code !== 'malformed_json') return null;
-  const ctx = { error: 'The body is not JSON' };
+  const ctx = { error: 'The request body is not valid JSON' };
   return new DoorError(422, [
     { type: 'json_invalid', loc: ['body', 0], msg: 'JSON decode error', ctx },
   ]);

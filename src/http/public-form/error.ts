@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import type { AppEnv } from '../app-deps.ts';
 
-/** Where a body does not fit, as FastAPI's users know it; never with what was sent. */
+/** One validation error in the form of FastAPI; it never contains the sent value. */
 export interface FieldError {
   readonly type: string;
   readonly loc: readonly (string | number)[];
@@ -9,7 +9,7 @@ export interface FieldError {
   readonly ctx?: Readonly<Record<string, string | number>>;
 }
 
-/** An answer of sign-up, session or seeding in words of their own; `detail` is safe for anybody. */
+/** An error response of the sign-up, session or seeding door; `detail` is safe for the public. */
 export class DoorError extends Error {
   override readonly name = 'DoorError';
   readonly status: number;
@@ -28,8 +28,8 @@ export class DoorError extends Error {
   }
 }
 
-/** Has every error below a path answered as `application/json` with `detail`.
- * @param internal what the public reads instead of the failure table's text for a bug */
+/** Answers every error below a path as `application/json` with `detail`.
+ * @param internal the public text for an internal error; null uses the text of the failure table */
 export function plainErrors(internal: string | null = null): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     c.set('plainErrors', { internal });

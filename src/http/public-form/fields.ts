@@ -10,10 +10,11 @@ import {
   usernameFault,
 } from '../request/fields.ts';
 
-/** Fields of the doors that answer as FastAPI does. An issue's `params` are what pydantic calls it. */
+/** Fields of the doors that answer like FastAPI. The `params` of an issue hold pydantic's type and
+ * context. */
 
-const NOT_PLAIN = valueError('control characters and broken Unicode are not accepted');
-const BROKEN = valueError('broken Unicode is not accepted');
+const NOT_PLAIN = valueError('control characters and invalid Unicode are not accepted');
+const BROKEN = valueError('invalid Unicode is not accepted');
 
 /** Text as it was sent: a password, a token. Lengths are in code points, as the document counts. */
 export function sent(max: number, min = 0) {
@@ -23,7 +24,7 @@ export function sent(max: number, min = 0) {
     .openapi({ minLength: min, maxLength: max });
 }
 
-/** A password before anybody has looked at it; whoever has makes it a Secret. */
+/** A password as plain text; the code that reads it must turn it into a Secret. */
 export function passwordText(min = 0) {
   return sent(MAX_PASSWORD, min)
     .refine((value) => value.isWellFormed(), BROKEN)
@@ -34,7 +35,7 @@ export function password(secret: (text: string) => Secret, min = 0) {
   return passwordText(min).transform(secret).openapi({ type: 'string' });
 }
 
-/** Text without the blanks around it, in one Unicode form. */
+/** Text without surrounding white space, normalised to NFC. */
 export function trimmed(min: number, max: number) {
   return z
     .string()
@@ -59,7 +60,7 @@ export const doorUsername = z
     } else refuseLength(context, name, MIN_USERNAME, MAX_USERNAME);
     return name;
   })
-  .openapi({ type: 'string', pattern: USERNAME_PATTERN, description: 'Case does not count.' });
+  .openapi({ type: 'string', pattern: USERNAME_PATTERN, description: 'Compared without case.' });
 
 export const doorEmail = z
   .string()
@@ -100,7 +101,7 @@ function refuseLength(context: Context, text: string, min: number, max: number):
   }
 }
 
-// For the document: blanks around do not count, so minLength and maxLength could not say it.
+// For the document. minLength and maxLength would count the surrounding white space too.
 function patternOf(min: number, max: number): string {
   const blanks = `[^\\S${CONTROLS}]*`;
   const end = `[^\\s\\ufeff${CONTROLS}]`;

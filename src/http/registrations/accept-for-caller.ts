@@ -17,8 +17,8 @@ export interface AcceptedForCaller {
 }
 
 /**
- * Accepts a registration, or finds the one that the caller's key or parked run names. Checks in the
- * contract's order: grants, key, roles, conflicts. Starts and resumes in the background.
+ * Accepts a registration, or finds the one that belongs to the caller's key or is parked. The order of
+ * checks is part of the contract: grants, key, roles, conflicts. Starts and resumes in the background.
  * @throws Problem, ProviderUnavailable, DatabaseError
  */
 export async function acceptForCaller(
@@ -28,9 +28,9 @@ export async function acceptForCaller(
   wanted: RegistrationRequest,
 ): Promise<AcceptedForCaller> {
   c.set('emailHash', emailHash(wanted.email));
-  const admitted = await checkAndAccept(deps, c.var.caller, idempotencyKey, wanted);
-  c.set('registrationId', admitted.registration.id);
-  return admitted;
+  const accepted = await checkAndAccept(deps, c.var.caller, idempotencyKey, wanted);
+  c.set('registrationId', accepted.registration.id);
+  return accepted;
 }
 
 async function checkAndAccept(
@@ -57,15 +57,20 @@ export function refuseUngrantable(caller: Caller, roles: readonly string[]): voi
   const refused = notGrantable(caller.grants, roles);
   if (refused.length === 0) return;
   throw new Problem('role_not_grantable', {
-    errors: placesOf(roles, refused, 'role_not_grantable', 'You may not hand out this role.'),
+    errors: placesOf(
+      roles,
+      refused,
+      'role_not_grantable',
+      'You are not allowed to assign this role.',
+    ),
   });
 }
 
-// Whoever knows the password and says that the address is proved can take the account of anybody.
+// A caller who sets both a password and a verified address could take over any person's account.
 function refuseVouching(caller: Caller, { emailVerified, password }: RegistrationRequest): void {
   if (caller.grants === '*' || !emailVerified || password === null) return;
   const detail =
-    'With a password only a caller whose grants are `*` may say that an address is proved.';
+    'Only a caller with the grant `*` may send both a password and `emailVerified: true`.';
   const place = { pointer: pointerTo('emailVerified'), code: 'forbidden', detail };
   throw new Problem('forbidden', { detail, errors: [place] });
 }
@@ -79,18 +84,15 @@ export async function refuseUnknown(
   const unknown = await deps.roles.unknown(roles);
   if (unknown.length === 0) return;
   throw new Problem('unknown_role', {
-    errors: placesOf(roles, unknown, 'unknown_role', 'The pool does not have this role.'),
+    errors: placesOf(roles, unknown, 'unknown_role', 'The user pool does not have this role.'),
   });
 }
 
-/** Does something for a run behind the answer; what fails here is the sweep's. */
+/** Does work for a run after the response; if it fails, the sweep repeats it. */
 export function inBackground(deps: Pick<AppDeps, 'logger'>, id: string, work: Promise<void>): void {
   work.catch((error: unknown) => {
     const name = error instanceof Error ? error.name : 'unknown';
-    deps.logger.warn(
-      { registrationId: id, error: name },
-      'instruction not delivered, left to the sweep',
-    );
+    deps.logger.warn({ registrationId: id, error: name }, 'signal failed; the sweep will retry');
   });
 }
 
@@ -121,7 +123,7 @@ async function acceptOrThrow(
   }
 }
 
-/** Names the holder only to whoever may read it. */
+/** Names the holding registration only to a caller who may read it. */
 function takenProblem(
   caller: Caller,
   code: 'email_taken' | 'username_taken',

@@ -3,7 +3,7 @@ import type { PublicFailure, Registration } from '../../domain/registration.ts';
 import { isCompensating } from '../../domain/status.ts';
 import { isFailureCode, Problem } from '../problems/problem-details.ts';
 
-/** The problem that a registration ended in, or is stuck with; null while there is none to tell. */
+/** The problem with which a registration ended or cannot continue; null if there is none. */
 export function problemOf(row: Registration): Problem | null {
   const registrationId = row.id;
   if (row.status === 'cancelled') return new Problem('registration_cancelled', { registrationId });
@@ -17,12 +17,12 @@ export function problemOf(row: Registration): Problem | null {
   return new Problem(row.failure.code, { registrationId, detail: row.failure.detail });
 }
 
-/** What the public reads of a failure. The row's text says that everything was taken back: until
- * that is so, nobody may read it. */
+/** The failure as the public reads it. The text in the row says that everything was undone, so it is
+ * replaced until that is true. */
 export function publicFailureOf({ status, failure }: Registration): PublicFailure | null {
   if (!failure || !isCompensating(status)) return failure;
   const title = failureOfCode(failure.code)?.title ?? FAILURES.rejected.title;
-  return { ...failure, detail: `${title}. What was done is not taken back yet.` };
+  return { ...failure, detail: `${title}. The registration is not undone yet.` };
 }
 
 function bothFailures({ failure, compensationFailures, closesAs, steps }: Registration): string {
@@ -32,10 +32,10 @@ function bothFailures({ failure, compensationFailures, closesAs, steps }: Regist
   const where = failed.length === 0 ? '' : ` at ${failed.join(', ')}`;
   const cause =
     failure === null || closesAs === 'cancelled'
-      ? `The registration was to end ${closesAs ?? 'failed'}.`
+      ? `The registration ${closesAs === 'cancelled' ? 'was cancelled' : 'failed'}.`
       : `The registration failed with ${failure.code}${where}.`;
   const stuck = compensationFailures.map(
     ({ step, code, detail }) => `${step} failed with ${code}: ${detail}`,
   );
-  return ['Manual cleanup required.', cause, 'Taking it back:', ...stuck].join(' ');
+  return ['Manual cleanup required.', cause, 'Compensation failures:', ...stuck].join(' ');
 }

@@ -11,7 +11,7 @@ import type { AppDeps } from '../app-deps.ts';
 import { toReceipt } from './receipt.ts';
 import type { Receipt } from './schemas.ts';
 
-/** A receipt must not wait for a worker that is away. */
+/** A receipt must not wait longer for a worker that does not answer. */
 const DESCRIBE_MS = 1000;
 
 /** The registration of a path, where the caller may see it. @throws Problem */
@@ -25,7 +25,7 @@ export async function findVisible(
   return registration;
 }
 
-/** The receipt of one registration, with the attempts under way. */
+/** The receipt of one registration, with its running attempts. */
 export async function receiptOf(
   deps: AppDeps,
   row: Registration,
@@ -38,7 +38,7 @@ export async function receiptOf(
   return toReceipt(row, timeline, run, deps.temporal);
 }
 
-/** The receipts of a page: each says what the receipt alone says. */
+/** The receipts of a page, each the same as `getRegistration` returns. */
 export async function receiptsOf(deps: AppDeps, rows: readonly Registration[]): Promise<Receipt[]> {
   const ids = rows.map(({ id }) => id);
   const [timelines, runs] = await Promise.all([
@@ -50,28 +50,31 @@ export async function receiptsOf(deps: AppDeps, rows: readonly Registration[]): 
   );
 }
 
-/** What Temporal says of an open registration's run; null where it does not say so in time. */
+/** The state of an open registration's run; null if Temporal does not answer in time. */
 export async function liveRun(deps: AppDeps, row: Registration): Promise<RunState | null> {
-  // An accepted row has no run yet, or one that has not come to its first step.
+  // An accepted row has no run yet, or a run before its first step.
   if (isClosed(row.status) || row.status === 'accepted') return null;
   const { promise: tooLate, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), DESCRIBE_MS);
   const described = deps.runs.describe(row.id).catch((error: unknown) => {
-    deps.logger.debug({ registrationId: row.id, error: nameOf(error) }, 'run not described');
+    deps.logger.debug(
+      { registrationId: row.id, error: nameOf(error) },
+      'reading the workflow run failed',
+    );
     return null;
   });
   return await Promise.race([described, tooLate]).finally(() => clearTimeout(timer));
 }
 
-/** A registration as the ledger has it, and what that state is called. */
+/** A registration as the ledger has it, with an id for this state. */
 export interface ReceiptVersion {
-  /** The same in every process for the same receipt; attempts under way do not count. */
+  /** The same in every process for the same receipt; running attempts do not change it. */
   readonly id: string;
   readonly row: Registration;
   readonly timeline: readonly AuditEvent[];
 }
 
-/** @returns null when there is nothing, or nothing more, that the caller may see */
+/** @returns null if the registration does not exist, or the caller may not or no longer see it */
 export async function readVersion(
   deps: Pick<AppDeps, 'db' | 'temporal'>,
   caller: Caller,
@@ -91,7 +94,7 @@ export async function versionOf(
   return { id, row, timeline };
 }
 
-/** What GET would show of this version, with the attempts under way. */
+/** The receipt of this version as GET returns it, with the running attempts. */
 export async function receiptOfVersion(
   deps: AppDeps,
   { row, timeline }: ReceiptVersion,

@@ -3,13 +3,13 @@ import { DatabaseError } from '../../ledger/database-error.ts';
 import type { AppDeps, StreamLimits } from '../app-deps.ts';
 import type { ReceiptVersion } from './receipt-queries.ts';
 
-/** Where a stream comes from and goes to. */
+/** The source of a stream, and its reader. */
 export interface ReceiptSource {
   /** The version to begin with. */
   readonly first: ReceiptVersion;
   /** The id of the version that the reader has, if it has one. */
   readonly seen: string | undefined;
-  /** @returns null when there is nothing more to see */
+  /** @returns null if the caller may no longer see the registration */
   readonly read: () => Promise<ReceiptVersion | null>;
   readonly send: (version: ReceiptVersion) => Promise<void>;
   readonly comment: (text: string) => Promise<void>;
@@ -37,7 +37,7 @@ export async function streamReceipts(
   else ending.signal.addEventListener('abort', onEnd);
   const pause = () => changes.wait(pollMs);
   try {
-    // A read or a write under way may take long; the end does not wait for it.
+    // Do not wait for a read or a write that is still running: it may take long.
     await Promise.race([over, sendVersions(deps, source, ending.signal, pause)]);
   } finally {
     clearInterval(beat);
@@ -55,7 +55,7 @@ async function sendVersions(
   let away = false;
   for (let next: ReceiptVersion | null | 'away' = first; next !== null;) {
     if (next === 'away') {
-      if (!away) await comment('the ledger does not answer');
+      if (!away) await comment('the database does not answer');
     } else {
       if (next.id !== sent) await send(next);
       sent = next.id;
@@ -66,14 +66,17 @@ async function sendVersions(
     if (ended.aborted) return;
     next = await read().catch((error: unknown) => {
       if (!(error instanceof DatabaseError) || error.definitive) throw error;
-      logger.debug({ registrationId: first.row.id, sqlstate: error.sqlstate }, 'stream waits');
+      logger.debug(
+        { registrationId: first.row.id, sqlstate: error.sqlstate },
+        'stream paused: the database does not answer',
+      );
       return 'away' as const;
     });
     if (ended.aborted) return;
   }
 }
 
-/** Comments at a steady pace. One that is still not taken at the next has no reader any more. */
+/** Sends a comment at a fixed interval. If the previous comment is still unsent, the reader is gone. */
 function keepAlive(
   { comment }: ReceiptSource,
   ms: number,

@@ -9,8 +9,8 @@ import { publicFailureOf } from './outcome.ts';
 import type { Receipt } from './schemas.ts';
 
 /**
- * What GET shows of a registration: the row, its trail, and the attempts under way where Temporal
- * says so in time.
+ * The receipt that GET returns: the row, its audit trail, and the running attempts if Temporal reports
+ * them in time.
  * @param run null when Temporal was not asked or did not answer
  */
 export function toReceipt(
@@ -20,7 +20,7 @@ export function toReceipt(
   temporal: Pick<TemporalView, 'uiUrl' | 'namespace'>,
 ): Receipt {
   const failure = publicFailureOf(row);
-  // The trail keeps no free text; the row knows the reason of the latest instruction.
+  // The audit trail stores no free text; the row has the reason of the latest instruction.
   const requested = timeline.findLast(
     ({ event }) => event === `registration.${row.instruction?.kind}_requested`,
   );
@@ -96,7 +96,7 @@ function linkTo(
   return `${base}/namespaces/${encodeURIComponent(namespace)}/workflows/${workflow}${run}`;
 }
 
-// A row may have been written by another version: what this one does not list is not invented.
+// Another version may have written the row: a code that this version does not know becomes null.
 function codeOf(code: string | null): FailureCode | null {
   return code !== null && isFailureCode(code) ? code : null;
 }

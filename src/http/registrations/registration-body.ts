@@ -19,26 +19,32 @@ export function newRegistration({
       attributes: attributesOf(attributes),
       emailVerified: z.boolean().optional().openapi({
         description:
-          'Whether the address counts as proved: by default where no password is sent. `true` with a password needs the grant `*`.',
+          'Whether the address is marked as verified. Defaults to true without a password, otherwise to false. `true` with a password requires the grant `*`.',
       }),
       password: password(secret)
         .nullish()
         .refine((chosen) => sealing || chosen == null, {
-          error: 'This deployment takes no passwords.',
+          error: 'This deployment does not accept passwords.',
           params: { code: 'not_accepted' },
         })
         .openapi({ type: sealing ? ['string', 'null'] : 'null' }),
       invite: z.boolean().optional().openapi({
         description:
-          'Whether an invitation with a temporary password is sent on completion: by default where no password is sent, and never with one.',
+          'Whether to send an invitation with a temporary password on completion. Defaults to true without a password. Must not be true with a password.',
       }),
     })
     .refine((body) => body.password == null || body.invite !== true, {
       path: ['invite'],
-      error: 'Whoever has chosen a password is not invited.',
+      error: 'Must not be true when a password is sent.',
       params: { code: 'not_accepted' },
     })
     .openapi('NewRegistration', {
+      example: {
+        email: 'ada@example.com',
+        roles: ['researcher'],
+        firstName: 'Ada',
+        lastName: 'Lovelace',
+      },
       // What the refinement refuses.
       not: {
         properties: { password: { type: 'string' }, invite: { type: 'boolean', enum: [true] } },
@@ -72,6 +78,7 @@ function attributesOf(names: readonly string[]) {
     .strictObject(Object.fromEntries(names.map((name) => [name, text(1, 2048).optional()])))
     .default({})
     .openapi({
-      description: 'Pool attributes by name; which may be set is configured (COGNITO_ATTRIBUTES).',
+      description:
+        'Attributes of the user pool, by name. COGNITO_ATTRIBUTES configures which are allowed.',
     });
 }

@@ -26,16 +26,22 @@ const nothing = z.strictObject({});
 const WRONG_REASON: ProblemPlace = {
   pointer: '#/reason',
   code: 'wrong_type',
-  detail: 'Expected string.',
+  detail: 'Must be of type string.',
 };
 
-/** What an operator may want of a registration: written to the row first, then sent to its run. */
+/** The instructions of an operator: each is written to the row first, then sent to the run. */
 export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
-  const retry = operation('post', 'retry', 'retryRegistration', 'Resume a parked run', {
-    body: withReason,
-    codes: ['not_parked'],
-    wrong: WRONG_REASON,
-  });
+  const retry = operation(
+    'post',
+    'retry',
+    'retryRegistration',
+    'Retry a parked registration or a failed cleanup',
+    {
+      body: withReason,
+      codes: ['not_parked'],
+      wrong: WRONG_REASON,
+    },
+  );
   mount(api, deps, retry, async (c) => {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
     const { id } = await visible(deps, c);
@@ -45,11 +51,17 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
-  const cancel = operation('post', 'cancel', 'cancelRegistration', 'Take everything back', {
-    body: withReason,
-    codes: ['already_closed'],
-    wrong: WRONG_REASON,
-  });
+  const cancel = operation(
+    'post',
+    'cancel',
+    'cancelRegistration',
+    'Cancel and undo a registration',
+    {
+      body: withReason,
+      codes: ['already_closed'],
+      wrong: WRONG_REASON,
+    },
+  );
   mount(api, deps, cancel, async (c) => {
     const { reason: why = null } = parse(withReason, await readOptionalJson(c));
     const { id } = await visible(deps, c);
@@ -61,12 +73,18 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
-  const replace = operation('put', 'roles', 'replaceRegistrationRoles', 'Other roles', {
-    body: newRoles,
-    required: true,
-    codes: ['role_not_grantable', 'unknown_role', 'not_parked'],
-    wrong: { pointer: '#/roles', code: 'required', detail: 'This field is required.' },
-  });
+  const replace = operation(
+    'put',
+    'roles',
+    'replaceRegistrationRoles',
+    'Replace the roles of a parked registration',
+    {
+      body: newRoles,
+      required: true,
+      codes: ['role_not_grantable', 'unknown_role', 'not_parked'],
+      wrong: { pointer: '#/roles', code: 'required', detail: 'This field is required.' },
+    },
+  );
   mount(api, deps, replace, async (c) => {
     const body = parse(newRoles, await readJson(c));
     const { id } = await visible(deps, c);
@@ -85,7 +103,7 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
   const invite = operation('post', 'invitation', 'resendInvitation', 'Send the invitation again', {
     body: nothing,
     codes: ['invitation_not_due', 'rate_limited'],
-    wrong: { pointer: '#', code: 'wrong_type', detail: 'Expected object.' },
+    wrong: { pointer: '#', code: 'wrong_type', detail: 'Must be of type object.' },
   });
   mount(api, deps, invite, async (c) => {
     parse(nothing, await readOptionalJson(c));
@@ -98,7 +116,7 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     if (requested.kind === 'rate_limited') {
       throw new Problem('rate_limited', {
         registrationId: found.id,
-        detail: 'Too many invitations to this address within an hour. Please wait.',
+        detail: 'Too many invitations were sent to this address within an hour. Please wait.',
         headers: { 'retry-after': String(requested.retryAfterSeconds) },
       });
     }
@@ -110,7 +128,7 @@ async function visible(deps: AppDeps, c: Context<AppEnv>): Promise<Registration>
   return await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
 }
 
-/** Due to whoever was registered without a password and has not set one since. */
+/** Only for a user who was registered without a password and has not set one since. */
 async function isInvitationDue(deps: AppDeps, row: Registration): Promise<boolean> {
   if (row.status !== 'completed' || row.cognitoUsername === null) return false;
   if (Object.hasOwn(row.steps, 'setPassword')) return false;
@@ -146,7 +164,7 @@ function operation(
       body: { required, content: { 'application/json': { schema: body } } },
     },
     responses: {
-      202: json(ReceiptSchema, 'Taken down; the receipt as it is now.'),
+      202: json(ReceiptSchema, 'Request recorded; current receipt.'),
       ...problems({ body: true, wrong }, 'registration_not_found', ...codes),
     },
   };

@@ -13,25 +13,25 @@ import { nowOf } from '../../ledger/registrations/row.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import type { AppDeps } from '../app-deps.ts';
 
-/** Between the two answers that a user is gone. */
+/** The pause between two reads that must both find the user missing. */
 const BETWEEN_ABSENCES_MS = 2000;
 
-/** Who asks, as far as an idempotency key goes. */
+/** The caller, and the scope of its idempotency key. */
 type Keyed = Pick<AcceptInput, 'requestedBy' | 'keyScope' | 'idempotencyKey'>;
 
-/** What a door wants registered; shape already checked. */
+/** A registration that a door requests; its shape is already validated. */
 export interface RegistrationRequest extends Omit<
   AcceptInput,
   keyof Keyed | 'id' | 'requestHash' | 'sealedPassword'
 > {
-  /** null: nobody chose one. Not null only where the deployment can seal it. */
+  /** null: no password was chosen. Set only if the deployment has a sealing key. */
   readonly password: Secret | null;
   /** `roles` are what the registration assigns; these are as sent: checked against grants and pool,
    * and what pointers point into. */
   readonly rolesSent: readonly string[];
 }
 
-/** What the ledger accepts of what is wanted; seals the password. */
+/** Turns a request into the input of the ledger; seals the password. */
 export function acceptInputOf(
   deps: Pick<AppDeps, 'sealing'>,
   { rolesSent, password, ...fields }: RegistrationRequest,
@@ -43,12 +43,13 @@ export function acceptInputOf(
     ...keyed,
     id,
     sealedPassword: password && seal(deps, password, id),
-    // That there is a password belongs to the request; which one it is does not.
+    // The hash covers whether a password was sent, but not the password itself.
     requestHash: requestHashOf({ ...fields, rolesSent, ...(password && { password: true }) }),
   };
 }
 
-/** Accepts, also where an address or a username is held by somebody who is no longer in the pool.
+/** Accepts a registration. Releases its address and username first if their holder is no longer in
+ * the pool.
  * @throws ProviderUnavailable, DatabaseError */
 export async function acceptOrRelease(deps: AppDeps, input: AcceptInput): Promise<AcceptResult> {
   let result = await accept(deps.db, input);
@@ -62,12 +63,12 @@ export async function acceptOrRelease(deps: AppDeps, input: AcceptInput): Promis
 }
 
 function seal({ sealing }: Pick<AppDeps, 'sealing'>, password: Secret, id: string): Uint8Array {
-  if (!sealing) throw new Error('a door took a password that nobody can seal');
+  if (!sealing) throw new Error('a door accepted a password, but no sealing key is configured');
   return sealing.seal(password, id);
 }
 
-/** Whether the user of a completed row is no longer in the pool. A young one may just not be visible;
- * and one answer may come from a replica that lags, which a second at once would meet again. */
+/** Whether the user of a completed row is no longer in the pool. A new user may not be visible yet. And
+ * a single answer may come from a lagging replica, which an immediate second read would hit again. */
 async function isGone(deps: AppDeps, holder: Registration): Promise<boolean> {
   const { status, finishedAt, cognitoUsername } = holder;
   if (status !== 'completed' || finishedAt === null || cognitoUsername === null) return false;

@@ -17,9 +17,9 @@ import {
 } from './receipt-queries.ts';
 import { StreamPlaces } from './stream-places.ts';
 
-/** Two reads a second and stream, on the pool that also accepts registrations: 100 streams take
- * about a tenth of it. One caller may hold a tenth of them: a person's tabs, or a backend's few.
- * A client that finds no place polls, or waits with `Prefer`. */
+/** Each stream makes two reads a second on the connection pool that also accepts registrations: 100
+ * streams use about a tenth of it. One caller may have a tenth of them. A client that gets no stream
+ * can poll, or wait with `Prefer`. */
 const USUAL: StreamLimits = { pollMs: 1000, commentMs: 15_000, atOnce: 100, perCaller: 10 };
 /** The most that a timer takes: about 25 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -36,7 +36,9 @@ const ReceiptEvent = z
   .object({
     event: z.literal('receipt'),
     id: z.string(),
-    data: z.string().openapi({ description: 'The receipt as JSON, as `getRegistration` has it.' }),
+    data: z
+      .string()
+      .openapi({ description: 'The receipt as JSON, as `getRegistration` returns it.' }),
   })
   .openapi('ReceiptEvent');
 const text = (description: string) => ({ description, schema: { type: 'string' as const } });
@@ -45,25 +47,25 @@ const operation = {
   method: 'get' as const,
   path: '/registrations/{id}/stream',
   operationId: 'streamRegistration',
-  summary: 'Follow a receipt',
-  description: `Server-sent events \`receipt\`, each with the whole receipt: at once, and at each change that the ledger notes; a comment every 15 s.
-Ends after the closed receipt, when the token expires, when the registration is out of your sight, and when the process drains: come back with \`Last-Event-ID\`.
-A caller may hold ${USUAL.perCaller} streams at once of each process; one more is answered with 429.`,
+  summary: 'Stream the changes of a receipt',
+  description: `Server-sent events named \`receipt\`. Each event contains the whole receipt. The first event is sent at once, then one event for each recorded change. A comment is sent every 15 s.
+The stream ends after the closed receipt, when the token expires, when you may no longer see the registration, and when the process shuts down. Reconnect with \`Last-Event-ID\`.
+Each process accepts ${USUAL.perCaller} open streams per caller and answers further requests with 429.`,
   tags: ['Registrations'],
   security: BEARER,
   request: {
     params: z.object({ id: z.string().openapi({ format: 'uuid' }) }),
     headers: z.object({
       'Last-Event-ID': z.string().optional().openapi({
-        description: 'The id of the last event: the same receipt is not sent again.',
+        description: 'The id of the last received event. The same receipt is not sent again.',
         example: 'hCy8kVd0cY7Qm2nX4pTzGw',
       }),
     }),
   },
   responses: {
     200: {
-      description: 'The events.',
-      headers: { 'X-Accel-Buffering': text('`no`: proxies hand on each event as it comes.') },
+      description: 'The events, as a stream.',
+      headers: { 'X-Accel-Buffering': text('`no`: proxies must not buffer the events.') },
       content: {
         'text/event-stream': {
           schema: ReceiptEvent,
@@ -72,7 +74,8 @@ A caller may hold ${USUAL.perCaller} streams at once of each process; one more i
       },
     },
     204: {
-      description: 'Closed, and `Last-Event-ID` names the closed receipt: nothing will come.',
+      description:
+        'The registration is closed and `Last-Event-ID` names its closed receipt, so no event will follow.',
     },
     ...problems(
       { wrong: WRONG_PARAMETER },
@@ -91,7 +94,7 @@ export function mountRegistrationStream(api: Api, deps: AppDeps): void {
     const found = await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
     const first = await versionOf(deps, found);
     const seen = c.req.header('last-event-id');
-    // An EventSource comes back after every end but this one.
+    // An EventSource reconnects after every end except a 204.
     if (isClosed(found.status) && first.id === seen) return c.body(null, 204);
     c.header('X-Accel-Buffering', 'no');
     // The framework drops the body of a HEAD: its stream would have no reader and no end.
@@ -105,7 +108,7 @@ export function mountRegistrationStream(api: Api, deps: AppDeps): void {
         places.free(callerId);
       }
     });
-    // A kept connection would hold up the drain that ends the stream.
+    // A keep-alive connection would delay the shutdown that ends the stream.
     c.header('Connection', 'close');
     return answer;
   });
@@ -141,7 +144,7 @@ async function serve(
   } catch (error) {
     const name = error instanceof Error ? error.name : 'unknown';
     const registrationId = begin.first.row.id;
-    deps.logger.error({ requestId, registrationId, error: name }, 'stream broke off');
+    deps.logger.error({ requestId, registrationId, error: name }, 'stream failed');
   } finally {
     end();
     clearTimeout(expiry);

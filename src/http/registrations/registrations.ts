@@ -23,7 +23,8 @@ import {
 import { waitAsPreferred } from './wait.ts';
 
 const prefer = z.string().optional().openapi({
-  description: '`wait=<seconds>`, at most 60: answer when the outcome is known.',
+  description:
+    '`wait=<seconds>`, at most 60: respond when the outcome is known, or when the time is over.',
   example: 'wait=10',
 });
 const pathId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
@@ -42,11 +43,11 @@ const listQuery = z.object({
   cursor,
   limit,
 });
-const waited = { 'Preference-Applied': 'What of `Prefer` was honoured.' };
+const waited = { 'Preference-Applied': 'The preferences that were applied.' };
 const told = {
   ...waited,
-  Location: 'The registration.',
-  'Idempotent-Replayed': '`true` where the key was known.',
+  Location: 'URL of the registration.',
+  'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
 };
 const TAG = { tags: ['Registrations'], security: BEARER };
 
@@ -63,14 +64,24 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       operationId: 'createRegistration',
       summary: 'Register a user',
       description:
-        'Accepts the registration durably and answers at once, or with `Prefer: wait` with its outcome.',
+        'Stores the registration durably and responds at once. With `Prefer: wait`, waits for the outcome.',
       request: {
         headers: z.object({ 'Idempotency-Key': idempotencyKey, Prefer: prefer }),
         body: { required: true, content: { 'application/json': { schema: body } } },
       },
       responses: {
-        201: json(ReceiptSchema, 'Completed within the wait, or before.', told, REGISTRATION_LINKS),
-        202: json(ReceiptSchema, 'Accepted; it goes on.', told, REGISTRATION_LINKS),
+        201: json(
+          ReceiptSchema,
+          'Completed within the wait, or earlier.',
+          told,
+          REGISTRATION_LINKS,
+        ),
+        202: json(
+          ReceiptSchema,
+          'Accepted; the registration is in progress.',
+          told,
+          REGISTRATION_LINKS,
+        ),
         ...problems(
           { body: true },
           'forbidden',
@@ -145,7 +156,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       summary: 'List registrations, newest first',
       request: { query: listQuery },
       responses: {
-        200: json(RegistrationPage, 'A page.'),
+        200: json(RegistrationPage, 'One page.'),
         ...problems({ wrong: WRONG_LIMIT }, 'invalid_request', 'invalid_cursor'),
       },
     },

@@ -5,12 +5,12 @@ import { DOORS } from '../../domain/registration.ts';
 import { STATUSES } from '../../domain/status.ts';
 import { STEP_STATUSES } from '../../domain/step.ts';
 
-/** The document's schemas: one per enumeration, and what the answers are made of. */
+/** The schemas of the document: one per enumeration, and those of the responses. */
 
 const codes = [...new Set(Object.values(FAILURES).map((failure): FailureCode => failure.code))];
 
 export const ProblemCode = z.enum(codes).openapi('ProblemCode');
-/** The rows of the failure table by name; every registration's failure is one of them. */
+/** The names of the rows of the failure table; every failure of a registration has one. */
 export const FailureCause = z
   .enum(Object.keys(FAILURES) as [FailureName, ...FailureName[]])
   .openapi('FailureCause');
@@ -39,7 +39,7 @@ export const ProblemSchema = z
     status: z.int(),
     detail: z.string(),
     code: ProblemCode,
-    instance: z.string().openapi({ description: '`urn:uuid:` and the request id.' }),
+    instance: z.string().openapi({ description: '`urn:uuid:` followed by the request id.' }),
     registrationId: id.optional(),
     errors: z
       .array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }))
@@ -60,7 +60,7 @@ export const StepSchema = z
   .object({
     name: z.string().openapi({
       description:
-        'createUser, setPassword, assignRole:<role>, removeRole:<role>, complete or deleteUser.',
+        '`createUser`, `setPassword`, `assignRole:<role>`, `removeRole:<role>`, `complete` or `deleteUser`.',
       example: 'assignRole:researcher',
     }),
     status: StepStatusSchema,
@@ -75,18 +75,18 @@ export const ReceiptSchema = z
     id,
     status: RegistrationStatusSchema,
     email: z.string(),
-    emailVerified: z.boolean().openapi({ description: 'Whether the address counts as proved.' }),
+    emailVerified: z.boolean().openapi({ description: 'Whether the address is verified.' }),
     username: z.string().nullable(),
     firstName: z.string().nullable(),
     lastName: z.string().nullable(),
     roles: z.array(z.string()),
-    userId: z.string().nullable().openapi({ description: "The user's sub." }),
+    userId: z.string().nullable().openapi({ description: 'The sub of the user.' }),
     invitation: z.object({
       status: InvitationStatus,
       sentAt: at.nullable(),
       expiresAt: at.nullable(),
       failure: orNull(failure).openapi({
-        description: 'Why it is not sent again by itself; else null.',
+        description: 'Why the invitation is not resent automatically; otherwise null.',
       }),
     }),
     requestedBy: z.string(),
@@ -95,7 +95,7 @@ export const ReceiptSchema = z
     finishedAt: at.nullable(),
     failure: orNull(failure),
     resumesAt: at.nullable().openapi({
-      description: 'When the schedule resumes a parked run; null for any other.',
+      description: 'When the schedule resumes a parked registration; null if it is not parked.',
     }),
     compensationFailures: z.array(
       z.object({ step: z.string(), code: ProblemCode, detail: z.string() }),
@@ -116,7 +116,8 @@ export const RegistrationPage = z
     items: z.array(ReceiptSchema),
     nextCursor: z.string().nullable(),
     total: z.int().nullable().openapi({
-      description: 'On the first page only; exact up to 10,000, null beyond.',
+      description:
+        'Number of matching registrations, on the first page only. Exact up to 10,000; null above that.',
     }),
   })
   .openapi('RegistrationPage');

@@ -1,12 +1,12 @@
 import { Problem } from '../problems/problem-details.ts';
 import type { StreamLimits } from '../app-deps.ts';
 
-const FULL = 'This process has as many streams as it serves at once. Try again, or poll instead.';
+const FULL = 'This process has reached its limit of open streams. Try again, or poll instead.';
 const CALLER_FULL =
-  'You have as many open streams as one caller may have. Close one and try again, or poll instead.';
+  'You have reached the limit of open streams per caller. Close one and try again, or poll instead.';
 const RETRY_AFTER_SECONDS = '5';
 
-/** The open streams of this process, in all and by caller. */
+/** Counts the open streams of this process, in total and per caller. */
 export class StreamPlaces {
   readonly #limits: Pick<StreamLimits, 'atOnce' | 'perCaller'>;
   #taken = 0;

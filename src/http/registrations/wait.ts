@@ -14,8 +14,8 @@ function isSettled({ status }: Registration): boolean {
 }
 
 /**
- * Waits until a registration is settled, and answers with the last that is known of it when time,
- * the client or the process ends first. Hears of changes in this process and polls for the others.
+ * Waits until a registration is settled. Returns the latest known state if the time ends, the client
+ * disconnects or the process shuts down first. Changes in this process wake it; it polls for others.
  */
 export async function waitUntilSettled(
   deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
@@ -60,7 +60,7 @@ async function wait(
   }
 }
 
-/** As waitUntilSettled, on behalf of a `Prefer` header, and says that it was honoured. */
+/** Like waitUntilSettled, for a `Prefer` header; sets `Preference-Applied`. */
 export async function waitAsPreferred(
   deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
   c: Context,
@@ -71,7 +71,7 @@ export async function waitAsPreferred(
   return await wait(deps, registration, seconds, c.req.raw.signal);
 }
 
-// A database that is away for a moment does not end a wait: the registration is accepted.
+// A short database outage does not end a wait: the registration is already accepted.
 async function readOrNull(deps: Pick<AppDeps, 'db'>, id: string): Promise<Registration | null> {
   return await readRegistration(deps.db, id).catch(() => null);
 }

@@ -2,8 +2,8 @@ import type { Context } from 'hono';
 import { Problem } from '../problems/problem-details.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
-/** What is read and thrown away of a body that is too large, so that its sender gets to read the
- * answer instead of a reset connection. */
+/** How much of a too large body is read and discarded, so that the sender can read the response
+ * instead of getting a connection reset. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
 
@@ -33,9 +33,9 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** The sender went away, or was cut off for being slow: no fault of ours. */
+/** The sender disconnected, or was disconnected for being too slow: not an internal error. */
 function brokenOff(): never {
-  throw new Problem('invalid_request', { detail: 'The request body broke off.' });
+  throw new Problem('invalid_request', { detail: 'The request body is incomplete.' });
 }
 
 async function readBytes(c: Context): Promise<Uint8Array> {

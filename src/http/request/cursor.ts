@@ -12,13 +12,13 @@ export interface PageEnd {
 /** Milliseconds and the id. */
 const TIME_BYTES = 6;
 const BYTES = TIME_BYTES + 16;
-/** 22 bytes of base64url: of the last character two bits count. */
+/** 22 bytes of base64url: only two bits of the last character are used. */
 const FORM = /^[A-Za-z0-9_-]{29}[AQgw]$/;
 
 /** For the document; `fromCursor` checks it. */
 export const cursor = z.string().optional().openapi({
   pattern: FORM.source,
-  description: 'The `nextCursor` of the page before.',
+  description: 'The `nextCursor` of the previous page.',
 });
 
 /** Opaque to callers, so that its content may change. */

@@ -7,7 +7,7 @@ import type { Secret } from '../../secrets/secret.ts';
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
 const MAX_ROLES_SENT = 200;
 export const MAX_NAME = 50;
-/** Cognito's own bound; the pool's policy says more. */
+/** Cognito's own limit; the policy of the pool may demand more. */
 export const MAX_PASSWORD = 256;
 const CONTROL = /\p{Cc}/u;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -17,29 +17,35 @@ export function isPlain(value: string): boolean {
   return value.isWellFormed() && !CONTROL.test(value);
 }
 
-// The document's words for the same, spelled out: other languages know fewer classes, and other blanks.
+// The same for the document, spelled out: regular expressions of other languages know fewer classes
+// and define white space differently.
 export const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
 const PLAIN = `[^${CONTROLS}]*`;
 const NOT_BLANK = String.raw`[^\s\ufeff${CONTROLS}]`;
+
+/** How a message states a bound: `at most 50 characters`. */
+export function lengthBound(which: 'least' | 'most', count: number, unit = 'character'): string {
+  return `at ${which} ${count} ${unit}${count === 1 ? '' : 's'}`;
+}
 
 /** Lengths are in characters, as in the document, not in UTF-16's units. */
 export function text(min: number, max: number) {
   return z
     .string()
     .refine((value) => Array.from(value).length >= min, {
-      error: `At least ${min} here.`,
+      error: `Must be ${lengthBound('least', min)}.`,
       params: { code: 'too_small' },
     })
     .refine((value) => Array.from(value).length <= max, {
-      error: `At most ${max} here.`,
+      error: `Must be ${lengthBound('most', max)}.`,
       params: { code: 'too_big' },
     })
     .refine((value) => min === 0 || value.trim() !== '', {
-      error: 'Blanks alone are not accepted.',
+      error: 'Must not be blank.',
       params: { code: 'blank' },
     })
     .refine(isPlain, {
-      error: 'Control characters and broken Unicode are not accepted.',
+      error: 'Must not contain control characters or invalid Unicode.',
       params: { code: 'control_character' },
     })
     .openapi({
@@ -49,10 +55,10 @@ export function text(min: number, max: number) {
     });
 }
 
-/** Blanks around it do not count. For the document; `usernameFault` checks it. */
+/** For the document; `usernameFault` checks the value. Surrounding white space is ignored. */
 export const USERNAME_PATTERN = `^[^\\S${CONTROLS}]*[A-Za-z0-9._-]{${MIN_USERNAME},${MAX_USERNAME}}[^\\S${CONTROLS}]*$`;
 
-/** Why a text is not a username; null where it is one as soon as the blanks around it are gone. */
+/** Why a text is not a username; null if it is one after trimming. */
 export function usernameFault(sent: string): 'too_small' | 'too_big' | 'invalid_username' | null {
   const name = sent.trim();
   if (name.length < MIN_USERNAME) return 'too_small';
@@ -61,9 +67,9 @@ export function usernameFault(sent: string): 'too_small' | 'too_big' | 'invalid_
 }
 
 const USERNAME_FAULTS = {
-  too_small: `At least ${MIN_USERNAME} here.`,
-  too_big: `At most ${MAX_USERNAME} here.`,
-  invalid_username: 'Only the letters A–Z and a–z, digits, `.`, `_` and `-` are accepted.',
+  too_small: `Must be ${lengthBound('least', MIN_USERNAME)}.`,
+  too_big: `Must be ${lengthBound('most', MAX_USERNAME)}.`,
+  invalid_username: 'Must contain only the letters A–Z and a–z, digits, `.`, `_` and `-`.',
 };
 
 export const username = z
@@ -77,21 +83,21 @@ export const username = z
   .openapi({
     type: 'string',
     pattern: USERNAME_PATTERN,
-    description: 'Case does not count.',
+    description: 'Compared without case.',
     example: 'ada.lovelace',
   });
 
-/** As it is sent, never trimmed, and a Secret from here on. */
+/** Not trimmed; becomes a Secret here. */
 export function password(secret: (text: string) => Secret) {
   return z
     .string()
     .min(1)
     .refine((value) => Array.from(value).length <= MAX_PASSWORD, {
-      error: `At most ${MAX_PASSWORD} here.`,
+      error: `Must be ${lengthBound('most', MAX_PASSWORD)}.`,
       params: { code: 'too_big' },
     })
     .refine((value) => value.isWellFormed(), {
-      error: 'Broken Unicode is not accepted.',
+      error: 'Must not contain invalid Unicode.',
       params: { code: 'broken_unicode' },
     })
     .transform(secret)
@@ -101,7 +107,7 @@ export function password(secret: (text: string) => Secret) {
       writeOnly: true,
       minLength: 1,
       maxLength: MAX_PASSWORD,
-      description: 'What the person will sign in with; no answer ever has it.',
+      description: 'The password for sign-in. No response contains it.',
     });
 }
 
@@ -112,7 +118,7 @@ export const email = z
     if (normalised !== null) return normalised;
     context.addIssue({
       code: 'custom',
-      message: 'This is not an e-mail address.',
+      message: 'Must be a valid e-mail address.',
       params: { code: 'invalid_email' },
     });
     return z.NEVER;
@@ -131,11 +137,11 @@ export const roles = z
   .array(role)
   .max(MAX_ROLES_SENT)
   .refine((names) => new Set(names).size <= MAX_ROLES, {
-    error: `At most ${MAX_ROLES} here.`,
+    error: `Must have ${lengthBound('most', MAX_ROLES, 'role')}.`,
     params: { code: 'too_big' },
   })
   .openapi({
-    description: `0–${MAX_ROLES} roles; duplicates are merged.`,
+    description: `0 to ${MAX_ROLES} roles. Duplicates are merged.`,
     example: ['researcher'],
   });
 
@@ -151,10 +157,10 @@ export const uuid = z
   .transform((value) => value.toLowerCase())
   .openapi({ type: 'string', format: 'uuid' });
 
-/** The offset of an instant of the year 9999 may lead into 10000, which PostgreSQL cannot read. */
+/** With its offset, an instant of the year 9999 may fall into 10000, which PostgreSQL cannot read. */
 export const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** An instant of RFC 3339, brought into the years that both we and PostgreSQL can write. */
+/** An instant of RFC 3339, limited to the years that both JavaScript and PostgreSQL support. */
 export const instant = z.iso
   .datetime({ offset: true })
   .transform((value) => new Date(Math.min(Math.max(0, Date.parse(value)), LAST_INSTANT)))

@@ -4,10 +4,11 @@ import { pointerTo, Problem } from '../problems/problem-details.ts';
 
 export const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 
-/** For the document; `idempotencyKeyOf` checks it, in its turn of the order of checks. */
+/** For the document. `idempotencyKeyOf` checks the value, at its place in the order of checks. */
 export const idempotencyKey = z.string().optional().openapi({
   pattern: VISIBLE_ASCII.source,
-  description: '1–255 visible ASCII characters. The same key and body name the same registration.',
+  description:
+    '1 to 255 visible ASCII characters. A request with the same key and body returns the same registration.',
 });
 
 /** The request's Idempotency-Key, or null without one. @throws Problem */
@@ -18,7 +19,7 @@ export function idempotencyKeyOf(c: Context): string | null {
   const place = {
     pointer: pointerTo('headers', 'idempotency-key'),
     code: 'invalid_format',
-    detail: 'From 1 to 255 visible ASCII characters.',
+    detail: 'Must be 1 to 255 visible ASCII characters.',
   };
   throw new Problem('invalid_request', { errors: [place] });
 }

@@ -1,4 +1,4 @@
-/** Nobody waits longer. */
+/** The longest wait that a request may ask for. */
 export const MAX_WAIT_SECONDS = 60;
 
 const WAIT = /^wait\s*=\s*(?:(\d+)|"(\d+)")\s*(?:;.*)?$/i;

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import type { z } from '@hono/zod-openapi';
 import { pointerTo, Problem, type ProblemPlace } from '../problems/problem-details.ts';
+import { lengthBound } from './fields.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -27,7 +28,7 @@ function placesOf(issue: Issue, value: unknown, at: readonly string[]): ProblemP
     return issue.keys.map((key) => ({
       pointer: pointerTo(...path, key),
       code: 'unknown_field',
-      detail: 'This field is not known here.',
+      detail: 'Unknown field.',
     }));
   }
   return [{ pointer: pointerTo(...path), ...reasonOf(issue, value) }];
@@ -37,22 +38,28 @@ function reasonOf(issue: Issue, value: unknown): { code: string; detail: string 
   if (issue.code === 'invalid_type') {
     return isMissing(issue.path, value)
       ? { code: 'required', detail: 'This field is required.' }
-      : { code: 'wrong_type', detail: `Expected ${issue.expected}.` };
+      : { code: 'wrong_type', detail: `Must be of type ${issue.expected}.` };
   }
   if (issue.code === 'too_big') {
-    return { code: 'too_big', detail: `At most ${issue.maximum} here.` };
+    return { code: 'too_big', detail: boundText('most', Number(issue.maximum), issue.origin) };
   }
   if (issue.code === 'too_small') {
-    return { code: 'too_small', detail: `At least ${issue.minimum} here.` };
+    return { code: 'too_small', detail: boundText('least', Number(issue.minimum), issue.origin) };
   }
   if (issue.code === 'invalid_value') {
-    return { code: 'invalid_value', detail: `One of: ${issue.values.join(', ')}.` };
+    return { code: 'invalid_value', detail: `Must be one of: ${issue.values.join(', ')}.` };
   }
   if (issue.code === 'custom') {
     const code: unknown = issue.params?.['code'];
     return { code: typeof code === 'string' ? code : 'invalid', detail: issue.message };
   }
-  return { code: 'invalid_format', detail: 'This does not have the expected form.' };
+  return { code: 'invalid_format', detail: 'Invalid format.' };
+}
+
+function boundText(which: 'least' | 'most', bound: number, origin: string): string {
+  if (origin === 'string') return `Must be ${lengthBound(which, bound)}.`;
+  if (origin === 'array') return `Must have ${lengthBound(which, bound, 'item')}.`;
+  return `Must be at ${which} ${bound}.`;
 }
 
 function isMissing(path: readonly PropertyKey[], value: unknown): boolean {

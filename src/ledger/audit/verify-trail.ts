@@ -98,14 +98,14 @@ function chainFlaws(
   const expected = (before?.batch ?? 0) + 1;
   const chain: string[] = [];
   if (checkpoint.batch > expected) chain.push(missing(expected, checkpoint.batch - 1));
-  else if (checkpoint.batch < expected) chain.push('its number is none of ours');
+  else if (checkpoint.batch < expected) chain.push('its number is invalid');
   else if (checkpoint.previousDigest !== (before?.digest ?? NOTHING_BEFORE)) {
-    chain.push(before ? `it does not continue batch ${before.batch}` : 'it is not the first');
+    chain.push(before ? `it does not continue batch ${before.batch}` : 'it is not the first batch');
   } else if (
     checkpoint.afterTx !== (before?.throughTx ?? null) ||
     checkpoint.afterSeq !== (before?.throughSeq ?? null)
   ) {
-    chain.push(`it does not begin where the batch before it ends`);
+    chain.push(`it does not begin where the previous batch ends`);
   }
   const altered =
     checkpoint.digest === digestOfCheckpoint(checkpoint)
@@ -210,7 +210,7 @@ async function checkTail(
       sql`SELECT ${last.throughTx}::xid8 > pg_snapshot_xmax(pg_current_snapshot()) AS ahead`,
     );
     const reason =
-      'it covers transactions that this cluster has not reached: was it restored from a dump?';
+      'it covers transactions that this database cluster has not reached: was the database restored from a dump?';
     if (seen?.ahead) report({ kind: 'broken_chain', batch: last.batch, reason });
   }
   // No transaction has that number yet: somebody wrote it by hand.

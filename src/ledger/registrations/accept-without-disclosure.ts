@@ -29,7 +29,7 @@ export async function acceptWithoutDisclosure(
     const accepted = await atEdge(() => db.transaction((tx) => acceptOnce(tx, input)));
     if (accepted) return accepted;
   }
-  throw new Error('accept: a conflicting row came and went five times');
+  throw new Error('accept: the conflicting row disappeared in each of five attempts');
 }
 
 /** null where another door, which takes no turns, was quicker: nothing is written then. */

@@ -84,7 +84,7 @@ export async function accept(db: Database, input: AcceptInput): Promise<AcceptRe
     const conflict = await conflictOf(db, input);
     if (conflict) return conflict;
   }
-  throw new Error('accept: a conflicting row came and went five times');
+  throw new Error('accept: the conflicting row disappeared in each of five attempts');
 }
 
 /** Frees the address of a completed registration whose user is no longer in the pool. */

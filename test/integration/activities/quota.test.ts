@@ -1,24 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { createQuotas, QuotaSpent } from '../../../activities/quota.ts';
 import { openDatabase, type DatabasePool } from '../../../src/db/client.ts';
-import { migrate } from '../../../src/db/migrate.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { test } from '../../support/base-test.ts';
 
 const UPDATES = 20;
 const BURST = UPDATES / 4;
 const CALLS = 200;
 
-let database: TestDatabase;
 let pool: DatabasePool;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrate(database.ownerUrl);
+test.beforeAll(({ database }) => {
   pool = openDatabase(database.appUrl, 5);
 });
-afterAll(async () => {
-  await pool.close();
-  await database.drop();
-});
+afterAll(() => pool.close());
 
 test('deletions and other updates together stay within the rate', async () => {
   const quotas = createQuotas(pool.db, { createRps: 0, updateRps: UPDATES });

@@ -1,18 +1,12 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { LOCKS, tryAdvisoryLock } from '../../../src/db/advisory-lock.ts';
 import { eventually } from '../../support/eventually.ts';
-import { Ledger } from '../ledger/ledger-under-test.ts';
 import { checkpoint, write } from '../ledger/audit/trail-under-test.ts';
+import { test } from '../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
-
-test('a checkpoint is made while a relay works', async () => {
+test('a checkpoint is made while a relay holds its lock', async ({ ledger }) => {
   const relay = await tryAdvisoryLock(ledger.url, LOCKS.relay);
   expect(relay).not.toBeNull();
   await write(ledger.db);
@@ -52,7 +46,9 @@ async function wayTo(url: string) {
   };
 }
 
-test('a holder that went dark knows it is lost, and then somebody else gets the lock', async () => {
+test('a lock holder whose connection dies learns it, and another process gets the lock', async ({
+  ledger,
+}) => {
   const way = await wayTo(ledger.url);
   const held = await tryAdvisoryLock(way.url, LOCKS.relay);
   way.goDark();

@@ -1,16 +1,13 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../src/db/client.ts';
 import { accept } from '../../../src/ledger/registrations/accept.ts';
 import { DatabaseError } from '../../../src/ledger/database-error.ts';
 import { listRegistrations, readRegistration } from '../../../src/ledger/registrations/read.ts';
-import { Ledger, times } from '../ledger/ledger-under-test.ts';
+import { times } from '../ledger/ledger-under-test.ts';
+import { test } from '../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start(1);
-});
-afterAll(() => ledger.stop());
+test.override('maxConnections', 1);
 
 const cutEverybodyElse = sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname = current_database() AND pid <> pg_backend_pid()`;
@@ -21,7 +18,9 @@ function open(url: string, maxConnections: number) {
   return pool.db;
 }
 
-test('connections cut under load: each loss is a DatabaseError, no row is half, all recover', async () => {
+test('each connection cut under load is a DatabaseError, leaves no partial row, and the pool recovers', async ({
+  ledger,
+}) => {
   const db = open(ledger.url, 5);
   const outcomes: PromiseSettledResult<unknown>[] = [];
   for (let round = 0; round < 15; round += 1) {
@@ -44,7 +43,7 @@ test('connections cut under load: each loss is a DatabaseError, no row is half, 
   expect(events?.count).toBe(rows[0]?.length);
 });
 
-test('while the database is away every question is answered soon, the tenth as the first', async () => {
+test('while the database is unreachable every query fails soon', async ({ ledger }) => {
   const url = new URL(ledger.url);
   url.port = '1';
   const db = open(url.href, 1);

@@ -14,7 +14,7 @@ async function emptyDatabase() {
   return { url: database.url, db: pool.db };
 }
 
-test('empty, then current, and a second migration changes nothing', async () => {
+test('a migration brings an empty database up to date, and a second one changes nothing', async () => {
   const { url, db } = await emptyDatabase();
   expect(await migrationState(db)).toBe('empty');
   await migrate(url);
@@ -25,7 +25,7 @@ test('empty, then current, and a second migration changes nothing', async () => 
   expect([...(await applied())]).toEqual(before);
 });
 
-test('five migrators at once take turns', async () => {
+test('five concurrent migrations run one after the other', async () => {
   const { url, db } = await emptyDatabase();
   await Promise.all(Array.from({ length: 5 }, () => migrate(url)));
   expect(await migrationState(db)).toBe('current');
@@ -35,7 +35,7 @@ test('five migrators at once take turns', async () => {
   expect(applied?.all).toBe(applied?.distinct);
 });
 
-test('behind while one of ours is missing; a newer one of somebody else is no harm', async () => {
+test('a database is behind while a migration of ours is missing, and an unknown newer one does no harm', async () => {
   const { url, db } = await emptyDatabase();
   await migrate(url);
   await db.execute(sql`INSERT INTO drizzle.__drizzle_migrations (hash, created_at)
@@ -45,7 +45,7 @@ test('behind while one of ours is missing; a newer one of somebody else is no ha
   expect(await migrationState(db)).toBe('behind');
 });
 
-test('a migration that fails leaves the lock to the next migrator', async () => {
+test('a failed migration releases its lock', async () => {
   const { url, db } = await emptyDatabase();
   await db.execute(sql`CREATE TABLE registrations (in_the_way text)`);
   await expect(migrate(url)).rejects.toThrow('registrations');

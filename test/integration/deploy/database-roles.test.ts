@@ -1,25 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { openDatabase, type DatabasePool } from '../../../src/db/client.ts';
 import { databaseState } from '../../../src/db/database-state.ts';
-import { migrate } from '../../../src/db/migrate.ts';
 import { appendAuditEvent } from '../../../src/ledger/audit/audit-trail.ts';
 import { checkpoint } from '../ledger/audit/trail-under-test.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { test } from '../../support/base-test.ts';
 import { documentedRoles } from '../../support/documented-roles.ts';
 import { eventually } from '../../support/eventually.ts';
 
 /** The roles that docs/production.md makes. That the processes need no more than these grants is shown
  * by every test over Deployment, Saga, Relays and the API: they connect as `registrar_app`. */
 
-let database: TestDatabase;
 let pool: DatabasePool;
 let app: postgres.Sql;
 let owner: postgres.Sql;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrate(database.ownerUrl);
+test.beforeAll(async ({ database }) => {
   pool = openDatabase(database.appUrl, 2);
   app = postgres(database.appUrl, { max: 1, onnotice: () => undefined });
   owner = postgres(database.ownerUrl, { max: 1, onnotice: () => undefined });
@@ -31,10 +27,7 @@ beforeAll(async () => {
   // Transactions of other tests on this server delay a checkpoint.
   await eventually(async () => (await checkpoint(pool.db, 10)) === 1);
 });
-afterAll(async () => {
-  await Promise.all([app.end(), owner.end(), pool.close()]);
-  await database.drop();
-});
+afterAll(() => Promise.all([app.end(), owner.end(), pool.close()]));
 
 async function refusalOf(statement: string): Promise<string> {
   try {
@@ -49,7 +42,7 @@ async function refusalOf(statement: string): Promise<string> {
 const INSUFFICIENT_PRIVILEGE = '42501';
 const AUDIT_TABLES = ['audit_events', 'audit_checkpoints'];
 
-describe('the role of the processes', () => {
+describe('registrar_app', () => {
   test.each(
     AUDIT_TABLES.flatMap((table) => [
       `UPDATE ${table} SET ${table === 'audit_events' ? `actor = 'mallory'` : `digest = 'forged'`}`,
@@ -63,7 +56,7 @@ describe('the role of the processes', () => {
       `ALTER TABLE ${table} OWNER TO registrar_app`,
       `DROP TABLE ${table}`,
     ]),
-  )('cannot change the audit trail: %s', async (statement) => {
+  )('registrar_app cannot change the audit trail: %s', async (statement) => {
     expect(await refusalOf(statement)).toBe(INSUFFICIENT_PRIVILEGE);
   });
 
@@ -83,12 +76,12 @@ describe('the role of the processes', () => {
     'SET ROLE registrar_owner',
     'GRANT registrar_owner TO registrar_app',
     'ALTER ROLE registrar_app SUPERUSER',
-  ])('cannot change the schema or its own rights: %s', async (statement) => {
+  ])('registrar_app cannot change the schema or its own rights: %s', async (statement) => {
     expect(await refusalOf(statement)).toBe(INSUFFICIENT_PRIVILEGE);
   });
 
   test.each(AUDIT_TABLES)(
-    'cannot change %s even where its owner disabled the trigger',
+    'registrar_app cannot change %s even when its owner disabled the trigger',
     async (table) => {
       await owner.unsafe(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
       expect(await refusalOf(`DELETE FROM ${table}`)).toBe(INSUFFICIENT_PRIVILEGE);
@@ -97,11 +90,11 @@ describe('the role of the processes', () => {
     },
   );
 
-  test('sees which migrations were applied', async () => {
+  test('registrar_app can read which migrations were applied', async () => {
     expect(await databaseState(pool.db, { warn: () => undefined })).toBe('current');
   });
 
-  test('may use what a later migration of the owner creates', async () => {
+  test('registrar_app may use tables of a later migration', async () => {
     await owner.unsafe(
       'CREATE TABLE later (id integer PRIMARY KEY); CREATE SEQUENCE later_numbers',
     );
@@ -114,7 +107,7 @@ describe('the role of the processes', () => {
   });
 });
 
-test('the owner has no more than its own database: it is no superuser and creates no role', async () => {
+test('the owner role is no superuser and cannot create roles', async () => {
   const [role] = await owner`SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls
     FROM pg_roles WHERE rolname = current_user`;
   expect(role).toEqual({
@@ -125,7 +118,7 @@ test('the owner has no more than its own database: it is no superuser and create
   });
 });
 
-test('the grants can be applied again to a database in use', async () => {
+test('the grants can be applied again to a database in use', async ({ database }) => {
   const { grants } = await documentedRoles();
   const superuser = postgres(database.url, { max: 1, onnotice: () => undefined });
   await superuser.unsafe(grants);

@@ -4,7 +4,6 @@ import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
 import { createTokenVerifier } from '../../../src/http/access/tokens.ts';
 import { openDatabase } from '../../../src/db/client.ts';
-import { migrate } from '../../../src/db/migrate.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
 import type { Runs, RunState } from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
@@ -12,7 +11,7 @@ import { readBacklog } from '../../../src/ledger/backlog.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createSealing } from '../../../src/secrets/sealing.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
-import { createTestDatabase } from '../../support/database.ts';
+import type { TestDatabase } from '../../support/database.ts';
 import { startIssuer, type TokenIssuer } from './token-issuer.ts';
 
 const ROLES: Role[] = [
@@ -75,11 +74,9 @@ export interface CallOptions {
   readonly app?: ReturnType<typeof createApp>;
 }
 
-/** The API over a database of its own, real keys and real tokens; only runs, roles and the
+/** The API over a database, real keys and real tokens; only runs, roles and the
  * directory are scripted, at their interfaces. */
-export async function startApi(): Promise<ApiUnderTest> {
-  const database = await createTestDatabase();
-  await migrate(database.ownerUrl);
+export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
   const pool = openDatabase(database.appUrl, 20);
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   const issuer = await startIssuer();
@@ -179,7 +176,6 @@ export async function startApi(): Promise<ApiUnderTest> {
       await issuer.close();
       await sql.end();
       await pool.close();
-      await database.drop();
     },
   };
 }

@@ -1,23 +1,21 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { publicFailure } from '../../../src/domain/failure.ts';
 import { OPEN } from '../../../src/domain/status.ts';
 import { BACKLOG_BOUND, BACKLOG_QUERY, readBacklog } from '../../../src/ledger/backlog.ts';
-import { Ledger } from './ledger-under-test.ts';
+import { test } from '../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start(5);
-});
-afterAll(() => ledger.stop());
+test.override('maxConnections', 5);
 
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
 
-test('an empty ledger has no backlog', async () => {
+test('an empty ledger has no backlog', async ({ ledger }) => {
   expect(await readBacklog(ledger.db)).toEqual({ open: [], outbox: [], givenUp: [] });
 });
 
-test('what is open, by status and what it waits for, with the oldest of each', async () => {
+test('the backlog counts open registrations by status and cause, with the oldest of each', async ({
+  ledger,
+}) => {
   for (const status of OPEN) await ledger.at(status);
   await ledger.at('failed');
   const { id: accepted } = await ledger.at('accepted');
@@ -40,7 +38,9 @@ test('what is open, by status and what it waits for, with the oldest of each', a
   expect(found.get('compensating')).toMatchObject({ code: null, count: 1 });
 });
 
-test('what is not delivered, by destination; what is delivered is no backlog', async () => {
+test('the backlog counts undelivered events by destination, and no delivered ones', async ({
+  ledger,
+}) => {
   const { id } = await ledger.at('completed');
   await ledger.at('completed');
   await ledger.db.execute(
@@ -59,7 +59,9 @@ test('what is not delivered, by destination; what is delivered is no backlog', a
   expect(later.givenUp).toEqual([{ destination: 'webhook', count: 2 }]);
 });
 
-test('a flood of new rows hides no other status, no cause and no oldest row', async () => {
+test('a flood of new rows hides no other status, cause or oldest row from the backlog', async ({
+  ledger,
+}) => {
   const bulk = sql`INSERT INTO registrations
       (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash,
        accepted_at, swept_at)
@@ -82,7 +84,7 @@ test('a flood of new rows hides no other status, no cause and no oldest row', as
   await ledger.db.execute(sql`DELETE FROM registrations WHERE email LIKE '%@flood.example'`);
 });
 
-test('it reads the indexes of what waits, however much is done, and no more than its bound', async () => {
+test('the backlog reads only the indexes of waiting rows, up to its bound', async ({ ledger }) => {
   await ledger.db.execute(sql`INSERT INTO registrations
       (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash, accepted_at)
     SELECT gen_random_uuid(), CASE WHEN n <= ${BACKLOG_BOUND + 100} THEN 'accepted' ELSE 'failed' END,

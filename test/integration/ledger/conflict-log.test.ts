@@ -1,16 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { accept } from '../../../src/ledger/registrations/accept.ts';
 import { acceptWithoutDisclosure } from '../../../src/ledger/registrations/accept-without-disclosure.ts';
 import { readPostgresLog } from '../../support/postgres-log.ts';
-import { Ledger, times } from './ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { times } from './ledger-under-test.ts';
+import { test } from '../../support/ledger-test.ts';
 
 const isLogged = async (text: string) => (await readPostgresLog()).includes(text);
 
@@ -19,7 +14,9 @@ function person() {
   return { email: `${id}@example.com`, username: `name-${id}`, idempotencyKey: `key-${id}` };
 }
 
-test('PostgreSQL logs no e-mail, username or key of requests that meet a conflict', async () => {
+test('PostgreSQL logs no e-mail, username or key of requests that meet a conflict', async ({
+  ledger,
+}) => {
   const held = person();
   await ledger.accepted(held);
   const others = [
@@ -40,7 +37,9 @@ test('PostgreSQL logs no e-mail, username or key of requests that meet a conflic
   }
 });
 
-test('PostgreSQL logs the values of a unique violation, so the test above can fail', async () => {
+test('PostgreSQL logs the values of a unique violation, so the test above can fail', async ({
+  ledger,
+}) => {
   const { email } = await ledger.accepted();
   const copy = sql`INSERT INTO registrations (id, status, email, email_verified, invite, roles,
       requested_by, door, key_scope, request_hash, accepted_at)

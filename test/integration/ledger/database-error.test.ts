@@ -1,18 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { openDatabase } from '../../../src/db/client.ts';
 import { accept, findByKey } from '../../../src/ledger/registrations/accept.ts';
 import { atEdge, DatabaseError } from '../../../src/ledger/database-error.ts';
 import { listRegistrations, readRegistration } from '../../../src/ledger/registrations/read.ts';
-import { Ledger } from './ledger-under-test.ts';
+import { test } from '../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start(2);
-});
-afterAll(() => ledger.stop());
+test.override('maxConnections', 2);
 
 const SECRET = `secret-${randomUUID()}@example.com`;
 
@@ -44,7 +40,9 @@ function leaksOf(error: unknown): string[] {
   return [...shownBy(error).matchAll(tells)].map(([told]) => told);
 }
 
-test('a statement that PostgreSQL refuses leaves without statement and parameters', async () => {
+test('the error of a refused statement holds neither statement nor parameters', async ({
+  ledger,
+}) => {
   const tooLong = ledger.input({ email: SECRET, id: 'no uuid at all' });
   expect(leaksOf(await thrownBy(() => accept(ledger.db, tooLong)))).toEqual([]);
   const nul = ledger.input({ email: `${SECRET}\0` });
@@ -56,7 +54,7 @@ test('a statement that PostgreSQL refuses leaves without statement and parameter
   ).toEqual([]);
 });
 
-test('so does a duplicate, whose detail PostgreSQL fills with the address', async () => {
+test('the error of a duplicate does not hold the address', async ({ ledger }) => {
   await ledger.accepted({ email: SECRET });
   const { id } = await ledger.accepted();
   const error = await thrownBy(() => atEdge(() => ledger.set(id, { email: SECRET })));
@@ -68,7 +66,9 @@ test('so does a duplicate, whose detail PostgreSQL fills with the address', asyn
   });
 });
 
-test('so does a trail that refuses inside the transaction', async () => {
+test('the error of a refusing audit trail holds neither statement nor parameters', async ({
+  ledger,
+}) => {
   await ledger.refuseAudit('registration.requested');
   const error = await thrownBy(() => accept(ledger.db, ledger.input({ email: `2${SECRET}` })));
   await ledger.allowAudit();
@@ -76,7 +76,9 @@ test('so does a trail that refuses inside the transaction', async () => {
   expect(error).toMatchObject({ sqlstate: 'P0001', definitive: true });
 });
 
-test('so does a database that is away, or that refuses the password', async () => {
+test('the error of an unreachable database or a wrong password holds no secret', async ({
+  ledger,
+}) => {
   const url = new URL(ledger.url);
   url.port = '1';
   const away = openDatabase(url.href, 1);
@@ -98,7 +100,9 @@ test('so does a database that is away, or that refuses the password', async () =
   expect(strangeError).toMatchObject({ sqlstate: '3D000', definitive: false });
 });
 
-test('so does a connection that is cut in the middle of a transaction', async () => {
+test('the error of a connection cut in a transaction holds neither statement nor parameters', async ({
+  ledger,
+}) => {
   const error = await thrownBy(() =>
     atEdge(() =>
       ledger.db.transaction(async (tx) => {
@@ -110,7 +114,7 @@ test('so does a connection that is cut in the middle of a transaction', async ()
   expect(error).toMatchObject({ definitive: false });
 });
 
-test('a bug of ours stays what it is', async () => {
+test('a programming error is not turned into a DatabaseError', async () => {
   const bug = new TypeError('a bug');
   expect(await thrownBy(() => atEdge(() => Promise.reject(bug)))).toBe(bug);
 });

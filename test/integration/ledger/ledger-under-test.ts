@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { openDatabase, type Database } from '../../../src/db/client.ts';
-import { migrate } from '../../../src/db/migrate.ts';
 import { registrations } from '../../../src/db/schema.ts';
 import { publicFailure } from '../../../src/domain/failure.ts';
 import type { Registration } from '../../../src/domain/registration.ts';
@@ -20,7 +19,7 @@ import {
 import { beginSteps, complete, readRow } from '../../../src/ledger/registrations/transitions.ts';
 import { acceptInput } from '../../support/accept-input.ts';
 import { closeProved } from '../../support/close-proved.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { createLedgerDatabase, type TestDatabase } from '../../support/database.ts';
 
 export const CANCELLED = publicFailure('registration_cancelled');
 export const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
@@ -28,35 +27,36 @@ export const PARKED = publicFailure('provider_unavailable_parked');
 export const STUCK = [{ step: 'deleteUser', code: PARKED.code, detail: PARKED.detail }];
 export const ALICE = { actor: 'alice', reason: 'because' };
 
-/** The ledger's transactions on a database of its own. */
+/** The ledger's transactions on a database. */
 export class Ledger {
   readonly db: Database;
   readonly url: string;
   readonly database: TestDatabase;
-  readonly #stop: () => Promise<void>;
+  readonly stop: () => Promise<void>;
 
   private constructor(db: Database, database: TestDatabase, stop: () => Promise<void>) {
     this.db = db;
     this.url = database.url;
     this.database = database;
-    this.#stop = stop;
+    this.stop = stop;
   }
 
-  /** @param maxConnections as many transactions as really run at once
-   * @param options of CREATE DATABASE */
-  static async start(maxConnections = 20, options = ''): Promise<Ledger> {
-    const database = await createTestDatabase(options);
-    await migrate(database.ownerUrl);
+  /** @param maxConnections as many transactions as really run at once */
+  static async on(database: TestDatabase, maxConnections = 20): Promise<Ledger> {
     const pool = openDatabase(database.url, maxConnections);
     await connectAll(pool.db, maxConnections);
-    return new Ledger(pool.db, database, async () => {
-      await pool.close(1);
-      await database.drop();
-    });
+    return new Ledger(pool.db, database, () => pool.close(1));
   }
 
-  stop(): Promise<void> {
-    return this.#stop();
+  /** On a database of its own, which is dropped when it stops; for tests that need a second one.
+   * @param options of CREATE DATABASE */
+  static async start(maxConnections = 20, options = ''): Promise<Ledger> {
+    const database = await createLedgerDatabase(options);
+    const { db, stop } = await Ledger.on(database, maxConnections);
+    return new Ledger(db, database, async () => {
+      await stop();
+      await database.drop();
+    });
   }
 
   input(wanted: Partial<AcceptInput> = {}): AcceptInput {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { FAILURES, publicFailure } from '../../../src/domain/failure.ts';
 import {
   adoptEvents,
@@ -9,18 +9,15 @@ import {
 import { claimInvitation, giveUpInvitation } from '../../../src/ledger/outbox/outbox.ts';
 import { readOverview } from '../../../src/ledger/overview.ts';
 import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
-import { Ledger } from './ledger-under-test.ts';
+import { test } from '../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterEach(() => ledger.db.execute(sql`TRUNCATE registrations, outbox CASCADE`));
-afterAll(() => ledger.stop());
+test.afterEach(({ ledger }) => ledger.db.execute(sql`TRUNCATE registrations, outbox CASCADE`));
 
 const QUIET = { pending: 0, givenUp: 0, oldestAt: null, nextAttemptAt: null, lastError: null };
 
-test('without anything that waits: no group, and every destination without deliveries', async () => {
+test('an overview without waiting rows has no group and shows each destination without deliveries', async ({
+  ledger,
+}) => {
   await ledger.at('running');
   await ledger.at('compensating');
   await ledger.at('failed');
@@ -31,7 +28,9 @@ test('without anything that waits: no group, and every destination without deliv
   });
 });
 
-test('parked registrations are grouped by what they wait for, those that wait longest first', async () => {
+test('parked registrations are grouped by what they wait for, those that wait longest first', async ({
+  ledger,
+}) => {
   const first = await ledger.at('roles_pending');
   const second = await ledger.at('roles_pending');
   const refused = await ledger.at('roles_pending');
@@ -60,7 +59,7 @@ test('parked registrations are grouped by what they wait for, those that wait lo
   expect(first.id).not.toBe(second.id);
 });
 
-test('a cause that the row names counts before its code', async () => {
+test('the cause in a row counts before its failure code', async ({ ledger }) => {
   const { id } = await ledger.at('roles_pending');
   await ledger.db.execute(sql`UPDATE registrations
     SET failure = failure || '{"cause": "throttled_parked"}' WHERE id = ${id}::uuid`);
@@ -68,7 +67,9 @@ test('a cause that the row names counts before its code', async () => {
   expect(needsAttention).toMatchObject([{ cause: 'throttled_parked', count: 1 }]);
 });
 
-test('a stuck cleanup waits since it was first said, under the failure that began it', async () => {
+test('a stuck cleanup waits since it was first reported, under the failure that began it', async ({
+  ledger,
+}) => {
   const { id } = await ledger.at('cleanup_required');
   const [said] = await ledger.db.execute<{ at: string }>(sql`SELECT at FROM audit_events
     WHERE registration_id = ${id}::uuid AND event = 'registration.cleanup_required'`);
@@ -83,7 +84,9 @@ test('a stuck cleanup waits since it was first said, under the failure that bega
   ]);
 });
 
-test('an invitation that was given up needs a person until it is requested again', async () => {
+test('an invitation that was given up needs a person until it is requested again', async ({
+  ledger,
+}) => {
   const { id } = await ledger.at('completed');
   const due = await claimInvitation(ledger.db);
   if (!due) throw new Error('no invitation is due');
@@ -104,7 +107,9 @@ test('an invitation that was given up needs a person until it is requested again
   expect(outbox[1]).toMatchObject({ destination: 'cognito-mail', pending: 1, givenUp: 0 });
 });
 
-test('the outbox: what is pending and given up, the next attempt, and what the last one met', async () => {
+test('the overview shows pending and given-up deliveries, the next attempt and the last error', async ({
+  ledger,
+}) => {
   await ledger.at('completed', { invite: false });
   await ledger.at('completed', { invite: false });
   await adoptEvents(ledger.db, ['webhook'], outboxFrom(new Date(0)), 10);

@@ -1,20 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { requestHashOf } from '../../../src/ledger/registrations/accept.ts';
 import { acceptWithoutDisclosure } from '../../../src/ledger/registrations/accept-without-disclosure.ts';
 import { BACKLOG_BOUND, readBacklog } from '../../../src/ledger/backlog.ts';
 import { openRows } from '../../../src/ledger/registrations/sweep.ts';
 import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
-import { Ledger } from './ledger-under-test.ts';
+import type { Ledger } from './ledger-under-test.ts';
+import { test } from '../../support/ledger-test.ts';
 
 /** What is asked for again and again must not cost more with every registration of the past, nor with
  * every one that waits. */
 
-let ledger: Ledger;
-beforeAll(async () => {
-  // One connection, since each counts for itself what it has read.
-  ledger = await Ledger.start(1);
+// One connection, since each counts for itself what it has read.
+test.override('maxConnections', 1);
+
+test.beforeAll(async ({ ledger }) => {
   await ledger.db.execute(sql`INSERT INTO registrations
       (id, status, email, email_verified, invite, roles, requested_by, door, key_scope,
        idempotency_key, request_hash, accepted_at)
@@ -27,12 +28,11 @@ beforeAll(async () => {
     SELECT id, 'cognito-mail', now(), now() FROM past`);
   await ledger.db.execute(sql`ANALYZE`);
 });
-afterAll(() => ledger.stop());
 
 type Reads = Record<'scans' | 'rows', number>;
 
 /** How often a whole table was read meanwhile, and how many rows were read in all. */
-async function readsOf(work: () => Promise<unknown>): Promise<Reads> {
+async function readsOf(ledger: Ledger, work: () => Promise<unknown>): Promise<Reads> {
   const count = async (): Promise<Reads> => {
     await ledger.db.execute(sql`SELECT pg_stat_force_next_flush()`);
     const [read] = await ledger.db.execute<Reads>(sql`SELECT sum(seq_scan)::int AS scans,
@@ -47,11 +47,11 @@ async function readsOf(work: () => Promise<unknown>): Promise<Reads> {
   return { scans: after.scans - before.scans, rows: after.rows - before.rows };
 }
 
-async function wholeReads(work: () => Promise<unknown>): Promise<number> {
-  return (await readsOf(work)).scans;
+async function wholeReads(ledger: Ledger, work: () => Promise<unknown>): Promise<number> {
+  return (await readsOf(ledger, work)).scans;
 }
 
-test('a quiet sign-up with a key', async () => {
+test('a quiet sign-up with a key', async ({ ledger }) => {
   const id = randomUUID();
   const email = `${id}@example.com`;
   const sent = {
@@ -71,17 +71,19 @@ test('a quiet sign-up with a key', async () => {
     requestHash: requestHashOf({ email }),
     sealedPassword: null,
   } as const;
-  expect(await wholeReads(() => acceptWithoutDisclosure(ledger.db, sent))).toBe(0);
+  expect(await wholeReads(ledger, () => acceptWithoutDisclosure(ledger.db, sent))).toBe(0);
   expect(await acceptWithoutDisclosure(ledger.db, sent)).toEqual({ kind: 'replayed', id });
 });
 
-test('an invitation requested again', async () => {
+test('an invitation requested again', async ({ ledger }) => {
   const { id } = await ledger.at('completed');
-  expect(await wholeReads(() => requestInvitation(ledger.db, id, { actor: 'alice' }))).toBe(0);
+  expect(await wholeReads(ledger, () => requestInvitation(ledger.db, id, { actor: 'alice' }))).toBe(
+    0,
+  );
 });
 
 describe('with 30,000 open registrations', () => {
-  beforeAll(async () => {
+  test.beforeAll(async ({ ledger }) => {
     await ledger.db.execute(sql`INSERT INTO registrations
         (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash,
          accepted_at, swept_at, parked_at, failure)
@@ -93,20 +95,20 @@ describe('with 30,000 open registrations', () => {
     await ledger.db.execute(sql`ANALYZE`);
   });
 
-  test('the sweep reads no more rows than it takes', async () => {
-    const reads = await readsOf(() => openRows(ledger.db, 100, new Date()));
+  test('the sweep reads no more rows than it takes', async ({ ledger }) => {
+    const reads = await readsOf(ledger, () => openRows(ledger.db, 100, new Date()));
     expect(reads.scans).toBe(0);
     expect(reads.rows).toBeLessThan(200);
   });
 
-  test('the backlog reads no more rows of a status than it counts', async () => {
-    const reads = await readsOf(() => readBacklog(ledger.db));
+  test('the backlog reads no more rows of a status than it counts', async ({ ledger }) => {
+    const reads = await readsOf(ledger, () => readBacklog(ledger.db));
     expect(reads.scans).toBe(0);
     expect(reads.rows).toBeLessThan(2 * BACKLOG_BOUND + 1000);
   });
 });
 
-test('the count sees a table that is read as a whole', async () => {
+test('the count sees a table that is read as a whole', async ({ ledger }) => {
   const all = sql`SELECT count(*) FROM registrations WHERE request_hash = 'x'`;
-  expect(await wholeReads(async () => await ledger.db.execute(all))).toBeGreaterThan(0);
+  expect(await wholeReads(ledger, async () => await ledger.db.execute(all))).toBeGreaterThan(0);
 });

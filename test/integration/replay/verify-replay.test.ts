@@ -1,20 +1,22 @@
 import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { workflowIdOf } from '../../../src/domain/registration.ts';
 import { workflowBundle } from '../../../worker/bundle.ts';
 import { replayLatest, type Misfit } from '../../../worker/replay.ts';
 import { run, REPOSITORY } from '../../support/program.ts';
-import { Saga } from '../../support/saga.ts';
+import type { Saga } from '../../support/saga.ts';
 import { createScript } from '../../support/script.ts';
 import { connectToTemporal, temporalAddress, TEST_NAMESPACE } from '../../support/temporal.ts';
+import { test } from '../../support/saga-test.ts';
 
 const script = createScript('ordinary');
-let saga: Saga;
+test.override('sagaOptions', { wrap: script.wrap });
+
 /** The workflow code with an activity under another id: what a careless change would make. */
 let altered: WorkflowBundleWithSourceMap;
 const ids: string[] = [];
 
-const command = (args: string[] = [], taskQueue = saga.taskQueue) =>
+const command = (saga: Saga, args: string[] = [], taskQueue = saga.taskQueue) =>
   run({
     command: 'node',
     args: [`${REPOSITORY}run.mjs`, `${REPOSITORY}cli/verify-replay.ts`, ...args],
@@ -26,13 +28,13 @@ const command = (args: string[] = [], taskQueue = saga.taskQueue) =>
     },
   });
 
-const listed = (count: number) =>
+const listed = (saga: Saga, count: number) =>
   saga.eventually(async () => {
     const query = `TaskQueue = '${saga.taskQueue}'`;
     return (await saga.client.workflow.count(query)).count >= count;
   });
 
-async function replayed(bundle: WorkflowBundleWithSourceMap, last: number) {
+async function replayed(saga: Saga, bundle: WorkflowBundleWithSourceMap, last: number) {
   const misfits: Misfit[] = [];
   const { taskQueue } = saga;
   const options = { taskQueue, last, workflowBundle: bundle };
@@ -40,12 +42,11 @@ async function replayed(bundle: WorkflowBundleWithSourceMap, last: number) {
   return { ...report, ids: misfits.map(({ workflowId }) => workflowId) };
 }
 
-beforeAll(async () => {
+test.beforeAll(async ({ saga }) => {
   const { code, sourceMap } = await workflowBundle();
   altered = { code: code.replaceAll('`${activity}:${role}`', '`${activity}/${role}`'), sourceMap };
   expect(altered.code).not.toBe(code);
 
-  saga = await Saga.start({ wrap: script.wrap });
   const completed = await saga.register();
   await saga.ending(completed.id);
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
@@ -54,24 +55,25 @@ beforeAll(async () => {
   await saga.resumeDue();
   await saga.pool.clearFaults();
   ids.push(completed.id, parked.id);
-  await listed(3);
+  await listed(saga, 3);
 });
-afterAll(() => saga.stop());
 
-test('runs of this code fit it: closed, open and of the background', async () => {
-  const { code, output } = await command();
-  expect(output).toContain('fits every run it was tried on: 3.');
+test('verify-replay accepts closed, open and background runs of this code', async ({ saga }) => {
+  const { code, output } = await command(saga);
+  expect(output).toContain('Runs replayed: 3.');
   expect(code).toBe(0);
 });
 
-test('altered code fits none that took the altered step, and --last bounds how many are tried', async () => {
-  const all = await replayed(altered, 100);
+test('verify-replay reports every run that took an altered step, and --last limits how many are tried', async ({
+  saga,
+}) => {
+  const all = await replayed(saga, altered, 100);
   expect(all).toMatchObject({ replayed: 3, misfits: 2 });
   expect(new Set(all.ids)).toEqual(new Set(ids.map(workflowIdOf)));
-  expect(await replayed(altered, 1)).toMatchObject({ replayed: 2, misfits: 1 });
+  expect(await replayed(saga, altered, 1)).toMatchObject({ replayed: 2, misfits: 1 });
 });
 
-test('a run that other code made is one line, and exit code 1', async () => {
+test('verify-replay reports a run of other code in one line with exit code 1', async ({ saga }) => {
   await saga.stopWorker();
   const connection = await connectToTemporal();
   const worker = await Worker.create({
@@ -91,9 +93,9 @@ test('a run that other code made is one line, and exit code 1', async () => {
   );
   await connection.close();
   await saga.startWorker();
-  await listed(4);
+  await listed(saga, 4);
 
-  const { code, output } = await command(['--last', '100']);
+  const { code, output } = await command(saga, ['--last', '100']);
   expect(code).toBe(1);
   const lines = output.trim().split('\n');
   expect(lines).toHaveLength(1);
@@ -101,14 +103,14 @@ test('a run that other code made is one line, and exit code 1', async () => {
   expect(lines[0]).toMatch(/nondeterminism/i);
 });
 
-test('a queue without runs is told, and is no failure', async () => {
-  const { code, output } = await command([], "nobody's");
+test('verify-replay reports a queue without runs, which is no failure', async ({ saga }) => {
+  const { code, output } = await command(saga, [], "nobody's");
   expect(output).toContain("nobody's has no runs");
   expect(code).toBe(0);
 });
 
-test.each(['0', 'many'])('--last %s is refused', async (last) => {
-  const { code, output } = await command(['--last', last]);
+test.for(['0', 'many'])('--last %s is refused', async (last, { saga }) => {
+  const { code, output } = await command(saga, ['--last', last]);
   expect(code).toBe(1);
-  expect(output).toContain('--last: a whole number');
+  expect(output).toContain('--last must be a whole number');
 });

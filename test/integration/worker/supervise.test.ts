@@ -19,7 +19,7 @@ function begin(
   return { said, supervised };
 }
 
-test('a worker that cannot be made is not said to be a Temporal that is away', async () => {
+test('a worker that cannot be created is not reported as an unreachable Temporal', async () => {
   let attempts = 0;
   const { said, supervised } = begin({
     createWorker: async (connection) => {
@@ -33,12 +33,12 @@ test('a worker that cannot be made is not said to be a Temporal that is away', a
   await supervised.stop();
   expect(said).toEqual([
     'Temporal: connected',
-    'worker: cannot be made, trying again',
-    'worker polls',
+    'worker: start failed; retrying',
+    'worker is polling',
   ]);
 });
 
-test('a Temporal that goes away is said once, and once when it is back', async (context) => {
+test('an unreachable Temporal is logged once, and its return once', async (context) => {
   const temporal = await ownTemporal();
   if (!temporal) return context.skip('no Temporal program here');
   try {
@@ -52,20 +52,20 @@ test('a Temporal that goes away is said once, and once when it is back', async (
     await supervised.stop();
     expect(said).toEqual([
       'Temporal: connected',
-      'Temporal: lost, does not answer',
-      'Temporal: back',
+      'Temporal: connection lost',
+      'Temporal: connection restored',
     ]);
   } finally {
     await temporal.remove();
   }
 });
 
-test('neither is a Temporal that lacks the namespace', async () => {
+test('a missing namespace is not reported as an unreachable Temporal', async () => {
   const { said, supervised } = begin({
     createWorker: () => Promise.reject(new Error('it is not asked for')),
     namespace: 'nowhere',
   });
   await vi.waitFor(() => expect(said).not.toEqual([]), 20_000);
   await supervised.stop();
-  expect(said).toEqual(['Temporal: there, but not of use, trying again']);
+  expect(said).toEqual(['Temporal: namespace not usable; retrying']);
 });

@@ -1,8 +1,9 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { requestCancel } from '../../../src/ledger/registrations/instructions.ts';
-import { Saga } from '../../support/saga.ts';
-import { createScript, type Path } from '../../support/script.ts';
+import type { Saga } from '../../support/saga.ts';
+import { test } from '../../support/saga-test.ts';
+import type { Path } from '../../support/script.ts';
 
 const CANCELS = 80;
 const AT_ONCE = 10;
@@ -84,17 +85,11 @@ async function usualMs(saga: Saga): Promise<number> {
   return Date.now() - since;
 }
 
-describe.each<Path>(['fast', 'ordinary'])('cancels at random moments, %s path', (path) => {
-  let saga: Saga;
-  beforeAll(async () => {
-    saga = await Saga.start({ wrap: createScript(path).wrap });
+test.for<Path>(['fast', 'ordinary'])(
+  `each of ${CANCELS} registrations that are cancelled at random moments is whole or leaves nothing, %s path`,
+  async (path, { sagas }) => {
+    const saga = sagas[path];
     await saga.pool.setFaults([{ operation: '*', fault: { kind: 'latency', ms: LATENCY_MS } }]);
-  });
-  afterAll(async () => {
-    await saga.stop();
-  });
-
-  test(`each of ${CANCELS} is whole, or nothing of it is left`, async () => {
     const waiting = plansOf(randomOf(SEED), 1.2 * (await usualMs(saga)));
     const ended: End[] = [];
     const lane = async (): Promise<void> => {
@@ -112,5 +107,5 @@ describe.each<Path>(['fast', 'ordinary'])('cancels at random moments, %s path', 
     expect(completed, `SEED=${SEED}`).toBeLessThan(CANCELS);
     const deleted = (await saga.pool.calls())['AdminDeleteUser']?.done ?? 0;
     expect(deleted, `SEED=${SEED}`).toBeLessThanOrEqual(CANCELS - completed);
-  });
-});
+  },
+);

@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
-import { Saga } from '../../support/saga.ts';
+import type { Saga } from '../../support/saga.ts';
+import { test } from '../../support/saga-test.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const NO_ROLE: Rule = {
@@ -9,19 +10,12 @@ const NO_ROLE: Rule = {
   fault: { kind: 'error', error: 'ResourceNotFoundException' },
 };
 
-let saga: Saga;
-beforeAll(async () => {
-  saga = await Saga.start();
-});
-afterEach(async () => {
+test.afterEach(async ({ saga }) => {
   await saga.pool.clearFaults();
   await saga.pool.clearCalls();
 });
-afterAll(async () => {
-  await saga.stop();
-});
 
-const stuck = async (...more: Rule[]) => {
+const stuck = async (saga: Saga, ...more: Rule[]) => {
   await saga.pool.setFaults([
     NO_ROLE,
     { operation: 'AdminDeleteUser', fault: { kind: 'server' } },
@@ -32,13 +26,15 @@ const stuck = async (...more: Rule[]) => {
   await saga.untilAttempt(registration.id, 'deleteUser', 2);
   return { id: registration.id, registration, row };
 };
-const retry = async (id: string) => {
+const retry = async (saga: Saga, id: string) => {
   expect((await requestRetry(saga.db, id, OPERATOR)).kind).toBe('done');
   await saga.runs.resume(id, 'operator');
 };
 
-test('cleanup_required names both failures and keeps saying so until it is done', async () => {
-  const { id, registration, row } = await stuck();
+test('cleanup_required names both failures and keeps saying so until it is done', async ({
+  saga,
+}) => {
+  const { id, registration, row } = await stuck(saga);
   expect(row.failure?.code).toBe('registration_failed');
   expect(row.compensationFailures).toEqual([
     { step: 'deleteUser', code: 'identity_provider_unavailable', detail: expect.any(String) },
@@ -47,7 +43,7 @@ test('cleanup_required names both failures and keeps saying so until it is done'
     'cleanup_required',
   ]);
   const before = (await saga.pool.calls())['AdminDeleteUser']?.calls ?? 0;
-  await retry(id);
+  await retry(saga, id);
   expect((await saga.row(id)).status).toBe('cleanup_required');
   await saga.untilCalled('AdminDeleteUser', before + 1);
   // Still broken: the retry changed nothing but made an attempt at once.
@@ -55,39 +51,41 @@ test('cleanup_required names both failures and keeps saying so until it is done'
   expect(await saga.world(registration)).toMatchObject({ mark: id, status: 'cleanup_required' });
 
   await saga.pool.clearFaults();
-  await retry(id);
+  await retry(saga, id);
   expect(await saga.ending(id)).toBe('registration_failed');
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   expect((await saga.row(id)).steps['deleteUser']?.status).toBe('done');
 });
 
-test('a retry while an attempt is in flight, and that attempt fails: still trying', async () => {
-  const { id, registration } = await stuck();
+test('a retry survives an attempt in flight that fails', async ({ saga }) => {
+  const { id, registration } = await stuck(saga);
   await saga.pool.clearCalls();
   await saga.pool.setFaults([
     { operation: 'AdminDeleteUser', times: 1, fault: { kind: 'latency', ms: 1500 } },
     { operation: 'AdminDeleteUser', times: 1, fault: { kind: 'server' } },
   ]);
-  await retry(id);
+  await retry(saga, id);
   await saga.untilCalled('AdminDeleteUser');
-  await retry(id);
+  await retry(saga, id);
   expect(await saga.ending(id)).toBe('registration_failed');
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   // One run all the way: nothing had to be mended by the sweep.
   expect((await saga.pool.calls())['AdminDeleteUser']).toEqual({ calls: 2, done: 1 });
 });
 
-test('cancel of a stuck cleanup changes nothing, through the API and in the UI', async () => {
-  const { id, registration } = await stuck();
+test('cancelling a stuck cleanup changes nothing, through the API and in the UI', async ({
+  saga,
+}) => {
+  const { id, registration } = await stuck(saga);
   expect((await requestCancel(saga.db, id, OPERATOR)).kind).toBe('compensating');
   await saga.handle(id).cancel();
   await saga.pool.clearFaults();
-  await retry(id);
+  await retry(saga, id);
   await saga.ending(id);
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
 });
 
-test('cancel of a parked run: cancelled, nothing left', async () => {
+test('cancelling a parked run leaves no user', async ({ saga }) => {
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
   const registration = await saga.register();
   await saga.untilStatus(registration.id, 'roles_pending');

@@ -22,7 +22,7 @@ afterAll(async () => {
   await temporal.remove();
 });
 
-test('a run that parks again and again goes on in a new one, with a short history', async (context) => {
+test('a run that parks again and again continues as a new run with a short history', async (context) => {
   if (!temporal) return context.skip('no Temporal program here');
   await saga.pool.setFaults([
     { operation: 'AdminAddUserToGroup', match: { group: 'viewer' }, fault: { kind: 'server' } },

@@ -1,22 +1,17 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { sql } from 'drizzle-orm';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { addUser, removeUser } from '../../support/pool-user.ts';
-import { Saga } from '../../support/saga.ts';
+import { test } from '../../support/saga-test.ts';
+
+test.override('sagaOptions', { retryBudgetSeconds: 2, propagationGraceSeconds: 1 });
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 
-let saga: Saga;
-beforeAll(async () => {
-  saga = await Saga.start({ retryBudgetSeconds: 2, propagationGraceSeconds: 1 });
-});
-afterEach(async () => {
+test.afterEach(async ({ saga }) => {
   await saga.pool.clearFaults();
   await saga.pool.clearCalls();
-});
-afterAll(async () => {
-  await saga.stop();
 });
 
 const fails = (operation: string, error: string, times?: number): Rule => ({
@@ -25,7 +20,7 @@ const fails = (operation: string, error: string, times?: number): Rule => ({
   fault: { kind: 'error', error },
 });
 
-test('a read that is refused after a lost reply does not undo the good user', async () => {
+test('a read that is refused after a lost reply does not undo the good user', async ({ saga }) => {
   await saga.pool.setFaults([
     { operation: 'AdminCreateUser', times: 1, fault: { kind: 'replyLost', effect: 'after' } },
     fails('AdminGetUser', 'ExpiredTokenException', 1),
@@ -35,16 +30,18 @@ test('a read that is refused after a lost reply does not undo the good user', as
   expect((await saga.pool.calls())['AdminDeleteUser']).toBeUndefined();
 });
 
-test.each(['InvalidSignatureException', 'ExpiredTokenException', 'UnrecognizedClientException'])(
-  'credentials that are refused for a moment (%s) heal by themselves',
-  async (error) => {
+test.for(['InvalidSignatureException', 'ExpiredTokenException', 'UnrecognizedClientException'])(
+  'credentials that are refused for a moment (%s) recover without an operator',
+  async (error, { saga }) => {
     await saga.pool.setFaults([fails('AdminCreateUser', error, 2)]);
     const registration = await saga.register();
     expect(await saga.ending(registration.id)).toBe('completed');
   },
 );
 
-test('credentials that stay refused decide after five seconds, and nothing was created', async () => {
+test('credentials that stay refused for five seconds fail the registration, and no user was created', async ({
+  saga,
+}) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'ExpiredTokenException')]);
   const { id } = await saga.register();
   // The budget is spent before: the run goes on until it may decide.
@@ -60,14 +57,16 @@ test('credentials that stay refused decide after five seconds, and nothing was c
   expect(row.steps['deleteUser']).toBeUndefined();
 });
 
-test('what the credentials may not do is decided at once', async () => {
+test('a missing permission fails the registration at once', async ({ saga }) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'AccessDeniedException')]);
   const { id } = await saga.register();
   expect(await saga.ending(id)).toBe('identity_provider_refused');
   expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
 });
 
-test('while an earlier create may still land, no refusal decides', async () => {
+test('no refusal fails the registration while an earlier create may still land', async ({
+  saga,
+}) => {
   await saga.pool.setFaults([
     {
       operation: 'AdminCreateUser',
@@ -80,7 +79,7 @@ test('while an earlier create may still land, no refusal decides', async () => {
   expect(await saga.ending(registration.id)).toBe('completed');
 });
 
-test('an address that "exists" and cannot be read parks, and says why', async () => {
+test('an address that exists but cannot be read parks the run with its cause', async ({ saga }) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'AliasExistsException')]);
   const registration = await saga.register();
   const { id } = registration;
@@ -103,7 +102,9 @@ test('an address that "exists" and cannot be read parks, and says why', async ()
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
 });
 
-test('a registration that is parked without a user can be cancelled: nothing is deleted', async () => {
+test('a registration that is parked without a user can be cancelled: nothing is deleted', async ({
+  saga,
+}) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'AliasExistsException')]);
   const { id } = await saga.register();
   await saga.untilStatus(id, 'roles_pending');
@@ -114,7 +115,7 @@ test('a registration that is parked without a user can be cancelled: nothing is 
   expect((await saga.pool.calls())['AdminDeleteUser']).toBeUndefined();
 });
 
-test('a create that goes on slowly says what it waits for, and a retry starts it anew', async () => {
+test('a slow create names its cause, and a retry starts it again', async ({ saga }) => {
   await saga.pool.setFaults([{ operation: 'AdminCreateUser', fault: { kind: 'throttle' } }]);
   const { id } = await saga.register();
   const slow = await saga.until(id, ({ failure }) => failure !== null);
@@ -129,7 +130,7 @@ test('a create that goes on slowly says what it waits for, and a retry starts it
   expect(await saga.ending(id)).toBe('completed');
 });
 
-test('a retry of a run that makes progress is refused', async () => {
+test('a retry of a run that makes progress is refused', async ({ saga }) => {
   await saga.pool.setFaults([
     { operation: 'AdminCreateUser', times: 1, fault: { kind: 'latency', ms: 1500 } },
   ]);
@@ -139,7 +140,9 @@ test('a retry of a run that makes progress is refused', async () => {
   expect(await saga.ending(id)).toBe('completed');
 });
 
-test('a user of a stranger who had blocked the address makes the retry end in email_taken', async () => {
+test('a retry ends with email_taken when a foreign user still has the address', async ({
+  saga,
+}) => {
   await saga.pool.setFaults([fails('AdminCreateUser', 'AliasExistsException')]);
   const registration = await saga.register();
   await saga.untilStatus(registration.id, 'roles_pending');

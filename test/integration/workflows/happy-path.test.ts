@@ -1,15 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Saga } from '../../support/saga.ts';
+import { expect } from 'vitest';
+import { test } from '../../support/saga-test.ts';
 
-let saga: Saga;
-beforeAll(async () => {
-  saga = await Saga.start();
-});
-afterAll(async () => {
-  await saga.stop();
-});
-
-test('one start, one task, six events, and neither address nor name in them', async () => {
+test('a successful run has one workflow task and six events, with neither address nor name', async ({
+  saga,
+}) => {
   const registration = await saga.register({
     email: 'zebediah.quuxley@example.com',
     firstName: 'Zebediah',

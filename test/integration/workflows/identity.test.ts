@@ -1,32 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { addUser, portrait, removeUser } from '../../support/pool-user.ts';
-import { Saga } from '../../support/saga.ts';
+import type { Saga } from '../../support/saga.ts';
+import { test } from '../../support/saga-test.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 
-let saga: Saga;
-beforeAll(async () => {
-  saga = await Saga.start();
-});
-afterEach(async () => {
+test.afterEach(async ({ saga }) => {
   await saga.pool.clearFaults();
   await saga.pool.clearCalls();
   await saga.allowAudit();
 });
-afterAll(async () => {
-  await saga.stop();
-});
 
-const registerWith = async (faults: readonly Rule[], roles = ['viewer']) => {
+const registerWith = async (saga: Saga, faults: readonly Rule[], roles = ['viewer']) => {
   await saga.pool.setFaults(faults);
   return await saga.register({ roles });
 };
 
-test('credentials refused from the start: failed, nothing deleted, nobody called for cleanup', async () => {
-  const registration = await registerWith([{ operation: '*', fault: { kind: 'refused' } }]);
+test('credentials refused from the start fail the registration and delete nothing', async ({
+  saga,
+}) => {
+  const registration = await registerWith(saga, [{ operation: '*', fault: { kind: 'refused' } }]);
   expect(await saga.ending(registration.id)).toBe('identity_provider_refused');
   expect(await saga.row(registration.id)).toMatchObject({
     status: 'failed',
@@ -39,8 +35,10 @@ test('credentials refused from the start: failed, nothing deleted, nobody called
   expect(calls['AdminGetUser']).toBeUndefined();
 });
 
-test('credentials refused later: parked, the good user is kept, retry completes it', async () => {
-  const registration = await registerWith([
+test('credentials refused later park the run and keep the user, and a retry completes it', async ({
+  saga,
+}) => {
+  const registration = await registerWith(saga, [
     { operation: 'AdminAddUserToGroup', fault: { kind: 'refused' } },
   ]);
   const parked = await saga.untilStatus(registration.id, 'roles_pending');
@@ -55,8 +53,8 @@ test('credentials refused later: parked, the good user is kept, retry completes 
   expect(await saga.ending(registration.id)).toBe('completed');
 });
 
-test('a throttle is HTTP 400 and transient all the same', async () => {
-  const registration = await registerWith([
+test('a throttling error is transient although its HTTP status is 400', async ({ saga }) => {
+  const registration = await registerWith(saga, [
     { operation: 'AdminCreateUser', times: 2, fault: { kind: 'throttle' } },
     { operation: 'AdminAddUserToGroup', times: 2, fault: { kind: 'throttle' } },
   ]);
@@ -64,7 +62,9 @@ test('a throttle is HTTP 400 and transient all the same', async () => {
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
 });
 
-test('somebody else’s account: e-mail taken, and the account untouched byte for byte', async () => {
+test('an account of another person is untouched, and the registration ends with email_taken', async ({
+  saga,
+}) => {
   const email = 'stranger@example.com';
   await addUser(saga.pool, email, { role: 'manager' });
   const before = await portrait(saga.pool, email);
@@ -78,28 +78,30 @@ test('somebody else’s account: e-mail taken, and the account untouched byte fo
   expect(await portrait(saga.pool, email)).toBe(before);
 });
 
-test.each([
-  ['a mark that no row has', () => Promise.resolve(randomUUID())],
-  ['a mark that is no id', () => Promise.resolve('somebody')],
+const MARKS: [string, (saga: Saga) => Promise<string>][] = [
+  ['a mark that no row has', async () => randomUUID()],
+  ['a mark that is no id', async () => 'somebody'],
   [
     'the mark of a completed registration',
-    async () => {
+    async (saga) => {
       const other = await saga.register();
       await saga.ending(other.id);
       return other.id;
     },
   ],
-])('an account with %s is a stranger’s', async (_, markOf) => {
+];
+
+test.for(MARKS)('an account with %s belongs to another person', async ([, markOf], { saga }) => {
   const email = `${randomUUID()}@example.com`;
-  await addUser(saga.pool, email, { mark: await markOf(), role: 'viewer' });
+  await addUser(saga.pool, email, { mark: await markOf(saga), role: 'viewer' });
   const before = await portrait(saga.pool, email);
   const registration = await saga.register({ email, roles: ['admin'] });
   expect(await saga.ending(registration.id)).toBe('email_taken');
   expect(await portrait(saga.pool, email)).toBe(before);
 });
 
-test('a leftover of a failed registration of this ledger is replaced', async () => {
-  const failed = await registerWith([
+test('a leftover of a failed registration of this ledger is replaced', async ({ saga }) => {
+  const failed = await registerWith(saga, [
     {
       operation: 'AdminAddUserToGroup',
       fault: { kind: 'error', error: 'ResourceNotFoundException' },
@@ -118,8 +120,8 @@ test('a leftover of a failed registration of this ledger is replaced', async () 
   });
 });
 
-test('a leftover that cannot be deleted yet is replaced once it can', async () => {
-  const failed = await registerWith([
+test('a leftover that cannot be deleted yet is replaced once it can', async ({ saga }) => {
+  const failed = await registerWith(saga, [
     {
       operation: 'AdminAddUserToGroup',
       fault: { kind: 'error', error: 'ResourceNotFoundException' },
@@ -136,8 +138,8 @@ test('a leftover that cannot be deleted yet is replaced once it can', async () =
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
 });
 
-test('the user vanished while the run was parked: user_vanished', async () => {
-  const registration = await registerWith([
+test('a user deleted while the run was parked ends it with user_vanished', async ({ saga }) => {
+  const registration = await registerWith(saga, [
     { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } },
   ]);
   const { userCreatedAt } = await saga.untilStatus(registration.id, 'roles_pending');
@@ -151,14 +153,16 @@ test('the user vanished while the run was parked: user_vanished', async () => {
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
 });
 
-test('a role that is missing: failed, and nothing of the others is left', async () => {
-  const registration = await registerWith([], ['viewer', 'no-such-role', 'researcher']);
+test('a missing role fails the registration and leaves nothing behind', async ({ saga }) => {
+  const registration = await registerWith(saga, [], ['viewer', 'no-such-role', 'researcher']);
   expect(await saga.ending(registration.id)).toBe('registration_failed');
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   expect((await saga.row(registration.id)).rolesAssigned).toEqual([]);
 });
 
-test('an audit insert that fails for good: the user is gone', async () => {
+test('an audit event that is refused for good fails the registration and leaves no user', async ({
+  saga,
+}) => {
   await saga.refuseAudit('user.registered', 'definitive');
   const registration = await saga.register();
   expect(await saga.ending(registration.id)).toBe('registration_failed');
@@ -170,9 +174,11 @@ test('an audit insert that fails for good: the user is gone', async () => {
   expect(await saga.events(registration.id)).not.toContain('user.registered');
 });
 
-test('a closing event that is refused does not keep the row open; the sweep appends it', async () => {
+test('a refused closing event does not keep the row open, and the sweep appends it', async ({
+  saga,
+}) => {
   await saga.refuseAudit('registration.failed', 'definitive');
-  const registration = await registerWith([], ['no-such-role']);
+  const registration = await registerWith(saga, [], ['no-such-role']);
   expect(await saga.ending(registration.id)).toBe('registration_failed');
   expect((await saga.row(registration.id)).status).toBe('failed');
   expect(await saga.events(registration.id)).not.toContain('registration.failed');

@@ -1,10 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { ListUsersCommand } from '@aws-sdk/client-cognito-identity-provider';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import type { Registration } from '../../../src/domain/registration.ts';
 import { requestRoles } from '../../../src/ledger/registrations/instructions.ts';
 import { Saga } from '../../support/saga.ts';
-import { createScript, type Path } from '../../support/script.ts';
+import type { Path } from '../../support/script.ts';
+import { test as base } from '../../support/saga-test.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const PATHS: readonly Path[] = ['fast', 'ordinary'];
@@ -12,23 +13,16 @@ const PATHS: readonly Path[] = ['fast', 'ordinary'];
 const UNTIL_DELETED_MS = 2500;
 const GRACE_SECONDS = 30;
 
-let sagas: Record<Path, Saga>;
-let quick: Saga;
-beforeAll(async () => {
-  const options = { propagationGraceSeconds: GRACE_SECONDS };
-  const [fast, ordinary, short] = await Promise.all([
-    Saga.start(options),
-    Saga.start({ ...options, wrap: createScript('ordinary').wrap }),
-    Saga.start({ propagationGraceSeconds: 5 }),
-  ]);
-  sagas = { fast, ordinary };
-  quick = short;
-});
-afterEach(async () => {
+const test = base
+  .override('sagaOptions', { propagationGraceSeconds: GRACE_SECONDS })
+  .extend('quick', { scope: 'file' }, async ({ sagaOptions }, { onCleanup }) => {
+    const saga = await Saga.start({ ...sagaOptions, propagationGraceSeconds: 5 });
+    onCleanup(() => saga.stop());
+    return saga;
+  });
+
+test.afterEach(async ({ sagas, quick }) => {
   for (const saga of [...Object.values(sagas), quick]) await saga.pool.clearFaults();
-});
-afterAll(async () => {
-  for (const saga of [...Object.values(sagas), quick]) await saga.stop();
 });
 
 const LATE_SECONDS = [0.1, 1, 4, 20];
@@ -51,9 +45,9 @@ async function marksOf(saga: Saga, prefix: string): Promise<string[]> {
   });
 }
 
-test.each(PATHS)(
+test.for(PATHS)(
   'a lost create that lands after the deletion leaves no user: %s path, failed and cancelled',
-  async (path) => {
+  async (path, { sagas }) => {
     const saga = sagas[path];
     const cases = LATE_SECONDS.flatMap((seconds) =>
       (['failed', 'cancelled'] as const).map((end) => ({
@@ -107,14 +101,18 @@ test.each(PATHS)(
   },
 );
 
-async function parkedWith(roles: readonly string[], faults: Rule[]): Promise<Registration> {
+async function parkedWith(
+  quick: Saga,
+  roles: readonly string[],
+  faults: Rule[],
+): Promise<Registration> {
   await quick.pool.setFaults(faults);
   const registration = await quick.register({ roles: [...roles] });
   await quick.untilStatus(registration.id, 'roles_pending');
   return registration;
 }
 
-async function replace({ id }: Registration, roles: readonly string[]): Promise<void> {
+async function replace(quick: Saga, { id }: Registration, roles: readonly string[]): Promise<void> {
   expect((await requestRoles(quick.db, id, { ...OPERATOR, roles })).kind).toBe('done');
   await quick.runs.resume(id, 'operator');
 }
@@ -130,39 +128,45 @@ const lostThenIll = (operation: string, group: string, lateMs: number): Rule[] =
   { operation, match: { group }, after: 1, fault: { kind: 'server' } },
 ];
 
-test('a lost removal that lands after the role is wanted again does not take it away', async () => {
+test('a lost removal that lands after the role is wanted again does not take it away', async ({
+  quick,
+}) => {
   const registration = await parkedWith(
+    quick,
     ['manager', 'viewer'],
     [{ operation: 'AdminAddUserToGroup', match: { group: 'viewer' }, fault: { kind: 'server' } }],
   );
   await quick.pool.setFaults(lostThenIll('AdminRemoveUserFromGroup', 'manager', 4000));
-  await replace(registration, ['viewer']);
+  await replace(quick, registration, ['viewer']);
   await quick.until(registration.id, ({ resumeAttempts, status }) => {
     return status === 'roles_pending' && resumeAttempts === 1;
   });
   await quick.pool.setFaults([]);
-  await replace(registration, ['viewer', 'manager']);
+  await replace(quick, registration, ['viewer', 'manager']);
   expect(await quick.ending(registration.id)).toBe('completed');
-  await landed('AdminRemoveUserFromGroup');
+  await landed(quick, 'AdminRemoveUserFromGroup');
   expect((await quick.world(registration)).roles).toEqual(['manager', 'viewer']);
 });
 
-test('a lost assignment that lands after the role was replaced does not stay', async () => {
+test('a lost assignment that lands after the role was replaced does not stay', async ({
+  quick,
+}) => {
   await quick.pool.clearCalls();
   const registration = await parkedWith(
+    quick,
     ['manager'],
     lostThenIll('AdminAddUserToGroup', 'manager', 4000),
   );
   await quick.pool.setFaults([]);
-  await replace(registration, ['viewer']);
+  await replace(quick, registration, ['viewer']);
   expect(await quick.ending(registration.id)).toBe('completed');
-  await landed('AdminAddUserToGroup', 2);
+  await landed(quick, 'AdminAddUserToGroup', 2);
   expect((await quick.world(registration)).roles).toEqual(['viewer']);
   const row = await quick.row(registration.id);
   expect(row.rolesConfirmedAt).not.toBeNull();
 });
 
-test('a cancel while groups are to be confirmed ends the wait at once', async () => {
+test('a cancel while groups are to be confirmed ends the wait at once', async ({ sagas }) => {
   const saga = sagas.fast;
   await saga.pool.setFaults([
     { operation: 'AdminAddUserToGroup', match: { group: 'viewer' }, fault: { kind: 'server' } },
@@ -181,7 +185,7 @@ test('a cancel while groups are to be confirmed ends the wait at once', async ()
   );
 });
 
-async function landed(operation: string, times = 1): Promise<void> {
+async function landed(quick: Saga, operation: string, times = 1): Promise<void> {
   await quick.eventually(async () => {
     const calls = await quick.pool.calls();
     return (calls[operation]?.done ?? 0) >= times;

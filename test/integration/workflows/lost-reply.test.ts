@@ -1,8 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  AdminAddUserToGroupCommand,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-cognito-identity-provider';
+import { describe, expect } from 'vitest';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { addUser, portrait } from '../../support/pool-user.ts';
-import { Saga } from '../../support/saga.ts';
+import type { Saga } from '../../support/saga.ts';
+import { test } from '../../support/saga-test.ts';
+
+// A create may land 3.5 s late: longer than the next attempt waits, shorter than the grace.
+test.override('sagaOptions', { propagationGraceSeconds: 5 });
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const LOST: Rule = {
@@ -17,31 +25,34 @@ const REFUSED_THEN: Rule = {
 };
 const NOTHING = { mark: null, roles: [], status: 'failed' };
 
-let saga: Saga;
-beforeAll(async () => {
-  // A create may land 3.5 s late: longer than the next attempt waits, shorter than the grace.
-  saga = await Saga.start({ propagationGraceSeconds: 5 });
-});
-afterEach(async () => {
+test.afterEach(async ({ saga }) => {
   await saga.pool.clearFaults();
   await saga.pool.clearCalls();
 });
-afterAll(async () => {
-  await saga.stop();
-});
 
-const registerWith = async (...faults: Rule[]) => {
+const registerWith = async (saga: Saga, ...faults: Rule[]) => {
   await saga.pool.setFaults(faults);
   return await saga.register();
 };
 
-/** Late creates have landed by now, if any was under way. */
-const afterLateCreates = (createdAt: number): Promise<void> =>
-  saga.eventually(async () => Date.now() - createdAt > 4000);
+const untilLateCreatesLand = (saga: Saga): Promise<void> =>
+  saga.eventually(async () => (await saga.pool.late()) === 0);
+
+/** The pool hides the user from role assignments no longer: only the group is unknown to it. */
+const untilVisible = (saga: Saga, Username: string): Promise<void> =>
+  saga.eventually(async () => {
+    const at = { UserPoolId: saga.pool.userPoolId, Username, GroupName: 'no-such-role' };
+    const error: unknown = await saga.pool.client
+      .send(new AdminAddUserToGroupCommand(at))
+      .catch((reason: unknown) => reason);
+    return error instanceof ResourceNotFoundException;
+  });
 
 describe('the reply of AdminCreateUser is lost', () => {
-  test('after the effect: the same registration completes with that one user', async () => {
-    const registration = await registerWith(LOST);
+  test('a create whose reply is lost after its effect completes with that one user', async ({
+    saga,
+  }) => {
+    const registration = await registerWith(saga, LOST);
     expect(await saga.ending(registration.id)).toBe('completed');
     expect(await saga.world(registration)).toEqual({
       mark: registration.id,
@@ -51,9 +62,11 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect((await saga.pool.calls())['AdminCreateUser']).toEqual({ calls: 1, done: 1 });
   });
 
-  test('before the effect: a second create makes the user, 2 s later at the earliest', async () => {
+  test('a create whose reply is lost before its effect is repeated after 2 s at the earliest', async ({
+    saga,
+  }) => {
     const since = Date.now();
-    const registration = await registerWith({
+    const registration = await registerWith(saga, {
       ...LOST,
       fault: { kind: 'replyLost', effect: 'before' },
     });
@@ -62,8 +75,8 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect((await saga.pool.calls())['AdminCreateUser']).toEqual({ calls: 2, done: 1 });
   });
 
-  test('then a role is missing: no user is left', async () => {
-    const registration = await registerWith(LOST, {
+  test('a lost create reply followed by a missing role leaves no user', async ({ saga }) => {
+    const registration = await registerWith(saga, LOST, {
       operation: 'AdminAddUserToGroup',
       fault: { kind: 'error', error: 'ResourceNotFoundException' },
     });
@@ -71,14 +84,14 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect(await saga.world(registration)).toEqual(NOTHING);
   });
 
-  test('the create lands late, after the next one was refused for good: no user is left', async () => {
-    const since = Date.now();
+  test('a create that lands after the next one was refused leaves no user', async ({ saga }) => {
     const registration = await registerWith(
+      saga,
       { ...LOST, fault: { kind: 'replyLost', effect: 'after', lateMs: 3500 } },
       REFUSED_THEN,
     );
     expect(await saga.ending(registration.id)).toBe('registration_rejected');
-    await afterLateCreates(since);
+    await untilLateCreatesLand(saga);
     expect(await saga.world(registration)).toEqual(NOTHING);
     // It did land, and was deleted.
     const calls = await saga.pool.calls();
@@ -86,22 +99,23 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect(calls['AdminDeleteUser']?.done).toBe(1);
   });
 
-  test('the create lands late, after a cancel: no user is left', async () => {
-    const since = Date.now();
-    const registration = await registerWith({
+  test('a create that lands after a cancel leaves no user', async ({ saga }) => {
+    const registration = await registerWith(saga, {
       ...LOST,
       fault: { kind: 'replyLost', effect: 'after', lateMs: 1500 },
     });
     await saga.untilCalled('AdminCreateUser');
     await saga.handle(registration.id).cancel();
     expect(await saga.ending(registration.id)).toBe('CancelledFailure');
-    await afterLateCreates(since);
+    await untilLateCreatesLand(saga);
     expect(await saga.world(registration)).toEqual({ ...NOTHING, status: 'cancelled' });
     expect((await saga.pool.calls())['AdminCreateUser']?.done).toBe(1);
   });
 
-  test('and a stranger takes the address before a cancel: the stranger is left alone', async () => {
-    const registration = await registerWith({
+  test('a foreign user who takes the address after a lost create survives the cancel', async ({
+    saga,
+  }) => {
+    const registration = await registerWith(saga, {
       ...LOST,
       fault: { kind: 'replyLost', effect: 'before' },
     });
@@ -114,8 +128,8 @@ describe('the reply of AdminCreateUser is lost', () => {
     expect(await portrait(saga.pool, registration.email)).toBe(before);
   });
 
-  test('a delivery failure after the creation is adopted like a lost reply', async () => {
-    const registration = await registerWith({
+  test('a delivery failure after the creation is adopted like a lost reply', async ({ saga }) => {
+    const registration = await registerWith(saga, {
       operation: 'AdminCreateUser',
       times: 1,
       fault: { kind: 'deliveryFailure' },
@@ -125,9 +139,11 @@ describe('the reply of AdminCreateUser is lost', () => {
   });
 });
 
-describe('404 is a window in time', () => {
-  test('lag within the grace, then fine: completed, nothing parked', async () => {
-    const registration = await registerWith({
+describe('a new user is not visible at once', () => {
+  test('a user who becomes visible within the grace completes without parking', async ({
+    saga,
+  }) => {
+    const registration = await registerWith(saga, {
       operation: 'AdminCreateUser',
       times: 1,
       fault: { kind: 'lag', ms: 2500 },
@@ -140,8 +156,10 @@ describe('404 is a window in time', () => {
     expect((await saga.world(registration)).roles).toEqual(['viewer']);
   });
 
-  test('the grace spent: parked; still invisible on retry: parked again; then completed', async () => {
-    const registration = await registerWith({
+  test('a user who stays invisible beyond the grace parks the run on every retry until visible', async ({
+    saga,
+  }) => {
+    const registration = await registerWith(saga, {
       operation: 'AdminCreateUser',
       times: 1,
       fault: { kind: 'lag', ms: 9000, hides: ['AdminAddUserToGroup'] },
@@ -156,15 +174,16 @@ describe('404 is a window in time', () => {
     expect(again.failure?.code).toBe('user_not_visible');
     expect(again.userCreatedAt).toEqual(parked.userCreatedAt);
 
-    await saga.eventually(async () => Date.now() - (parked.userCreatedAt?.getTime() ?? 0) > 9000);
+    await untilVisible(saga, registration.email);
     await requestRetry(saga.db, registration.id, OPERATOR);
     await saga.runs.resume(registration.id, 'operator');
     expect(await saga.ending(registration.id)).toBe('completed');
     expect((await saga.world(registration)).roles).toEqual(['viewer']);
   });
 
-  test('a delete that meets lag is not fooled: the user is gone', async () => {
+  test('a delete that meets replication lag still deletes the user', async ({ saga }) => {
     const registration = await registerWith(
+      saga,
       { operation: 'AdminCreateUser', times: 1, fault: { kind: 'lag', ms: 1500 } },
       {
         operation: 'AdminAddUserToGroup',

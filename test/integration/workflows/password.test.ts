@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createCognito } from '../../../src/cognito/adapter.ts';
 import { workflowIdOf, type Registration } from '../../../src/domain/registration.ts';
 import { readSealed } from '../../../src/ledger/registrations/password.ts';
@@ -8,35 +8,27 @@ import { requestCancel, requestRetry } from '../../../src/ledger/registrations/i
 import { createSealing } from '../../../src/secrets/sealing.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { sealed, signsIn } from '../../support/passwords.ts';
-import { Saga } from '../../support/saga.ts';
-import { createScript } from '../../support/script.ts';
+import type { Saga } from '../../support/saga.ts';
 import { TEST_NAMESPACE } from '../../support/temporal.ts';
+import { test } from '../../support/saga-test.ts';
 
 const PASSWORD = 'chosen by a person';
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const ILL_AT_PASSWORD = { operation: 'AdminSetUserPassword', fault: { kind: 'server' } } as const;
 const ILL_AT_ROLES = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } } as const;
 
-let saga: Saga;
-let ordinary: Saga;
-beforeAll(async () => {
-  [saga, ordinary] = await Promise.all([
-    Saga.start(),
-    Saga.start({ wrap: createScript('ordinary').wrap }),
-  ]);
-});
-afterEach(async () => {
+test.afterEach(async ({ sagas: { fast: saga } }) => {
   await saga.pool.clearFaults();
   await saga.pool.clearCalls();
 });
-afterAll(async () => {
-  await Promise.all([saga.stop(), ordinary.stop()]);
-});
 
-const sealOf = async (id: string) => (await readSealed(saga.db, id)).sealed;
-const calls = async () => (await saga.pool.calls())['AdminSetUserPassword']?.calls ?? 0;
+const sealOf = async (saga: Saga, id: string) => (await readSealed(saga.db, id)).sealed;
+const calls = async (saga: Saga) => (await saga.pool.calls())['AdminSetUserPassword']?.calls ?? 0;
 
-async function parked(fault: typeof ILL_AT_PASSWORD | typeof ILL_AT_ROLES): Promise<Registration> {
+async function parked(
+  saga: Saga,
+  fault: typeof ILL_AT_PASSWORD | typeof ILL_AT_ROLES,
+): Promise<Registration> {
   await saga.pool.setFaults([fault]);
   const registration = await saga.register({ password: PASSWORD });
   await saga.untilStatus(registration.id, 'roles_pending');
@@ -44,19 +36,25 @@ async function parked(fault: typeof ILL_AT_PASSWORD | typeof ILL_AT_ROLES): Prom
   return registration;
 }
 
-async function retried({ id }: Registration): Promise<string> {
+async function retried(saga: Saga, { id }: Registration): Promise<string> {
   await requestRetry(saga.db, id, OPERATOR);
   await saga.runs.resume(id, 'operator');
   return await saga.ending(id);
 }
 
-async function expectNothingLeft(registration: Registration, code: string): Promise<void> {
+async function expectNothingLeft(
+  saga: Saga,
+  registration: Registration,
+  code: string,
+): Promise<void> {
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   expect((await saga.row(registration.id)).failure?.code).toBe(code);
-  expect(await sealOf(registration.id)).toBeNull();
+  expect(await sealOf(saga, registration.id)).toBeNull();
 }
 
-test('set between the user and the roles; the steps and the receipt say so', async () => {
+test('the password is set between the user and the roles, and steps and receipt show it', async ({
+  sagas: { ordinary },
+}) => {
   const { id, email } = await ordinary.register({ password: PASSWORD });
   expect(await ordinary.ending(id)).toBe('completed');
   expect(await signsIn(ordinary.pool, email, PASSWORD)).toBe(true);
@@ -69,32 +67,40 @@ test('set between the user and the roles; the steps and the receipt say so', asy
   expect(row.invitation.status).toBe('none');
 });
 
-test('sealed by a key that nobody here has: seal_lost, and the user is deleted', async () => {
+test('a password sealed with a missing key ends with seal_lost and deletes the user', async ({
+  sagas: { fast: saga },
+}) => {
   const id = randomUUID();
   const strange = createSealing([{ id: 'gone', key: randomBytes(32) }]);
   const sealedPassword = sealed(PASSWORD, id, strange);
   const registration = await saga.register({ id, invite: false, sealedPassword });
   expect(await saga.ending(id)).toBe('seal_lost');
-  await expectNothingLeft(registration, 'seal_lost');
+  await expectNothingLeft(saga, registration, 'seal_lost');
 });
 
-test('the seal of another registration: seal_lost', async () => {
+test('a sealed password of another registration ends with seal_lost', async ({
+  sagas: { fast: saga },
+}) => {
   const sealedPassword = sealed(PASSWORD, randomUUID());
   const registration = await saga.register({ invite: false, sealedPassword });
   expect(await saga.ending(registration.id)).toBe('seal_lost');
-  await expectNothingLeft(registration, 'seal_lost');
+  await expectNothingLeft(saga, registration, 'seal_lost');
 });
 
-test('parked before the password was set: the seal waits with it, and is used', async () => {
-  const registration = await parked(ILL_AT_PASSWORD);
-  expect(await sealOf(registration.id)).not.toBeNull();
-  expect(await retried(registration)).toBe('completed');
+test('a run parked before the password was set keeps the sealed password and uses it', async ({
+  sagas: { fast: saga },
+}) => {
+  const registration = await parked(saga, ILL_AT_PASSWORD);
+  expect(await sealOf(saga, registration.id)).not.toBeNull();
+  expect(await retried(saga, registration)).toBe('completed');
   expect(await signsIn(saga.pool, registration.email, PASSWORD)).toBe(true);
-  expect(await sealOf(registration.id)).toBeNull();
+  expect(await sealOf(saga, registration.id)).toBeNull();
 });
 
-test('too old while it is parked: wiped by the sweep, and then everything is taken back', async () => {
-  const registration = await parked(ILL_AT_PASSWORD);
+test('a sealed password that expires while parked is wiped, and the run is compensated', async ({
+  sagas: { fast: saga },
+}) => {
+  const registration = await parked(saga, ILL_AT_PASSWORD);
   expect((await saga.sweep()).sealsWiped).toBe(0);
   await saga.db.execute(sql`UPDATE registrations
     SET sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
@@ -102,19 +108,23 @@ test('too old while it is parked: wiped by the sweep, and then everything is tak
   expect((await saga.sweep()).sealsWiped).toBe(1);
   await saga.resumeDue();
   expect(await saga.ending(registration.id)).toBe('seal_lost');
-  await expectNothingLeft(registration, 'seal_lost');
+  await expectNothingLeft(saga, registration, 'seal_lost');
 });
 
-test('parked after the password was set: the seal is gone, and it is not set again', async () => {
-  const registration = await parked(ILL_AT_ROLES);
-  expect(await sealOf(registration.id)).toBeNull();
+test('a run parked after the password was set does not set it again', async ({
+  sagas: { fast: saga },
+}) => {
+  const registration = await parked(saga, ILL_AT_ROLES);
+  expect(await sealOf(saga, registration.id)).toBeNull();
   expect(await signsIn(saga.pool, registration.email, PASSWORD)).toBe(true);
-  expect(await retried(registration)).toBe('completed');
-  expect(await calls()).toBe(1);
+  expect(await retried(saga, registration)).toBe('completed');
+  expect(await calls(saga)).toBe(1);
 });
 
-test('reset to its first task: the row knows that the password is set', async () => {
-  const registration = await parked(ILL_AT_ROLES);
+test('a run reset to its first task does not set the password again', async ({
+  sagas: { fast: saga },
+}) => {
+  const registration = await parked(saga, ILL_AT_ROLES);
   const { events } = await saga.handle(registration.id).fetchHistory();
   const first = (events ?? []).find((event) => event.workflowTaskCompletedEventAttributes);
   await saga.client.workflowService.resetWorkflowExecution({
@@ -124,66 +134,77 @@ test('reset to its first task: the row knows that the password is set', async ()
     requestId: randomUUID(),
     reason: 'test',
   });
-  expect(await retried(registration)).toBe('completed');
-  expect(await calls()).toBe(1);
+  expect(await retried(saga, registration)).toBe('completed');
+  expect(await calls(saga)).toBe(1);
 });
 
-test('cancelled while it is parked: the seal is gone with the user', async () => {
-  const registration = await parked(ILL_AT_PASSWORD);
+test('cancelling a parked run wipes the sealed password and deletes the user', async ({
+  sagas: { fast: saga },
+}) => {
+  const registration = await parked(saga, ILL_AT_PASSWORD);
   await requestCancel(saga.db, registration.id, OPERATOR);
   await saga.runs.cancel(registration.id);
   expect(await saga.ending(registration.id)).toBe('CancelledFailure');
   expect((await saga.world(registration)).mark).toBeNull();
-  expect(await sealOf(registration.id)).toBeNull();
+  expect(await sealOf(saga, registration.id)).toBeNull();
 });
 
-test('not visible within the grace is waited for, as with roles', async () => {
+test('setting the password waits while the user is not visible, as roles do', async ({
+  sagas: { fast: saga },
+}) => {
   const hides = ['AdminSetUserPassword'];
   const fault = { kind: 'lag', ms: 600, hides } as const;
   await saga.pool.setFaults([{ operation: 'AdminCreateUser', fault }]);
   const { id, email } = await saga.register({ password: PASSWORD });
   expect(await saga.ending(id)).toBe('completed');
   expect(await signsIn(saga.pool, email, PASSWORD)).toBe(true);
-  expect(await calls()).toBeGreaterThan(1);
+  expect(await calls(saga)).toBeGreaterThan(1);
 });
 
-test('credentials that are refused park it, and keep the user', async () => {
+test('refused credentials park the run at the password and keep the user', async ({
+  sagas: { fast: saga },
+}) => {
   await saga.pool.setFaults([{ ...ILL_AT_PASSWORD, fault: { kind: 'refused' } }]);
   const registration = await saga.register({ password: PASSWORD });
   const row = await saga.untilStatus(registration.id, 'roles_pending');
   expect(row.failure?.code).toBe('identity_provider_refused');
   expect((await saga.world(registration)).mark).toBe(registration.id);
   await saga.pool.clearFaults();
-  expect(await retried(registration)).toBe('completed');
+  expect(await retried(saga, registration)).toBe('completed');
 });
 
 /** A row as an old backup has it: the run has completed, and the row knows nothing of it. */
-async function restored({ id }: Registration, seal: Uint8Array | null): Promise<void> {
+async function restored(saga: Saga, { id }: Registration, seal: Uint8Array | null): Promise<void> {
   await saga.db.execute(sql`UPDATE registrations SET status = 'running', password_set_at = NULL,
     sealed_password = ${seal}, create_outcome = NULL, roles_assigned = '{}', finished_at = NULL
     WHERE id = ${id}`);
 }
 
-test.each([
+test.for([
   ['with its seal', (id: string) => sealed(PASSWORD, id)],
   ['its seal wiped meanwhile', () => null],
-])('a row that lost its run’s work, %s: completed, with the password of now', async (_, seal) => {
-  const registration = await saga.register({ password: PASSWORD });
-  await saga.ending(registration.id);
-  await restored(registration, seal(registration.id));
-  const provider = createCognito(saga.pool.client, saga.pool.userPoolId);
-  const changed = new Secret('changed by its owner');
-  await provider.setPassword(registration.email, changed, AbortSignal.timeout(4000));
-  expect((await saga.sweep()).completed).toBe(1);
-  expect(await saga.world(registration)).toMatchObject({
-    mark: registration.id,
-    status: 'completed',
-  });
-  expect(await signsIn(saga.pool, registration.email, changed.reveal())).toBe(true);
-  expect(await sealOf(registration.id)).toBeNull();
-});
+] as const)(
+  'a row that lost the record of its run, %s, completes with the current password',
+  async ([, seal], { sagas: { fast: saga } }) => {
+    const registration = await saga.register({ password: PASSWORD });
+    await saga.ending(registration.id);
+    await restored(saga, registration, seal(registration.id));
+    const provider = createCognito(saga.pool.client, saga.pool.userPoolId);
+    const changed = new Secret('changed by its owner');
+    await provider.setPassword(registration.email, changed, AbortSignal.timeout(4000));
+    expect((await saga.sweep()).completed).toBe(1);
+    expect(await saga.world(registration)).toMatchObject({
+      mark: registration.id,
+      status: 'completed',
+    });
+    expect(await signsIn(saga.pool, registration.email, changed.reveal())).toBe(true);
+    expect(await sealOf(saga, registration.id)).toBeNull();
+  },
+);
 
-test('set before, though nobody heard of it, and the seal too old: kept, and completed', async () => {
+test('an expired password that was set without a recorded reply is kept, and the run completes', async ({
+  sagas: { fast: saga },
+}) => {
   await saga.pool.setFaults([
     { operation: 'AdminSetUserPassword', fault: { kind: 'replyLost', effect: 'after' } },
   ]);
@@ -198,13 +219,13 @@ test('set before, though nobody heard of it, and the seal too old: kept, and com
   expect(await signsIn(saga.pool, email, PASSWORD)).toBe(true);
 });
 
-test('a sweep that fails has wiped old seals all the same', async () => {
-  const registration = await parked(ILL_AT_PASSWORD);
+test('a sweep that fails has wiped expired passwords before', async ({ sagas: { fast: saga } }) => {
+  const registration = await parked(saga, ILL_AT_PASSWORD);
   await saga.db.execute(sql`UPDATE registrations
     SET sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
   await saga.ownerDb.execute(sql`ALTER TABLE audit_checkpoints RENAME TO audit_checkpoints_away`);
   await expect(saga.sweep()).rejects.toMatchObject({ name: 'DatabaseError' });
   await saga.ownerDb.execute(sql`ALTER TABLE audit_checkpoints_away RENAME TO audit_checkpoints`);
-  expect(await sealOf(registration.id)).toBeNull();
-  expect(await retried(registration)).toBe('seal_lost');
+  expect(await sealOf(saga, registration.id)).toBeNull();
+  expect(await retried(saga, registration)).toBe('seal_lost');
 });

@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { createQuotas, QuotaSpent, withInvitationQuota } from '../../../activities/quota.ts';
 import { createCognito } from '../../../src/cognito/adapter.ts';
 import { takeQuotaCall, type Quota } from '../../../src/ledger/quota.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { addUser } from '../../support/pool-user.ts';
 import { Saga } from '../../support/saga.ts';
+import { test } from '../../support/saga-test.ts';
+
+test.override('sagaOptions', { rates: { createRps: 1, updateRps: 1 } });
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const ILL = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } } as const;
 /** Longer than any test. */
 const LONG = 1000;
-
-async function started(rates: { createRps: number; updateRps: number }): Promise<Saga> {
-  return await Saga.start({ rates });
-}
 
 /** Others have taken the calls of so many seconds already. */
 async function others(saga: Saga, quota: Quota, seconds: number): Promise<void> {
@@ -44,23 +43,18 @@ async function cancel(saga: Saga, id: string): Promise<void> {
 }
 
 describe('at one call a second', () => {
-  let saga: Saga;
-  beforeAll(async () => {
-    saga = await started({ createRps: 1, updateRps: 1 });
-  });
-  beforeEach(async () => {
+  test.beforeEach(async ({ saga }) => {
     await saga.db.execute(sql`DELETE FROM quota_slots`);
     await saga.db.execute(sql`DELETE FROM quota_places`);
     await saga.pool.clearCalls();
   });
-  afterEach(async () => {
+  test.afterEach(async ({ saga }) => {
     await saga.pool.clearFaults();
   });
-  afterAll(async () => {
-    await saga.stop();
-  });
 
-  test('a turn is waited for by one timer and one more activity, and is no attempt', async () => {
+  test('a run waits for the quota by one timer and one more activity, which is no attempt', async ({
+    saga,
+  }) => {
     await others(saga, 'create', 3);
     const registration = await saga.register();
     expect(await saga.ending(registration.id)).toBe('completed');
@@ -70,7 +64,9 @@ describe('at one call a second', () => {
     expect((await saga.pool.calls())['AdminCreateUser']?.calls).toBe(1);
   });
 
-  test('cancelled while it waits to create: at once, and nothing is ever created', async () => {
+  test('a run cancelled while it waits to create ends at once and creates no user', async ({
+    saga,
+  }) => {
     await others(saga, 'create', LONG);
     const registration = await saga.register();
     await waits(saga, registration.id);
@@ -80,7 +76,9 @@ describe('at one call a second', () => {
     expect((await saga.pool.calls())['AdminCreateUser']).toBeUndefined();
   });
 
-  test('cancelled while it waits for roles: the user is deleted past everybody who waits', async () => {
+  test('a run cancelled while it waits for roles deletes its user before other waiting runs', async ({
+    saga,
+  }) => {
     await others(saga, 'update', LONG);
     const registration = await saga.register({ roles: ['viewer', 'manager'] });
     await waits(saga, registration.id);
@@ -90,7 +88,7 @@ describe('at one call a second', () => {
     expect((await saga.pool.calls())['AdminAddUserToGroup']).toBeUndefined();
   });
 
-  test('registrations that are cancelled while they wait leave no place in the queue', async () => {
+  test('runs cancelled while they wait leave no place in the queue', async ({ saga }) => {
     const registrations = await Promise.all(Array.from({ length: 8 }, () => saga.register()));
     await saga.eventually(async () => (await placesOf(saga, 'create')) >= 5);
     for (const { id } of registrations) await cancel(saga, id);
@@ -98,7 +96,7 @@ describe('at one call a second', () => {
     expect(await placesOf(saga, 'create')).toBe(0);
   });
 
-  test('an administrator waits for two of ten public sign-ups at most', async () => {
+  test('an administrator waits for two of ten public sign-ups at most', async ({ saga }) => {
     const signup = { door: 'signup', roles: [], invite: false } as const;
     const signups = await Promise.all(Array.from({ length: 12 }, () => saga.register(signup)));
     await saga.eventually(async () => (await placesOf(saga, 'create')) >= 10);
@@ -114,7 +112,7 @@ describe('at one call a second', () => {
     for (const { id } of signups) await saga.ending(id);
   });
 
-  test('deletions wait among themselves, and end', async () => {
+  test('deletions wait only for each other, and end', async ({ saga }) => {
     await others(saga, 'update', LONG);
     const registrations = await Promise.all([saga.register(), saga.register()]);
     for (const { id } of registrations) await waits(saga, id);
@@ -125,7 +123,9 @@ describe('at one call a second', () => {
     }
   });
 
-  test('a stuck cleanup without a turn is not done: it comes again', async () => {
+  test('a cleanup without a quota call is not reported as done and is repeated', async ({
+    saga,
+  }) => {
     await saga.pool.setFaults([{ operation: 'AdminDeleteUser', fault: { kind: 'server' } }]);
     const stuck = await saga.register({ roles: ['no such role'] });
     await saga.untilStatus(stuck.id, 'cleanup_required');
@@ -147,7 +147,9 @@ describe('at one call a second', () => {
     expect(await saga.world(stuck)).toEqual({ mark: null, roles: [], status: 'failed' });
   });
 
-  test('an invitation is a creation: sent in its turn, and later when that is far away', async () => {
+  test('an invitation uses the quota of creations and is deferred when that is exhausted', async ({
+    saga,
+  }) => {
     const email = 'invited@example.com';
     await addUser(saga.pool, email);
     const cognito = createCognito(saga.pool.client, saga.pool.userPoolId);
@@ -163,7 +165,9 @@ describe('at one call a second', () => {
     expect(await saga.pool.mail()).toHaveLength(1);
   });
 
-  test('a turn that does not come before the attempt is cut off was none', async () => {
+  test('a quota call that is not granted before the attempt is cut off is not used', async ({
+    saga,
+  }) => {
     const quotas = createQuotas(saga.db, { createRps: 2, updateRps: 2 });
     const ended = new AbortController();
     const acquireQuota = quotas.acquirer({
@@ -179,8 +183,8 @@ describe('at one call a second', () => {
   });
 });
 
-test('attempts between waits are still attempts: the budget is spent once', async () => {
-  const saga = await started({ createRps: 0, updateRps: 0.5 });
+test('attempts between quota waits count, and the retry budget is spent once', async () => {
+  const saga = await Saga.start({ rates: { createRps: 0, updateRps: 0.5 } });
   try {
     await saga.pool.setFaults([ILL]);
     const registration = await saga.register();
@@ -196,8 +200,8 @@ test('attempts between waits are still attempts: the budget is spent once', asyn
   }
 });
 
-test('0 is unpaced, and costs no statement', async () => {
-  const saga = await started({ createRps: 0, updateRps: 0 });
+test('a rate of 0 is unlimited and runs no quota statement', async () => {
+  const saga = await Saga.start({ rates: { createRps: 0, updateRps: 0 } });
   try {
     await saga.ownerDb.execute(sql`DROP TABLE quota_slots, quota_places`);
     const registration = await saga.register();

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Registration } from '../../../src/domain/registration.ts';
 import { requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { ENDINGS } from '../replay/endings.ts';
@@ -9,8 +9,9 @@ import {
   resetPoints,
   untilItWaits,
 } from '../../support/resets.ts';
-import { Saga } from '../../support/saga.ts';
-import { createScript, type Path } from '../../support/script.ts';
+import type { Saga } from '../../support/saga.ts';
+import type { Path } from '../../support/script.ts';
+import { test } from '../../support/saga-test.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const ILL = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } } as const;
@@ -20,19 +21,8 @@ const NO_ROLE = {
 } as const;
 const PATHS: readonly Path[] = ['fast', 'ordinary'];
 
-let sagas: Record<Path, Saga>;
-beforeAll(async () => {
-  const [fast, ordinary] = await Promise.all([
-    Saga.start(),
-    Saga.start({ wrap: createScript('ordinary').wrap }),
-  ]);
-  sagas = { fast, ordinary };
-});
-afterEach(async () => {
+test.afterEach(async ({ sagas }) => {
   for (const path of PATHS) await sagas[path].pool.clearFaults();
-});
-afterAll(async () => {
-  for (const path of PATHS) await sagas[path].stop();
 });
 
 /** A run that was reset to where it waited waits again; the sweep, which comes every minute, ends it. */
@@ -54,7 +44,7 @@ async function retried(saga: Saga, { id }: Registration): Promise<string> {
 
 // A closed row stays closed: whoever is there keeps the account, whoever is not stays away, and
 // nothing is told twice.
-test.each(ENDINGS)('reset of $name to every task', async ({ path, run, ending }) => {
+test.for(ENDINGS)('reset of $name to every task', async ({ path, run, ending }, { sagas }) => {
   const saga = sagas[path];
   const registration = await run(saga);
   const { id } = registration;
@@ -70,14 +60,16 @@ test.each(ENDINGS)('reset of $name to every task', async ({ path, run, ending })
   }
 });
 
-test.each(PATHS)('reset of a parked run to every task, %s path', async (path) => {
+test.for(PATHS)('reset of a parked run to every task, %s path', async (path, { sagas }) => {
   const saga = sagas[path];
   await saga.pool.setFaults([{ ...ILL, match: { group: 'viewer' } }]);
   const registration = await saga.register({ roles: ['viewer', 'researcher'] });
   const { id } = registration;
   await untilItWaits(saga, id, 'roles_pending');
   const before = await everythingButTheRun(saga, registration);
-  for (const point of await resetPoints(saga, id)) {
+  const points = await resetPoints(saga, id);
+  expect(points.length).toBeGreaterThan(1);
+  for (const point of points) {
     const runId = await reset(saga, id, point);
     await untilItWaits(saga, id, 'roles_pending', runId);
     expect(await everythingButTheRun(saga, registration)).toEqual(before);
@@ -87,7 +79,9 @@ test.each(PATHS)('reset of a parked run to every task, %s path', async (path) =>
   expect((await saga.world(registration)).roles).toEqual(['researcher', 'viewer']);
 });
 
-test('reset of a run that the schedule woke and that parked again, to its last task', async () => {
+test('reset of a run that the schedule woke and that parked again, to its last task', async ({
+  sagas,
+}) => {
   const saga = sagas.fast;
   await saga.pool.setFaults([ILL]);
   const registration = await saga.register();
@@ -107,7 +101,7 @@ test('reset of a run that the schedule woke and that parked again, to its last t
   expect(await parkedEvents()).toBe(before);
 });
 
-test('reset of a run whose cleanup is stuck to every task', async () => {
+test('reset of a run whose cleanup is stuck to every task', async ({ sagas }) => {
   const saga = sagas.fast;
   const stuck = { operation: 'AdminDeleteUser', fault: { kind: 'server' } } as const;
   await saga.pool.setFaults([NO_ROLE, stuck]);
@@ -115,7 +109,9 @@ test('reset of a run whose cleanup is stuck to every task', async () => {
   const { id } = registration;
   await untilItWaits(saga, id, 'cleanup_required');
   const before = await everythingButTheRun(saga, registration);
-  for (const point of await resetPoints(saga, id)) {
+  const points = await resetPoints(saga, id);
+  expect(points.length).toBeGreaterThan(1);
+  for (const point of points) {
     const runId = await reset(saga, id, point);
     await untilItWaits(saga, id, 'cleanup_required', runId);
     expect(await everythingButTheRun(saga, registration)).toEqual(before);
@@ -125,7 +121,9 @@ test('reset of a run whose cleanup is stuck to every task', async () => {
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
 });
 
-test('reset of a parked run that was cancelled meanwhile does not bring it back', async () => {
+test('reset of a parked run that was cancelled meanwhile does not bring it back', async ({
+  sagas,
+}) => {
   const saga = sagas.fast;
   await saga.pool.setFaults([ILL]);
   const registration = await saga.register();

@@ -1,30 +1,26 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { requestHashOf } from '../../../src/ledger/registrations/accept.ts';
 import { requestRetry, requestRoles } from '../../../src/ledger/registrations/instructions.ts';
-import { Saga } from '../../support/saga.ts';
+import type { Saga } from '../../support/saga.ts';
+import { test } from '../../support/saga-test.ts';
 
 const OPERATOR = { actor: 'operator', reason: 'because' } as const;
 const RESUME_SECONDS = 3600;
 
-let saga: Saga;
-beforeAll(async () => {
-  saga = await Saga.start({ retryBudgetSeconds: 2, resumeIntervalSeconds: RESUME_SECONDS });
-});
-afterEach(async () => {
+test.override('sagaOptions', { retryBudgetSeconds: 2, resumeIntervalSeconds: RESUME_SECONDS });
+
+test.afterEach(async ({ saga }) => {
   await saga.pool.clearFaults();
   await saga.pool.clearCalls();
 });
-afterAll(async () => {
-  await saga.stop();
-});
 
 /** As if the time of every parked row had come. */
-const dueNow = () =>
+const dueNow = (saga: Saga) =>
   saga.db.execute(sql`UPDATE registrations SET next_resume_at = now() - interval '1 second'
     WHERE status = 'roles_pending'`);
 
-const park = async (group = '*', roles = ['viewer', 'researcher']) => {
+const park = async (saga: Saga, group = '*', roles = ['viewer', 'researcher']) => {
   await saga.pool.setFaults([
     { operation: 'AdminAddUserToGroup', match: { group }, fault: { kind: 'server' } },
   ]);
@@ -33,7 +29,9 @@ const park = async (group = '*', roles = ['viewer', 'researcher']) => {
   return { registration, row };
 };
 
-test('503 three times at every operation, then fine: completed, nothing taken back', async () => {
+test('three 503 at every operation are retried, and the registration completes', async ({
+  saga,
+}) => {
   await saga.pool.setFaults(
     ['AdminCreateUser', 'AdminAddUserToGroup'].map((operation) => ({
       operation,
@@ -52,7 +50,9 @@ test('503 three times at every operation, then fine: completed, nothing taken ba
   expect((await saga.pool.calls())['AdminDeleteUser']).toBeUndefined();
 });
 
-test('attempts are counted over all activities of a step, the one at once included', async () => {
+test('attempts are counted over all activities of a step, the one at once included', async ({
+  saga,
+}) => {
   await saga.pool.setFaults([
     // One at once and the budget's four: the first of the slow ones succeeds.
     { operation: 'AdminCreateUser', times: 5, fault: { kind: 'server' } },
@@ -73,7 +73,7 @@ test('attempts are counted over all activities of a step, the one at once includ
   });
 });
 
-test('one attempt at once, and the roles that fail then: the next activity counts on', async () => {
+test('attempts of the next activity count on from the first one', async ({ saga }) => {
   await saga.pool.setFaults([
     {
       operation: 'AdminAddUserToGroup',
@@ -90,8 +90,8 @@ test('one attempt at once, and the roles that fail then: the next activity count
   });
 });
 
-test('503 beyond the budget: parked, and everything of it is to be seen', async () => {
-  const { registration, row } = await park('viewer');
+test('503 beyond the retry budget parks the run with visible causes', async ({ saga }) => {
+  const { registration, row } = await park(saga, 'viewer');
   expect(await saga.world(registration)).toEqual({
     mark: registration.id,
     roles: ['researcher'],
@@ -124,11 +124,13 @@ test('503 beyond the budget: parked, and everything of it is to be seen', async 
   expect((await saga.row(registration.id)).failure).toBeNull();
 });
 
-test('the schedule completes it with nobody pressing anything, and backs off until then', async () => {
-  const { registration, row } = await park();
+test('the schedule completes a parked run without an operator and waits longer each time', async ({
+  saga,
+}) => {
+  const { registration, row } = await park(saga);
   expect(row.resumeAttempts).toBe(1);
   await saga.pool.clearCalls();
-  await dueNow();
+  await dueNow(saga);
   await saga.resumeDue();
   const again = await saga.row(registration.id);
   expect(again).toMatchObject({ status: 'roles_pending', resumeAttempts: 2 });
@@ -139,7 +141,7 @@ test('the schedule completes it with nobody pressing anything, and backs off unt
   expect(waitMs).toBeLessThanOrEqual(2 * RESUME_SECONDS * 1000);
 
   await saga.pool.clearFaults();
-  await dueNow();
+  await dueNow(saga);
   await saga.resumeDue();
   expect(await saga.ending(registration.id)).toBe('completed');
   expect(await saga.world(registration)).toMatchObject({
@@ -148,11 +150,11 @@ test('the schedule completes it with nobody pressing anything, and backs off unt
   });
 });
 
-test('an ill provider ends the round: rows beyond the first three failures are left alone', async () => {
+test('a failing provider ends the resume round after three failures', async ({ saga }) => {
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
   const registrations = await Promise.all(Array.from({ length: 12 }, () => saga.register()));
   for (const { id } of registrations) await saga.untilStatus(id, 'roles_pending');
-  await dueNow();
+  await dueNow(saga);
   await saga.resumeDue();
   const rows = await Promise.all(registrations.map(({ id }) => saga.row(id)));
   const tried = rows.filter(({ resumeAttempts }) => resumeAttempts > 1).length;
@@ -161,15 +163,17 @@ test('an ill provider ends the round: rows beyond the first three failures are l
 
   await saga.pool.clearFaults();
   await saga.eventually(async () => {
-    await dueNow();
+    await dueNow(saga);
     await saga.resumeDue();
     const now = await Promise.all(registrations.map(({ id }) => saga.row(id)));
     return now.every(({ status }) => status === 'completed');
   });
 });
 
-test('other roles on a parked run that had one of two: exactly the new ones', async () => {
-  const { registration } = await park('viewer');
+test('replacing the roles of a parked run that had one of two assigns exactly the new ones', async ({
+  saga,
+}) => {
+  const { registration } = await park(saga, 'viewer');
   await saga.pool.clearFaults();
   await requestRoles(saga.db, registration.id, { ...OPERATOR, roles: ['manager', 'viewer'] });
   await saga.runs.resume(registration.id, 'operator');
@@ -189,8 +193,10 @@ test('other roles on a parked run that had one of two: exactly the new ones', as
   ]);
 });
 
-test('other roles twice, the second while the first are being assigned: exactly the last ones', async () => {
-  const { registration } = await park('viewer');
+test('replacing the roles while a replacement is running assigns exactly the last ones', async ({
+  saga,
+}) => {
+  const { registration } = await park(saga, 'viewer');
   await saga.pool.setFaults([
     { operation: 'AdminAddUserToGroup', fault: { kind: 'latency', ms: 300 } },
     { operation: 'AdminAddUserToGroup', match: { group: 'admin' }, fault: { kind: 'server' } },
@@ -204,8 +210,10 @@ test('other roles twice, the second while the first are being assigned: exactly 
   expect((await saga.world(registration)).roles).toEqual(['researcher']);
 });
 
-test('an instruction that meets a scheduled attempt in flight is not lost when that attempt fails', async () => {
-  const { registration } = await park('viewer');
+test('an instruction that meets a scheduled attempt in flight is not lost when that attempt fails', async ({
+  saga,
+}) => {
+  const { registration } = await park(saga, 'viewer');
   await saga.pool.clearCalls();
   await saga.pool.setFaults([
     { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'latency', ms: 1000 } },
@@ -226,8 +234,8 @@ test('an instruction that meets a scheduled attempt in flight is not lost when t
   ]);
 });
 
-test('the same POST again, without a key, resumes the caller’s own parked run', async () => {
-  const { registration } = await park();
+test('repeating the POST without a key resumes the caller’s own parked run', async ({ saga }) => {
+  const { registration } = await park(saga);
   await saga.pool.clearFaults();
   const repeated = await saga.acceptAny({
     email: registration.email,

@@ -1,29 +1,23 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { workflowIdOf } from '../../../src/domain/registration.ts';
 import { verifyAuditTrail } from '../../../src/ledger/audit/verify-trail.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { addUser, portrait, removeRole, removeUser } from '../../support/pool-user.ts';
-import { Saga } from '../../support/saga.ts';
+import type { Saga } from '../../support/saga.ts';
 import { TEST_NAMESPACE } from '../../support/temporal.ts';
+import { test } from '../../support/saga-test.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const NO_ROLE_YET: Rule = { operation: 'AdminAddUserToGroup', fault: { kind: 'server' } };
 
-let saga: Saga;
-beforeAll(async () => {
-  saga = await Saga.start();
-});
-afterEach(async () => {
+test.afterEach(async ({ saga }) => {
   await saga.pool.clearFaults();
   await saga.pool.clearCalls();
 });
-afterAll(async () => {
-  await saga.stop();
-});
 
-const park = async () => {
+const park = async (saga: Saga) => {
   await saga.pool.setFaults([NO_ROLE_YET]);
   const registration = await saga.register();
   await saga.untilStatus(registration.id, 'roles_pending');
@@ -31,20 +25,20 @@ const park = async () => {
   return registration;
 };
 /** As if it had happened longer ago than the sweep waits for. */
-const older = (id: string, column: 'accepted_at' | 'instruction_at') =>
+const older = (saga: Saga, id: string, column: 'accepted_at' | 'instruction_at') =>
   saga.db.execute(
     sql.raw(`UPDATE registrations SET ${column} = now() - interval '1 minute' WHERE id = '${id}'`),
   );
-const toldBy = (id: string) =>
+const toldBy = (saga: Saga, id: string) =>
   saga.db.execute(sql`SELECT id FROM outbox
     WHERE registration_id = ${id} AND kind = 'user.created'`);
 
-const reopen = (id: string) =>
+const reopen = (saga: Saga, id: string) =>
   saga.db.execute(
     sql.raw(`UPDATE registrations SET status = 'running', finished_at = NULL WHERE id = '${id}'`),
   );
 /** The server has lost the run and its history. */
-const lose = async (id: string) => {
+const lose = async (saga: Saga, id: string) => {
   await saga.client.workflowService.deleteWorkflowExecution({
     namespace: TEST_NAMESPACE,
     workflowExecution: { workflowId: workflowIdOf(id) },
@@ -52,18 +46,18 @@ const lose = async (id: string) => {
   await saga.eventually(async () => (await saga.runs.describe(id)).kind === 'not_found');
 };
 
-test('an accepted row without a run is started, once it is old enough', async () => {
+test('the sweep starts a run for an accepted row that is old enough', async ({ saga }) => {
   const registration = await saga.accept();
   expect((await saga.sweep()).started).toBe(0);
-  await older(registration.id, 'accepted_at');
+  await older(saga, registration.id, 'accepted_at');
   expect((await saga.sweep()).started).toBe(1);
   expect(await saga.ending(registration.id)).toBe('completed');
   expect((await saga.world(registration)).status).toBe('completed');
   expect((await saga.sweep()).started).toBe(0);
 });
 
-test('an open run is left alone', async () => {
-  const registration = await park();
+test('the sweep does not touch an open run', async ({ saga }) => {
+  const registration = await park(saga);
   const before = await saga.row(registration.id);
   expect(await saga.sweep()).toMatchObject({ started: 0, restarted: 0, compensated: 0, failed: 0 });
   expect(await saga.row(registration.id)).toEqual(before);
@@ -71,9 +65,11 @@ test('an open run is left alone', async () => {
   await saga.ending(registration.id);
 });
 
-test('a run the server has lost: the parked user survives, and retry completes it', async () => {
-  const registration = await park();
-  await lose(registration.id);
+test('a parked run that the server has lost keeps its user, and a retry completes it', async ({
+  saga,
+}) => {
+  const registration = await park(saga);
+  await lose(saga, registration.id);
   expect((await saga.sweep()).restarted).toBe(1);
   await saga.eventually(async () => {
     const { searchAttributes } = await saga.handle(registration.id).describe();
@@ -90,14 +86,14 @@ test('a run the server has lost: the parked user survives, and retry completes i
   expect((await saga.world(registration)).roles).toEqual(['viewer']);
 });
 
-test('a run lost in the middle of compensation is restarted and only compensates', async () => {
+test('a run lost during compensation is restarted and only compensates', async ({ saga }) => {
   await saga.pool.setFaults([
     { ...NO_ROLE_YET, fault: { kind: 'error', error: 'ResourceNotFoundException' } },
     { operation: 'AdminDeleteUser', fault: { kind: 'server' } },
   ]);
   const registration = await saga.register();
   await saga.untilStatus(registration.id, 'cleanup_required');
-  await lose(registration.id);
+  await lose(saga, registration.id);
   await saga.pool.clearFaults();
   expect((await saga.sweep()).restarted).toBe(1);
   expect(await saga.ending(registration.id)).toBe('registration_failed');
@@ -106,29 +102,31 @@ test('a run lost in the middle of compensation is restarted and only compensates
 });
 
 describe('an instruction that was written and never sent is delivered', () => {
-  test('retry', async () => {
-    const registration = await park();
+  test('the sweep delivers an instruction to retry that was never signalled', async ({ saga }) => {
+    const registration = await park(saga);
     await requestRetry(saga.db, registration.id, OPERATOR);
     expect((await saga.sweep()).instructionsDelivered).toBe(0);
-    await older(registration.id, 'instruction_at');
+    await older(saga, registration.id, 'instruction_at');
     expect((await saga.sweep()).instructionsDelivered).toBe(1);
     expect(await saga.ending(registration.id)).toBe('completed');
     expect((await saga.sweep()).instructionsDelivered).toBe(0);
   });
 
-  test('cancel', async () => {
-    const registration = await park();
+  test('the sweep delivers an instruction to cancel that was never signalled', async ({ saga }) => {
+    const registration = await park(saga);
     await requestCancel(saga.db, registration.id, OPERATOR);
-    await older(registration.id, 'instruction_at');
+    await older(saga, registration.id, 'instruction_at');
     expect((await saga.sweep()).instructionsDelivered).toBe(1);
     expect(await saga.ending(registration.id)).toBe('CancelledFailure');
     expect((await saga.world(registration)).mark).toBeNull();
   });
 
-  test('cancel of a registration whose run never started: nothing is ever created', async () => {
+  test('the sweep cancels a registration whose run never started, and no user is created', async ({
+    saga,
+  }) => {
     const registration = await saga.accept();
     await requestCancel(saga.db, registration.id, OPERATOR);
-    await older(registration.id, 'accepted_at');
+    await older(saga, registration.id, 'accepted_at');
     expect((await saga.sweep()).started).toBe(1);
     await saga.untilStatus(registration.id, 'cancelled');
     await saga.ending(registration.id);
@@ -143,33 +141,33 @@ describe('an instruction that was written and never sent is delivered', () => {
 });
 
 describe('a run that completed over an open row', () => {
-  test('with its user: the row is completed, and told once', async () => {
+  test('the sweep completes an open row whose run completed, with one event', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
-    await reopen(registration.id);
+    await reopen(saga, registration.id);
     expect((await saga.sweep()).completed).toBe(1);
     expect((await saga.row(registration.id)).status).toBe('completed');
     expect(await saga.events(registration.id)).toEqual([
       'registration.requested',
       'user.registered',
     ]);
-    expect(await toldBy(registration.id)).toHaveLength(1);
+    expect(await toldBy(saga, registration.id)).toHaveLength(1);
   });
 
-  test('whose outbox is lost too: told again under the same id', async () => {
+  test('the sweep queues a lost event again under the same id', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
-    const before = await toldBy(registration.id);
-    await reopen(registration.id);
+    const before = await toldBy(saga, registration.id);
+    await reopen(saga, registration.id);
     await saga.db.execute(sql`DELETE FROM outbox WHERE registration_id = ${registration.id}`);
     expect((await saga.sweep()).completed).toBe(1);
-    expect(await toldBy(registration.id)).toEqual(before);
+    expect(await toldBy(saga, registration.id)).toEqual(before);
   });
 
-  test('with its user, whose role is gone: completed, with the role', async () => {
+  test('the sweep completes a row and assigns its lost role', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
-    await reopen(registration.id);
+    await reopen(saga, registration.id);
     await removeRole(saga.pool, registration.email, 'viewer');
     await saga.sweep();
     expect(await saga.world(registration)).toEqual({
@@ -179,10 +177,10 @@ describe('a run that completed over an open row', () => {
     });
   });
 
-  test('with its user, while other roles are requested: completed, with exactly those', async () => {
+  test('the sweep completes a row with exactly the roles requested meanwhile', async ({ saga }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
-    await reopen(registration.id);
+    await reopen(saga, registration.id);
     await saga.db.execute(sql`UPDATE registrations
       SET roles = '{manager}', roles_touched = '{viewer,manager}' WHERE id = ${registration.id}`);
     await saga.pool.setFaults([
@@ -198,10 +196,12 @@ describe('a run that completed over an open row', () => {
     });
   });
 
-  test('without its user: closed as failed, though no run can do it', async () => {
+  test('the sweep closes a row without its user as failed, though no run can do it', async ({
+    saga,
+  }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
-    await reopen(registration.id);
+    await reopen(saga, registration.id);
     await removeUser(saga.pool, registration.email);
     await saga.eventually(async () => {
       await saga.sweep();
@@ -210,10 +210,12 @@ describe('a run that completed over an open row', () => {
     expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   });
 
-  test('with a stranger in its place: closed as failed, and the stranger untouched', async () => {
+  test('the sweep closes a row as failed and does not touch a foreign user at its address', async ({
+    saga,
+  }) => {
     const registration = await saga.register();
     await saga.ending(registration.id);
-    await reopen(registration.id);
+    await reopen(saga, registration.id);
     await removeUser(saga.pool, registration.email);
     await addUser(saga.pool, registration.email, { mark: 'somebody else', role: 'admin' });
     const before = await portrait(saga.pool, registration.email);
@@ -225,7 +227,9 @@ describe('a run that completed over an open row', () => {
   });
 });
 
-test('the sweep makes checkpoints and logs the digest of each, but not in a dry run', async () => {
+test('the sweep makes checkpoints and logs the digest of each, but not in a dry run', async ({
+  saga,
+}) => {
   const { id } = await saga.accept();
   const checkpoints = async () =>
     await saga.db.execute<{ batch: number; digest: string; events: number }>(
@@ -255,18 +259,18 @@ test('the sweep makes checkpoints and logs the digest of each, but not in a dry 
   expect(reported).toBeGreaterThan(0);
   expect(broken).toEqual([]);
   await requestCancel(saga.db, id, OPERATOR);
-  await older(id, 'accepted_at');
+  await older(saga, id, 'accepted_at');
   await saga.sweep();
   await saga.untilStatus(id, 'cancelled');
   await saga.ending(id);
 });
 
-test('a dry run says what it would do, and changes nothing', async () => {
-  const [waiting, parked, requested] = [await saga.accept(), await park(), await park()];
-  await older(waiting.id, 'accepted_at');
+test('a dry run of the sweep reports what it would do and changes nothing', async ({ saga }) => {
+  const [waiting, parked, requested] = [await saga.accept(), await park(saga), await park(saga)];
+  await older(saga, waiting.id, 'accepted_at');
   await saga.handle(parked.id).terminate('test');
   await requestRetry(saga.db, requested.id, OPERATOR);
-  await older(requested.id, 'instruction_at');
+  await older(saga, requested.id, 'instruction_at');
   const rows = () => Promise.all([waiting, parked, requested].map(({ id }) => saga.row(id)));
   const before = await rows();
   const would = { started: 1, compensated: 1, instructionsDelivered: 1 };

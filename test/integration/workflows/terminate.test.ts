@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { requestCancel } from '../../../src/ledger/registrations/instructions.ts';
-import { Saga } from '../../support/saga.ts';
-import { createScript, type ActivityName, type Path, type Script } from '../../support/script.ts';
+import type { ActivityName, Path } from '../../support/script.ts';
+import { test } from '../../support/saga-test.ts';
 
 const NO_ROLE: Rule = {
   operation: 'AdminAddUserToGroup',
@@ -44,56 +44,50 @@ const AT_ONCE: readonly Moment[] = [
   { at: 'registerAtOnce', when: 'after', faults: [ILL] },
 ];
 
-let fast: Saga;
-let ordinary: Saga;
-let scripts: Record<Path, Script>;
-beforeAll(async () => {
-  scripts = { fast: createScript('fast'), ordinary: createScript('ordinary') };
-  [fast, ordinary] = await Promise.all([
-    Saga.start({ wrap: scripts.fast.wrap }),
-    Saga.start({ wrap: scripts.ordinary.wrap }),
-  ]);
-});
-afterEach(async () => {
+test.afterEach(async ({ sagas: { fast }, sagas: { ordinary } }) => {
   await Promise.all([fast.pool.clearFaults(), ordinary.pool.clearFaults()]);
-});
-afterAll(async () => {
-  await Promise.all([fast.stop(), ordinary.stop()]);
 });
 
 describe.each<{ path: Path; moments: readonly Moment[] }>([
   { path: 'fast', moments: [...AT_ONCE, ...BACKWARD] },
   { path: 'ordinary', moments: [...FORWARD, ...BACKWARD] },
 ])('terminated on the $path path', ({ path, moments }) => {
-  test.each(moments)('$when $at: closed by the sweep, nothing left', async (moment) => {
-    const saga = path === 'fast' ? fast : ordinary;
-    await saga.pool.setFaults(moment.faults ?? []);
-    const held = scripts[path].hold(moment.at, moment.when);
-    const registration = await saga.register();
-    await held.reached;
-    await saga.handle(registration.id).terminate('test');
-    held.letGo();
-    await held.over;
-    await saga.pool.clearFaults();
+  test.for(moments)(
+    'a run terminated $when $at is closed by the sweep and leaves no user',
+    async (moment, { sagas: { fast }, sagas: { ordinary }, scripts }) => {
+      const saga = path === 'fast' ? fast : ordinary;
+      await saga.pool.setFaults(moment.faults ?? []);
+      const held = scripts[path].hold(moment.at, moment.when);
+      const registration = await saga.register();
+      await held.reached;
+      await saga.handle(registration.id).terminate('test');
+      held.letGo();
+      await held.over;
+      await saga.pool.clearFaults();
 
-    await saga.eventually(async () => {
-      await saga.sweep();
-      return (await saga.row(registration.id)).finishedAt !== null;
-    });
-    const { status, failure } = await saga.row(registration.id);
-    expect({ ...(await saga.world(registration)), failure: failure?.code }).toEqual(
-      moment.whole
-        ? { mark: registration.id, roles: ['viewer'], status, failure: undefined }
-        : { mark: null, roles: [], status: 'failed', failure: moment.code ?? 'terminated' },
-    );
-    expect((await saga.events(registration.id)).at(-1)).toBe(
-      moment.whole ? 'user.registered' : 'registration.failed',
-    );
-    await saga.eventually(async () => (await saga.runs.describe(registration.id)).kind !== 'open');
-  });
+      await saga.eventually(async () => {
+        await saga.sweep();
+        return (await saga.row(registration.id)).finishedAt !== null;
+      });
+      const { status, failure } = await saga.row(registration.id);
+      expect({ ...(await saga.world(registration)), failure: failure?.code }).toEqual(
+        moment.whole
+          ? { mark: registration.id, roles: ['viewer'], status, failure: undefined }
+          : { mark: null, roles: [], status: 'failed', failure: moment.code ?? 'terminated' },
+      );
+      expect((await saga.events(registration.id)).at(-1)).toBe(
+        moment.whole ? 'user.registered' : 'registration.failed',
+      );
+      await saga.eventually(
+        async () => (await saga.runs.describe(registration.id)).kind !== 'open',
+      );
+    },
+  );
 });
 
-test('after a termination the row names the run that took everything back, not the dead one', async () => {
+test('after a termination the row names the run that compensated, not the terminated one', async ({
+  sagas: { fast },
+}) => {
   await fast.pool.setFaults([ILL]);
   const { id } = await fast.register();
   await fast.untilStatus(id, 'roles_pending');
@@ -106,7 +100,9 @@ test('after a termination the row names the run that took everything back, not t
   expect(row.runId).toBe((await fast.handle(id).describe()).runId);
 });
 
-test('a run that ended counts as ended from the sweep that first saw it, by no other clock', async () => {
+test('the end of a run counts from the sweep that first saw it, by no other clock', async ({
+  sagas: { fast },
+}) => {
   await fast.pool.setFaults([ILL]);
   const { id } = await fast.register();
   await fast.untilStatus(id, 'roles_pending');
@@ -120,7 +116,9 @@ test('a run that ended counts as ended from the sweep that first saw it, by no o
   expect((await fast.untilStatus(id, 'failed')).failure?.cause).toBe('terminated');
 });
 
-test('terminated while parked, and while a cleanup is stuck', async () => {
+test('runs terminated while parked or while a cleanup is stuck are closed by the sweep', async ({
+  sagas: { fast },
+}) => {
   await fast.pool.setFaults([ILL]);
   const parked = await fast.register();
   await fast.untilStatus(parked.id, 'roles_pending');
@@ -138,7 +136,9 @@ test('terminated while parked, and while a cleanup is stuck', async () => {
   }
 });
 
-test('terminated after an instruction to cancel: it ends cancelled', async () => {
+test('a run terminated after an instruction to cancel ends cancelled', async ({
+  sagas: { fast },
+}) => {
   await fast.pool.setFaults([ILL]);
   const registration = await fast.register();
   await fast.untilStatus(registration.id, 'roles_pending');
@@ -150,7 +150,9 @@ test('terminated after an instruction to cancel: it ends cancelled', async () =>
   await fast.eventually(async () => (await fast.runs.describe(registration.id)).kind !== 'open');
 });
 
-test('a run that has only just ended is not touched: something of it may be in flight', async () => {
+test('the sweep does not touch a run that has just ended, because calls may be in flight', async ({
+  sagas: { fast },
+}) => {
   await fast.pool.setFaults([ILL]);
   const registration = await fast.register();
   await fast.untilStatus(registration.id, 'roles_pending');
@@ -161,7 +163,10 @@ test('a run that has only just ended is not touched: something of it may be in f
   expect(await fast.ending(registration.id)).toBe('terminated');
 });
 
-test('an activity that wakes up after the sweep does nothing any more', async () => {
+test('an activity that resumes after the sweep does nothing', async ({
+  sagas: { ordinary },
+  scripts,
+}) => {
   const held = scripts.ordinary.hold('createUser', 'before');
   const registration = await ordinary.register();
   await held.reached;
@@ -174,7 +179,7 @@ test('an activity that wakes up after the sweep does nothing any more', async ()
   expect(await ordinary.ending(registration.id)).toBe('terminated');
 });
 
-test('the worker stops mid-run, and another goes on', async () => {
+test('another worker continues the run of a worker that stops', async ({ sagas: { ordinary } }) => {
   await ordinary.pool.setFaults([
     { operation: 'AdminCreateUser', times: 2, fault: { kind: 'server' } },
   ]);

@@ -58,19 +58,19 @@ describe('every activity has both bounds', () => {
     expect(missingBounds(bounds)).toEqual([]);
   });
 
-  test('there are some', () => {
+  test('the check finds activities to look at', () => {
     expect(OPTIONS.map(([name]) => name)).toContain('budgeted');
     expect(OPTIONS.length).toBeGreaterThanOrEqual(4);
   });
 
-  test('a budget is the number of attempts, never a schedule-to-close', () => {
+  test('a retry budget limits the number of attempts and is never a schedule-to-close time-out', () => {
     const made = options.budgeted(7);
     expect(made.retry?.maximumAttempts).toBe(7);
     const capped = OPTIONS.filter(([name, o]) => name !== 'AT_ONCE' && o['scheduleToCloseTimeout']);
     expect(capped).toEqual([]);
   });
 
-  test('what compensates waits until nothing is in flight any more', () => {
+  test('compensating activities wait until nothing is in flight', () => {
     const steps = [options.budgeted(1), options.UNENDING, options.SLOW, options.AT_ONCE];
     expect(new Set(steps.map(({ cancellationType }) => cancellationType))).toEqual(
       new Set(['WAIT_CANCELLATION_COMPLETED']),
@@ -89,8 +89,8 @@ describe('workflows/', () => {
     expect(files.flatMap(badSteps)).toEqual([]);
   });
 
-  test('nothing bounds a run or an execution: a parked user waits as long as it takes', async () => {
-    const files = await sourcesOf('src', 'workflows', 'activities', 'worker', 'setup', 'dev');
+  test('no workflow has a run or execution time-out, because a parked user may wait for any time', async () => {
+    const files = await sourcesOf('src', 'workflows', 'activities', 'worker', 'cli', 'dev');
     expect(files.filter(boundsRuns).map(({ path }) => path)).toEqual([]);
   });
 });
@@ -105,7 +105,7 @@ describe('each rule can fail', () => {
     text: `import { ROUND } from './activity-options.ts';\n${text}`,
   });
 
-  test('bounds', () => {
+  test('the check reports activities without bounds', () => {
     expect(missingBounds({})).toHaveLength(2);
     expect(missingBounds({ startToCloseTimeout: '1 s', retry: {} })).toEqual([
       'no number of attempts',
@@ -124,19 +124,19 @@ describe('each rule can fail', () => {
     expect(badProxies(inFile(text))).toHaveLength(1);
   });
 
-  test('options of the same name from elsewhere', () => {
+  test('the check reports options of the same name from another file', () => {
     const text = `import { ROUND } from './mine.ts';\nconst a = proxyActivities<A>(ROUND);`;
     expect(badProxies({ path: 'workflows/new.ts', text })).toHaveLength(1);
     expect(badProxies(inFile(`const a = proxyActivities<A>(ROUND);`))).toEqual([]);
   });
 
-  test('a step with options of its own', () => {
+  test('the check reports a step with options of its own', () => {
     expect(badSteps(inFile(`await step({ retry: {} }, 'x').deleteUser(ref);`))).toHaveLength(1);
     expect(badSteps(inFile(`await step(MINE, 'x').deleteUser(ref);`))).toHaveLength(1);
     expect(badSteps(inFile(`await step(budgeted(n), 'x').deleteUser(ref);`))).toEqual([]);
   });
 
-  test('a bound on runs', () => {
+  test('the check reports a time-out on runs', () => {
     expect(boundsRuns(inFile(`start({ workflowRunTimeout: '1 day' });`))).toBe(true);
     expect(boundsRuns(inFile(`start({ workflowExecutionTimeout: 1 });`))).toBe(true);
     expect(boundsRuns(inFile(`start({ workflowTaskTimeout: '5 s' });`))).toBe(false);

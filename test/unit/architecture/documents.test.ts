@@ -8,9 +8,11 @@ import {
   commandTable,
   environmentTable,
   failureTable,
+  generatedFiles,
   PAGES,
   updated,
 } from '../../../dev/reference.ts';
+import { messagesOf } from '../../../dev/messages.ts';
 import { FAILURES } from '../../../src/domain/failure.ts';
 import { readSource, ROOT, sourcesOf, withoutComments, type SourceFile } from './source.ts';
 
@@ -96,6 +98,7 @@ function variablesIn(text: string): string[] {
   return [...text.matchAll(/\|\s`([A-Z][A-Z0-9_…]*)`/g)].map(([, name]) => name ?? '');
 }
 
+const generated = await generatedFiles();
 const ENVIRONMENT = PAGES['docs/reference/configuration.md']?.['environment'] ?? '';
 
 describe('docs/reference', () => {
@@ -106,6 +109,13 @@ describe('docs/reference', () => {
     `the table in %s between the markers %s is the one that the code makes (else ${REPAIR})`,
     async (page, name, fresh) => {
       expect(between((await readSource(page)).text, name)).toBe(fresh);
+    },
+  );
+
+  test.each(Object.entries(generated))(
+    `%s is the one that the code makes (else ${REPAIR})`,
+    async (path, fresh) => {
+      expect((await readSource(path)).text).toBe(fresh);
     },
   );
 
@@ -258,6 +268,18 @@ describe('each check can fail', () => {
 
   test('a placeholder in a shell block is found, in prose it is allowed', () => {
     expect(placeholdersIn('```sh\ncurl http://x/<id>/retry\n```\n`GET /x/<id>`')).toEqual(['<id>']);
+  });
+
+  test('a message is found as a literal, a template or the argument of a call, and SQL is none', async () => {
+    const source = [
+      "import { x } from './a b.ts';",
+      "type Kind = 'no message';",
+      'deps.log.warn({ at: 1 }, "failed");',
+      'const text = isLate ? "too late" : `${count} were late`;',
+      "db.execute(sql`SELECT ${'in it'} FROM rows`);",
+      "const name = 'single';",
+    ].join('\n');
+    expect(await messagesOf(source)).toEqual(['${…} were late', 'failed', 'in it', 'too late']);
   });
 
   test('a cell with a bar stays one cell', () => {

@@ -44,16 +44,16 @@ function tooLong({ path, text }: SourceFile): string[] {
 }
 
 describe('files', () => {
-  test('are named in kebab-case, and none is a drawer', async () => {
+  test('file names are in kebab-case and say what the file holds', async () => {
     expect((await sourcesOf(...FOLDERS)).flatMap(badNames)).toEqual([]);
   });
 
-  test('hand nothing on, but the one that Temporal bundles', async () => {
+  test('no file only re-exports, except the one that Temporal bundles', async () => {
     const barrels = (await sourcesOf(...FOLDERS)).filter(isBarrel);
     expect(barrels.map(({ path }) => path)).toEqual(['workflows/index.ts']);
   });
 
-  test('export everything of nobody', async () => {
+  test('no file has `export *`', async () => {
     const all = (await sourcesOf(...FOLDERS)).filter(({ text }) =>
       /^export \* from/m.test(withoutComments(text)),
     );
@@ -62,7 +62,7 @@ describe('files', () => {
     );
   });
 
-  test('have 300 lines at most, or a reason', async () => {
+  test('files have 300 lines at most or a stated reason', async () => {
     const files = await sourcesOf(...PRODUCT);
     expect(files.flatMap(tooLong)).toEqual([]);
     const byPath = new Map(files.map((file) => [file.path, file.text]));
@@ -89,13 +89,13 @@ describe('each rule can fail', () => {
     expect(named(path)).toHaveLength(1);
   });
 
-  test('good names pass', () => {
+  test('the check accepts good names', () => {
     expect(
       ['src/domain/registration-progress.ts', 'test/unit/run-view.test.ts'].flatMap(named),
     ).toEqual([]);
   });
 
-  test('a barrel is one, with comments too; a file that adds a word is none', () => {
+  test('the check reports a barrel with or without comments, and accepts a file with code of its own', () => {
     const path = 'src/domain/index.ts';
     const barrel = `/** All. */\nexport { a } from './a.ts';\nexport type { B } from './b.ts';\n`;
     expect(isBarrel({ path, text: barrel })).toBe(true);
@@ -104,7 +104,7 @@ describe('each rule can fail', () => {
     expect(isBarrel({ path, text: '' })).toBe(false);
   });
 
-  test('301 lines are too many, and no exception covers another file', () => {
+  test('the check reports 301 lines, and an exception covers only its own file', () => {
     const text = 'x\n'.repeat(301);
     expect(tooLong({ path: 'src/domain/new.ts', text })).toHaveLength(1);
     expect(tooLong({ path: 'src/domain/new.ts', text: 'x\n'.repeat(300) })).toEqual([]);

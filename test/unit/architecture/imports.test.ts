@@ -17,7 +17,7 @@ afterAll(async () => {
   for (const copy of copies) await rm(copy, { recursive: true, force: true });
 });
 
-test('no file breaks the import rule, and every product file is checked', () => {
+test('no product file breaks the import rules, and every one is checked', () => {
   expect(result.modules.filter(({ source }) => source.startsWith('src/')).length).toBeGreaterThan(
     100,
   );
@@ -84,7 +84,7 @@ const PLANTED: readonly (readonly [path: string, text: string, rule: string])[] 
   ['src/config/a.ts', "import 'zod';", 'package: zod'],
   ['src/telemetry/a.ts', "import '../../test/global-setup.ts';", 'layer 4: src/telemetry'],
   ['src/temporal/a.ts', "import '../../workflows/register-user.ts';", 'layer 4: src/temporal'],
-  ['worker/a.ts', "import 'hono';", 'package: hono, @hono, @scalar'],
+  ['worker/a.ts', "import 'hono';", 'package: hono, @hono, swagger-ui-dist'],
   ['worker/b.ts', "import { d } from './d.ts';\nexport const b = d;", 'no circles'],
   ['worker/d.ts', "import { b } from './b.ts';\nexport const d = b;", 'no circles'],
   ['dev/a.ts', "import 'drizzle-orm';", 'package: drizzle-orm'],

@@ -14,12 +14,12 @@ function reveals({ path, text }: SourceFile): boolean {
   return path !== 'src/secrets/secret.ts' && /\breveal\b/.test(withoutComments(text));
 }
 
-test('the text of a Secret is taken out where it is listed, and nowhere else', async () => {
+test('the text of a Secret is revealed only in the listed files', async () => {
   const found = (await sourcesOf(...PRODUCT)).filter(reveals).map(({ path }) => path);
   expect(found.toSorted()).toEqual(Object.keys(REVEALERS).toSorted());
 });
 
-test('the AWS SDK is given no logger: it would write whole requests', async () => {
+test('the AWS SDK has no logger, which would write whole requests', async () => {
   const { text } = (await sourcesOf('src')).find(
     ({ path }) => path === 'src/cognito/adapter.ts',
   ) ?? { text: 'logger' };
@@ -31,6 +31,6 @@ test.each([
   'password?.reveal()',
   "password['reveal']()",
   'const { reveal } = password;',
-])('%s is seen', (text) => {
+])('the check reports %s', (text) => {
   expect(reveals({ path: 'src/http/new.ts', text })).toBe(true);
 });

@@ -35,7 +35,7 @@ const world = {
   ],
 } satisfies World;
 
-test('users, groups, events and audit trail that agree with the rows are no finding', () => {
+test('a pool, events and a trail that agree with the rows are no finding', () => {
   expect(findingsOf(world)).toEqual([]);
 });
 

@@ -8,7 +8,7 @@ const SEEDS = Array.from({ length: 50 }, (_, index) => index + 1);
 const plans = SEEDS.map((seed) => planOf(seed, 60));
 const rules: Rule[] = plans.flatMap((plan) => plan.registrations.flatMap(({ faults }) => faults));
 
-test('a seed decides the whole plan, and another seed decides otherwise', () => {
+test('a seed determines the whole plan, and another seed makes another plan', () => {
   expect(planOf(7, 60)).toEqual(planOf(7, 60));
   expect(planOf(7, 60)).not.toEqual(planOf(8, 60));
 });
@@ -70,7 +70,7 @@ test('the five seeds of the command have every kind of fault, action, decision a
   ]);
 });
 
-test('options have defaults, and a wrong one is refused by name', () => {
+test('options have defaults, and an invalid one is named', () => {
   expect(parseOptions([])).toEqual({
     seeds: [1, 2, 3, 4, 5],
     registrations: 60,

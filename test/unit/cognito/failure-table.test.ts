@@ -215,7 +215,7 @@ describe('classification, row by row', () => {
     expect(meaningOf(classify('createUser', error, FRESH))).toBe('throttled');
   });
 
-  test('404 is a window in time: open to its last millisecond, then shut', () => {
+  test('a 404 is retried until the last millisecond of the grace, and then it is final', () => {
     const error = new ProviderError('UserNotFoundException', 400);
     const at = (sinceCreatedMs: number) =>
       meaningOf(classify('assignRole', error, { ...STALE, sinceCreatedMs }));
@@ -229,7 +229,7 @@ describe('classification, row by row', () => {
     );
   });
 
-  test('a good user is kept: nothing but the rows that say so is definitive after create', () => {
+  test('after the create only the listed errors are definitive', () => {
     const definitive = CASES.filter(
       ({ step, meant }) =>
         step !== 'createUser' && isFailureName(meant) && FAILURES[meant].kind === 'definitive',
@@ -257,7 +257,7 @@ describe('totality', () => {
     parkedBefore: fc.boolean(),
   });
 
-  test('every error of every step has a verdict, and a failure is a key of the table', () => {
+  test('every error of every step has a verdict, which is a key of the failure table', () => {
     fc.assert(
       fc.property(
         names,
@@ -275,7 +275,7 @@ describe('totality', () => {
     );
   });
 
-  test('compensation is never told to give up by anything unknown', () => {
+  test('no unknown error makes compensation give up', () => {
     fc.assert(
       fc.property(fc.string(), fc.option(fc.integer()), (name, httpStatus) => {
         const verdict = classify('deleteUser', new ProviderError(name, httpStatus), STALE);
@@ -291,14 +291,20 @@ describe('database rows of the table', () => {
   const transient = ['23505', '08006', '25006', '40001', '40P01', '53300', '55P03', '57014'];
   const unlisted = ['57P01', 'XX000', 'P0002', 'ECONNRESET', 'CONNECT_TIMEOUT', 'unknown', '22'];
 
-  test.each(definitive)('%s compensates in complete and is an attempt elsewhere', (sqlstate) => {
-    const error = new DatabaseError(sqlstate, null);
-    expect(databaseFailure(error, 'complete')).toBe('database_refused');
-    expect(databaseFailure(error, 'createUser')).toBe('database_unavailable');
-  });
+  test.each(definitive)(
+    'a database error %s compensates in complete and is retried elsewhere',
+    (sqlstate) => {
+      const error = new DatabaseError(sqlstate, null);
+      expect(databaseFailure(error, 'complete')).toBe('database_refused');
+      expect(databaseFailure(error, 'createUser')).toBe('database_unavailable');
+    },
+  );
 
-  test.each([...transient, ...unlisted])('%s is retried without end', (sqlstate) => {
-    const error = new DatabaseError(sqlstate, null);
-    expect(databaseFailure(error, 'complete')).toBe('database_unavailable');
-  });
+  test.each([...transient, ...unlisted])(
+    'a database error %s is retried without end',
+    (sqlstate) => {
+      const error = new DatabaseError(sqlstate, null);
+      expect(databaseFailure(error, 'complete')).toBe('database_unavailable');
+    },
+  );
 });

@@ -52,7 +52,7 @@ function endpointOf(region: string, dualStack: boolean): string {
   return config.endpointProvider(where).url.origin;
 }
 
-test('the least a production process needs, and every default', () => {
+test('the configuration needs only the required variables, and has these defaults', () => {
   expect(parseConfig(PRODUCTION)).toMatchObject({
     environment: 'production',
     home: '.registrar',
@@ -89,7 +89,7 @@ test('the least a production process needs, and every default', () => {
   });
 });
 
-test('every missing variable has its line', () => {
+test('every missing variable is reported in its own line', () => {
   expect(linesOf({})).toEqual([
     'COGNITO_USER_POOL_ID: missing',
     'AWS_REGION: missing',
@@ -111,7 +111,7 @@ test('migrate connects by DATABASE_MIGRATION_URL, and by DATABASE_URL where that
   expect(parseMigrationUrl({ DATABASE_MIGRATION_URL: owner })).toBe(owner);
   expect(() => parseMigrationUrl({})).toThrow('DATABASE_URL: missing');
   expect(() => parseMigrationUrl({ DATABASE_URL, DATABASE_MIGRATION_URL: 'mysql://x' })).toThrow(
-    'DATABASE_MIGRATION_URL: a URL',
+    'DATABASE_MIGRATION_URL: must be a URL',
   );
 });
 
@@ -120,36 +120,36 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ['PORT', '3000x', 'a whole number'],
   ['WORKER_PORT', '65536', 'from 0 to 65535'],
   ['METRICS_PORT', '65536', 'from 0 to 65535'],
-  ['METRICS_PORT', '3000', 'the same as PORT'],
+  ['METRICS_PORT', '3000', 'must differ from PORT'],
   ['ENVIRONMENT', 'dev', 'one of production, staging, local'],
-  ['DOORS', 'users,front', '"front" is none of users, step'],
+  ['DOORS', 'users,front', '"front" is not one of users, step'],
   ['DATABASE_URL', 'mysql://x', 'postgres:'],
-  ['DATABASE_URL', 'postgres://registrar:100%@db.example.com/x', 'written %25'],
-  ['DATABASE_URL', 'postgres://registrar:%ff@db.example.com/x', 'written %25'],
+  ['DATABASE_URL', 'postgres://registrar:100%@db.example.com/x', 'written as %25'],
+  ['DATABASE_URL', 'postgres://registrar:%ff@db.example.com/x', 'written as %25'],
   ['TEMPORAL_ADDRESS', 'http://x:1', 'host:port'],
   ['TEMPORAL_ADDRESS', 'x:99999', 'host:port'],
   ['TEMPORAL_PROFILE', 'nope', "Profile 'nope' not found"],
   ['TEMPORAL_UI_URL', 'ui', 'a URL'],
-  ['COGNITO_USER_POOL_ID', 'pool', 'not the id'],
-  ['COGNITO_USER_POOL_ID', 'eu-central-1_Ab-Cd', 'not the id'],
-  ['COGNITO_USER_POOL_ID', `eu-central-1_${'a'.repeat(43)}`, 'not the id'],
+  ['COGNITO_USER_POOL_ID', 'pool', 'not a valid user pool id'],
+  ['COGNITO_USER_POOL_ID', 'eu-central-1_Ab-Cd', 'not a valid user pool id'],
+  ['COGNITO_USER_POOL_ID', `eu-central-1_${'a'.repeat(43)}`, 'not a valid user pool id'],
   ['COGNITO_ENDPOINT', 'localhost', 'a URL'],
   ['COGNITO_ISSUER', 'ftp://x', 'a URL'],
   ['COGNITO_CREATE_RPS', '-1', 'a whole number'],
-  ['COGNITO_ATTRIBUTES', 'locale,custom:registration_id', "not the caller's"],
-  ['COGNITO_ATTRIBUTES', 'email', "not the caller's"],
-  ['COGNITO_ATTRIBUTES', 'a b', 'no name of an attribute'],
+  ['COGNITO_ATTRIBUTES', 'locale,custom:registration_id', 'cannot be set by a caller'],
+  ['COGNITO_ATTRIBUTES', 'email', 'cannot be set by a caller'],
+  ['COGNITO_ATTRIBUTES', 'a b', 'not a valid attribute name'],
   ['IN_PROCESS_WORKER', 'yes', 'one of true, false'],
   ['PASSWORD_SEALING_KEYS', 'k1:short', 'exactly 32 bytes'],
   ['PASSWORD_SEALING_KEYS', `${KEY},${KEY}`, 'two keys have the id k1'],
-  ['ROLE_GRANTS', 'admin=*', 'is not group|scope|client'],
-  ['ROLE_GRANTS', 'group:x=', 'is not group|scope|client'],
-  ['ROLE_GRANTS', 'group:x=a,,b', 'is not group|scope|client'],
+  ['ROLE_GRANTS', 'admin=*', 'the form group|scope|client'],
+  ['ROLE_GRANTS', 'group:x=', 'the form group|scope|client'],
+  ['ROLE_GRANTS', 'group:x=a,,b', 'the form group|scope|client'],
   ['RETRY_BUDGET_SECONDS', '0', 'from 1'],
   ['RETRY_BUDGET_SECONDS', '1.5', 'a whole number'],
   ['SIGNUP_MODE', 'later', 'one of sync, async'],
   ['EVENTS_AMQP_URL', 'http://x', 'amqp:'],
-  ['CORS_ORIGINS', 'https://a.example/', 'is no origin'],
+  ['CORS_ORIGINS', 'https://a.example/', 'is not an origin'],
   ['LOG_LEVEL', 'loud', 'one of'],
 ];
 
@@ -168,7 +168,7 @@ test.each(['eu-central-1_AbCdEf123', `eu-central-1_${'a'.repeat(42)}`, 'a_b_C9']
   },
 );
 
-test('no line quotes a key or a password', () => {
+test('no configuration error quotes a key or a password', () => {
   const lines = linesOf({
     ...PRODUCTION,
     PASSWORD_SEALING_KEYS: 'k1:hunter2',
@@ -178,7 +178,7 @@ test('no line quotes a key or a password', () => {
   expect(lines.join()).not.toContain('hunter2');
 });
 
-test('local never meets a pool of AWS', () => {
+test('ENVIRONMENT=local refuses a pool at AWS', () => {
   expect(linesOf({ ...PRODUCTION, ENVIRONMENT: 'local' })).toEqual([
     expect.stringContaining('COGNITO_ENDPOINT: missing'),
   ]);
@@ -196,7 +196,7 @@ test('local never meets a pool of AWS', () => {
     ...REGIONS.flatMap((region) => [endpointOf(region, false), endpointOf(region, true)]),
   ]) {
     expect(linesOf({ ...LOCAL, COGNITO_ENDPOINT })).toEqual([
-      expect.stringContaining('COGNITO_ENDPOINT: a host of AWS'),
+      expect.stringContaining('COGNITO_ENDPOINT: is a host of AWS'),
     ]);
     expect(linesOf({ ...PRODUCTION, COGNITO_ENDPOINT })).toEqual([]);
   }
@@ -219,7 +219,7 @@ test('tokens of every partition of AWS are issued where the SDK finds its servic
 test('doors with passwords need a key; seeding opens only where it is local', () => {
   const DOORS = 'users,step,signup,session,seeding';
   expect(linesOf({ ...LOCAL, DOORS })).toEqual([
-    'PASSWORD_SEALING_KEYS: missing, and a door with passwords is open',
+    'PASSWORD_SEALING_KEYS: missing, but a door that accepts passwords is open',
   ]);
   expect(linesOf({ ...LOCAL, DOORS: 'users,session' })).toEqual([]);
   const PASSWORD_SEALING_KEYS = `${KEY},old:${randomBytes(32).toString('base64')}`;
@@ -233,7 +233,7 @@ test('doors with passwords need a key; seeding opens only where it is local', ()
   expect(production.http.doors.has('seeding')).toBe(false);
 });
 
-test('grants of groups, scopes and clients', () => {
+test('ROLE_GRANTS accepts groups, scopes and clients', () => {
   const ROLE_GRANTS =
     'group:admin=*;group:manager=researcher, viewer;scope:registrar/write=viewer;client:abc=viewer';
   expect(parseConfig({ ...PRODUCTION, ROLE_GRANTS }).grants).toEqual([
@@ -256,7 +256,7 @@ test("Temporal's own variables reach its connection", () => {
   });
 });
 
-test('the table and config name the same variables', async () => {
+test('the generated table and the configuration name the same variables', async () => {
   const source = await readFile(new URL('../../../src/config/config.ts', import.meta.url), 'utf8');
   const pattern = /(?:read\.\w+\(\s*|optionalPort\(read, |env\[|name = )'([A-Z][A-Z_]+)'/g;
   const named = new Set([...source.matchAll(pattern)].map((match) => match[1]));
@@ -266,7 +266,7 @@ test('the table and config name the same variables', async () => {
   expect([...named].toSorted()).toEqual(listed.toSorted());
 });
 
-test('a webhook: its address as written, and a secret that can sign', () => {
+test('a webhook keeps its address as written and needs a secret that can sign', () => {
   const EVENTS_WEBHOOK_URL = 'https://hooks.example.com/in/';
   const EVENTS_WEBHOOK_SECRET = `whsec_${randomBytes(24).toString('base64')}`;
   const env = { ...PRODUCTION, EVENTS_WEBHOOK_URL, EVENTS_WEBHOOK_SECRET };
@@ -280,11 +280,11 @@ test('a webhook: its address as written, and a secret that can sign', () => {
   const short = randomBytes(23).toString('base64');
   for (const secret of [EVENTS_WEBHOOK_SECRET.slice(6), `whsec_${short}`, 'whsec_!', 'whsec_']) {
     expect(linesOf({ ...env, EVENTS_WEBHOOK_SECRET: secret })).toEqual([
-      'EVENTS_WEBHOOK_SECRET: whsec_ and base64 of 24 to 64 bytes is wanted',
+      'EVENTS_WEBHOOK_SECRET: must be whsec_ followed by the base64 of 24 to 64 bytes',
     ]);
   }
   const plain = { EVENTS_WEBHOOK_URL: 'http://hooks.example.com/' };
-  expect(linesOf({ ...env, ...plain })).toEqual([expect.stringContaining('https is wanted')]);
+  expect(linesOf({ ...env, ...plain })).toEqual([expect.stringContaining('must use https')]);
   expect(linesOf({ ...env, ...LOCAL, ...plain })).toEqual([]);
   const withPassword = { EVENTS_WEBHOOK_URL: 'https://me:hunter2@hooks.example.com/' };
   expect(linesOf({ ...env, ...withPassword })).toEqual([

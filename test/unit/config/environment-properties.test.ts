@@ -148,7 +148,7 @@ describe('lists in the environment', () => {
       fc.property(bytes, (short) => {
         const PASSWORD_SEALING_KEYS = `k1:${Buffer.from(short).toString('base64')}`;
         expect(linesOf({ ...PRODUCTION, PASSWORD_SEALING_KEYS })).toEqual([
-          'PASSWORD_SEALING_KEYS: key 1 is not id:base64 of exactly 32 bytes',
+          'PASSWORD_SEALING_KEYS: key 1 does not have the form id:base64 of exactly 32 bytes',
         ]);
       }),
     );

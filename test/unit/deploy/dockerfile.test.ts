@@ -13,7 +13,7 @@ const of = (stage: string, name: string): Instruction[] =>
 const copied = (stage: string): string[] => of(stage, 'COPY').flatMap((copy) => copyOf(copy).from);
 
 describe.each(['production', 'sandbox'])('the image %s', (stage) => {
-  test('copies what is there, and what .dockerignore lets through', () => {
+  test('each image copies existing files that .dockerignore lets through', () => {
     expect(ignore[0]).toBe('*');
     const paths = copied(stage);
     expect(paths.length).toBeGreaterThan(3);
@@ -29,12 +29,12 @@ describe.each(['production', 'sandbox'])('the image %s', (stage) => {
     expect(existsSync(`${REPOSITORY}${command[2]}`)).toBe(true);
   });
 
-  test('has authorities of TLS: Temporal Cloud is verified by the system, not by Node', () => {
+  test('each image has the TLS authorities of the system, which verify Temporal Cloud', () => {
     const [first] = of(stage, 'RUN').map(({ text }) => text);
     expect(first).toMatch(/apt-get install -y .*\bca-certificates\b/);
   });
 
-  test('has the Node that the tests run on', async () => {
+  test('each image has the Node version that the tests run on', async () => {
     const { version } = JSON.parse((await readSource('dev/node/package.json')).text) as {
       version: string;
     };

@@ -26,24 +26,24 @@ const byProcess = await actionsByProcess();
 const PROCESSES = ['setup', 'api', 'worker'] as const;
 
 describe.each(PROCESSES)('deploy/iam/%s.json', (name) => {
-  test('allows what the code of that process sends, and nothing else', async () => {
+  test('each policy allows exactly the Cognito calls of its process', async () => {
     expect((await allowed(name)).actions).toEqual(byProcess[name]);
   });
 
-  test('is for one pool', async () => {
+  test('each policy is limited to one pool', async () => {
     expect((await allowed(name)).resource).toBe(
       'arn:aws:cognito-idp:REGION:ACCOUNT:userpool/POOL_ID',
     );
   });
 });
 
-test('whatever is sent anywhere is allowed to somebody', async () => {
+test('every Cognito call of the code is allowed by some policy', async () => {
   const somebody = new Set(PROCESSES.flatMap((name) => byProcess[name]));
   expect(byProcess.any.filter((action) => !somebody.has(action))).toEqual([]);
   expect(byProcess.any.length).toBeGreaterThan(12);
 });
 
-test('the API neither makes nor deletes anybody by itself, and no process lists pools', () => {
+test('the policy of the API neither creates nor deletes users, and no process lists pools', () => {
   expect(byProcess.api.filter((action) => /Create|Delete|Add|Remove|Set/.test(action))).toEqual([]);
   expect(byProcess.any.filter((action) => /UserPools$|:Delete/.test(action))).toEqual([]);
 });

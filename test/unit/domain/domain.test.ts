@@ -31,7 +31,7 @@ describe('status', () => {
     expect(OPEN).toEqual([...OPEN_FORWARD, ...COMPENSATING]);
   });
 
-  test('the words are the contract’s', () => {
+  test('the status names are those of the contract', () => {
     expect([...STATUSES].toSorted()).toEqual(Object.values(RegistrationStatus).toSorted());
     expect(CLOSED).toEqual(['completed', 'failed', 'cancelled']);
     expect(COMPENSATING).toEqual(['compensating', 'cleanup_required']);
@@ -45,7 +45,7 @@ describe('grants', () => {
     grants: grants === '*' ? grants : new Set(grants),
   });
 
-  test('the star hands out everything; otherwise each role must be granted by name', () => {
+  test('`*` grants every role, and otherwise each role must be granted by name', () => {
     expect(notGrantable('*', ['a', 'b'])).toEqual([]);
     expect(notGrantable(new Set(['a']), ['b', 'a', 'c'])).toEqual(['b', 'c']);
     expect(notGrantable(new Set(), [])).toEqual([]);
@@ -68,7 +68,7 @@ describe('grants', () => {
     expect(maySee(caller(grants), registration)).toBe(sees);
   });
 
-  test('whoever may not hand out one of the roles does not see the registration', () => {
+  test('a caller who may not grant one of the roles does not see the registration', () => {
     const names = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', '*'));
     fc.assert(
       fc.property(names, names, (granted, roles) => {
@@ -84,7 +84,7 @@ describe('steps', () => {
   const names = (roles: string[], records: Record<string, StepRecord>) =>
     stepsInOrder(roles, records).map(({ name }) => name);
 
-  test('are in the order they run, those not begun waiting', () => {
+  test('steps are listed in their order, and those not begun wait', () => {
     expect(stepsInOrder(['a', 'b'], { createUser: DONE })).toEqual([
       { name: 'createUser', ...DONE, nextRetryAt: null },
       ...['assignRole:a', 'assignRole:b', 'complete'].map((name) => ({
@@ -97,7 +97,7 @@ describe('steps', () => {
     ]);
   });
 
-  test('password, removals and the compensation only where there was one', () => {
+  test('steps for password, removals and compensation are listed only when needed', () => {
     const records = {
       deleteUser: DONE,
       'removeRole:old': DONE,
@@ -115,7 +115,7 @@ describe('steps', () => {
     expect(names([], {})).toEqual(['createUser', 'complete']);
   });
 
-  test('a role may be called anything', () => {
+  test('a step’s role may have any name', () => {
     expect(names(['__proto__', 'a:b'], {})).toContain('assignRole:__proto__');
   });
 });
@@ -136,7 +136,7 @@ describe('attemptsWithin', () => {
     expect(attemptsWithin(seconds)).toBe(attempts);
   });
 
-  test('grows with the budget, one attempt per ten seconds in the end, and always ends', () => {
+  test('the number of attempts grows with the budget and is always finite', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 86_400 }), (seconds) => {
         expect(attemptsWithin(seconds)).toBeGreaterThanOrEqual(1);
@@ -167,7 +167,7 @@ describe('progressOf', () => {
     progressOf({ ...row, instruction: { kind, acknowledgedAt } } as unknown as Registration, retry)
       .instruction;
 
-  test('tells what is left to assign and to remove', () => {
+  test('progress lists the roles to assign and to remove', () => {
     expect(progressOf(row, retry)).toEqual({
       status: 'running',
       userCreated: true,
@@ -208,12 +208,12 @@ describe('progressOf', () => {
     expect(progressOf({ ...sealed, passwordSetAt: new Date() }, retry).passwordToSet).toBe(false);
   });
 
-  test('holds no personal data: it enters a history', () => {
+  test('progress holds no personal data, because it enters a workflow history', () => {
     const full = { ...row, email: 'ada@example.com', firstName: 'Ada', username: 'ada' };
     expect(JSON.stringify(progressOf(full, retry))).not.toMatch(/ada/i);
   });
 });
 
-test('the id of a run is made of the registration’s id', () => {
+test('the workflow id is made of the registration id', () => {
   expect(workflowIdOf('1')).toBe('register-user/1');
 });

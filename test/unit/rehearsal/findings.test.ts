@@ -40,7 +40,7 @@ const world = {
   })),
 } satisfies World;
 
-test('a world as it should be', () => {
+test('a rehearsal without faults has no finding', () => {
   expect(findingsOf(world)).toEqual([]);
 });
 

@@ -23,7 +23,7 @@ function reasonOf(open: () => unknown): string {
   return 'opened';
 }
 
-test('opens to what was sealed, whatever it was', () => {
+test('a sealed password opens to the same text, whatever it was', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 256 }), fc.uuid(), (text, id) => {
       expect(sealing.open(sealing.seal(new Secret(text), id), id).reveal()).toBe(text);
@@ -31,7 +31,7 @@ test('opens to what was sealed, whatever it was', () => {
   );
 });
 
-test('is laid out as documented: format, length and id of the key, nonce, ciphertext, tag', () => {
+test('a sealed password has the documented layout: format, key id, nonce, ciphertext, tag', () => {
   const sealed = Buffer.from(sealing.seal(password, ID));
   const bytes = Buffer.byteLength(password.reveal());
   expect([...sealed.subarray(0, 2)]).toEqual([1, 7]);
@@ -40,7 +40,7 @@ test('is laid out as documented: format, length and id of the key, nonce, cipher
   expect(sealed.includes(Buffer.from(password.reveal()))).toBe(false);
 });
 
-test('a seal of yesterday opens: the layout is constant', () => {
+test('a sealed password of an earlier version opens', () => {
   const kept = createSealing([{ id: 'k', key: Buffer.alloc(32, 7) }]);
   const yesterday = Buffer.from(FROZEN, 'base64');
   expect(kept.open(yesterday, '00000000-0000-4000-8000-000000000000').reveal()).toBe('hunter2');
@@ -58,7 +58,7 @@ test('a seal of one registration opens for no other', () => {
   expect(reasonOf(() => sealing.open(sealed, randomUUID()))).toBe('not_authentic');
 });
 
-test('one changed bit, and it does not open', () => {
+test('a sealed password with one changed bit does not open', () => {
   const sealed = sealing.seal(password, ID);
   for (let bit = 0; bit < sealed.length * 8; bit += 1) {
     const changed = Uint8Array.from(sealed);
@@ -74,7 +74,7 @@ test('a seal that was cut short does not open', () => {
   }
 });
 
-test('any bytes end as SealLost', () => {
+test('opening arbitrary bytes ends with SealLost', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       expect(reasonOf(() => sealing.open(bytes, ID))).not.toBe('opened');
@@ -82,7 +82,7 @@ test('any bytes end as SealLost', () => {
   );
 });
 
-test('rotation: the new key seals, the old one opens until it is taken away', () => {
+test('after a rotation the new key seals, and the old one opens until it is removed', () => {
   const before = createSealing([OLD]).seal(password, ID);
   const both = createSealing([NEW, OLD]);
   expect(both.open(before, ID).reveal()).toBe(password.reveal());

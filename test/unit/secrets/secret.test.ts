@@ -10,7 +10,7 @@ const secret = new Secret(TEXT);
 // As a careless line would have it, behind the compiler's back.
 const text = secret as unknown as string;
 
-test('reveals what it was made of, to the letter', () => {
+test('reveal returns exactly the text of the secret', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (any) => {
       expect(new Secret(any).reveal()).toBe(any);
@@ -45,7 +45,7 @@ test.each<[string, () => string]>([
   expect(look()).not.toContain(TEXT);
 });
 
-test('a log that is given one goes on, without it', () => {
+test('a log entry with a Secret is written without its text', () => {
   let lines = '';
   const log = pino({ level: 'trace' }, { write: (line: string) => void (lines += line) });
   log.info({ secret, deep: { secret } }, 'a careless line');

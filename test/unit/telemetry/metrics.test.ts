@@ -34,7 +34,7 @@ const row = (over: Partial<Registration>) =>
     ...over,
   }) as Registration;
 
-test('endings by door, time to usable, compensations by cause', async () => {
+test('metrics count endings by door, time until usable and compensations by cause', async () => {
   const metrics = metricsOf();
   metrics.telemetry.statusChanged(row({}));
   metrics.telemetry.statusChanged(row({ status: 'cancelled', door: 'users' }));
@@ -57,7 +57,7 @@ test('endings by door, time to usable, compensations by cause', async () => {
   expect(shown.get(failures)).toBe(1);
 });
 
-test('what waits in the ledger: counts, zeros for what does not, the oldest', async () => {
+test('metrics show waiting rows with their oldest, and zeros for the rest', async () => {
   const shown = await scrape(
     metricsOf({
       readBacklog: async () => ({
@@ -113,7 +113,7 @@ test('many scrapes ask the ledger once in five seconds, and what is over is gone
   expect(later.get('registrar_outbox_pending{destination="amqp"}')).toBe(0);
 });
 
-test('PostgreSQL away: a scrape says so, shows the rest, and no gauge of the ledger', async () => {
+test('a scrape without PostgreSQL says so and shows everything but the ledger', async () => {
   let away = true;
   const metrics = metricsOf({
     readBacklog: async () => {
@@ -156,14 +156,14 @@ test('PostgreSQL that does not answer holds a scrape for two seconds, and is not
   expect((await scrape(metrics)).get('registrar_database_up')).toBe(1);
 });
 
-test('other lines come last, and nothing of ours is there twice', async () => {
+test('the SDK’s lines come last, and no metric is exposed twice', async () => {
   const text = await metricsOf({ others: () => 'temporal_x 1\n' }).text();
   expect(text.endsWith('\ntemporal_x 1\n')).toBe(true);
   const types = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
   expect(new Set(types).size).toBe(types.length);
 });
 
-test('a label is never a caller’s text: all of them are known', () => {
+test('label values come from known sets, never from callers', () => {
   const labels = new Set(
     metricsOf()
       .describe()

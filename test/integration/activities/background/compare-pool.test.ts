@@ -4,7 +4,7 @@ import {
   AdminUpdateUserAttributesCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import {
   comparePool,
   isClean,
@@ -24,18 +24,12 @@ import { release } from '../../../../src/ledger/registrations/accept.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { addRole, addUser, removeRole, removeUser } from '../../../support/pool-user.ts';
 import { closeProved } from '../../../support/close-proved.ts';
-import { Steps } from '../../../support/steps.ts';
+import type { Steps } from '../../../support/steps.ts';
+import { test } from '../../../support/steps-test.ts';
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await Steps.start();
-});
-beforeEach(async () => {
+test.beforeEach(async ({ steps }) => {
   await steps.pool.clearFaults();
   await steps.pool.clearCalls();
-});
-afterAll(async () => {
-  await steps.stop();
 });
 
 /** A clock of the test's own: waiting takes no time, and each call takes a hundredth of a second. */
@@ -57,13 +51,13 @@ function ownClock() {
   };
 }
 
-function comparison(over: Partial<ComparePoolDeps> = {}): ComparePoolDeps {
+function comparison(steps: Steps, over: Partial<ComparePoolDeps> = {}): ComparePoolDeps {
   const { db, log } = steps.context();
   const { clock, called } = ownClock();
   return {
     db,
     log,
-    provider: watched(called),
+    provider: watched(steps, called),
     propagationGraceSeconds: 0,
     seenUsers: ledgerSeenUsers(db),
     clock,
@@ -71,7 +65,7 @@ function comparison(over: Partial<ComparePoolDeps> = {}): ComparePoolDeps {
   };
 }
 
-function watched(called: () => void): ComparePoolDeps['provider'] {
+function watched(steps: Steps, called: () => void): ComparePoolDeps['provider'] {
   const provider = steps.provider();
   return {
     listUsers: (...args) => (called(), provider.listUsers(...args)),
@@ -80,29 +74,29 @@ function watched(called: () => void): ComparePoolDeps['provider'] {
   };
 }
 
-const completed = async (): Promise<Registration> => {
+const completed = async (steps: Steps): Promise<Registration> => {
   const { id } = await steps.begun();
   return (await registerAtOnce(steps.context(), id)).row;
 };
-const failed = async (): Promise<Registration> => {
+const failed = async (steps: Steps): Promise<Registration> => {
   const { id } = await steps.begun();
   const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
   await beginCompensation(steps.db, id, cause, cause.failure, {});
   await deleteUser(steps.context(), id);
   return await closeProved(steps.db, id);
 };
-const subOf = async (email: string): Promise<string | null> => {
+const subOf = async (steps: Steps, email: string): Promise<string | null> => {
   const at = { UserPoolId: steps.pool.userPoolId, Username: email };
   const { UserAttributes } = await steps.pool.client.send(new AdminGetUserCommand(at));
   return UserAttributes?.find(({ Name }) => Name === 'sub')?.Value ?? null;
 };
 /** A user behind Registrar's back; its sub. */
-const plant = async (mark?: string): Promise<string | null> => {
+const plant = async (steps: Steps, mark?: string): Promise<string | null> => {
   const email = `${randomUUID()}@planted.example`;
   await addUser(steps.pool, email, mark === undefined ? {} : { mark });
-  return await subOf(email);
+  return await subOf(steps, email);
 };
-const everything = async () =>
+const everything = async (steps: Steps) =>
   JSON.stringify(
     await Promise.all(
       ['registrations', 'audit_events', 'outbox', 'outbox_deliveries', 'pool_seen_users'].map(
@@ -113,13 +107,15 @@ const everything = async () =>
 const byKind = (findings: readonly PoolFinding[]) =>
   findings.toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
 
-test('a pool that agrees: nothing found, nobody asked for, foreign users counted', async () => {
-  await completed();
+test('a comparison of an equal pool finds nothing, looks nobody up and counts foreign users', async ({
+  steps,
+}) => {
+  await completed(steps);
   await createUser(steps.context(), await steps.begun());
-  await plant();
-  await failed();
+  await plant(steps);
+  await failed(steps);
   await steps.pool.clearCalls();
-  const { stage, report } = await comparePool(comparison(), null);
+  const { stage, report } = await comparePool(comparison(steps), null);
   expect({ stage, ...report }).toEqual({
     stage: 'done',
     users: 3,
@@ -144,10 +140,10 @@ test('a pool that agrees: nothing found, nobody asked for, foreign users counted
   expect((await steps.pool.calls())['AdminGetUser']).toBeUndefined();
 });
 
-test('everything that can differ is named, and nothing of it is changed', async () => {
-  const vanished = await completed();
+test('a comparison names every kind of difference and changes nothing', async ({ steps }) => {
+  const vanished = await completed(steps);
   await removeUser(steps.pool, vanished.email);
-  const unmarked = await completed();
+  const unmarked = await completed(steps);
   await steps.pool.client.send(
     new AdminUpdateUserAttributesCommand({
       UserPoolId: steps.pool.userPoolId,
@@ -155,41 +151,43 @@ test('everything that can differ is named, and nothing of it is changed', async 
       UserAttributes: [{ Name: 'custom:registration_id', Value: '' }],
     }),
   );
-  const doubled = await completed();
-  const undone = await failed();
-  const released = await completed();
+  const doubled = await completed(steps);
+  const undone = await failed(steps);
+  const released = await completed(steps);
   await release(steps.db, released.id);
   const nobody = randomUUID();
   const expected: PoolFinding[] = [
-    { kind: 'orphan', registrationId: nobody, userId: await plant(nobody) },
+    { kind: 'orphan', registrationId: nobody, userId: await plant(steps, nobody) },
     // What a stranger wrote into the mark may be an address: it is not repeated.
-    { kind: 'orphan', registrationId: null, userId: await plant('ada@example.com') },
-    { kind: 'twin', registrationId: doubled.id, userId: await plant(doubled.id) },
-    { kind: 'leftover', registrationId: undone.id, userId: await plant(undone.id) },
+    { kind: 'orphan', registrationId: null, userId: await plant(steps, 'ada@example.com') },
+    { kind: 'twin', registrationId: doubled.id, userId: await plant(steps, doubled.id) },
+    { kind: 'leftover', registrationId: undone.id, userId: await plant(steps, undone.id) },
     { kind: 'leftover', registrationId: released.id, userId: released.userId },
     { kind: 'vanished', registrationId: vanished.id, userId: vanished.userId },
     { kind: 'unmarked', registrationId: unmarked.id, userId: unmarked.userId },
   ];
 
-  const before = await everything();
-  const dry = await comparePool(comparison({ seenUsers: seenUsersInMemory() }), null);
-  expect(await everything()).toBe(before);
+  const before = await everything(steps);
+  const dry = await comparePool(comparison(steps, { seenUsers: seenUsersInMemory() }), null);
+  expect(await everything(steps)).toBe(before);
   expect(byKind(dry.report.findings)).toEqual(byKind(expected));
   expect(dry.report).toMatchObject({ orphan: 2, twin: 1, leftover: 2, vanished: 1, unmarked: 1 });
   expect(isClean(dry.report)).toBe(false);
 
   await steps.pool.clearCalls();
-  const { report } = await comparePool(comparison(), null);
+  const { report } = await comparePool(comparison(steps), null);
   expect(report).toEqual(dry.report);
   // The absent one is asked for twice, the one without its mark once.
   expect((await steps.pool.calls())['AdminGetUser']?.calls).toBe(3);
   expect((await steps.row(vanished.id)).releasedAt).toBeNull();
-  expect(await subOf(released.email)).toBe(released.userId);
+  expect(await subOf(steps, released.email)).toBe(released.userId);
 });
 
-test('roles that differ are advice: of rows whose roles were replaced always, of others in turn', async () => {
-  const replaced = await completed();
-  const other = await completed();
+test('a comparison reports differing roles as advice, always for replaced roles and by sampling for others', async ({
+  steps,
+}) => {
+  const replaced = await completed(steps);
+  const other = await completed(steps);
   await steps.db.execute(sql`UPDATE registrations SET roles_replaced_at = clock_timestamp(),
     roles_touched = '{viewer,manager}' WHERE id = ${replaced.id}::uuid`);
   await removeRole(steps.pool, replaced.email, 'viewer');
@@ -204,7 +202,7 @@ test('roles that differ are advice: of rows whose roles were replaced always, of
   let days = 0;
   for (let day = 1; day <= 64; day += 1) {
     const from: Comparison = {
-      ...(await comparePool(comparison({ provider: watched(called), clock }), null)),
+      ...(await comparePool(comparison(steps, { provider: watched(steps, called), clock }), null)),
       startedAt: Math.floor(Date.now() / DAY) * DAY + day * DAY,
       stage: 'rows',
       afterRow: null,
@@ -212,10 +210,13 @@ test('roles that differ are advice: of rows whose roles were replaced always, of
     const seenUsers = seenUsersInMemory();
     await seenUsers.note([replaced.id, other.id], new Date());
     const empty = { ...from.report, rolesRead: 0, rolesDiffer: 0, advice: [] };
-    const at = await comparePool(comparison({ provider: watched(called), clock, seenUsers }), {
-      ...from,
-      report: empty,
-    });
+    const at = await comparePool(
+      comparison(steps, { provider: watched(steps, called), clock, seenUsers }),
+      {
+        ...from,
+        report: empty,
+      },
+    );
     days += 1;
     for (const advice of at.report.advice) {
       if (advice.registrationId === replaced.id) always.push(advice);
@@ -228,20 +229,24 @@ test('roles that differ are advice: of rows whose roles were replaced always, of
   expect(seen).toContain(other.id);
 });
 
-test('young users and rows that have just finished prove nothing: lists lag', async () => {
-  const gone = await completed();
+test('a comparison ignores recent users and recently finished rows, because lists lag', async ({
+  steps,
+}) => {
+  const gone = await completed(steps);
   await removeUser(steps.pool, gone.email);
-  await plant(randomUUID());
-  const { report } = await comparePool(comparison({ propagationGraceSeconds: 3600 }), null);
+  await plant(steps, randomUUID());
+  const { report } = await comparePool(comparison(steps, { propagationGraceSeconds: 3600 }), null);
   expect(isClean(report)).toBe(true);
   expect(report.young).toBeGreaterThanOrEqual(1);
 });
 
-test('a user that the list does not show is asked for before anything is said', async () => {
-  const hidden = await completed();
+test('a comparison looks up a user that the list lacks before it reports a difference', async ({
+  steps,
+}) => {
+  const hidden = await completed(steps);
   const provider = steps.provider();
   const { report } = await comparePool(
-    comparison({
+    comparison(steps, {
       provider: {
         ...provider,
         listUsers: async (page, signal) => {
@@ -256,11 +261,13 @@ test('a user that the list does not show is asked for before anything is said', 
   expect(report.asked).toBeGreaterThanOrEqual(1);
 });
 
-test('never more than five calls a second, and it goes on from where it stopped', async () => {
-  await Promise.all(Array.from({ length: 130 }, () => plant()));
+test('a comparison makes at most five calls a second and resumes where it stopped', async ({
+  steps,
+}) => {
+  await Promise.all(Array.from({ length: 130 }, () => plant(steps)));
   const { clock, calls, called } = ownClock();
   const begin = (over: Partial<ComparePoolDeps>) =>
-    comparison({ clock, provider: watched(called), ...over });
+    comparison(steps, { clock, provider: watched(steps, called), ...over });
   const whole = await comparePool(begin({}), null);
   expect(calls.length).toBeGreaterThan(5);
   const fifthAfter = calls.slice(5).map((time, index) => time - (calls[index] ?? 0));
@@ -282,9 +289,11 @@ test('never more than five calls a second, and it goes on from where it stopped'
   expect((await steps.pool.calls())['ListUsers']?.calls).toBe(pages);
 });
 
-test('a page token that Cognito does not know any more: the list is begun anew', async () => {
-  const whole = await comparePool(comparison(), null);
+test('a comparison starts the list again when Cognito no longer knows the page token', async ({
+  steps,
+}) => {
+  const whole = await comparePool(comparison(steps), null);
   const stale: Comparison = { ...whole, stage: 'users', page: 'c3RhbGU' };
-  const again = await comparePool(comparison(), stale);
+  const again = await comparePool(comparison(steps), stale);
   expect(again.report).toEqual(whole.report);
 });

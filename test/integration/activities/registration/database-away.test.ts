@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createUser } from '../../../../activities/registration/create-user.ts';
 import { deleteUser } from '../../../../activities/registration/delete-user.ts';
 import type { IdentityProvider } from '../../../../src/cognito/adapter.ts';
@@ -8,21 +8,18 @@ import { beginCompensation } from '../../../../src/ledger/registrations/compensa
 import { DatabaseError } from '../../../../src/ledger/database-error.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { complete } from '../../../../src/ledger/registrations/transitions.ts';
-import { Steps } from '../../../support/steps.ts';
+import type { Steps } from '../../../support/steps.ts';
+import { test } from '../../../support/steps-test.ts';
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await Steps.start();
-});
-afterEach(async () => {
+test.afterEach(async ({ steps }) => {
   await steps.pool.clearCalls();
-});
-afterAll(async () => {
-  await steps.stop();
 });
 
 /** The provider, and PostgreSQL's connections are cut as soon as this call has had its effect. */
-const cuttingAfter = (method: 'createUser' | 'addRole' | 'deleteUser'): IdentityProvider => {
+const cuttingAfter = (
+  steps: Steps,
+  method: 'createUser' | 'addRole' | 'deleteUser',
+): IdentityProvider => {
   const real = steps.provider();
   const cut = async <T>(result: Promise<T>): Promise<T> => {
     const value = await result;
@@ -55,9 +52,11 @@ async function untilDone(attempt: (first: boolean) => Promise<unknown>): Promise
   }
 }
 
-test('cut after AdminCreateUser: the note is made all the same, and there is one user', async () => {
+test('a connection cut after AdminCreateUser does not lose the record, and there is one user', async ({
+  steps,
+}) => {
   const { id } = await steps.begun();
-  const provider = cuttingAfter('createUser');
+  const provider = cuttingAfter(steps, 'createUser');
   await untilDone(async (first) => {
     const row = await steps.row(id);
     // The row knows of no outcome: the next attempt is later than a lost reply asks for.
@@ -68,25 +67,27 @@ test('cut after AdminCreateUser: the note is made all the same, and there is one
   expect((await steps.row(id)).createOutcome).toBe('created');
 });
 
-test('cut after AdminAddUserToGroup: the role is noted, and given once more at most', async () => {
+test('a connection cut after AdminAddUserToGroup assigns the role at most once more', async ({
+  steps,
+}) => {
   const { id } = await createUser(steps.context(), await steps.begun());
-  const provider = cuttingAfter('addRole');
+  const provider = cuttingAfter(steps, 'addRole');
   await untilDone((first) => assignRole(steps.context(first ? { provider } : {}), id, 'viewer'));
   expect((await steps.row(id)).rolesAssigned).toEqual(['viewer']);
   expect(await steps.effects('AdminAddUserToGroup')).toBeLessThanOrEqual(2);
 });
 
-test('cut after AdminDeleteUser: gone is done', async () => {
+test('a connection cut after AdminDeleteUser does not undo the deletion', async ({ steps }) => {
   const { id } = await createUser(steps.context(), await steps.begun());
   const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
   await beginCompensation(steps.db, id, cause, publicFailure('registration_cancelled'), {});
-  const provider = cuttingAfter('deleteUser');
+  const provider = cuttingAfter(steps, 'deleteUser');
   await untilDone((first) => deleteUser(steps.context(first ? { provider } : {}), id));
   expect((await steps.row(id)).absenceConfirmedAt).not.toBeNull();
   expect(await steps.effects('AdminDeleteUser')).toBe(1);
 });
 
-test('cut in the middle of the transaction, three times: completed once', async () => {
+test('a transaction cut three times completes the registration once', async ({ steps }) => {
   const { id } = await createUser(steps.context(), await steps.begun());
   await assignRole(steps.context(), id, 'viewer');
   await steps.cutWhileAppending(3);

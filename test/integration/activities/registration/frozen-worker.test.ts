@@ -1,6 +1,6 @@
 import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { IdentityProvider } from '../../../../src/cognito/adapter.ts';
 import { createUser, TooEarly } from '../../../../activities/registration/create-user.ts';
 import { deleteUser } from '../../../../activities/registration/delete-user.ts';
@@ -13,25 +13,23 @@ import {
 } from '../../../../src/ledger/registrations/compensation.ts';
 import { recordCreateAttempt } from '../../../../src/ledger/registrations/create-attempt.ts';
 import { rowsWithStrays } from '../../../../src/ledger/registrations/sweep.ts';
-import { Steps } from '../../../support/steps.ts';
+import type { Steps } from '../../../support/steps.ts';
+import { test } from '../../../support/steps-test.ts';
 
 const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
 const CANCELLED = publicFailure('registration_cancelled');
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await Steps.start();
-});
-afterEach(async () => {
+test.afterEach(async ({ steps }) => {
   vi.useRealTimers();
   await steps.pool.clearFaults();
 });
-afterAll(async () => {
-  await steps.stop();
-});
 
 /** A worker that stands still between recording its attempt and sending it. */
-function frozen(): { provider: IdentityProvider; reached: Promise<void>; thaw(): void } {
+function frozen(steps: Steps): {
+  provider: IdentityProvider;
+  reached: Promise<void>;
+  thaw(): void;
+} {
   const reached = Promise.withResolvers<void>();
   const thawed = Promise.withResolvers<void>();
   const real = steps.provider();
@@ -49,7 +47,7 @@ function frozen(): { provider: IdentityProvider; reached: Promise<void>; thaw():
   };
 }
 
-async function usernameOf(email: string): Promise<string | null> {
+async function usernameOf(steps: Steps, email: string): Promise<string | null> {
   const at = { UserPoolId: steps.pool.userPoolId, Username: email };
   return await steps.pool.client.send(new AdminGetUserCommand(at)).then(
     ({ Username }) => Username ?? null,
@@ -57,16 +55,16 @@ async function usernameOf(email: string): Promise<string | null> {
   );
 }
 
-async function aged(row: Registration, seconds: number): Promise<Registration> {
+async function aged(steps: Steps, row: Registration, seconds: number): Promise<Registration> {
   await steps.db.execute(sql`UPDATE registrations
     SET create_attempted_at = create_attempted_at - make_interval(secs => ${seconds})
     WHERE id = ${row.id}::uuid`);
   return await steps.row(row.id);
 }
 
-test('a create that is sent after its row has failed is deleted at once', async () => {
+test('a create that is sent after its row has failed is deleted at once', async ({ steps }) => {
   const row = await steps.begun();
-  const worker = frozen();
+  const worker = frozen(steps);
   const late = createUser(steps.context({ provider: worker.provider }), row);
   await worker.reached;
   await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
@@ -74,12 +72,12 @@ test('a create that is sent after its row has failed is deleted at once', async 
   expect((await closeRegistration(steps.db, row.id)).status).toBe('failed');
   worker.thaw();
   expect(await late).toMatchObject({ status: 'failed', strayUsernames: [] });
-  expect(await usernameOf(row.email)).toBeNull();
+  expect(await usernameOf(steps, row.email)).toBeNull();
 });
 
-test('one that cannot be deleted then stays written down for the sweep', async () => {
+test('a stray user that cannot be deleted yet stays recorded for the sweep', async ({ steps }) => {
   const row = await steps.begun();
-  const worker = frozen();
+  const worker = frozen(steps);
   const late = createUser(steps.context({ provider: worker.provider }), row);
   await worker.reached;
   await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
@@ -88,16 +86,18 @@ test('one that cannot be deleted then stays written down for the sweep', async (
   await steps.pool.setFaults([{ operation: 'AdminDeleteUser', fault: { kind: 'server' } }]);
   worker.thaw();
   const username = (await late).strayUsernames;
-  expect(username).toEqual([await usernameOf(row.email)]);
+  expect(username).toEqual([await usernameOf(steps, row.email)]);
   expect((await rowsWithStrays(steps.db, 100)).map(({ id }) => id)).toContain(row.id);
 });
 
-test('a second user beside a completed row is deleted, the recorded one stays', async () => {
+test('a second user of a completed row is deleted, and the recorded user stays', async ({
+  steps,
+}) => {
   const row = await steps.begun([]);
-  const worker = frozen();
+  const worker = frozen(steps);
   const late = createUser(steps.context({ provider: worker.provider }), row);
   await worker.reached;
-  await aged(row, 5);
+  await aged(steps, row, 5);
   const done = (await registerAtOnce(steps.context(), row.id)).row;
   expect(done.status).toBe('completed');
   await steps.pool.setFaults([
@@ -105,11 +105,13 @@ test('a second user beside a completed row is deleted, the recorded one stays', 
   ]);
   worker.thaw();
   expect(await late).toMatchObject({ status: 'completed', strayUsernames: [] });
-  expect(await usernameOf(row.email)).toBe(done.cognitoUsername);
-  expect(await usernameOf(done.cognitoUsername ?? '')).toBe(done.cognitoUsername);
+  expect(await usernameOf(steps, row.email)).toBe(done.cognitoUsername);
+  expect(await usernameOf(steps, done.cognitoUsername ?? '')).toBe(done.cognitoUsername);
 });
 
-test('a lost reply keeps the next create off for two seconds of the database, by any clock', async () => {
+test('a lost reply delays the next create by two seconds of the database clock, whatever the worker’s clock', async ({
+  steps,
+}) => {
   const row = await steps.begun();
   await recordCreateAttempt(steps.db, row);
   for (const skewMs of [7_200_000, -7_200_000]) {
@@ -123,7 +125,9 @@ test('a lost reply keeps the next create off for two seconds of the database, by
   }
 });
 
-test('a worker whose clock is behind keeps the grace, one whose clock is ahead does not shorten it', async () => {
+test('a worker whose clock is behind keeps the grace, and one whose clock is ahead does not shorten it', async ({
+  steps,
+}) => {
   for (const skewMs of [7_200_000, -7_200_000]) {
     const row = await steps.begun();
     await recordCreateAttempt(steps.db, row);

@@ -1,5 +1,5 @@
 import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { cognitoClient, createCognito } from '../../../../src/cognito/adapter.ts';
 import { SANDBOX_CREDENTIALS } from '../../../../dev/cognito/client.ts';
 import { outcomeOf } from '../../../../src/cognito/classify.ts';
@@ -11,20 +11,15 @@ import { beginCompensation } from '../../../../src/ledger/registrations/compensa
 import { complete } from '../../../../src/ledger/registrations/transitions.ts';
 import { times } from '../../ledger/ledger-under-test.ts';
 import { closeProved } from '../../../support/close-proved.ts';
-import { Steps } from '../../../support/steps.ts';
+import { test } from '../../../support/steps-test.ts';
 
 const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
 const CANCELLED = publicFailure('registration_cancelled');
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await Steps.start();
-});
-afterEach(async () => {
+test.afterEach(async ({ steps }) => {
   vi.unstubAllEnvs();
   await steps.pool.clearFaults();
 });
-afterAll(() => steps.stop());
 
 /** What was told, as `status` of the row. */
 function listen() {
@@ -32,7 +27,7 @@ function listen() {
   return { told, moved: ({ status }: { status: string }) => void told.push(status) };
 }
 
-test('complete, repeated and all at once, is told once', async () => {
+test('a completion that is repeated concurrently is counted once', async ({ steps }) => {
   const { told, moved } = listen();
   const row = await steps.begun();
   const telemetry = { ...steps.context().telemetry, statusChanged: moved };
@@ -42,7 +37,9 @@ test('complete, repeated and all at once, is told once', async () => {
   expect(told).toEqual(['completed']);
 });
 
-test('compensation and its end, repeated and all at once, are told once each', async () => {
+test('the beginning and the end of a compensation are counted once each when repeated concurrently', async ({
+  steps,
+}) => {
   const { told, moved } = listen();
   const { id } = await steps.begun();
   await times(20, () => beginCompensation(steps.db, id, FAILED, CANCELLED, {}, moved));
@@ -51,7 +48,7 @@ test('compensation and its end, repeated and all at once, are told once each', a
   expect(told).toEqual(['compensating', 'failed']);
 });
 
-test('a transaction that is rolled back is not told; its repeat is', async () => {
+test('a rolled back transition is not counted, and its repetition is', async ({ steps }) => {
   const { told, moved } = listen();
   const { id } = await steps.begun();
   await steps.cutWhileAppending(1);
@@ -65,7 +62,7 @@ test('a transaction that is rolled back is not told; its repeat is', async () =>
   expect(told).toEqual(['compensating']);
 });
 
-test('every call of Cognito is told, whoever makes it, with its outcome', async () => {
+test('every Cognito call is counted with its outcome, whoever makes it', async ({ steps }) => {
   vi.stubEnv('AWS_ACCESS_KEY_ID', SANDBOX_CREDENTIALS.accessKeyId);
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', SANDBOX_CREDENTIALS.secretAccessKey);
   const calls: ProviderCall[] = [];

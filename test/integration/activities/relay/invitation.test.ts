@@ -1,6 +1,6 @@
 import { AdminSetUserPasswordCommand } from '@aws-sdk/client-cognito-identity-provider';
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { REQUEST_TIMEOUT_MS } from '../../../../src/cognito/adapter.ts';
 import { deleteUser } from '../../../../activities/registration/delete-user.ts';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
@@ -12,59 +12,55 @@ import { claimInvitation } from '../../../../src/ledger/outbox/outbox.ts';
 import { requestInvitation } from '../../../../src/ledger/outbox/request-invitation.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { removeUser } from '../../../support/pool-user.ts';
-import { Steps } from '../../../support/steps.ts';
+import type { Steps } from '../../../support/steps.ts';
+import { test } from '../../../support/steps-test.ts';
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await Steps.start();
-});
-afterEach(async () => {
+test.afterEach(async ({ steps }) => {
   await steps.pool.clearFaults();
 });
-afterAll(async () => {
-  await steps.stop();
-});
 
-const completed = async (): Promise<Registration> => {
+const completed = async (steps: Steps): Promise<Registration> => {
   const { id } = await steps.begun();
   return (await registerAtOnce(steps.context(), id)).row;
 };
-const mailsTo = async ({ email }: Registration): Promise<number> =>
+const mailsTo = async (steps: Steps, { email }: Registration): Promise<number> =>
   (await steps.pool.mail()).filter(({ to }) => to === email).length;
 
 /** Invitations that have been neither delivered nor attempted. */
-async function untried(): Promise<number> {
+async function untried(steps: Steps): Promise<number> {
   const rows = await steps.db.execute(sql`SELECT 1 FROM outbox_deliveries
     WHERE delivered_at IS NULL AND given_up_at IS NULL AND last_error IS NULL`);
   return rows.length;
 }
 
 /** A relay's shift that ends as soon as each invitation has been tried once. */
-async function relay(): Promise<void> {
+async function relay(steps: Steps): Promise<void> {
   const stopping = new AbortController();
   const { db, log, provider } = steps.context();
   const changed = (): void => undefined;
   const deps = { db, log, provider, changed, propagationGraceSeconds: 0 };
   const shift = sendInvitations(deps, stopping.signal);
-  while ((await untried()) > 0) {
+  while ((await untried(steps)) > 0) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   stopping.abort();
   await shift;
 }
-const dueNow = () =>
+const dueNow = (steps: Steps) =>
   steps.db.execute(sql`UPDATE outbox_deliveries
     SET next_attempt_at = now() - interval '1 second', last_error = NULL
     WHERE delivered_at IS NULL AND given_up_at IS NULL`);
 
-test('one mail, sent status, one event; a second shift sends nothing', async () => {
-  const registration = await completed();
+test('an invitation is sent once and recorded once, and a second relay run sends nothing', async ({
+  steps,
+}) => {
+  const registration = await completed(steps);
   expect(registration.invitation.status).toBe('pending');
-  expect(await mailsTo(registration)).toBe(0);
-  await relay();
-  await dueNow();
-  await relay();
-  expect(await mailsTo(registration)).toBe(1);
+  expect(await mailsTo(steps, registration)).toBe(0);
+  await relay(steps);
+  await dueNow(steps);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(1);
   const { invitation } = await steps.row(registration.id);
   expect(invitation.status).toBe('sent');
   const days = (invitation.expiresAt?.getTime() ?? 0) - (invitation.sentAt?.getTime() ?? 0);
@@ -76,56 +72,58 @@ test('one mail, sent status, one event; a second shift sends nothing', async () 
   ]);
 });
 
-test('two relays at once send it once', async () => {
-  const registration = await completed();
-  await Promise.all([relay(), relay()]);
+test('two concurrent relays send an invitation once', async ({ steps }) => {
+  const registration = await completed(steps);
+  await Promise.all([relay(steps), relay(steps)]);
   const events = (await readTimeline(steps.db, registration.id)).map(({ event }) => event);
   expect(events.filter((event) => event === 'invitation.sent')).toHaveLength(1);
-  expect(await mailsTo(registration)).toBe(1);
+  expect(await mailsTo(steps, registration)).toBe(1);
 });
 
-test.each(['LimitExceededException', 'CodeDeliveryFailureException', 'NotAuthorizedException'])(
-  '%s: still completed, pending, and sent later',
-  async (error) => {
-    const registration = await completed();
+test.for(['LimitExceededException', 'CodeDeliveryFailureException', 'NotAuthorizedException'])(
+  '%s keeps the registration completed and the invitation pending, and the mail is sent later',
+  async (error, { steps }) => {
+    const registration = await completed(steps);
     await steps.pool.setFaults([
       { operation: 'AdminCreateUser', times: 1, fault: { kind: 'error', error } },
     ]);
-    await relay();
+    await relay(steps);
     expect(await steps.row(registration.id)).toMatchObject({
       status: 'completed',
       failure: null,
       invitation: { status: 'pending', sentAt: null },
     });
-    expect(await mailsTo(registration)).toBe(0);
-    await dueNow();
-    await relay();
-    expect(await mailsTo(registration)).toBe(1);
+    expect(await mailsTo(steps, registration)).toBe(0);
+    await dueNow(steps);
+    await relay(steps);
+    expect(await mailsTo(steps, registration)).toBe(1);
     expect((await steps.row(registration.id)).invitation.status).toBe('sent');
   },
 );
 
-test('a mail that takes longer than other calls may, is sent once', async () => {
-  const registration = await completed();
+test('a mail that takes longer than the normal call timeout is sent once', async ({ steps }) => {
+  const registration = await completed(steps);
   await steps.pool.setFaults([
     { operation: 'AdminCreateUser', fault: { kind: 'latency', ms: REQUEST_TIMEOUT_MS + 500 } },
   ]);
-  await relay();
-  expect(await mailsTo(registration)).toBe(1);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(1);
   expect((await steps.row(registration.id)).invitation).toMatchObject({
     status: 'sent',
     failure: null,
   });
 });
 
-test('three attempts without a reply, an hour apart; then the receipt says so, and a request sends it', async () => {
-  const registration = await completed();
+test('after three attempts without a reply the receipt says so, and a new request sends the mail', async ({
+  steps,
+}) => {
+  const registration = await completed(steps);
   await steps.pool.setFaults([
     { operation: 'AdminCreateUser', times: 3, fault: { kind: 'replyLost', effect: 'after' } },
   ]);
   for (let mails = 1; mails <= 3; mails += 1) {
-    await relay();
-    expect(await mailsTo(registration)).toBe(mails);
+    await relay(steps);
+    expect(await mailsTo(steps, registration)).toBe(mails);
     const { invitation } = await steps.row(registration.id);
     expect(invitation.status).toBe('pending');
     expect(invitation.failure?.code).toBe(mails < 3 ? undefined : 'mail_unconfirmed');
@@ -134,46 +132,46 @@ test('three attempts without a reply, an hour apart; then the receipt says so, a
       FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
       WHERE o.registration_id = ${registration.id}::uuid AND destination = 'cognito-mail'`);
     expect(Number(delivery?.minutes)).toBeGreaterThan(55);
-    await dueNow();
+    await dueNow(steps);
   }
-  await relay();
-  expect(await mailsTo(registration)).toBe(3);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(3);
   await steps.db.execute(sql`UPDATE outbox_deliveries
     SET mail_attempted_at = mail_attempted_at - interval '1 hour'`);
   await requestInvitation(steps.db, registration.id, { actor: 'operator' });
-  await relay();
-  expect(await mailsTo(registration)).toBe(4);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(4);
   expect((await steps.row(registration.id)).invitation).toMatchObject({
     status: 'sent',
     failure: null,
   });
 });
 
-test('three attempts that died with their process are not followed by a fourth', async () => {
-  const registration = await completed();
+test('three attempts whose process died are not followed by a fourth', async ({ steps }) => {
+  const registration = await completed(steps);
   for (let died = 1; died <= 3; died += 1) {
     expect(await claimInvitation(steps.db)).toMatchObject({ unanswered: died });
-    await dueNow();
+    await dueNow(steps);
   }
-  await relay();
-  expect(await mailsTo(registration)).toBe(0);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(0);
   const { invitation } = await steps.row(registration.id);
   expect(invitation.failure?.code).toBe('mail_unconfirmed');
 });
 
-test('an invitation requested while it waits is sent once', async () => {
-  const registration = await completed();
+test('an invitation that is requested again while it waits is sent once', async ({ steps }) => {
+  const registration = await completed(steps);
   await requestInvitation(steps.db, registration.id, { actor: 'operator' });
-  await relay();
-  expect(await mailsTo(registration)).toBe(1);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(1);
   await requestInvitation(steps.db, registration.id, { actor: 'operator' });
   expect((await steps.row(registration.id)).invitation.status).toBe('pending');
-  await relay();
-  expect(await mailsTo(registration)).toBe(2);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(2);
 });
 
-test('a person who has chosen a password needs none', async () => {
-  const registration = await completed();
+test('no invitation is sent to a user who has chosen a password', async ({ steps }) => {
+  const registration = await completed(steps);
   await steps.pool.client.send(
     new AdminSetUserPasswordCommand({
       UserPoolId: steps.pool.userPoolId,
@@ -182,26 +180,26 @@ test('a person who has chosen a password needs none', async () => {
       Permanent: true,
     }),
   );
-  await relay();
-  expect(await mailsTo(registration)).toBe(0);
+  await relay(steps);
+  expect(await mailsTo(steps, registration)).toBe(0);
   expect((await steps.row(registration.id)).invitation.status).toBe('none');
 });
 
-test('a user who is gone gets none, and nothing waits for it', async () => {
-  const registration = await completed();
+test('no invitation is sent to a deleted user, and nothing waits for it', async ({ steps }) => {
+  const registration = await completed(steps);
   await removeUser(steps.pool, registration.email);
-  await relay();
-  await dueNow();
-  expect(await untried()).toBe(0);
+  await relay(steps);
+  await dueNow(steps);
+  expect(await untried(steps)).toBe(0);
   expect((await steps.row(registration.id)).invitation.status).toBe('none');
 });
 
-test('whoever is taken back never gets a mail', async () => {
+test('a compensated registration never sends an invitation', async ({ steps }) => {
   const row = await steps.begun(['no-such-role']);
   await registerAtOnce(steps.context(), row.id);
   const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
   await beginCompensation(steps.db, row.id, cause, publicFailure('registration_cancelled'), {});
   await deleteUser(steps.context(), row.id);
-  await relay();
-  expect(await mailsTo(row)).toBe(0);
+  await relay(steps);
+  expect(await mailsTo(steps, row)).toBe(0);
 });

@@ -1,30 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect } from 'vitest';
 import { createAmqp } from '../../../../activities/relay/amqp.ts';
 import { createWebhook } from '../../../../activities/relay/webhook.ts';
 import { dueEvents } from '../../../../src/ledger/outbox/event-deliveries.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { Queue } from '../../../support/queue.ts';
 import { RABBITMQ } from '../../../support/programs.ts';
-import { Broker } from '../../../support/rabbitmq.ts';
+import type { Broker } from '../../../support/rabbitmq.ts';
 import { startReceiver } from '../../../support/receiver.ts';
-import { Relays, type Shift } from '../../../support/relays.ts';
+import { type Relays, type Shift } from '../../../support/relays.ts';
+import { test } from '../../../support/relays-test.ts';
 
 describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
-  let broker: Broker;
-  let relays: Relays;
-  const stops: (() => Promise<void>)[] = [];
-  beforeAll(async () => {
-    broker = await Broker.start();
-    stops.push(() => broker.remove());
-    relays = await Relays.start();
-    stops.push(() => relays.stop());
-  });
-  afterAll(async () => {
-    for (const stop of stops.toReversed()) await stop();
-  });
-
   let exchange: string;
   let queue: Queue | undefined;
   let tests = 0;
@@ -32,29 +20,32 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     tests += 1;
     exchange = `events_${tests}`;
   });
-  afterEach(async () => {
+  test.afterEach(async ({ relays }) => {
     await relays.clear();
     await queue?.close();
     queue = undefined;
   });
 
-  const amqp = () =>
+  const amqp = (broker: Broker, relays: Relays) =>
     createAmqp({ url: broker.url, exchange, routingKey: 'people.created' }, relays.log);
-  const begin = (): Shift => relays.begin(amqp());
-  const undelivered = async () =>
+  const begin = (broker: Broker, relays: Relays): Shift => relays.begin(amqp(broker, relays));
+  const undelivered = async (relays: Relays) =>
     (await relays.deliveries('amqp')).filter(({ delivered }) => !delivered);
-  const allDelivered = async (count: number) => {
+  const allDelivered = async (relays: Relays, count: number) => {
     const rows = await relays.deliveries('amqp');
     return rows.length === count && rows.every(({ delivered }) => delivered);
   };
 
-  test('what a consumer gets', async () => {
+  test('a consumer gets the event as a persistent message with its outbox id', async ({
+    broker,
+    relays,
+  }) => {
     const told = await Queue.bind(broker, exchange, 'people.created');
     queue = told;
     const { id, email, userId, finishedAt } = await relays.ledger.at('completed', {
       invite: false,
     });
-    begin();
+    begin(broker, relays);
     await told.until(1);
     const [message] = told.messages;
     const [delivery] = await relays.deliveries('amqp');
@@ -75,48 +66,54 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
         occurred_at: finishedAt?.toISOString(),
       },
     ]);
-    await eventually(() => allDelivered(1));
+    await eventually(() => allDelivered(relays, 1));
   });
 
-  test('a message that no queue takes is not delivered, and goes once one is bound', async () => {
+  test('a message that no queue takes stays undelivered until a queue is bound', async ({
+    broker,
+    relays,
+  }) => {
     await relays.completed(2);
-    begin();
+    begin(broker, relays);
     await eventually(async () => {
-      const rows = await undelivered();
+      const rows = await undelivered(relays);
       return rows.length === 2 && rows.every(({ attempts }) => attempts > 0);
     });
-    expect(await undelivered()).toMatchObject([
-      { lastError: 'no queue' },
-      { lastError: 'no queue' },
+    expect(await undelivered(relays)).toMatchObject([
+      { lastError: 'no queue bound' },
+      { lastError: 'no queue bound' },
     ]);
     expect(relays.warnings).toContainEqual(
-      expect.objectContaining({ destination: 'amqp', reason: 'no queue' }),
+      expect.objectContaining({ destination: 'amqp', reason: 'no queue bound' }),
     );
     queue = await Queue.bind(broker, exchange, '#');
     await relays.dueNow();
     await queue.until(2);
-    await eventually(() => allDelivered(2));
+    await eventually(() => allDelivered(relays, 2));
   });
 
-  test('an exchange of another kind: said, nothing lost, and no process ends', async () => {
+  test('an exchange of another type is logged, loses nothing and ends no process', async ({
+    broker,
+    relays,
+  }) => {
     const connection = await broker.connect();
     const channel = await connection.createChannel();
     await channel.assertExchange(exchange, 'direct', { durable: true });
     await relays.completed(1);
-    begin();
+    begin(broker, relays);
     await eventually(() => relays.warnings.length > 0);
     expect(JSON.stringify(relays.warnings[0])).toContain('406');
-    expect(await undelivered()).toMatchObject([{ attempts: 0 }]);
+    expect(await undelivered(relays)).toMatchObject([{ attempts: 0 }]);
     await channel.deleteExchange(exchange);
     await connection.close();
     queue = await Queue.bind(broker, exchange, '#');
-    await eventually(() => allDelivered(1));
+    await eventually(() => allDelivered(relays, 1));
   });
 
-  test('an exchange that is deleted meanwhile is made again', async () => {
+  test('an exchange that is deleted is declared again', async ({ broker, relays }) => {
     queue = await Queue.bind(broker, exchange, '#');
     await relays.completed(1);
-    begin();
+    begin(broker, relays);
     await queue.until(1);
     const connection = await broker.connect();
     const channel = await connection.createChannel();
@@ -128,11 +125,11 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await connection.close();
     await relays.dueNow();
     await queue.until(2);
-    await eventually(() => allDelivered(2));
+    await eventually(() => allDelivered(relays, 2));
     expect(queue.messages).toHaveLength(2);
   });
 
-  test('a shift ends at once though the broker never answers', async () => {
+  test('a relay stops at once although the broker never answers', async ({ relays }) => {
     const sockets: Socket[] = [];
     const mute = createServer((socket) => {
       sockets.push(socket);
@@ -154,15 +151,15 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     mute.close();
   });
 
-  test('nothing is published once the shift is over', async () => {
+  test('a stopped relay publishes nothing more', async ({ broker, relays }) => {
     queue = await Queue.bind(broker, exchange, '#');
     await relays.completed(3);
     // Adopted by a shift whose broker is not there.
     const away = { url: 'amqp://127.0.0.1:1', exchange, routingKey: 'x' };
     const shift = relays.begin(createAmqp(away, relays.log));
-    await eventually(async () => (await undelivered()).length === 3);
+    await eventually(async () => (await undelivered(relays)).length === 3);
     await shift.stop();
-    const destination = amqp();
+    const destination = amqp(broker, relays);
     const due = await dueEvents(relays.ledger.db, 'amqp', 10);
     expect(await destination.deliver(due, AbortSignal.abort())).toEqual([]);
     const after = await destination.deliver(due.slice(0, 1), new AbortController().signal);
@@ -172,12 +169,15 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await destination.close();
   });
 
-  test('a webhook that never answers: the broker has everything, and invitations go out', async () => {
+  test('a webhook that never answers delays neither the broker nor invitations', async ({
+    broker,
+    relays,
+  }) => {
     queue = await Queue.bind(broker, exchange, '#');
     const receiver = await startReceiver(() => undefined);
     const secret = `whsec_${randomBytes(24).toString('base64')}`;
     const webhook = createWebhook({ url: receiver.url, secret, allowsNearby: true });
-    const shift = relays.begin(webhook, amqp());
+    const shift = relays.begin(webhook, amqp(broker, relays));
     await relays.completed(30);
     await relays.ledger.at('completed');
     await queue.until(31);
@@ -188,40 +188,46 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     await receiver.close();
   });
 
-  test('killed -9 mid-stream: nothing is lost, and what comes twice has one id', async () => {
+  test('a broker killed -9 loses no event, and duplicates carry the same id', async ({
+    broker,
+    relays,
+  }) => {
     const events = 400;
     const told = await Queue.bind(broker, exchange, '#');
     queue = told;
     // Registrations go on while it is killed, and while it is away.
     const registering = relays.completed(events);
-    begin();
+    begin(broker, relays);
     await told.until(20);
     await broker.kill();
     await registering;
     await broker.start();
     await told.consume();
     await told.until(events);
-    await eventually(() => allDelivered(events));
+    await eventually(() => allDelivered(relays, events));
     const outboxIds = (await relays.deliveries('amqp')).map(({ outboxId }) => outboxId);
     expect([...told.ids()].toSorted()).toEqual(outboxIds.toSorted());
   });
 
-  test('a broker that is short of memory blocks, and gets everything later', async () => {
+  test('a broker short of memory blocks the relay and gets every event later', async ({
+    broker,
+    relays,
+  }) => {
     const told = await Queue.bind(broker, exchange, '#');
     queue = told;
     await broker.stop();
     await broker.start({ isShortOfMemory: true });
-    const shift = begin();
+    const shift = begin(broker, relays);
     await relays.completed(150);
     await eventually(() => JSON.stringify(relays.warnings).includes('blocked: '));
-    await eventually(async () => (await undelivered()).length === 150);
+    await eventually(async () => (await undelivered(relays)).length === 150);
     await shift.stop();
-    expect((await undelivered()).filter(({ attempts }) => attempts > 0)).toEqual([]);
+    expect((await undelivered(relays)).filter(({ attempts }) => attempts > 0)).toEqual([]);
     await broker.stop();
-    begin();
+    begin(broker, relays);
     await broker.start();
     await told.consume();
     await told.until(150);
-    await eventually(() => allDelivered(150));
+    await eventually(() => allDelivered(relays, 150));
   });
 });

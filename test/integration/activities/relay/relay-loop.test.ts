@@ -1,16 +1,11 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Destination } from '../../../../activities/relay/destination.ts';
 import type { UserEvent } from '../../../../src/domain/user-event.ts';
 import { eventually } from '../../../support/eventually.ts';
-import { Relays } from '../../../support/relays.ts';
+import { test } from '../../../support/relays-test.ts';
 
-let relays: Relays;
-beforeAll(async () => {
-  relays = await Relays.start();
-});
-afterEach(() => relays.clear());
-afterAll(() => relays.stop());
+test.afterEach(({ relays }) => relays.clear());
 
 interface Recorder extends Destination {
   readonly told: UserEvent[];
@@ -47,7 +42,7 @@ const silent: Destination['deliver'] = async (_events, over) => {
   return [];
 };
 
-test('each event once, as the ledger has it; a second shift tells nothing', async () => {
+test('a relay delivers each event once, and a second run delivers nothing', async ({ relays }) => {
   const named = { username: 'ada', invite: false };
   const { id, email, userId } = await relays.ledger.at('completed', named);
   const [plain] = await relays.completed(1);
@@ -71,7 +66,7 @@ test('each event once, as the ledger has it; a second shift tells nothing', asyn
   expect(again.told).toHaveLength(1);
 });
 
-test('nothing is told of a registration that did not complete', async () => {
+test('a registration that did not complete has no event', async ({ relays }) => {
   for (const status of ['running', 'roles_pending', 'failed', 'cancelled'] as const) {
     await relays.ledger.at(status);
   }
@@ -82,7 +77,9 @@ test('nothing is told of a registration that did not complete', async () => {
   expect(amqp.told.map(({ registrationId }) => registrationId)).toEqual([id]);
 });
 
-test('neither configured: events stay, and go to each destination once it is there', async () => {
+test('events without a destination stay and go to each destination once it is configured', async ({
+  relays,
+}) => {
   const [id] = await relays.completed(1);
   const nobody = relays.begin();
   const { invitation } = await relays.ledger.at('completed');
@@ -104,7 +101,9 @@ test('neither configured: events stay, and go to each destination once it is the
   );
 });
 
-test('one destination that never answers delays neither the other nor invitations', async () => {
+test('a destination that never answers delays neither the other one nor invitations', async ({
+  relays,
+}) => {
   const webhook = recorder('webhook', { deliver: silent });
   const amqp = recorder('amqp');
   relays.begin(webhook, amqp);
@@ -118,7 +117,7 @@ test('one destination that never answers delays neither the other nor invitation
   expect(webhook.closed()).toBe(true);
 });
 
-test('a fresh event does not wait until those of the past week are through', async () => {
+test('a new event does not wait for the backlog of the past week', async ({ relays }) => {
   const [past] = await relays.completed(1);
   const { db } = relays.ledger;
   await db.execute(sql`UPDATE outbox SET occurred_at = occurred_at - interval '6 days'`);
@@ -134,7 +133,9 @@ test('a fresh event does not wait until those of the past week are through', asy
   expect(amqp.told.map(({ registrationId }) => registrationId)).toEqual([fresh]);
 });
 
-test('a second relay waits for the lock, and has it when the first ends', async () => {
+test('a second relay waits for the lock and gets it when the first one stops', async ({
+  relays,
+}) => {
   const [first, second] = [recorder('amqp'), recorder('amqp')];
   const one = relays.begin(first);
   await relays.completed(1);
@@ -148,7 +149,7 @@ test('a second relay waits for the lock, and has it when the first ends', async 
   await eventually(() => second.told.length === 1);
 });
 
-test('the lock lost, the shift ends, and another begins', async () => {
+test('a relay that loses its lock stops, and another one starts', async ({ relays }) => {
   const overs: AbortSignal[] = [];
   const held = recorder('amqp', {
     deliver: async (events, over) => {
@@ -168,7 +169,9 @@ test('the lock lost, the shift ends, and another begins', async () => {
   await eventually(() => next.told.length === 1);
 });
 
-test('failed attempts wait longer each time, and the last one stays to be seen', async () => {
+test('failed deliveries wait longer each time, and the last error stays visible', async ({
+  relays,
+}) => {
   const waits: (number | null)[] = [60_000, 120_000, null];
   const failing = recorder('webhook', {
     retryInMs: (failed) => waits[failed - 1] ?? null,

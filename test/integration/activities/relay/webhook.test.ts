@@ -1,25 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { Resolve } from '../../../../activities/relay/public-address.ts';
 import { createWebhook } from '../../../../activities/relay/webhook.ts';
 import type { Destination, Outcome } from '../../../../activities/relay/destination.ts';
 import { bodyOf, type UserEvent } from '../../../../src/domain/user-event.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { type Receiver, startReceiver } from '../../../support/receiver.ts';
-import { Relays } from '../../../support/relays.ts';
+import { test } from '../../../support/relays-test.ts';
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
-let relays: Relays;
-beforeAll(async () => {
-  relays = await Relays.start();
-});
-afterAll(() => relays.stop());
-
 const open: { close(): Promise<void> }[] = [];
-afterEach(async () => {
+test.afterEach(async ({ relays }) => {
   await relays.clear();
   await Promise.all(open.splice(0).map((one) => one.close()));
 });
@@ -61,7 +55,7 @@ const end =
   (response: ServerResponse) =>
     response.writeHead(status, headers).end();
 
-test('a request that the library of Standard Webhooks verifies', async () => {
+test('the library of Standard Webhooks verifies the signature of a request', async () => {
   const { url, received } = await receiver(end(204));
   const told = event();
   const { destination } = webhook(url, {});
@@ -83,7 +77,9 @@ test('a request that the library of Standard Webhooks verifies', async () => {
   expect(() => other.verify(request?.body ?? '', headers)).toThrow('No matching signature');
 });
 
-test('500 and then 200: tried again with the same id, and delivered once', async () => {
+test('an event answered with 500 is sent again with the same id and delivered once', async ({
+  relays,
+}) => {
   const { url, received } = await receiver((response, index) =>
     end(index < 2 ? 500 : 200)(response),
   );
@@ -102,7 +98,7 @@ test('500 and then 200: tried again with the same id, and delivered once', async
   expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
 });
 
-test('ten attempts over three days; what was asked for counts within a day', async () => {
+test('deliveries are attempted ten times over three days, and a Retry-After of up to a day is kept', async () => {
   const { destination } = webhook('https://hooks.example.com/', {});
   const waits = Array.from({ length: 10 }, (_, index) => destination.retryInMs(index + 1));
   expect(waits.at(-1)).toBeNull();
@@ -126,15 +122,18 @@ test('ten attempts over three days; what was asked for counts within a day', asy
   expect(asked.slice(2)).toEqual([86_400_000, 0, 0]);
 });
 
-test.each([301, 302, 307, 308])('%i: not followed, and no success', async (status) => {
-  const elsewhere = await receiver(end(200));
-  const { url } = await receiver(end(status, { location: elsewhere.url }));
-  const outcome = await outcomeOf(webhook(url, {}).destination);
-  expect(outcome).toMatchObject({ kind: 'failed', reason: `HTTP ${status}` });
-  expect(elsewhere.received).toEqual([]);
-});
+test.each([301, 302, 307, 308])(
+  'a redirect with %i is not followed and does not count as a success',
+  async (status) => {
+    const elsewhere = await receiver(end(200));
+    const { url } = await receiver(end(status, { location: elsewhere.url }));
+    const outcome = await outcomeOf(webhook(url, {}).destination);
+    expect(outcome).toMatchObject({ kind: 'failed', reason: `HTTP ${status}` });
+    expect(elsewhere.received).toEqual([]);
+  },
+);
 
-test('an answer without end is cut, and its status counts', async () => {
+test('a response without end is cut off, and its status counts', async () => {
   let sent = 0;
   let closed = false;
   const { url } = await receiver((response) => {
@@ -153,7 +152,7 @@ test('an answer without end is cut, and its status counts', async () => {
   expect(sent).toBeLessThan(20_000_000);
 });
 
-test('nobody there, and nobody there by name', async () => {
+test('a webhook host that refuses or does not resolve is a failed attempt', async () => {
   const gone = await startReceiver(end(200));
   await gone.close();
   const outcome = await outcomeOf(webhook(gone.url, {}).destination);
@@ -165,7 +164,7 @@ test('nobody there, and nobody there by name', async () => {
   expect(await outcomeOf(nameless)).toMatchObject({ reason: expect.stringMatching(/^E[A-Z_]+$/) });
 });
 
-test('an endpoint that never answers ends with the shift, and nothing is noted', async () => {
+test('an endpoint that never answers ends with the relay and records no attempt', async () => {
   const { url, received } = await receiver(() => undefined);
   const over = new AbortController();
   const delivering = webhook(url, {}).destination.deliver([event(), event()], over.signal);
@@ -217,32 +216,38 @@ const OF_CLOUDS = [
   ['metadata of OpenStack over IPv6', '[fe80::a9fe:a9fe]'],
 ] as const;
 
-test.each(OF_CLOUDS)('no request to %s (%s), in development neither', async (_, host) => {
-  const address = new URL(`http://${host}`).hostname.replaceAll(/[[\]]/g, '');
-  for (const allowsNearby of [false, true]) {
-    const names = { 'hooks.example.com': [address] };
-    for (const url of [`http://${host}/`, 'http://hooks.example.com/']) {
-      const { destination } = webhook(url, { names, allowsNearby });
-      expect(await outcomeOf(destination)).toMatchObject({ reason: 'private address' });
+test.each(OF_CLOUDS)(
+  'no request goes to cloud metadata at %s (%s), not even in development',
+  async (_, host) => {
+    const address = new URL(`http://${host}`).hostname.replaceAll(/[[\]]/g, '');
+    for (const allowsNearby of [false, true]) {
+      const names = { 'hooks.example.com': [address] };
+      for (const url of [`http://${host}/`, 'http://hooks.example.com/']) {
+        const { destination } = webhook(url, { names, allowsNearby });
+        expect(await outcomeOf(destination)).toMatchObject({ reason: 'private address' });
+      }
     }
-  }
-});
+  },
+);
 
-test.each(HIDDEN)('no request to %s %s, as an address or behind a name', async (_, host) => {
-  const { port, received }: Receiver = await receiver(end(200));
-  const refused = { kind: 'failed', reason: 'private address' };
-  const direct = webhook(`http://${host}:${port}/`, { allowsNearby: false });
-  expect(await outcomeOf(direct.destination)).toMatchObject(refused);
-  // A URL writes the odder forms of an address as plain ones, as a resolver does.
-  const address = new URL(`http://${host}`).hostname.replaceAll(/[[\]]/g, '');
-  // One bad answer among good ones is enough.
-  const names = { 'hooks.example.com': ['93.184.216.34', address] };
-  const named = webhook(`http://hooks.example.com:${port}/`, { names, allowsNearby: false });
-  expect(await outcomeOf(named.destination)).toMatchObject(refused);
-  expect(received).toEqual([]);
-});
+test.each(HIDDEN)(
+  'no request goes to %s %s, given as an address or behind a name',
+  async (_, host) => {
+    const { port, received }: Receiver = await receiver(end(200));
+    const refused = { kind: 'failed', reason: 'private address' };
+    const direct = webhook(`http://${host}:${port}/`, { allowsNearby: false });
+    expect(await outcomeOf(direct.destination)).toMatchObject(refused);
+    // A URL writes the odder forms of an address as plain ones, as a resolver does.
+    const address = new URL(`http://${host}`).hostname.replaceAll(/[[\]]/g, '');
+    // One bad answer among good ones is enough.
+    const names = { 'hooks.example.com': ['93.184.216.34', address] };
+    const named = webhook(`http://hooks.example.com:${port}/`, { names, allowsNearby: false });
+    expect(await outcomeOf(named.destination)).toMatchObject(refused);
+    expect(received).toEqual([]);
+  },
+);
 
-test('in development the machine and its networks are allowed, a cloud’s metadata is not', async () => {
+test('in development private addresses are allowed and cloud metadata is not', async () => {
   const { url, received } = await receiver(end(200));
   expect(await outcomeOf(webhook(url, {}).destination)).toMatchObject({ kind: 'delivered' });
   expect(received).toHaveLength(1);
@@ -250,7 +255,7 @@ test('in development the machine and its networks are allowed, a cloud’s metad
   expect(await outcomeOf(metadata.destination)).toMatchObject({ reason: 'private address' });
 });
 
-test('the connection goes to the address that was checked, under the name', async () => {
+test('the connection goes to the checked address under the host’s name', async () => {
   const { port, received } = await receiver(end(200, { connection: 'close' }));
   // The name leads nowhere but by this resolver, and its next answer is another.
   const names = { 'hooks.invalid': ['127.0.0.1'] };

@@ -54,7 +54,7 @@ async function rolesOf(bearer: string): Promise<readonly string[]> {
   return (await createTokenVerifier(tokens)(bearer)).groups;
 }
 
-test('a process of its own: the ids that were given, tokens that the API takes, after a restart too', async () => {
+test('a sandbox process has the configured ids and issues tokens that verify, also after a restart', async () => {
   const first = await sandbox();
   expect(await rolesOf(await token())).toEqual(['admin']);
   const before = await token('--role', 'viewer');
@@ -68,7 +68,7 @@ test('a process of its own: the ids that were given, tokens that the API takes, 
   await second.exit;
 });
 
-test('a pool that a killed start left without its client is made anew', async () => {
+test('a pool without its client, left by a killed start, is made again', async () => {
   const UserPoolId = 'local_registrar';
   const client = sandboxClient(`http://127.0.0.1:${port}`);
   const first = await sandbox();

@@ -26,29 +26,28 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import { JwtVerifier } from 'aws-jwt-verify';
 import type { Jwks } from 'aws-jwt-verify/jwk';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { makePool } from '../../../../dev/cognito/pool.ts';
-import { createTestPool, type TestPool } from '../../../support/cognito.ts';
+import { type TestPool } from '../../../support/cognito.ts';
+import { test } from '../../../support/base-test.ts';
 
-let pool: TestPool;
 let UserPoolId: string;
 
-beforeAll(async () => {
-  pool = await createTestPool();
+test.beforeAll(async ({ pool }) => {
   UserPoolId = pool.userPoolId;
 });
 
-afterAll(() => pool.remove());
-
-const create = (Username: string, more: object = {}) =>
+const create = (pool: TestPool, Username: string, more: object = {}) =>
   pool.client.send(
     new AdminCreateUserCommand({ UserPoolId, Username, MessageAction: 'SUPPRESS', ...more }),
   );
 
 const named = (name: string) => expect.objectContaining({ name });
 
-test('the address is the key, whatever its case, and the username a generated id', async () => {
-  const { User } = await create('Ada@Example.com', {
+test('users are found by e-mail in any case, and the username is a generated id', async ({
+  pool,
+}) => {
+  const { User } = await create(pool, 'Ada@Example.com', {
     UserAttributes: [
       { Name: 'email', Value: 'Ada@Example.com' },
       { Name: 'custom:registration_id', Value: 'r-1' },
@@ -56,7 +55,7 @@ test('the address is the key, whatever its case, and the username a generated id
   });
   const sub = User?.Attributes?.find(({ Name }) => Name === 'sub')?.Value;
   expect(User?.Username).toBe(sub);
-  await expect(create('ada@example.com')).rejects.toEqual(named('UsernameExistsException'));
+  await expect(create(pool, 'ada@example.com')).rejects.toEqual(named('UsernameExistsException'));
   for (const Username of ['ADA@example.com', sub]) {
     const found = await pool.client.send(new AdminGetUserCommand({ UserPoolId, Username }));
     expect(found.Username).toBe(sub);
@@ -64,9 +63,11 @@ test('the address is the key, whatever its case, and the username a generated id
   }
 });
 
-test('fifty creates of one address at once make one user', async () => {
+test('fifty creates of one address at once make one user', async ({ pool }) => {
   const results = await Promise.allSettled(
-    Array.from({ length: 50 }, (_, i) => create(i % 2 ? 'Many@example.com' : 'many@example.com')),
+    Array.from({ length: 50 }, (_, i) =>
+      create(pool, i % 2 ? 'Many@example.com' : 'many@example.com'),
+    ),
   );
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   const { Users } = await pool.client.send(
@@ -75,21 +76,23 @@ test('fifty creates of one address at once make one user', async () => {
   expect(Users).toHaveLength(1);
 });
 
-test('what the schema does not know, or is no address, makes no user', async () => {
+test('an unknown attribute or an invalid address makes no user', async ({ pool }) => {
   const refused = named('InvalidParameterException');
   const UserAttributes = [{ Name: 'custom:other', Value: 'x' }];
-  await expect(create('schema@example.com', { UserAttributes })).rejects.toEqual(refused);
-  await expect(create('no-address')).rejects.toEqual(refused);
+  await expect(create(pool, 'schema@example.com', { UserAttributes })).rejects.toEqual(refused);
+  await expect(create(pool, 'no-address')).rejects.toEqual(refused);
   await expect(
     pool.client.send(new AdminGetUserCommand({ UserPoolId, Username: 'schema@example.com' })),
   ).rejects.toEqual(named('UserNotFoundException'));
 });
 
-test('RESEND mails a new temporary password, only while the first one is not used', async () => {
+test('RESEND mails a new temporary password, only while the first one is not used', async ({
+  pool,
+}) => {
   const resend = (Username: string) =>
-    create(Username, { MessageAction: 'RESEND', DesiredDeliveryMediums: ['EMAIL'] });
+    create(pool, Username, { MessageAction: 'RESEND', DesiredDeliveryMediums: ['EMAIL'] });
   await expect(resend('nobody@example.com')).rejects.toEqual(named('UserNotFoundException'));
-  const { User } = await create('invited@example.com');
+  const { User } = await create(pool, 'invited@example.com');
   expect((await pool.mail()).filter(({ to }) => to === 'invited@example.com')).toHaveLength(0);
   expect((await resend('Invited@example.com')).User?.Username).toBe(User?.Username);
   await resend('invited@example.com');
@@ -104,27 +107,27 @@ test('RESEND mails a new temporary password, only while the first one is not use
     }),
   );
   expect(signIn.ChallengeName).toBe('NEW_PASSWORD_REQUIRED');
-  await setPassword('invited@example.com', 'chosen-by-her');
+  await setPassword(pool, 'invited@example.com', 'chosen-by-her');
   await expect(resend('invited@example.com')).rejects.toEqual(
     named('UnsupportedUserStateException'),
   );
 });
 
-const setPassword = (Username: string, Password: string) =>
+const setPassword = (pool: TestPool, Username: string, Password: string) =>
   pool.client.send(
     new AdminSetUserPasswordCommand({ UserPoolId, Username, Password, Permanent: true }),
   );
 
-test('the pool asks for eight characters and nothing else', async () => {
-  await create('short@example.com');
-  await expect(setPassword('short@example.com', 'seven77')).rejects.toEqual(
+test('the pool asks for eight characters and nothing else', async ({ pool }) => {
+  await create(pool, 'short@example.com');
+  await expect(setPassword(pool, 'short@example.com', 'seven77')).rejects.toEqual(
     named('InvalidPasswordException'),
   );
-  await setPassword('short@example.com', 'eight888');
+  await setPassword(pool, 'short@example.com', 'eight888');
 });
 
-test('a missing group and a missing user are different errors', async () => {
-  await create('grouped@example.com');
+test('a missing group and a missing user are different errors', async ({ pool }) => {
+  await create(pool, 'grouped@example.com');
   const add = (Username: string, GroupName: string) =>
     pool.client.send(new AdminAddUserToGroupCommand({ UserPoolId, Username, GroupName }));
   await expect(add('grouped@example.com', 'no-such-role')).rejects.toEqual(
@@ -149,8 +152,10 @@ test('a missing group and a missing user are different errors', async () => {
   expect(await rolesOf('grouped@example.com')).toEqual(['researcher']);
 });
 
-test('deleting takes the memberships along, and a second time there is nobody', async () => {
-  await create('gone@example.com');
+test('deleting a user removes its memberships, and a second deletion finds no user', async ({
+  pool,
+}) => {
+  await create(pool, 'gone@example.com');
   const whom = { UserPoolId, Username: 'gone@example.com' };
   await pool.client.send(new AdminAddUserToGroupCommand({ ...whom, GroupName: 'manager' }));
   await pool.client.send(new AdminDeleteUserCommand(whom));
@@ -163,13 +168,13 @@ test('deleting takes the memberships along, and a second time there is nobody', 
   expect(members.Users).toEqual([]);
 });
 
-test('an unknown pool is ResourceNotFoundException', async () => {
+test('an unknown pool is ResourceNotFoundException', async ({ pool }) => {
   await expect(
     pool.client.send(new DescribeUserPoolCommand({ UserPoolId: 'local_nowhere' })),
   ).rejects.toEqual(named('ResourceNotFoundException'));
 });
 
-test('pool, client and roles are as setup asks for them', async () => {
+test('pool, client and roles have the settings that setup asks for', async ({ pool }) => {
   const { UserPool } = await pool.client.send(new DescribeUserPoolCommand({ UserPoolId }));
   expect(UserPool).toMatchObject({
     UsernameAttributes: ['email'],
@@ -200,9 +205,11 @@ test('pool, client and roles are as setup asks for them', async () => {
   ).rejects.toEqual(named('GroupExistsException'));
 });
 
-test('a token names issuer, client and roles, verifies, and cannot write mark, e-mail or username', async () => {
-  await create('token@example.com');
-  await setPassword('token@example.com', 'password-1');
+test('a token names issuer, client and roles, verifies, and cannot write mark, e-mail or username', async ({
+  pool,
+}) => {
+  await create(pool, 'token@example.com');
+  await setPassword(pool, 'token@example.com', 'password-1');
   const whom = { UserPoolId, Username: 'token@example.com' };
   await pool.client.send(new AdminAddUserToGroupCommand({ ...whom, GroupName: 'viewer' }));
   const signIn = (password: string) =>
@@ -246,7 +253,9 @@ test('a token names issuer, client and roles, verifies, and cannot write mark, e
   expect(UserAttributes).toContainEqual({ Name: 'given_name', Value: 'Ada' });
 });
 
-test('what a pool requires every client may write, as at AWS', async () => {
+test('every client may write the attributes that the pool requires, as at AWS', async ({
+  pool,
+}) => {
   const { client } = pool;
   const { UserPool } = await client.send(
     new CreateUserPoolCommand({
@@ -284,7 +293,9 @@ test('what a pool requires every client may write, as at AWS', async () => {
   await client.send(new DeleteUserPoolCommand({ UserPoolId: at.UserPoolId }));
 });
 
-test('nobody signs up in a pool whose users administrators create', async () => {
+test('self sign-up is refused in a pool whose users only administrators create', async ({
+  pool,
+}) => {
   await expect(
     pool.client.send(
       new SignUpCommand({
@@ -296,7 +307,7 @@ test('nobody signs up in a pool whose users administrators create', async () => 
   ).rejects.toEqual(named('NotAuthorizedException'));
 });
 
-test('a pool that is protected is not deleted until its protection ends', async () => {
+test('a pool that is protected is not deleted until its protection ends', async ({ pool }) => {
   const { client } = pool;
   const made = await makePool(client, 'protected', { lasting: true });
   const at = { UserPoolId: made.userPoolId };
@@ -311,7 +322,9 @@ test('a pool that is protected is not deleted until its protection ends', async 
   await remove();
 });
 
-test('a request to a foreign host reaches neither the service nor the control, nor the keys', async () => {
+test('a request to a foreign host reaches neither the service nor the control, nor the keys', async ({
+  pool,
+}) => {
   const { port } = new URL(pool.endpoint);
   const ask = async (host: string, method: string, path: string, body = '') => {
     const headers = { host, 'x-amz-target': path === '/' ? TARGET : [] };

@@ -13,20 +13,18 @@ import {
   InitiateAuthCommand,
   RevokeTokenCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestPool, type TestPool } from '../../../support/cognito.ts';
+import { expect } from 'vitest';
+import { type TestPool } from '../../../support/cognito.ts';
+import { test } from '../../../support/base-test.ts';
 
-let pool: TestPool;
 let UserPoolId: string;
 const PASSWORD = 'password-1';
 
-beforeAll(async () => {
-  pool = await createTestPool();
+test.beforeAll(async ({ pool }) => {
   UserPoolId = pool.userPoolId;
 });
-afterAll(() => pool.remove());
 
-async function person(name: string): Promise<string> {
+async function person(pool: TestPool, name: string): Promise<string> {
   const Username = `${name}@example.com`;
   const { client } = pool;
   await client.send(
@@ -42,6 +40,7 @@ const refusal = (name: string, message?: RegExp) =>
   expect.objectContaining({ name, ...(message && { message: expect.stringMatching(message) }) });
 
 async function signIn(
+  pool: TestPool,
   USERNAME: string,
   more: Record<string, string> = {},
   ClientId = pool.clientId,
@@ -56,41 +55,48 @@ async function signIn(
   return answer.AuthenticationResult ?? {};
 }
 
-const refresh = async (RefreshToken = '', more: object = {}) => {
+const refresh = async (pool: TestPool, RefreshToken = '', more: object = {}) => {
   const command = { ClientId: pool.clientId, RefreshToken, ...more };
   return (await pool.client.send(new GetTokensFromRefreshTokenCommand(command)))
     .AuthenticationResult;
 };
-const revoke = (Token = '', more: object = {}) =>
+const revoke = (pool: TestPool, Token = '', more: object = {}) =>
   pool.client.send(new RevokeTokenCommand({ ClientId: pool.clientId, Token, ...more }));
-const whoIs = (AccessToken = '') => pool.client.send(new GetUserCommand({ AccessToken }));
+const whoIs = (pool: TestPool, AccessToken = '') =>
+  pool.client.send(new GetUserCommand({ AccessToken }));
 
-test('a revoked refresh token takes its access tokens along, and no others', async () => {
-  const name = await person('revoked');
-  const [mine, other] = [await signIn(name), await signIn(name)];
-  const renewed = await refresh(mine.RefreshToken);
-  await revoke(renewed?.RefreshToken);
-  await expect(refresh(renewed?.RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+test('revoking a refresh token ends its access tokens and no others', async ({ pool }) => {
+  const name = await person(pool, 'revoked');
+  const [mine, other] = [await signIn(pool, name), await signIn(pool, name)];
+  const renewed = await refresh(pool, mine.RefreshToken);
+  await revoke(pool, renewed?.RefreshToken);
+  await expect(refresh(pool, renewed?.RefreshToken)).rejects.toEqual(
+    refusal('NotAuthorizedException'),
+  );
   for (const { AccessToken } of [mine, renewed ?? {}]) {
-    await expect(whoIs(AccessToken)).rejects.toEqual(
+    await expect(whoIs(pool, AccessToken)).rejects.toEqual(
       refusal('NotAuthorizedException', /has been revoked/),
     );
   }
-  expect((await whoIs(other.AccessToken)).Username).toBeTruthy();
-  await refresh(other.RefreshToken);
-  await revoke(mine.RefreshToken);
+  expect((await whoIs(pool, other.AccessToken)).Username).toBeTruthy();
+  await refresh(pool, other.RefreshToken);
+  await revoke(pool, mine.RefreshToken);
 });
 
-test('a client that rotates gives a new refresh token each time, and takes the old one no more', async () => {
-  const first = await signIn(await person('rotating'));
-  const second = await refresh(first.RefreshToken);
+test('a client with rotation gets a new refresh token each time, and the old one stops working', async ({
+  pool,
+}) => {
+  const first = await signIn(pool, await person(pool, 'rotating'));
+  const second = await refresh(pool, first.RefreshToken);
   expect(second?.RefreshToken).not.toBe(first.RefreshToken);
-  await expect(refresh(first.RefreshToken)).rejects.toEqual(refusal('RefreshTokenReuseException'));
-  const third = await refresh(second?.RefreshToken);
+  await expect(refresh(pool, first.RefreshToken)).rejects.toEqual(
+    refusal('RefreshTokenReuseException'),
+  );
+  const third = await refresh(pool, second?.RefreshToken);
   const end = (token = '') => JSON.parse(atob(token.split('.')[1] ?? '')).exp as unknown;
   expect(end(third?.RefreshToken)).toBe(end(first.RefreshToken));
   for (const { AccessToken } of [first, second ?? {}, third ?? {}]) {
-    expect((await whoIs(AccessToken)).Username).toBeTruthy();
+    expect((await whoIs(pool, AccessToken)).Username).toBeTruthy();
   }
   const byFlow = new InitiateAuthCommand({
     ClientId: pool.clientId,
@@ -100,7 +106,7 @@ test('a client that rotates gives a new refresh token each time, and takes the o
   await expect(pool.client.send(byFlow)).rejects.toEqual(refusal('InvalidParameterException'));
 });
 
-test('a client that does not rotate keeps its refresh token', async () => {
+test('a client that does not rotate keeps its refresh token', async ({ pool }) => {
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId,
@@ -109,31 +115,33 @@ test('a client that does not rotate keeps its refresh token', async () => {
     }),
   );
   const ClientId = UserPoolClient?.ClientId ?? '';
-  const { RefreshToken } = await signIn(await person('steady'), {}, ClientId);
-  expect((await refresh(RefreshToken, { ClientId }))?.RefreshToken).toBeUndefined();
-  expect((await refresh(RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
+  const { RefreshToken } = await signIn(pool, await person(pool, 'steady'), {}, ClientId);
+  expect((await refresh(pool, RefreshToken, { ClientId }))?.RefreshToken).toBeUndefined();
+  expect((await refresh(pool, RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
 });
 
-test('a global sign-out, and a disabled user, end every session', async () => {
-  const name = await person('everywhere');
-  const sessions = [await signIn(name), await signIn(name)];
+test('a global sign-out or disabling the user ends every session', async ({ pool }) => {
+  const name = await person(pool, 'everywhere');
+  const sessions = [await signIn(pool, name), await signIn(pool, name)];
   await pool.client.send(new GlobalSignOutCommand({ AccessToken: sessions[0]?.AccessToken }));
   for (const { AccessToken, RefreshToken } of sessions) {
-    await expect(whoIs(AccessToken)).rejects.toEqual(refusal('NotAuthorizedException'));
-    await expect(refresh(RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+    await expect(whoIs(pool, AccessToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+    await expect(refresh(pool, RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
   }
-  const before = await signIn(name);
+  const before = await signIn(pool, name);
   await pool.client.send(new AdminDisableUserCommand({ UserPoolId, Username: name }));
-  await expect(whoIs(before.AccessToken)).rejects.toEqual(refusal('NotAuthorizedException'));
-  await expect(signIn(name)).rejects.toEqual(refusal('NotAuthorizedException', /disabled/));
-  await expect(signIn(name, { PASSWORD: 'wrong-one' })).rejects.toEqual(
+  await expect(whoIs(pool, before.AccessToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+  await expect(signIn(pool, name)).rejects.toEqual(refusal('NotAuthorizedException', /disabled/));
+  await expect(signIn(pool, name, { PASSWORD: 'wrong-one' })).rejects.toEqual(
     refusal('NotAuthorizedException', /Incorrect username or password/),
   );
   await pool.client.send(new AdminEnableUserCommand({ UserPoolId, Username: name }));
-  await expect(refresh(before.RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+  await expect(refresh(pool, before.RefreshToken)).rejects.toEqual(
+    refusal('NotAuthorizedException'),
+  );
 });
 
-test('a refresh token is of one client', async () => {
+test('a refresh token works only for the client that it was issued to', async ({ pool }) => {
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId,
@@ -142,15 +150,15 @@ test('a refresh token is of one client', async () => {
     }),
   );
   const { ClientId = '' } = UserPoolClient ?? {};
-  const { RefreshToken } = await signIn(await person('of-another'), {}, ClientId);
-  await expect(refresh(RefreshToken)).rejects.toEqual(
+  const { RefreshToken } = await signIn(pool, await person(pool, 'of-another'), {}, ClientId);
+  await expect(refresh(pool, RefreshToken)).rejects.toEqual(
     refusal('NotAuthorizedException', /Invalid Refresh Token/),
   );
-  expect((await refresh(RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
+  expect((await refresh(pool, RefreshToken, { ClientId }))?.AccessToken).toBeTruthy();
 });
 
-test('a client with a secret wants its proof in every call', async () => {
-  const name = await person('secretive');
+test('a client with a secret requires its proof in every call', async ({ pool }) => {
+  const name = await person(pool, 'secretive');
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId,
@@ -165,10 +173,10 @@ test('a client with a secret wants its proof in every call', async () => {
       .update(username + ClientId)
       .digest('base64');
   const denied = (message: RegExp) => refusal('NotAuthorizedException', message);
-  await expect(signIn(name, {}, ClientId)).rejects.toEqual(denied(/was not received/));
+  await expect(signIn(pool, name, {}, ClientId)).rejects.toEqual(denied(/was not received/));
   const other = { SECRET_HASH: hash('somebody@example.com') };
-  await expect(signIn(name, other, ClientId)).rejects.toEqual(denied(/does not match/));
-  const tokens = await signIn(name, { SECRET_HASH: hash(name) }, ClientId);
+  await expect(signIn(pool, name, other, ClientId)).rejects.toEqual(denied(/does not match/));
+  const tokens = await signIn(pool, name, { SECRET_HASH: hash(name) }, ClientId);
   const byHash = (SECRET_HASH: string) =>
     pool.client.send(
       new InitiateAuthCommand({
@@ -179,14 +187,14 @@ test('a client with a secret wants its proof in every call', async () => {
     );
   // The flow hashes over the pool's own name of the user, not over the address signed in with.
   await expect(byHash(hash(name))).rejects.toEqual(denied(/does not match/));
-  const { Username = '' } = await whoIs(tokens.AccessToken);
+  const { Username = '' } = await whoIs(pool, tokens.AccessToken);
   expect((await byHash(hash(Username))).AuthenticationResult?.AccessToken).toBeTruthy();
-  await expect(refresh(tokens.RefreshToken, { ClientId })).rejects.toEqual(denied(/secret/));
+  await expect(refresh(pool, tokens.RefreshToken, { ClientId })).rejects.toEqual(denied(/secret/));
   expect(
-    (await refresh(tokens.RefreshToken, { ClientId, ClientSecret }))?.AccessToken,
+    (await refresh(pool, tokens.RefreshToken, { ClientId, ClientSecret }))?.AccessToken,
   ).toBeTruthy();
-  await expect(revoke(tokens.RefreshToken, { ClientId })).rejects.toEqual(denied(/secret/));
-  await revoke(tokens.RefreshToken, { ClientId, ClientSecret });
+  await expect(revoke(pool, tokens.RefreshToken, { ClientId })).rejects.toEqual(denied(/secret/));
+  await revoke(pool, tokens.RefreshToken, { ClientId, ClientSecret });
   const forgotten = (SecretHash?: string) =>
     pool.client.send(new ForgotPasswordCommand({ ClientId, Username: name, SecretHash }));
   await expect(forgotten()).rejects.toEqual(denied(/was not received/));
@@ -194,19 +202,23 @@ test('a client with a secret wants its proof in every call', async () => {
   await forgotten(hash(name));
 });
 
-test('a careless client tells who is there, and takes only the flows it names', async () => {
-  const name = await person('careless');
+test('a client without error hiding tells which users exist, and accepts only its own flows', async ({
+  pool,
+}) => {
+  const name = await person(pool, 'careless');
   const clientOf = async (more: object) => {
     const command = { UserPoolId, ClientName: 'careless', ...more };
     const made = await pool.client.send(new CreateUserPoolClientCommand(command));
     return made.UserPoolClient?.ClientId ?? '';
   };
   const telling = await clientOf({ ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH'] });
-  await expect(signIn('nobody@example.com', {}, telling)).rejects.toEqual(
+  await expect(signIn(pool, 'nobody@example.com', {}, telling)).rejects.toEqual(
     refusal('UserNotFoundException'),
   );
-  await expect(signIn('nobody@example.com')).rejects.toEqual(refusal('NotAuthorizedException'));
-  await expect(signIn(name, {}, await clientOf({}))).rejects.toEqual(
+  await expect(signIn(pool, 'nobody@example.com')).rejects.toEqual(
+    refusal('NotAuthorizedException'),
+  );
+  await expect(signIn(pool, name, {}, await clientOf({}))).rejects.toEqual(
     refusal('InvalidParameterException', /flow not enabled/),
   );
 });

@@ -117,7 +117,7 @@ describe.each(FILES)('%s', (name) => {
   const file = (): string => join(home, name);
   const work = (): Promise<string> => refusal(sandboxOnly);
 
-  test('empty, cut short and garbage', async () => {
+  test(`the stack refuses to start with ${name} empty, truncated or garbage`, async () => {
     const whole = await readFile(file());
     const half = whole.subarray(0, Math.floor(whole.length / 2));
     for (const bytes of [Buffer.alloc(0), half, randomBytes(3000)]) {
@@ -125,26 +125,26 @@ describe.each(FILES)('%s', (name) => {
     }
   });
 
-  test('a folder in its place', async () => {
+  test(`the stack refuses to start with a folder in place of ${name}`, async () => {
     const said = await replaced(file(), 'folder', work);
     expect(said).toContain(`${file()} cannot be used: it is a folder`);
   });
 });
 
-test('the pool: garbage, and gone', async () => {
+test('the stack refuses to start with a damaged or missing pool file', async () => {
   const folder = join(home, 'cognito', 'pools');
   const name = (await readdir(folder)).find((one) => one.startsWith('local_')) ?? '';
   const file = join(folder, name);
   const work = (): Promise<string> => refusal(sandboxOnly);
   expect(await holding(file, randomBytes(3000), work)).toContain(
-    `${file} cannot be used: it does not hold the JSON`,
+    `${file} cannot be used: it does not contain valid JSON`,
   );
   expect(await replaced(file, 'folder', work)).toContain(
-    `${folder} cannot be used: pool ${name.replace('.json', '')} is not there`,
+    `${folder} cannot be used: pool ${name.replace('.json', '')} does not exist`,
   );
 });
 
-test('the password of PostgreSQL: unreadable, and another one', async () => {
+test('the stack refuses to start with an unreadable or wrong PostgreSQL password', async () => {
   const file = join(home, 'postgres-password');
   for (const bytes of [Buffer.alloc(0), randomBytes(100), Buffer.from('x'.repeat(24))]) {
     expect(await holding(file, bytes, () => refusal({}))).toContain(`${file} cannot be used: `);
@@ -156,14 +156,17 @@ test.each([
   ['global/pg_control', 0, 'could not read file "global/pg_control"'],
   ['global/pg_control', 8192, 'database files are incompatible with server'],
   ['postgresql.conf', 3000, 'contains errors'],
-])('PostgreSQL: %s with %i bytes of garbage', async (name, size, says) => {
-  const data = join(home, 'postgres', 'data');
-  const said = await holding(join(data, name), randomBytes(size), () => refusal({}));
-  expect(said).toContain(`PostgreSQL did not start on ${data}: `);
-  expect(said).toContain(says);
-});
+])(
+  'the stack refuses to start when PostgreSQL’s %s has %i bytes of garbage',
+  async (name, size, says) => {
+    const data = join(home, 'postgres', 'data');
+    const said = await holding(join(data, name), randomBytes(size), () => refusal({}));
+    expect(said).toContain(`PostgreSQL did not start on ${data}: `);
+    expect(said).toContain(says);
+  },
+);
 
-test('PostgreSQL: a table of its own that is damaged', async () => {
+test('the stack reports a damaged system table of PostgreSQL', async () => {
   const data = join(home, 'postgres', 'data');
   // pg_class of our database, which nobody can do without.
   const databases = (await readdir(join(data, 'base'))).map(Number);
@@ -173,7 +176,7 @@ test('PostgreSQL: a table of its own that is damaged', async () => {
   expect(await holding(file, bytes, () => refusal({}))).toContain(join(home, 'postgres'));
 });
 
-test('PostgreSQL: a folder that others may enter is refused, and stays', async () => {
+test('the stack refuses a PostgreSQL folder that others may enter, and keeps it', async () => {
   const data = join(home, 'postgres', 'data');
   await chmod(data, 0o777);
   const said = await refusal({});
@@ -182,7 +185,7 @@ test('PostgreSQL: a folder that others may enter is refused, and stays', async (
 });
 
 test.each(['lock', 'stack.json', 'registrar.log', 'postgres.log', 'temporal.db'])(
-  'a folder called %s',
+  'the stack refuses to start with a folder called %s',
   async (name) => {
     const path = join(home, name);
     await rm(path, { force: true });
@@ -192,13 +195,16 @@ test.each(['lock', 'stack.json', 'registrar.log', 'postgres.log', 'temporal.db']
   },
 );
 
-test.each(['postgres', 'cognito'])('a file called %s', async (name) => {
-  const path = join(home, name);
-  const said = await replaced(path, 'file', () => refusal(sandboxOnly));
-  expect(said).toContain(`${path} cannot be used: it is not a folder`);
-});
+test.each(['postgres', 'cognito'])(
+  'the stack refuses to start with a file called %s',
+  async (name) => {
+    const path = join(home, name);
+    const said = await replaced(path, 'file', () => refusal(sandboxOnly));
+    expect(said).toContain(`${path} cannot be used: it is not a folder`);
+  },
+);
 
-test('a file that may not be read', async () => {
+test('the stack reports a file that it may not read', async () => {
   const file = join(home, 'sealing-key');
   await chmod(file, 0);
   // Nothing is forbidden to root: be somebody else for the moment.
@@ -212,16 +218,19 @@ test('a file that may not be read', async () => {
   }
 });
 
-test.runIf(process.platform === 'linux')('a disk that takes nothing more', async () => {
-  const file = join(home, 'ports.json');
-  const before = await readFile(file, 'utf8');
-  await symlink('/dev/full', `${file}.draft`);
-  expect(await refusal(sandboxOnly)).toContain(`the disk of ${file} is full: `);
-  expect(await readFile(file, 'utf8')).toBe(before);
-  await writeFileSafely(file, before);
-});
+test.runIf(process.platform === 'linux')(
+  'the stack reports a disk that cannot be written',
+  async () => {
+    const file = join(home, 'ports.json');
+    const before = await readFile(file, 'utf8');
+    await symlink('/dev/full', `${file}.draft`);
+    expect(await refusal(sandboxOnly)).toContain(`the disk of ${file} is full: `);
+    expect(await readFile(file, 'utf8')).toBe(before);
+    await writeFileSafely(file, before);
+  },
+);
 
-test('what was there all the time is there again', async () => {
+test('the state is unchanged after every refused start', async () => {
   const pool = /userPoolId":"(\w+)/.exec(await readFile(join(home, 'cognito/pool.json'), 'utf8'));
   expect(pool?.[1]).toMatch(/^local_/);
   const told = (summary: string) => summary.split('\n').filter((line) => /embedded/.test(line));

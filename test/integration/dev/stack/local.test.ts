@@ -65,7 +65,7 @@ async function start(
   return { config, running, summary, migrated };
 }
 
-const script = (name: string) => new URL(`../../dev/${name}.ts`, import.meta.url).pathname;
+const script = (name: string) => new URL(`../../../../dev/${name}.ts`, import.meta.url).pathname;
 
 async function run(name: string, ...args: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, [script(name), ...args], {
@@ -78,7 +78,7 @@ async function run(name: string, ...args: string[]): Promise<{ code: number; out
   return { code, output: output.trim() };
 }
 
-test('a port that is taken between looking and listening: the next one', async () => {
+test('the stack takes the next port when one is taken between check and bind', async () => {
   const taken: number[] = [];
   const { config, running } = await start(
     { TEMPORAL_ADDRESS: inject('temporalAddress') },
@@ -90,13 +90,13 @@ test('a port that is taken between looking and listening: the next one', async (
   await running.stop();
 });
 
-test('a port of yours that is taken is said, and everything is stopped', async () => {
+test('the stack names a configured port that is taken and stops everything', async () => {
   const named = { TEMPORAL_ADDRESS: inject('temporalAddress'), PORT: '3999' };
   await expect(start(named, false, [])).rejects.toThrow('taken in between');
   expect(await holderOf(home)).toBeUndefined();
 });
 
-test('all parts embedded: state survives, a token is to be had, reset removes it', async () => {
+test('the embedded stack keeps its state over a restart, issues a token, and reset removes it', async () => {
   const named = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     // Of another server: what is embedded is migrated by its own role.
@@ -140,17 +140,17 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
     output: expect.stringMatching(/^faults: \/no\/such\/plan\.json: ENOENT[^\n]*$/) as string,
   });
   expect(await loaded()).toHaveLength(1);
-  expect((await run('faults', '[]')).output).toBe(`${endpoint}: all faults ended`);
+  expect((await run('faults', '[]')).output).toBe(`${endpoint}: all faults removed`);
   expect(await loaded()).toEqual([]);
   expect((await run('reset')).output).toContain('is in use by process');
   await first.running.stop();
   expect(await run('faults', '[]')).toEqual({
     code: 1,
-    output: 'faults: nothing runs here: `npm start` first',
+    output: 'faults: nothing is running: run `npm start` first',
   });
   expect(await run('token')).toEqual({
     code: 1,
-    output: 'token: nothing runs here: `npm start` first',
+    output: 'token: nothing is running: run `npm start` first',
   });
 
   const second = await start(named);
@@ -166,14 +166,14 @@ test('all parts embedded: state survives, a token is to be had, reset removes it
   expect(await readdir(home)).toEqual(['not-ours']);
 }, 120_000);
 
-test('a database of theirs is migrated only by consent', async () => {
+test('an external database is migrated only with consent', async () => {
   const database = await createTestDatabase();
   const named = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     DATABASE_URL: database.appUrl,
     DATABASE_MIGRATION_URL: database.ownerUrl,
   };
-  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
+  await expect(start(named)).rejects.toThrow(/database of yours .* pass --yes/);
   expect(await holderOf(home)).toBeUndefined();
   const { running, summary, config, migrated } = await start(named, true);
   expect(migrated).toEqual([database.ownerUrl]);
@@ -189,11 +189,11 @@ test('a database of theirs is migrated only by consent', async () => {
   await sql`delete from drizzle.__drizzle_migrations where id = (
     select max(id) from drizzle.__drizzle_migrations)`;
   await sql.end();
-  await expect(start(named)).rejects.toThrow(/database of yours .* say --yes/);
+  await expect(start(named)).rejects.toThrow(/database of yours .* pass --yes/);
   await database.drop();
 }, 60_000);
 
-test('a wrong environment is told before anything starts', async () => {
+test('the stack refuses a wrong environment before it starts anything', async () => {
   await expect(
     start({
       COGNITO_USER_POOL_ID: 'eu-central-1_Abc',
@@ -202,14 +202,14 @@ test('a wrong environment is told before anything starts', async () => {
     }),
   ).rejects.toThrow('COGNITO_ENDPOINT: missing');
   await expect(start({ DATABASE_MIGRATION_URL: 'mysql://x' })).rejects.toThrow(
-    'DATABASE_MIGRATION_URL: a URL',
+    'DATABASE_MIGRATION_URL: must be a URL',
   );
   // Of nobody: it is set aside for documents.
   await expect(start({ HOST: '192.0.2.1' })).rejects.toThrow(/^HOST: .* 192\.0\.2\.1:0 .*EADDRNOT/);
   expect(await readdir(home)).toEqual([]);
 });
 
-test('a lock is given back, and one of a killed run is taken over', async () => {
+test('the stack releases its lock, and takes over the lock of a killed run', async () => {
   const lock = await takeLock(home);
   await expect(takeLock(home)).rejects.toThrow(`in use by process ${process.pid}`);
   await lock.release();

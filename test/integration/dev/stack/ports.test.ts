@@ -46,7 +46,7 @@ const refusal = async (starting: Promise<unknown>): Promise<unknown> =>
   await starting.catch((error: unknown) => error);
 const namesIt = (port: number) => new RegExp(`${port}.* is taken by another process$`);
 
-test('a part whose port another process took since we looked says so', async () => {
+test('PostgreSQL and Cognito report a port that another process took meanwhile', async () => {
   for (const on of [postgresOn, cognitoOn]) {
     const error = await refusal(on(taken));
     expect(error).toBeInstanceOf(PortTaken);
@@ -54,27 +54,33 @@ test('a part whose port another process took since we looked says so', async () 
   }
 });
 
-test.skipIf(program === undefined)('Temporal too, for its port and its UI’s', async () => {
-  const free = await anyFreePort();
-  for (const start of [() => temporalOn(taken), () => temporalOn(free, taken)]) {
-    const error = await refusal(start());
-    expect(error).toBeInstanceOf(PortTaken);
-    expect(error).toHaveProperty('message', expect.stringMatching(namesIt(taken)));
-  }
-});
+test.skipIf(program === undefined)(
+  'Temporal reports a taken gRPC port and a taken UI port',
+  async () => {
+    const free = await anyFreePort();
+    for (const start of [() => temporalOn(taken), () => temporalOn(free, taken)]) {
+      const error = await refusal(start());
+      expect(error).toBeInstanceOf(PortTaken);
+      expect(error).toHaveProperty('message', expect.stringMatching(namesIt(taken)));
+    }
+  },
+);
 
 // What listens there may be of the same kind, and answer.
-test('another PostgreSQL on the port is not taken for ours', async () => {
+test('the stack does not mistake another PostgreSQL on its port for its own', async () => {
   const port = Number(new URL(inject('adminDatabaseUrl')).port);
   expect(await refusal(postgresOn(port))).toBeInstanceOf(PortTaken);
 });
 
-test.skipIf(program === undefined)('nor is another Temporal', async () => {
-  const port = Number(inject('temporalAddress').split(':')[1]);
-  expect(await refusal(temporalOn(port))).toBeInstanceOf(PortTaken);
-});
+test.skipIf(program === undefined)(
+  'the stack does not mistake another Temporal on its port for its own',
+  async () => {
+    const port = Number(inject('temporalAddress').split(':')[1]);
+    expect(await refusal(temporalOn(port))).toBeInstanceOf(PortTaken);
+  },
+);
 
-test('the next port is tried, and not for ever', async () => {
+test('the stack tries the next port a limited number of times', async () => {
   const free = await anyFreePort();
   const looked = [taken, free];
   const running = await onFreePort(

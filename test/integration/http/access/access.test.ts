@@ -1,36 +1,34 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createTokenVerifier } from '../../../../src/http/access/tokens.ts';
-import { type ApiUnderTest, problem, startApi } from '../api-under-test.ts';
-
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
+import { type ApiUnderTest, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 const hour = 3600;
 const now = () => Math.floor(Date.now() / 1000);
 
-const REFUSED: [string, () => string][] = [
-  ['that says alg none', () => api.issuer.token({}, { alg: 'none' })],
-  ['that says alg None', () => api.issuer.token({}, { alg: 'None' })],
-  ['signed as HS256', () => api.issuer.token({}, { alg: 'HS256' })],
-  ['signed as RS512 with an RS256 key', () => api.issuer.token({}, { alg: 'RS512' })],
-  ['signed by a stranger', () => api.issuer.forged()],
-  ['of an unknown key', () => api.issuer.token({}, { kid: 'theirs' })],
-  ['without a key id', () => api.issuer.token({}, { kid: undefined })],
-  ['that brings its own key', () => api.issuer.token({}, { kid: undefined, jwk: { kty: 'RSA' } })],
-  ['that expired', () => api.issuer.token({ exp: now() - 1 })],
-  ['that never expires', () => api.issuer.token({ exp: undefined })],
-  ['that is not valid yet', () => api.issuer.token({ nbf: now() + hour })],
-  ['of another pool', () => api.issuer.token({ iss: `${api.issuer.issuer}x` })],
-  ['without an issuer', () => api.issuer.token({ iss: undefined })],
-  ['of a foreign client', () => api.issuer.token({ client_id: 'foreign' })],
-  ['without a client', () => api.issuer.token({ client_id: undefined, aud: 'client-one' })],
-  ['that is an id token', () => api.issuer.token({ token_use: 'id' })],
-  ['without a subject', () => api.issuer.token({ sub: undefined })],
-  ['with a tampered payload', () => tamper(api.issuer.token({ 'cognito:groups': ['viewer'] }))],
-  ['cut short', () => api.issuer.token().slice(0, -4)],
+const REFUSED: [string, (api: ApiUnderTest) => string][] = [
+  ['that says alg none', (api) => api.issuer.token({}, { alg: 'none' })],
+  ['that says alg None', (api) => api.issuer.token({}, { alg: 'None' })],
+  ['signed as HS256', (api) => api.issuer.token({}, { alg: 'HS256' })],
+  ['signed as RS512 with an RS256 key', (api) => api.issuer.token({}, { alg: 'RS512' })],
+  ['signed by a stranger', (api) => api.issuer.forged()],
+  ['of an unknown key', (api) => api.issuer.token({}, { kid: 'theirs' })],
+  ['without a key id', (api) => api.issuer.token({}, { kid: undefined })],
+  [
+    'that brings its own key',
+    (api) => api.issuer.token({}, { kid: undefined, jwk: { kty: 'RSA' } }),
+  ],
+  ['that expired', (api) => api.issuer.token({ exp: now() - 1 })],
+  ['that never expires', (api) => api.issuer.token({ exp: undefined })],
+  ['that is not valid yet', (api) => api.issuer.token({ nbf: now() + hour })],
+  ['of another pool', (api) => api.issuer.token({ iss: `${api.issuer.issuer}x` })],
+  ['without an issuer', (api) => api.issuer.token({ iss: undefined })],
+  ['of a foreign client', (api) => api.issuer.token({ client_id: 'foreign' })],
+  ['without a client', (api) => api.issuer.token({ client_id: undefined, aud: 'client-one' })],
+  ['that is an id token', (api) => api.issuer.token({ token_use: 'id' })],
+  ['without a subject', (api) => api.issuer.token({ sub: undefined })],
+  ['with a tampered payload', (api) => tamper(api.issuer.token({ 'cognito:groups': ['viewer'] }))],
+  ['cut short', (api) => api.issuer.token().slice(0, -4)],
   ['that is no JWT', () => 'abc'],
   ['of 20,000 characters', () => 'a'.repeat(20_000)],
 ];
@@ -42,19 +40,19 @@ function tamper(token: string): string {
   return [head, Buffer.from(JSON.stringify(more)).toString('base64url'), signature].join('.');
 }
 
-test.each(REFUSED)('a token %s: 401', async (_what, token) => {
-  const answer = await api.call('/roles', { token: token() });
+test.for(REFUSED)('the API answers 401 to a token %s', async ([_what, token], { api }) => {
+  const answer = await api.call('/roles', { token: token(api) });
   expect(answer.status).toBe(401);
   expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
   expect(answer.body).toEqual({
     ...problem(answer, 'unauthenticated', 401, 'Unauthenticated'),
-    detail: 'A valid bearer access token is needed.',
+    detail: 'A valid bearer access token is required.',
   });
 });
 
-test.each(['', 'Basic YTpi', 'Bearer', 'Bearer ', 'Bearer a b', 'Token x'])(
-  'the header %j: 401',
-  async (authorization) => {
+test.for(['', 'Basic YTpi', 'Bearer', 'Bearer ', 'Bearer a b', 'Token x'])(
+  'the API answers 401 to the authorization header %j',
+  async (authorization, { api }) => {
     const answer = await api.call('/roles', { token: null, headers: { authorization } });
     expect(answer.status).toBe(401);
     expect(answer.headers.get('www-authenticate')).toBe('Bearer');
@@ -75,12 +73,15 @@ const GUARDED: [string, string][] = [
   ['POST', '/api/step/users'],
 ];
 
-test.each(GUARDED)('%s %s wants a token before anything else', async (method, path) => {
-  const answer = await api.call(path, { method, token: null });
-  expect(answer.body).toMatchObject({ code: 'unauthenticated' });
-});
+test.for(GUARDED)(
+  '%s %s checks the token before anything else',
+  async ([method, path], { api }) => {
+    const answer = await api.call(path, { method, token: null });
+    expect(answer.body).toMatchObject({ code: 'unauthenticated' });
+  },
+);
 
-test('the scheme is matched whatever its case', async () => {
+test('the authorization scheme is matched in any case', async ({ api }) => {
   const authorization = `bearer ${api.issuer.token()}`;
   const answer = await api.call('/roles', { token: null, headers: { authorization } });
   expect(answer.body).toEqual({
@@ -92,7 +93,7 @@ test('the scheme is matched whatever its case', async () => {
   });
 });
 
-test('keys are fetched once, and unknown key ids do not flood the endpoint', async () => {
+test('keys are fetched once, and unknown key ids do not flood the endpoint', async ({ api }) => {
   const before = api.issuer.fetches;
   for (let call = 0; call < 20; call += 1) await api.call('/roles');
   await api.call('/roles', { token: api.issuer.token({}, { kid: 'a' }) });
@@ -102,7 +103,7 @@ test('keys are fetched once, and unknown key ids do not flood the endpoint', asy
   expect(api.issuer.fetches - before).toBeLessThanOrEqual(1);
 });
 
-test('keys that cannot be had say nothing about the token: 503, and 200 once they are back', async () => {
+test('unreachable signing keys answer 503, and 200 once they are reachable', async ({ api }) => {
   const fresh = (jwksUrl: string) =>
     api.app({
       verifyToken: createTokenVerifier({

@@ -1,19 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createClientAddress } from '../../../../src/http/access/client-address.ts';
 import { createLimits, type Limits, RateLimited } from '../../../../src/http/access/limits.ts';
 import { openDatabase } from '../../../../src/db/client.ts';
 import { forgetOldCounts } from '../../../../src/db/limit-counts.ts';
 import { limitCounts } from '../../../../src/db/schema.ts';
-import { type ApiUnderTest, startApi } from '../api-under-test.ts';
+import { type ApiUnderTest } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-
-const limitsOf = (registerPerMinute: number) =>
+const limitsOf = (api: ApiUnderTest, registerPerMinute: number) =>
   createLimits({ db: api.deps.db, table: limitCounts }, registerPerMinute);
 
 const voided = async (call: Promise<unknown>) => void (await call);
@@ -26,8 +21,8 @@ async function passing(times: number, call: () => Promise<void>): Promise<number
   return all.filter(({ status }) => status === 'fulfilled').length;
 }
 
-test('processes share the counts, also when asked at once', async () => {
-  const processes = [limitsOf(10), limitsOf(10), limitsOf(10)];
+test('API processes share the limits, also for concurrent requests', async ({ api }) => {
+  const processes = [limitsOf(api, 10), limitsOf(api, 10), limitsOf(api, 10)];
   let next = 0;
   const passed = await passing(60, async () => {
     next += 1;
@@ -37,32 +32,38 @@ test('processes share the counts, also when asked at once', async () => {
   await processes[0]?.signUp('192.0.2.11', 'elsewhere@example.com');
 });
 
-test('an account is limited from whatever address: sign-ups, and wrong passwords', async () => {
+test('an account’s sign-ups and wrong passwords are limited, whatever the client address', async ({
+  api,
+}) => {
   let from = 0;
   const next = (network: string) => `${network}.${(from += 1)}`;
   for (const name of ['ada@example.com', 'nobody', '']) {
     const tries = () => {
       const cased = from % 2 ? name.toUpperCase() : name;
-      return voided(limitsOf(1000).passwordCheck(next('198.51.100'), cased));
+      return voided(limitsOf(api, 1000).passwordCheck(next('198.51.100'), cased));
     };
     from = 0;
     expect(await passing(130, tries)).toBe(100);
   }
-  expect(await passing(7, () => limitsOf(5).signUp(next('203.0.113'), 'one@example.com'))).toBe(5);
+  expect(
+    await passing(7, () => limitsOf(api, 5).signUp(next('203.0.113'), 'one@example.com')),
+  ).toBe(5);
 });
 
 /** A sign-up from an address by an e-mail address that nobody else uses. */
 const signUp = (limits: Limits, address: string) =>
   limits.signUp(address, `${randomUUID()}@example.com`);
-const networkCounts = async (like: string) =>
+const networkCounts = async (api: ApiUnderTest, like: string) =>
   (await api.sql<{ key: string }[]>`SELECT key FROM limit_counts WHERE key LIKE ${like}`).length;
 
-test('40 parallel sign-ups from 40 /64s of one /48: 30 pass; 90 of one /56: 20 pass', async () => {
-  const processes = [limitsOf(10), limitsOf(10)];
+test('40 parallel sign-ups from 40 /64s of one /48: 30 pass; 90 of one /56: 20 pass', async ({
+  api,
+}) => {
+  const processes = [limitsOf(api, 10), limitsOf(api, 10)];
   let n = 0;
   const from = (network: (n: number) => string) => async () => {
     n += 1;
-    await signUp(processes[n % 2] ?? limitsOf(10), network(n));
+    await signUp(processes[n % 2] ?? limitsOf(api, 10), network(n));
   };
   const hex = (value: number) => value.toString(16);
   expect(
@@ -77,11 +78,13 @@ test('40 parallel sign-ups from 40 /64s of one /48: 30 pass; 90 of one /56: 20 p
       from((at) => `2001:db8:56:${hex(at)}::/64`),
     ),
   ).toBe(20);
-  await signUp(limitsOf(10), '2001:db8:49::/64');
+  await signUp(limitsOf(api, 10), '2001:db8:49::/64');
 });
 
-test('what one /64 is refused does not use up its /56, nor a /56 its /48', async () => {
-  const limits = limitsOf(10);
+test('a request refused for its /64 does not count against its /56, nor one refused for its /56 against its /48', async ({
+  api,
+}) => {
+  const limits = limitsOf(api, 10);
   const tries = (address: string) => passing(100, () => signUp(limits, address));
   expect(await tries('2001:db8:1:1::/64')).toBe(10);
   expect(await tries('2001:db8:1:2::/64')).toBe(10);
@@ -90,8 +93,8 @@ test('what one /64 is refused does not use up its /56, nor a /56 its /48', async
   expect(await tries('2001:db8:1:203::/64')).toBe(0);
 });
 
-test('calls of the session door have the same tiers', async () => {
-  const limits = limitsOf(10);
+test('session calls have the same limits per /64, /56 and /48', async ({ api }) => {
+  const limits = limitsOf(api, 10);
   const passed: number[] = [];
   for (const network of [1, 2, 3, 101, 201]) {
     const address = `2001:db8:2:${network}::/64`;
@@ -100,43 +103,47 @@ test('calls of the session door have the same tiers', async () => {
   expect(passed).toEqual([300, 300, 0, 300, 0]);
 });
 
-test('a /48 known to be over its limit leaves no row for its other networks', async () => {
-  const limits = limitsOf(2);
+test('a /48 over its limit adds no row for its other networks', async ({ api }) => {
+  const limits = limitsOf(api, 2);
   for (const at of [0, 100, 200]) {
     expect(await passing(2, () => signUp(limits, `2001:db8:3:${at}::/64`))).toBe(2);
   }
-  const before = await networkCounts('signup-address:2001:db8:3:%');
+  const before = await networkCounts(api, 'signup-address:2001:db8:3:%');
   const others = Array.from({ length: 50 }, (_, n) => `2001:db8:3:${3000 + n}::/64`);
   for (const address of others) {
     await expect(signUp(limits, address)).rejects.toThrow(RateLimited);
   }
-  expect(await networkCounts('signup-address:2001:db8:3:%')).toBe(before);
+  expect(await networkCounts(api, 'signup-address:2001:db8:3:%')).toBe(before);
 });
 
-test('a username has one count, in whatever case it is sent', async () => {
+test('a username has one counter, in any case of its letters', async ({ api }) => {
   const spellings = ['administrator', 'ADMINISTRATOR', 'Administrator', 'aDMINISTRATOR'];
   let from = 0;
   const tries = () => {
     from += 1;
-    return voided(limitsOf(1000).passwordCheck('198.51.101.1', spellings[from % 4] ?? ''));
+    return voided(limitsOf(api, 1000).passwordCheck('198.51.101.1', spellings[from % 4] ?? ''));
   };
   expect(await passing(50, tries)).toBe(20);
 });
 
-test('the counts hold no address of a person, and go when their minute is over', async () => {
-  await limitsOf(5).signUp('192.0.2.20', 'erasable@example.com');
-  await limitsOf(5).passwordCheck('192.0.2.20', 'erasable-name');
+test('the counters hold no address of a person and are deleted after their minute', async ({
+  api,
+}) => {
+  await limitsOf(api, 5).signUp('192.0.2.20', 'erasable@example.com');
+  await limitsOf(api, 5).passwordCheck('192.0.2.20', 'erasable-name');
   const keys = await api.sql`SELECT key FROM limit_counts`;
   expect(JSON.stringify(keys)).not.toContain('erasable');
   await api.sql`UPDATE limit_counts SET expire = now() - interval '2 minutes'`;
-  await limitsOf(5).sessionCall('192.0.2.21');
+  await limitsOf(api, 5).sessionCall('192.0.2.21');
   await forgetOldCounts(api.deps.db);
   expect([...(await api.sql`SELECT key FROM limit_counts`)]).toEqual([
     { key: 'session-address:192.0.2.21' },
   ]);
 });
 
-test('old counts go in batches, and one that is in use does not hold up the others', async () => {
+test('old counters are deleted in batches, and one that is locked does not delay the others', async ({
+  api,
+}) => {
   await api.sql`CREATE TABLE removed (batch bigint)`;
   await api.sql`CREATE FUNCTION note_removed() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN INSERT INTO removed SELECT count(*) FROM gone; RETURN NULL; END' SECURITY DEFINER`;
@@ -155,23 +162,25 @@ test('old counts go in batches, and one that is in use does not hold up the othe
   await api.sql`DROP TRIGGER note_removed ON limit_counts`;
 });
 
-test('a minute later the same address may ask again', async () => {
+test('a refused address may try again after a minute', async ({ api }) => {
   const address = '192.0.2.30';
   const ask = (limits: ReturnType<typeof limitsOf>) => limits.signUp(address, `${Math.random()}`);
-  expect(await passing(3, () => ask(limitsOf(2)))).toBe(2);
+  expect(await passing(3, () => ask(limitsOf(api, 2)))).toBe(2);
   await api.sql`UPDATE limit_counts SET expire = now() WHERE key = ${`signup-address:${address}`}`;
   // What a process remembers of those it turned away is no longer than their minute.
-  expect(await passing(3, () => ask(limitsOf(2)))).toBe(2);
+  expect(await passing(3, () => ask(limitsOf(api, 2)))).toBe(2);
 });
 
-test('the store away, or not migrated: each process counts in memory', async () => {
+test('each process counts in memory while the store is unreachable or not migrated', async () => {
   const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
   const away = createLimits({ db: nowhere.db, table: limitCounts }, 4);
   expect(await passing(9, () => away.signUp('192.0.2.40', 'away@example.com'))).toBe(4);
   await nowhere.close(0);
 });
 
-test('a store that does not answer counts as away, in a bounded time', async () => {
+test('a store that does not answer counts as unreachable within a bounded time', async ({
+  api,
+}) => {
   let asked = 0;
   const db = new Proxy(api.deps.db, {
     get(target, name) {
@@ -193,11 +202,13 @@ test('a store that does not answer counts as away, in a bounded time', async () 
   });
 });
 
-test('429 with Retry-After in the door’s form; other addresses and accounts go on', async () => {
+test('a limited request gets 429 with Retry-After in the door’s form, and other addresses and accounts pass', async ({
+  api,
+}) => {
   const app = api.app({
     doors: new Set(['session']),
     clientAddress: createClientAddress(1, api.deps.logger),
-    limits: limitsOf(10),
+    limits: limitsOf(api, 10),
     sessions: { ...api.deps.sessions, signIn: async () => ({ kind: 'refused' }) },
   });
   const login = (username: string, from: string) =>

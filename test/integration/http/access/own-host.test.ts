@@ -1,20 +1,15 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createHostCheck } from '../../../../src/config/local-hosts.ts';
 import { createHttpServer } from '../../../../src/http/server.ts';
-import { type ApiUnderTest, startApi } from '../api-under-test.ts';
+import { type ApiUnderTest } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 /** A web page whose name resolves to this machine (DNS rebinding) and the doors of ENVIRONMENT=local. */
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-
-const seed = (bound: string | null, host: string) =>
+const seed = (api: ApiUnderTest, bound: string | null, host: string) =>
   api.call(`http://${host}/api/v1/private/users/`, {
     method: 'POST',
     token: null,
@@ -25,10 +20,10 @@ const seed = (bound: string | null, host: string) =>
     }),
   });
 
-test.each(['rebound.example', 'rebound.example:3000', 'localhost.example', '192.0.2.7:3000'])(
+test.for(['rebound.example', 'rebound.example:3000', 'localhost.example', '192.0.2.7:3000'])(
   'local: a request to the host %s is refused before any door sees it',
-  async (host) => {
-    const answer = await seed('127.0.0.1', host);
+  async (host, { api }) => {
+    const answer = await seed(api, '127.0.0.1', host);
     expect([answer.status, answer.body]).toEqual([
       403,
       {
@@ -37,7 +32,7 @@ test.each(['rebound.example', 'rebound.example:3000', 'localhost.example', '192.
         status: 403,
         code: 'forbidden',
         detail:
-          'With ENVIRONMENT=local requests are accepted only for loopback names and the address in HOST.',
+          'With ENVIRONMENT=local, the Host header must be a loopback name or the address in HOST.',
         instance: `urn:uuid:${answer.headers.get('x-request-id')}`,
       },
     ]);
@@ -46,32 +41,36 @@ test.each(['rebound.example', 'rebound.example:3000', 'localhost.example', '192.
   },
 );
 
-test.each(['localhost:3000', 'LOCALHOST', 'app.localhost', '127.0.0.1:3000', '[::1]:3000'])(
+test.for(['localhost:3000', 'LOCALHOST', 'app.localhost', '127.0.0.1:3000', '[::1]:3000'])(
   'local: a request to the host %s reaches the door',
-  async (host) => {
-    expect((await seed('127.0.0.1', host)).status).toBe(422);
+  async (host, { api }) => {
+    expect((await seed(api, '127.0.0.1', host)).status).toBe(422);
   },
 );
 
-test('local: the name that the API is bound to passes, and every address where it is bound to all', async () => {
-  expect((await seed('workstation', 'workstation:3000')).status).toBe(422);
-  expect((await seed('workstation', '192.0.2.7')).status).toBe(403);
+test('local: the bound host name passes, and every address passes when all are bound', async ({
+  api,
+}) => {
+  expect((await seed(api, 'workstation', 'workstation:3000')).status).toBe(422);
+  expect((await seed(api, 'workstation', '192.0.2.7')).status).toBe(403);
   for (const bound of ['0.0.0.0', '::']) {
-    expect((await seed(bound, '192.0.2.7')).status).toBe(422);
-    expect((await seed(bound, '[2001:db8::7]:3000')).status).toBe(422);
-    expect((await seed(bound, 'rebound.example')).status).toBe(403);
+    expect((await seed(api, bound, '192.0.2.7')).status).toBe(422);
+    expect((await seed(api, bound, '[2001:db8::7]:3000')).status).toBe(422);
+    expect((await seed(api, bound, 'rebound.example')).status).toBe(403);
   }
 });
 
-test('elsewhere any name passes, and HTTPS is asked for by it for a year', async () => {
-  const elsewhere = await seed(null, 'registrar.example.com');
+test('outside ENVIRONMENT=local any host passes and HTTPS is required for a year', async ({
+  api,
+}) => {
+  const elsewhere = await seed(api, null, 'registrar.example.com');
   expect(elsewhere.status).toBe(422);
   const name = 'strict-transport-security';
   expect(elsewhere.headers.get(name)).toBe('max-age=31536000; includeSubDomains');
-  expect((await seed('127.0.0.1', 'localhost')).headers.get(name)).toBeNull();
+  expect((await seed(api, '127.0.0.1', 'localhost')).headers.get(name)).toBeNull();
 });
 
-test('over HTTP it is the Host header that counts', async () => {
+test('the Host header decides which host a request is for', async ({ api }) => {
   const local = { acceptsHost: createHostCheck('127.0.0.1') };
   const server = createHttpServer(api.app({ local }).fetch, api.deps.logger);
   server.listen(0, '127.0.0.1');

@@ -2,32 +2,25 @@ import {
   AdminDisableUserCommand,
   CreateUserPoolClientCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createSessions } from '../../../../src/cognito/sessions.ts';
 import { clientSettings } from '../../../../src/cognito/app-client.ts';
 import { createTokenVerifier } from '../../../../src/http/access/tokens.ts';
-import { createTestPool, type TestPool } from '../../../support/cognito.ts';
-import { type Answer, type ApiUnderTest, startApi } from '../api-under-test.ts';
+import { type TestPool } from '../../../support/cognito.ts';
+import { type Answer, type ApiUnderTest } from '../api-under-test.ts';
 import { createSignedUp } from '../signed-up.ts';
+import { test } from '../../../support/api-test.ts';
 
 /** The session door over a real ledger and the sandbox's own tokens. */
 
-let api: ApiUnderTest;
-let pool: TestPool;
 let app: ReturnType<ApiUnderTest['app']>;
 const PASSWORD = 'Analytical1';
 
-beforeAll(async () => {
-  api = await startApi();
-  pool = await createTestPool();
-  app = appOf(pool.clientId, null);
-});
-afterAll(async () => {
-  await pool.remove();
-  await api.end();
+test.beforeAll(async ({ api, pool }) => {
+  app = appOf(api, pool, pool.clientId, null);
 });
 
-function appOf(clientId: string, clientSecret: string | null) {
+function appOf(api: ApiUnderTest, pool: TestPool, clientId: string, clientSecret: string | null) {
   const { issuer, jwksUrl } = pool;
   return api.app({
     doors: new Set(['session']),
@@ -36,19 +29,27 @@ function appOf(clientId: string, clientSecret: string | null) {
   });
 }
 
-const somebody = (permanent = true) => createSignedUp(api, pool, PASSWORD, permanent);
+const somebody = (api: ApiUnderTest, pool: TestPool, permanent = true) =>
+  createSignedUp(api, pool, PASSWORD, permanent);
 
-const post = (path: string, json: unknown, token: string | null = null): Promise<Answer> =>
-  api.call(path, { method: 'POST', json, token, app });
-const login = (username: unknown, password: unknown = PASSWORD) =>
-  post('/auth/login', { username, password });
-const profile = (token: string) => api.call('/profile', { token, app });
+const post = (
+  api: ApiUnderTest,
+  path: string,
+  json: unknown,
+  token: string | null = null,
+): Promise<Answer> => api.call(path, { method: 'POST', json, token, app });
+const login = (api: ApiUnderTest, username: unknown, password: unknown = PASSWORD) =>
+  post(api, '/auth/login', { username, password });
+const profile = (api: ApiUnderTest, token: string) => api.call('/profile', { token, app });
 
-test('login by e-mail or username, in any case and with blanks around', async () => {
-  const { email, username, sub } = await somebody();
+test('login accepts e-mail or username, in any case and with surrounding blanks', async ({
+  api,
+  pool,
+}) => {
+  const { email, username, sub } = await somebody(api, pool);
   const names = [email, ` ${email.toUpperCase()} `, username, ` ${username.toLowerCase()} `];
   for (const name of names) {
-    const { status, body } = await login(name);
+    const { status, body } = await login(api, name);
     expect([name, status]).toEqual([name, 200]);
     expect(body).toEqual({
       access_token: expect.stringMatching(/^ey/),
@@ -71,10 +72,13 @@ test('login by e-mail or username, in any case and with blanks around', async ()
   }
 });
 
-test('profile shows the person; refresh gives other tokens for the same, each refresh token once', async () => {
-  const { email, username, sub } = await somebody();
-  const { body: session } = await login(email);
-  const shown = await profile(session.access_token);
+test('profile shows the user, and each refresh token gives new tokens once', async ({
+  api,
+  pool,
+}) => {
+  const { email, username, sub } = await somebody(api, pool);
+  const { body: session } = await login(api, email);
+  const shown = await profile(api, session.access_token);
   expect([shown.status, shown.body]).toEqual([
     200,
     {
@@ -88,7 +92,7 @@ test('profile shows the person; refresh gives other tokens for the same, each re
     },
   ]);
   const { refresh_token } = session;
-  const refreshed = await post('/auth/refresh', { refresh_token });
+  const refreshed = await post(api, '/auth/refresh', { refresh_token });
   expect(refreshed.status).toBe(200);
   expect(refreshed.body).toEqual({
     access_token: expect.stringMatching(/^ey/),
@@ -97,48 +101,56 @@ test('profile shows the person; refresh gives other tokens for the same, each re
     expires_at: expect.any(String),
   });
   expect(refreshed.body.refresh_token).not.toBe(refresh_token);
-  const spent = await post('/auth/refresh', { refresh_token });
+  const spent = await post(api, '/auth/refresh', { refresh_token });
   expect([spent.status, spent.body]).toEqual([401, { detail: 'Invalid or expired refresh token' }]);
   const { refresh_token: next } = refreshed.body;
-  expect((await post('/auth/refresh', { refresh_token: next })).status).toBe(200);
+  expect((await post(api, '/auth/refresh', { refresh_token: next })).status).toBe(200);
   expect(refreshed.body.access_token).not.toBe(session.access_token);
-  expect((await profile(refreshed.body.access_token)).body.user_id).toBe(sub);
+  expect((await profile(api, refreshed.body.access_token)).body.user_id).toBe(sub);
 });
 
-test('after logout the refresh token is dead, and profile refuses every token of the session', async () => {
-  const { email } = await somebody();
-  const [session, other] = [(await login(email)).body, (await login(email)).body];
-  const later = (await post('/auth/refresh', { refresh_token: session.refresh_token })).body;
+test('logout ends the refresh token and every token of its session', async ({ api, pool }) => {
+  const { email } = await somebody(api, pool);
+  const [session, other] = [(await login(api, email)).body, (await login(api, email)).body];
+  const later = (await post(api, '/auth/refresh', { refresh_token: session.refresh_token })).body;
   const { refresh_token } = later;
-  const out = await post('/auth/logout', { refresh_token }, later.access_token);
+  const out = await post(api, '/auth/logout', { refresh_token }, later.access_token);
   expect([out.status, out.text]).toEqual([204, '']);
-  const dead = await post('/auth/refresh', { refresh_token });
+  const dead = await post(api, '/auth/refresh', { refresh_token });
   expect([dead.status, dead.body]).toEqual([401, { detail: 'Invalid or expired refresh token' }]);
   for (const { access_token } of [session, later]) {
-    const refused = await profile(access_token);
+    const refused = await profile(api, access_token);
     expect([refused.status, refused.body]).toEqual([
       401,
-      { detail: 'A valid bearer access token is needed.', code: 'unauthenticated' },
+      { detail: 'A valid bearer access token is required.', code: 'unauthenticated' },
     ]);
   }
-  expect((await post('/auth/logout', { refresh_token }, later.access_token)).status).toBe(204);
-  expect((await profile(other.access_token)).status).toBe(200);
+  expect((await post(api, '/auth/logout', { refresh_token }, later.access_token)).status).toBe(204);
+  expect((await profile(api, other.access_token)).status).toBe(200);
 });
 
-test('a logout with the refresh token of another session ends both', async () => {
-  const { email } = await somebody();
-  const [one, two] = [(await login(email)).body, (await login(email)).body];
+test('logout with the refresh token of another session ends both sessions', async ({
+  api,
+  pool,
+}) => {
+  const { email } = await somebody(api, pool);
+  const [one, two] = [(await login(api, email)).body, (await login(api, email)).body];
   for (const refresh_token of ['nonsense', two.refresh_token]) {
-    const { body } = await login(email);
-    expect((await post('/auth/logout', { refresh_token }, body.access_token)).status).toBe(204);
-    expect((await profile(body.access_token)).status).toBe(401);
-    expect((await post('/auth/refresh', { refresh_token })).status).toBe(401);
+    const { body } = await login(api, email);
+    expect((await post(api, '/auth/logout', { refresh_token }, body.access_token)).status).toBe(
+      204,
+    );
+    expect((await profile(api, body.access_token)).status).toBe(401);
+    expect((await post(api, '/auth/refresh', { refresh_token })).status).toBe(401);
   }
-  expect((await profile(one.access_token)).status).toBe(401);
+  expect((await profile(api, one.access_token)).status).toBe(401);
 });
 
-test('what is of another client, or of another use, or of somebody disabled since, is refused', async () => {
-  const { email } = await somebody();
+test('tokens of another client, another use or a disabled user are refused', async ({
+  api,
+  pool,
+}) => {
+  const { email } = await somebody(api, pool);
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId: pool.userPoolId,
@@ -147,30 +159,43 @@ test('what is of another client, or of another use, or of somebody disabled sinc
     }),
   );
   const json = { username: email, password: PASSWORD };
-  const atOther = { method: 'POST', token: null, app: appOf(UserPoolClient?.ClientId ?? '', null) };
+  const atOther = {
+    method: 'POST',
+    token: null,
+    app: appOf(api, pool, UserPoolClient?.ClientId ?? '', null),
+  };
   const other = (await api.call('/auth/login', { ...atOther, json })).body;
-  const ours = (await login(email)).body;
+  const ours = (await login(api, email)).body;
   const refresh = async (refresh_token: string) =>
-    (await post('/auth/refresh', { refresh_token })).status;
+    (await post(api, '/auth/refresh', { refresh_token })).status;
   for (const token of [other.access_token, ours.refresh_token]) {
-    expect((await profile(token)).status).toBe(401);
+    expect((await profile(api, token)).status).toBe(401);
   }
   for (const token of [other.refresh_token, ours.access_token, '', `${ours.refresh_token}x`]) {
     expect(await refresh(token)).toBe(401);
   }
-  expect([(await profile(ours.access_token)).status, await refresh(ours.refresh_token)]).toEqual([
-    200, 200,
-  ]);
+  expect([
+    (await profile(api, ours.access_token)).status,
+    await refresh(ours.refresh_token),
+  ]).toEqual([200, 200]);
   await pool.client.send(
     new AdminDisableUserCommand({ UserPoolId: pool.userPoolId, Username: email }),
   );
-  expect([(await profile(ours.access_token)).status, await refresh(ours.refresh_token)]).toEqual([
-    401, 401,
-  ]);
+  expect([
+    (await profile(api, ours.access_token)).status,
+    await refresh(ours.refresh_token),
+  ]).toEqual([401, 401]);
 });
 
-test('nobody can be told from anybody: wrong, unknown, disabled, owing a new password', async () => {
-  const [known, disabled, owing] = [await somebody(), await somebody(), await somebody(false)];
+test('login answers wrong, unknown, disabled and password-owing accounts alike', async ({
+  api,
+  pool,
+}) => {
+  const [known, disabled, owing] = [
+    await somebody(api, pool),
+    await somebody(api, pool),
+    await somebody(api, pool, false),
+  ];
   await pool.client.send(
     new AdminDisableUserCommand({ UserPoolId: pool.userPoolId, Username: disabled.email }),
   );
@@ -187,26 +212,32 @@ test('nobody can be told from anybody: wrong, unknown, disabled, owing a new pas
     ['', ''],
   ];
   for (const [name, password] of pairs) {
-    const { status, body, headers } = await login(name, password);
+    const { status, body, headers } = await login(api, name, password);
     expect([name, status, body]).toEqual([name, 401, { detail: 'Incorrect username or password' }]);
     expect(headers.get('content-type')).toBe('application/json');
   }
   expect((await pool.calls())['InitiateAuth']?.calls).toBe(pairs.length);
 });
 
-test('who knows the temporary password learns that a new one is due', async () => {
-  const { email } = await somebody(false);
-  const { status, body } = await login(email);
+test('login with the right temporary password says that a new one is due', async ({
+  api,
+  pool,
+}) => {
+  const { email } = await somebody(api, pool, false);
+  const { status, body } = await login(api, email);
   expect([status, body]).toEqual([
     403,
     {
-      detail: 'Signing in needs a step that this service does not do.',
+      detail: 'Sign-in requires another step, which this service does not support.',
       code: 'challenge_required',
     },
   ]);
 });
 
-test('a client with a secret that rotates, as setup makes it, serves login, refresh and logout alike', async () => {
+test('a client with a secret that rotates, as setup makes it, serves login, refresh and logout alike', async ({
+  api,
+  pool,
+}) => {
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
       UserPoolId: pool.userPoolId,
@@ -216,8 +247,8 @@ test('a client with a secret that rotates, as setup makes it, serves login, refr
     }),
   );
   const { ClientId = '', ClientSecret = '' } = UserPoolClient ?? {};
-  const { email, username } = await somebody();
-  const secretive = appOf(ClientId, ClientSecret);
+  const { email, username } = await somebody(api, pool);
+  const secretive = appOf(api, pool, ClientId, ClientSecret);
   const ask = (path: string, json: unknown, token: string | null = null) =>
     api.call(path, { method: 'POST', json, token, app: secretive });
   expect((await ask('/auth/login', { username: email, password: 'no' })).status).toBe(401);
@@ -230,7 +261,7 @@ test('a client with a secret that rotates, as setup makes it, serves login, refr
   expect((await ask('/auth/refresh', { refresh_token })).status).toBe(401);
 
   // The wrong secret is our mistake, and must not look like the person's.
-  const wrong = { method: 'POST', token: null, app: appOf(ClientId, 'other') };
+  const wrong = { method: 'POST', token: null, app: appOf(api, pool, ClientId, 'other') };
   const away = await api.call('/auth/login', {
     ...wrong,
     json: { username: email, password: PASSWORD },
@@ -238,16 +269,19 @@ test('a client with a secret that rotates, as setup makes it, serves login, refr
   expect([away.status, away.body.code]).toEqual([503, 'unavailable']);
 });
 
-test('Cognito away: 503 with Retry-After', async () => {
-  const { email } = await somebody();
+test('the session door answers 503 with Retry-After while Cognito is unreachable', async ({
+  api,
+  pool,
+}) => {
+  const { email } = await somebody(api, pool);
   await pool.setFaults([{ operation: 'InitiateAuth', times: 1, fault: { kind: 'server' } }]);
-  const away = await login(email);
+  const away = await login(api, email);
   expect([away.status, away.headers.get('retry-after')]).toEqual([503, '5']);
   expect(away.body).toEqual({
-    detail: expect.stringContaining('away'),
+    detail: expect.stringContaining('unavailable'),
     code: 'unavailable',
   });
-  expect((await login(email)).status).toBe(200);
+  expect((await login(api, email)).status).toBe(200);
 });
 
 const SHAPES: [string, unknown, object[]][] = [
@@ -294,12 +328,17 @@ const SHAPES: [string, unknown, object[]][] = [
   ],
 ];
 
-test.each(SHAPES)('%s: 422 in FastAPI’s form', async (_what, json, detail) => {
-  const { status, body } = await post('/auth/login', json);
-  expect([status, body]).toEqual([422, { detail }]);
-});
+test.for(SHAPES)(
+  'the session door answers %s with 422 in FastAPI’s form',
+  async ([_what, json, detail], { api }) => {
+    const { status, body } = await post(api, '/auth/login', json);
+    expect([status, body]).toEqual([422, { detail }]);
+  },
+);
 
-test('a body that is no JSON, too large, or of another type', async () => {
+test('the session door refuses a body that is not JSON, too large or of another type', async ({
+  api,
+}) => {
   const raw = (body: string, type = 'application/json') =>
     api.call('/auth/login', {
       method: 'POST',
@@ -315,7 +354,9 @@ test('a body that is no JSON, too large, or of another type', async () => {
   expect([large.status, large.body.code]).toEqual([413, 'payload_too_large']);
 });
 
-test('without a token, or with a bad one: 401 in the door’s form', async () => {
+test('the session door answers a missing or bad token with 401 in its own form', async ({
+  api,
+}) => {
   for (const [path, method] of [
     ['/profile', 'GET'],
     ['/auth/logout', 'POST'],
@@ -329,13 +370,13 @@ test('without a token, or with a bad one: 401 in the door’s form', async () =>
   }
   const method = await api.call('/auth/login', { app });
   expect([method.status, method.headers.get('allow')]).toEqual([405, 'OPTIONS, POST']);
-  expect(method.body.detail).toBe('This address takes other methods.');
+  expect(method.body.detail).toBe('Method not allowed.');
 });
 
-test('no answer and no log line holds a password or a token', async () => {
-  const { email } = await somebody();
-  const { body, text } = await login(email);
-  await login(email, 'Wrong-Canary-1');
+test('no answer and no log line holds a password or a token', async ({ api, pool }) => {
+  const { email } = await somebody(api, pool);
+  const { body, text } = await login(api, email);
+  await login(api, email, 'Wrong-Canary-1');
   const logged = JSON.stringify(api.scripts.logged);
   for (const secret of [PASSWORD, 'Wrong-Canary-1', body.refresh_token, body.access_token]) {
     expect(logged).not.toContain(secret);

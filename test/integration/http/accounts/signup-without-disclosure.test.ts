@@ -1,16 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { AppDeps } from '../../../../src/http/app.ts';
-import { type Answer, type ApiUnderTest, freshScripts, startApi } from '../api-under-test.ts';
+import { type Answer, type ApiUnderTest, freshScripts } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 /** Asynchronous sign-up tells a prober nothing. */
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+test.beforeEach(({ api }) => void Object.assign(api.scripts, freshScripts()));
 
 const MESSAGE = 'Registration accepted. You can sign in as soon as it is complete.';
 
@@ -19,17 +15,19 @@ function newBody(more: Record<string, unknown> = {}) {
   return { email: `${name}@example.com`, username: `u-${name}`, password: 'Analytical1', ...more };
 }
 
-const appOf = (more: Partial<AppDeps> = {}) => api.app({ doors: new Set(['signup']), ...more });
+const appOf = (api: ApiUnderTest, more: Partial<AppDeps> = {}) =>
+  api.app({ doors: new Set(['signup']), ...more });
 
 function register(
+  api: ApiUnderTest,
   json: unknown,
   headers: Record<string, string> = { prefer: 'respond-async' },
-  app = appOf(),
+  app = appOf(api),
 ): Promise<Answer> {
   return api.call('/auth/register', { method: 'POST', token: null, json, app, headers });
 }
 
-async function rowOf(id: string) {
+async function rowOf(api: ApiUnderTest, id: string) {
   const [row] = await api.sql`SELECT status, door, sealed_password IS NOT NULL AS seal, failure,
     unrecorded_events, finished_at = accepted_at AS at_once FROM registrations WHERE id = ${id}`;
   return row;
@@ -42,11 +40,14 @@ function shown({ status, headers, body }: Answer) {
   return { status, told, message: body.message, fields: Object.keys(body) };
 }
 
-test('taken and free look the same, and leave the same behind', async () => {
+test('a taken and a free address get the same answer and leave the same rows', async ({ api }) => {
   const first = newBody();
-  const free = await register(first);
-  const byEmail = await register(newBody({ email: ` ${first.email.toUpperCase()}` }));
-  const byUsername = await register(newBody({ username: ` ${first.username.toUpperCase()} ` }));
+  const free = await register(api, first);
+  const byEmail = await register(api, newBody({ email: ` ${first.email.toUpperCase()}` }));
+  const byUsername = await register(
+    api,
+    newBody({ username: ` ${first.username.toUpperCase()} ` }),
+  );
   expect(shown(free)).toMatchObject({
     status: 202,
     message: MESSAGE,
@@ -57,7 +58,7 @@ test('taken and free look the same, and leave the same behind', async () => {
   for (const taken of [byEmail, byUsername]) expect(shown(taken)).toEqual(shown(free));
   const ids = [free, byEmail, byUsername].map(({ body }) => String(body.registration_id));
   for (const id of ids) expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-/);
-  expect(await Promise.all(ids.map(rowOf))).toMatchObject([
+  expect(await Promise.all(ids.map((id) => rowOf(api, id)))).toMatchObject([
     { status: 'accepted', seal: true, failure: null, unrecorded_events: [] },
     { status: 'failed', seal: false, failure: { code: 'email_taken' }, at_once: true },
     { status: 'failed', seal: false, failure: { code: 'username_taken' }, at_once: true },
@@ -65,15 +66,15 @@ test('taken and free look the same, and leave the same behind', async () => {
   const events = await api.sql`SELECT event FROM audit_events
     WHERE registration_id = ANY(${ids}::uuid[])`;
   expect(events.map(({ event }) => event)).toEqual(ids.map(() => 'registration.requested'));
-  expect((await rowOf(ids[1] ?? ''))?.['unrecorded_events']).toEqual(['registration.failed']);
+  expect((await rowOf(api, ids[1] ?? ''))?.['unrecorded_events']).toEqual(['registration.failed']);
 });
 
-test('only the free ones are started', async () => {
+test('only registrations of free addresses are started', async ({ api }) => {
   const started: string[] = [];
   const startSoon = (id: string) => void started.push(id);
-  const app = appOf({ runs: { ...api.deps.runs, startSoon } });
+  const app = appOf(api, { runs: { ...api.deps.runs, startSoon } });
   const ids = async (json: unknown): Promise<string> =>
-    (await register(json, undefined, app)).body.registration_id;
+    (await register(api, json, undefined, app)).body.registration_id;
   const body = newBody();
   const first = await ids(body);
   await ids(newBody({ email: body.email }));
@@ -81,9 +82,11 @@ test('only the free ones are started', async () => {
   await expect.poll(() => started.toSorted(), { timeout: 5000 }).toEqual([first, last].toSorted());
 });
 
-test('Cognito is not asked, also about somebody whom the pool has lost', async () => {
+test('sign-up does not ask Cognito, not even about a user that the pool has lost', async ({
+  api,
+}) => {
   const body = newBody();
-  const { registration_id: id } = (await register(body)).body;
+  const { registration_id: id } = (await register(api, body)).body;
   await api.row(id, {
     status: 'completed',
     cognito_username: 'gone',
@@ -98,80 +101,86 @@ test('Cognito is not asked, also about somebody whom the pool has lost', async (
     return false;
   };
   const directory = { ...api.deps.directory, userExists: refuse('user') };
-  const again = await register(body, undefined, appOf({ directory }));
+  const again = await register(api, body, undefined, appOf(api, { directory }));
   expect([again.status, asked]).toEqual([202, []]);
-  expect(await rowOf(again.body.registration_id)).toMatchObject({ status: 'failed' });
+  expect(await rowOf(api, again.body.registration_id)).toMatchObject({ status: 'failed' });
 });
 
-test('names and username are optional; everything else is checked as ever', async () => {
+test('names and username are optional, and every other field is validated as usual', async ({
+  api,
+}) => {
   const { email } = newBody();
-  const plain = await register({ email, password: 'Analytical1' });
+  const plain = await register(api, { email, password: 'Analytical1' });
   expect(plain.status).toBe(202);
-  const weak = await register(newBody({ password: 'weak' }));
+  const weak = await register(api, newBody({ password: 'weak' }));
   expect(weak.body).toEqual({ detail: 'Password must contain at least one uppercase letter' });
-  const wrong = await register({ email: 'x', first_name: '' });
+  const wrong = await register(api, { email: 'x', first_name: '' });
   expect([wrong.status, wrong.body.detail.map(({ loc }: { loc: string[] }) => loc[1])]).toEqual([
     422,
     ['email', 'first_name', 'password'],
   ]);
-  const second = await register({ email: newBody().email, password: 'Analytical1' });
-  expect(await rowOf(second.body.registration_id)).toMatchObject({ status: 'accepted' });
+  const second = await register(api, { email: newBody().email, password: 'Analytical1' });
+  expect(await rowOf(api, second.body.registration_id)).toMatchObject({ status: 'accepted' });
 });
 
-test('by SIGNUP_MODE for everybody; without it only where it is preferred', async () => {
-  const app = appOf({ signupMode: 'async' });
+test('SIGNUP_MODE=async hides for every request what is taken, otherwise only a Prefer header does', async ({
+  api,
+}) => {
+  const app = appOf(api, { signupMode: 'async' });
   const { email } = newBody();
-  const answer = await register({ email, password: 'Analytical1' }, {}, app);
+  const answer = await register(api, { email, password: 'Analytical1' }, {}, app);
   expect([answer.status, answer.headers.get('preference-applied')]).toEqual([202, null]);
   for (const prefer of ['respond-asynchronously', 'wait=1', 'x-respond-async', '']) {
-    const sync = await register({ email, password: 'Analytical1' }, { prefer });
+    const sync = await register(api, { email, password: 'Analytical1' }, { prefer });
     expect([prefer, sync.status]).toEqual([prefer, 422]);
   }
   for (const prefer of ['wait=5, Respond-Async', 'respond-async; x=1', ' respond-async ']) {
-    expect((await register(newBody(), { prefer })).status).toBe(202);
+    expect((await register(api, newBody(), { prefer })).status).toBe(202);
   }
 });
 
-test('a key repeats its answer, for a taken address as for a free one', async () => {
+test('a key repeats its answer, for a taken address as for a free one', async ({ api }) => {
   const first = newBody();
   const headers = { prefer: 'respond-async', 'idempotency-key': 'k-1' };
-  const free = [await register(first, headers), await register(first, headers)];
+  const free = [await register(api, first, headers), await register(api, first, headers)];
   const other = newBody({ username: first.username });
-  const taken = [await register(other, headers), await register(other, headers)];
+  const taken = [await register(api, other, headers), await register(api, other, headers)];
   for (const [once, again] of [free, taken]) {
     expect(again?.body).toEqual(once?.body);
     expect(again?.headers.get('idempotent-replayed')).toBe('true');
   }
   for (const body of [first, other]) {
-    const reused = await register({ ...body, first_name: 'Grace' }, headers);
+    const reused = await register(api, { ...body, first_name: 'Grace' }, headers);
     expect([reused.status, reused.body.detail[0].type]).toEqual([422, 'idempotency_key_reused']);
   }
-  expect(await rowOf(taken[0]?.body.registration_id)).toMatchObject({ status: 'failed' });
+  expect(await rowOf(api, taken[0]?.body.registration_id)).toMatchObject({ status: 'failed' });
 });
 
-test.each(['email_taken', 'password_rejected'])(
+test.for(['email_taken', 'password_rejected'])(
   'a key repeats its answer when the registration has failed since: %s',
-  async (code) => {
+  async (code, { api }) => {
     const body = newBody();
     const headers = { prefer: 'respond-async', 'idempotency-key': 'k-2' };
-    const once = await register(body, headers);
+    const once = await register(api, body, headers);
     await api.row(once.body.registration_id, {
       status: 'failed',
       failure: { code, detail: '' },
       sealed_password: null,
       finished_at: new Date(Date.now() + 1000),
     });
-    const again = await register(body, headers);
+    const again = await register(api, body, headers);
     expect(again.body).toEqual(once.body);
     expect(again.headers.get('idempotent-replayed')).toBe('true');
   },
 );
 
-test('fifty at once: one row lives, and of the others no seal is left', async () => {
+test('of fifty simultaneous sign-ups one row lives, and the others keep no seal', async ({
+  api,
+}) => {
   const { email } = newBody();
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, n) =>
-      register(newBody({ email: n % 2 ? email : email.toUpperCase() })),
+      register(api, newBody({ email: n % 2 ? email : email.toUpperCase() })),
     ),
   );
   for (const answer of answers) expect(shown(answer)).toEqual(shown(answers[0] ?? answer));
@@ -188,7 +197,7 @@ const PAIRS = 200;
 const CRITICAL = Math.sqrt(-Math.log(1e-4 / 2) / 2) * Math.sqrt(2 / PAIRS);
 
 /** Times in ms of taken and free addresses, mixed at random. */
-async function measure(app: ReturnType<typeof appOf>, taken: string) {
+async function measure(api: ApiUnderTest, app: ReturnType<typeof appOf>, taken: string) {
   const times = { taken: [] as number[], free: [] as number[] };
   const kinds = Array.from({ length: PAIRS }, () => ['taken', 'free'] as const).flatMap((pair) =>
     Math.random() < 0.5 ? pair : pair.toReversed(),
@@ -196,7 +205,7 @@ async function measure(app: ReturnType<typeof appOf>, taken: string) {
   for (const kind of kinds) {
     const body = kind === 'taken' ? newBody({ email: taken }) : newBody();
     const from = performance.now();
-    const { status } = await register(body, undefined, app);
+    const { status } = await register(api, body, undefined, app);
     times[kind].push(performance.now() - from);
     if (status !== 202) throw new Error(`${kind}: ${status}`);
   }
@@ -210,10 +219,12 @@ function distance({ taken, free }: { taken: number[]; free: number[] }): number 
   return Math.max(...[...taken, ...free].map((t) => Math.abs(share(taken, t) - share(free, t))));
 }
 
-test('the time of an answer does not tell; the same check sees one of half as long again', async () => {
+test('the time of an answer does not tell taken from free, and the check detects a difference of one half', async ({
+  api,
+}) => {
   const { email } = newBody();
-  await register(newBody({ email }));
-  const times = await measure(appOf(), email);
+  await register(api, newBody({ email }));
+  const times = await measure(api, appOf(api), email);
   expect(distance(times)).toBeLessThan(CRITICAL);
 
   const half = (times.free.toSorted((a, b) => a - b)[PAIRS / 2] ?? 0) / 2;
@@ -226,5 +237,5 @@ test('the time of an answer does not tell; the same check sees one of half as lo
       if (asked === email) spin(half);
     },
   };
-  expect(distance(await measure(appOf({ limits }), email))).toBeGreaterThan(CRITICAL);
+  expect(distance(await measure(api, appOf(api, { limits }), email))).toBeGreaterThan(CRITICAL);
 });

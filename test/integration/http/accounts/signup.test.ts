@@ -1,22 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { RateLimited } from '../../../../src/http/access/limits.ts';
 import type { AppDeps } from '../../../../src/http/app.ts';
 import { openDatabase } from '../../../../src/db/client.ts';
 import { ProviderUnavailable } from '../../../../src/domain/role.ts';
 import type { SignIn } from '../../../../src/domain/session.ts';
 import type { Secret } from '../../../../src/secrets/secret.ts';
-import { type Answer, type ApiUnderTest, freshScripts, startApi } from '../api-under-test.ts';
+import { type Answer, type ApiUnderTest, freshScripts } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 /** The sign-up door over a real ledger; what runs and pool do is scripted. The whole way over real
  * parts is test/end-to-end/signup.test.ts. */
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+test.beforeEach(({ api }) => void Object.assign(api.scripts, freshScripts()));
 
 const PASSWORD = 'Analytical1';
 const TOKENS = {
@@ -49,7 +45,7 @@ const done = {
 };
 
 /** A pool in which one password is right. */
-function signsIn(password = PASSWORD, more: Partial<AppDeps['sessions']> = {}) {
+function signsIn(api: ApiUnderTest, password = PASSWORD, more: Partial<AppDeps['sessions']> = {}) {
   return {
     ...api.deps.sessions,
     signIn: async (_name: string, sent: Secret): Promise<SignIn> =>
@@ -65,11 +61,11 @@ interface Run {
   readonly headers?: Record<string, string>;
 }
 
-function register(json: unknown, run: Run = {}): Promise<Answer> {
+function register(api: ApiUnderTest, json: unknown, run: Run = {}): Promise<Answer> {
   const { columns = done, deps = {}, headers = {} } = run;
   const app = api.app({
     doors: new Set(['signup']),
-    sessions: signsIn(),
+    sessions: signsIn(api),
     runs: {
       ...api.deps.runs,
       startSoon: (id) => {
@@ -84,7 +80,9 @@ function register(json: unknown, run: Run = {}): Promise<Answer> {
 
 const detailOf = ({ status, body }: Answer) => [status, body];
 
-test('201 with tokens; the row is nobody’s, unverified, without roles, its password sealed', async () => {
+test('sign-up answers 201 with tokens, and the row is unverified, without roles and with a sealed password', async ({
+  api,
+}) => {
   const body = newBody({ email: ' Ada.SignUp@Example.com ', username: '  Ada-L ' });
   const seal: unknown[] = [];
   const sealing: AppDeps['sealing'] = {
@@ -93,7 +91,7 @@ test('201 with tokens; the row is nobody’s, unverified, without roles, its pas
       return api.deps.sealing?.seal(secret, id) ?? new Uint8Array();
     },
   };
-  const { status, body: answer, text } = await register(body, { deps: { sealing } });
+  const { status, body: answer, text } = await register(api, body, { deps: { sealing } });
   expect([status, answer]).toEqual([
     201,
     {
@@ -126,9 +124,11 @@ test('201 with tokens; the row is nobody’s, unverified, without roles, its pas
   expect(seal).toEqual([PASSWORD, row?.['id']]);
 });
 
-test('without confirm_password, or with null; other fields are ignored', async () => {
+test('sign-up accepts a missing or null confirm_password and ignores other fields', async ({
+  api,
+}) => {
   for (const more of [{ confirm_password: undefined }, { confirm_password: null }, { role: 'x' }]) {
-    expect((await register(newBody(more))).status).toBe(201);
+    expect((await register(api, newBody(more))).status).toBe(201);
   }
 });
 
@@ -209,8 +209,8 @@ const SHAPES: [string, Record<string, unknown>, object[]][] = [
       {
         type: 'value_error',
         loc: ['body', 'first_name'],
-        msg: 'Value error, control characters and broken Unicode are not accepted',
-        ctx: { error: 'control characters and broken Unicode are not accepted' },
+        msg: 'Value error, control characters and invalid Unicode are not accepted',
+        ctx: { error: 'control characters and invalid Unicode are not accepted' },
       },
     ],
   ],
@@ -249,30 +249,35 @@ describe.each([
 ])(
   '%s sign-up accepts a username of 3 to 50 ASCII letters, digits and . _ - only',
   (_form, headers) => {
-    test.each(NOT_USERNAMES)('not %s', async (_what, username) => {
-      const pattern = '^[A-Za-z0-9._-]+$';
-      const answer = await register(newBody({ username }), { headers });
-      const detail = {
-        type: 'string_pattern_mismatch',
-        loc: ['body', 'username'],
-        msg: `String should match pattern '${pattern}'`,
-        ctx: { pattern },
-      };
-      expect(detailOf(answer)).toEqual([422, { detail: [detail] }]);
-    });
+    test.for(NOT_USERNAMES)(
+      'a username is refused that has or is %s',
+      async ([_what, username], { api }) => {
+        const pattern = '^[A-Za-z0-9._-]+$';
+        const answer = await register(api, newBody({ username }), { headers });
+        const detail = {
+          type: 'string_pattern_mismatch',
+          loc: ['body', 'username'],
+          msg: `String should match pattern '${pattern}'`,
+          ctx: { pattern },
+        };
+        expect(detailOf(answer)).toEqual([422, { detail: [detail] }]);
+      },
+    );
   },
 );
 
-test('a username may have ASCII letters, digits and . _ -', async () => {
+test('a username may have ASCII letters, digits and . _ -', async ({ api }) => {
   const username = `A.z_0-${randomUUID()}`;
-  const answer = await register(newBody({ username }), { headers: { prefer: 'respond-async' } });
+  const answer = await register(api, newBody({ username }), {
+    headers: { prefer: 'respond-async' },
+  });
   expect(answer.status).toBe(202);
   const rows = await api.sql`SELECT username FROM registrations WHERE username = ${username}`;
   expect(rows).toHaveLength(1);
 });
 
-test.each(SHAPES)('422: %s', async (_what, more, detail) => {
-  const answer = await register(newBody(more));
+test.for(SHAPES)('sign-up answers 422: %s', async ([_what, more, detail], { api }) => {
+  const answer = await register(api, newBody(more));
   expect(detailOf(answer)).toEqual([422, { detail }]);
   expect(answer.headers.get('content-type')).toBe('application/json');
   expect(api.scripts.started).toEqual([]);
@@ -299,80 +304,87 @@ function both(password: string) {
   return pair(password, password);
 }
 
-test.each(WEAK)('400: %s', async (_what, more, detail) => {
-  expect(detailOf(await register(newBody(more)))).toEqual([400, { detail }]);
+test.for(WEAK)('sign-up answers 400: %s', async ([_what, more, detail], { api }) => {
+  expect(detailOf(await register(api, newBody(more)))).toEqual([400, { detail }]);
   expect(api.scripts.started).toEqual([]);
 });
 
-test('duplicates, in any case and with blanks around: e-mail first, then username', async () => {
+test('sign-up refuses a taken e-mail first and then a taken username, in any case and with blanks', async ({
+  api,
+}) => {
   const first = newBody();
-  expect((await register(first)).status).toBe(201);
+  expect((await register(api, first)).status).toBe(201);
   const email = ` ${first.email.toUpperCase()} `;
   const username = `  ${first.username.toUpperCase()} `;
   for (const again of [{ email, username }, { email }]) {
-    expect(detailOf(await register(newBody(again)))).toEqual([
+    expect(detailOf(await register(api, newBody(again)))).toEqual([
       400,
       { detail: 'Email already exists' },
     ]);
   }
-  expect(detailOf(await register(newBody({ username })))).toEqual([
+  expect(detailOf(await register(api, newBody({ username })))).toEqual([
     400,
     { detail: 'Username already exists' },
   ]);
 });
 
-test('a user whom the pool has lost frees address and username', async () => {
+test('a user that the pool has lost frees the address and the username', async ({ api }) => {
   const body = newBody();
   const long_ago = { ...done, finished_at: new Date(Date.now() - 60_000) };
-  await register(body, { columns: long_ago });
+  await register(api, body, { columns: long_ago });
   api.scripts.userExists = async () => false;
-  expect((await register(body)).status).toBe(201);
+  expect((await register(api, body)).status).toBe(201);
 });
 
-test('a parked run of somebody is not anybody’s to resume', async () => {
+test('sign-up does not resume another caller’s parked run', async ({ api }) => {
   const body = newBody();
   const parked = { status: 'roles_pending', user_id: 'sub-2', cognito_username: 'sub-2' };
-  const first = await register(body, { columns: parked });
+  const first = await register(api, body, { columns: parked });
   expect(first.status).toBe(202);
-  expect(detailOf(await register(body, { columns: null }))).toEqual([
+  expect(detailOf(await register(api, body, { columns: null }))).toEqual([
     400,
     { detail: 'Email already exists' },
   ]);
   expect(api.scripts.resumed).toEqual([]);
 });
 
-const failure = (code: string, detail = 'x') => ({
+const failure = (api: ApiUnderTest, code: string, detail = 'x') => ({
   status: 'failed',
   sealed_password: null,
   failure: api.sql.json({ code, detail }),
 });
 
-test('what a run ended in', async () => {
+test('sign-up answers by the way the run ended', async ({ api }) => {
   const ended = async (columns: Record<string, unknown>) =>
-    detailOf(await register(newBody(), { columns }));
-  expect(await ended(failure('email_taken'))).toEqual([400, { detail: 'Email already exists' }]);
-  expect(await ended(failure('password_rejected', 'Not by the policy.'))).toEqual([
+    detailOf(await register(api, newBody(), { columns }));
+  expect(await ended(failure(api, 'email_taken'))).toEqual([
+    400,
+    { detail: 'Email already exists' },
+  ]);
+  expect(await ended(failure(api, 'password_rejected', 'Not by the policy.'))).toEqual([
     400,
     { detail: 'Not by the policy.' },
   ]);
   for (const columns of [
-    failure('registration_failed'),
-    failure('identity_provider_refused'),
-    failure('seal_lost'),
+    failure(api, 'registration_failed'),
+    failure(api, 'identity_provider_refused'),
+    failure(api, 'seal_lost'),
     { status: 'cancelled', sealed_password: null },
-    { ...failure('registration_failed'), status: 'cleanup_required' },
+    { ...failure(api, 'registration_failed'), status: 'cleanup_required' },
   ]) {
     expect(await ended(columns)).toEqual([500, { detail: FAILED }]);
   }
 });
 
-test('parked, or not to be signed in: the asynchronous answer, with its place', async () => {
+test('sign-up answers asynchronously when the run parks or the user cannot sign in yet', async ({
+  api,
+}) => {
   const cases: Run[] = [
     { columns: { status: 'roles_pending', user_id: 'sub-3' } },
-    { deps: { sessions: signsIn(PASSWORD, { signIn: async () => ({ kind: 'challenge' }) }) } },
+    { deps: { sessions: signsIn(api, PASSWORD, { signIn: async () => ({ kind: 'challenge' }) }) } },
   ];
   for (const run of cases) {
-    const { status, body, headers } = await register(newBody(), run);
+    const { status, body, headers } = await register(api, newBody(), run);
     const id = api.scripts.started.at(-1);
     expect([status, body]).toEqual([
       202,
@@ -385,29 +397,35 @@ test('parked, or not to be signed in: the asynchronous answer, with its place', 
   }
 });
 
-test('a pool that does not see the new user yet, or is away for a moment, is asked again', async () => {
+test('sign-up tries the sign-in again when the pool does not see the user yet or is briefly unreachable', async ({
+  api,
+}) => {
   let asked = 0;
   const signIn = async (): Promise<SignIn> => {
     asked += 1;
     if (asked === 1) throw new ProviderUnavailable('scripted');
     return asked === 2 ? { kind: 'refused' } : { kind: 'signed_in', tokens: TOKENS };
   };
-  const { status } = await register(newBody(), { deps: { sessions: signsIn('', { signIn }) } });
+  const { status } = await register(api, newBody(), {
+    deps: { sessions: signsIn(api, '', { signIn }) },
+  });
   expect([status, asked]).toEqual([201, 3]);
 });
 
-test('a key names the same sign-up; tokens only for the right password, tried once and limited', async () => {
+test('a repeated key returns tokens only for the right password, tried once and limited', async ({
+  api,
+}) => {
   const body = newBody();
   const headers = { 'idempotency-key': 'k-1' };
-  const first = await register(body, { headers });
+  const first = await register(api, body, { headers });
   expect([first.status, first.headers.get('idempotent-replayed')]).toEqual([201, null]);
-  const again = await register(body, { headers });
+  const again = await register(api, body, { headers });
   expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([201, 'true']);
   expect(again.body).toEqual(first.body);
   expect(api.scripts.started).toHaveLength(1);
 
   let asked = 0;
-  const sessions = signsIn();
+  const sessions = signsIn(api);
   const counted = {
     ...sessions,
     signIn: async (name: string, sent: Secret) => {
@@ -416,7 +434,7 @@ test('a key names the same sign-up; tokens only for the right password, tried on
     },
   };
   const other = { ...body, ...both('Difference2') };
-  const wrong = await register(other, { headers, deps: { sessions: counted } });
+  const wrong = await register(api, other, { headers, deps: { sessions: counted } });
   expect(detailOf(wrong)).toEqual([400, { detail: 'Email already exists' }]);
   expect(asked).toBe(1);
 
@@ -424,10 +442,10 @@ test('a key names the same sign-up; tokens only for the right password, tried on
     ...api.deps.limits,
     passwordCheck: () => Promise.reject(new RateLimited(7)),
   };
-  const limited = await register(other, { headers, deps: { limits, sessions: counted } });
+  const limited = await register(api, other, { headers, deps: { limits, sessions: counted } });
   expect([limited.status, limited.headers.get('retry-after'), asked]).toEqual([429, '7', 1]);
 
-  const reused = await register({ ...body, last_name: 'King' }, { headers });
+  const reused = await register(api, { ...body, last_name: 'King' }, { headers });
   expect(detailOf(reused)).toEqual([
     422,
     {
@@ -435,18 +453,20 @@ test('a key names the same sign-up; tokens only for the right password, tried on
         {
           type: 'idempotency_key_reused',
           loc: ['header', 'idempotency-key'],
-          msg: 'This Idempotency-Key came with another body before.',
+          msg: 'This Idempotency-Key was already used with a different request body.',
         },
       ],
     },
   ]);
   // The scope is the address: somebody else's key of the same name is another one.
-  expect((await register(newBody(), { headers })).status).toBe(201);
-  const bad = await register(newBody(), { headers: { 'idempotency-key': 'with blank' } });
+  expect((await register(api, newBody(), { headers })).status).toBe(201);
+  const bad = await register(api, newBody(), { headers: { 'idempotency-key': 'with blank' } });
   expect([bad.status, bad.body.detail[0].type]).toEqual([422, 'string_pattern_mismatch']);
 });
 
-test('a replay counts as a password check, and the right password gives the count back', async () => {
+test('a replay counts as a password check, and the right password restores the counter', async ({
+  api,
+}) => {
   const body = newBody();
   const headers = { 'idempotency-key': 'counted' };
   const checked: string[] = [];
@@ -459,15 +479,15 @@ test('a replay counts as a password check, and the right password gives the coun
     },
   };
   const options = { headers, deps: { limits } };
-  expect((await register(body, options)).status).toBe(201);
+  expect((await register(api, body, options)).status).toBe(201);
   expect([checked, given]).toEqual([[], 0]);
-  expect((await register(body, options)).status).toBe(201);
+  expect((await register(api, body, options)).status).toBe(201);
   expect([checked, given]).toEqual([[`192.0.2.1 ${body.email}`], 1]);
-  expect((await register({ ...body, ...both('Difference2') }, options)).status).toBe(400);
+  expect((await register(api, { ...body, ...both('Difference2') }, options)).status).toBe(400);
   expect([checked.length, given]).toEqual([2, 1]);
 });
 
-test('only what fits counts against the limit', async () => {
+test('only valid requests count against the sign-up limit', async ({ api }) => {
   const asked: string[] = [];
   const limits = {
     ...api.deps.limits,
@@ -477,11 +497,11 @@ test('only what fits counts against the limit', async () => {
     },
   };
   const deps = { limits };
-  await register(newBody({ username: 'ab' }), { deps });
-  await register(newBody(both('weak')), { deps });
+  await register(api, newBody({ username: 'ab' }), { deps });
+  await register(api, newBody(both('weak')), { deps });
   expect(asked).toEqual([]);
   const body = newBody();
-  const limited = await register(body, { deps });
+  const limited = await register(api, body, { deps });
   expect([limited.status, limited.headers.get('retry-after'), limited.body]).toEqual([
     429,
     '30',
@@ -490,12 +510,14 @@ test('only what fits counts against the limit', async () => {
   expect(asked).toEqual([`192.0.2.1 ${body.email}`]);
 });
 
-test('a bug is the door’s own 500, and PostgreSQL away a 503', async () => {
+test('sign-up answers a bug with its own 500 and an unreachable PostgreSQL with 503', async ({
+  api,
+}) => {
   const broken = { ...api.deps.runs, startSoon: () => raise(new TypeError('hunter2')) };
-  const bug = await register(newBody(), { deps: { runs: broken } });
+  const bug = await register(api, newBody(), { deps: { runs: broken } });
   expect(detailOf(bug)).toEqual([500, { detail: FAILED }]);
   const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
-  const away = await register(newBody(), { deps: { db: nowhere.db } });
+  const away = await register(api, newBody(), { deps: { db: nowhere.db } });
   await nowhere.close(0);
   expect([away.status, away.body.code, away.headers.get('retry-after')]).toEqual([
     503,

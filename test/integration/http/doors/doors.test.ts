@@ -1,15 +1,17 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+import { expect } from 'vitest';
+import { type ApiUnderTest, freshScripts, newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+test.beforeEach(({ api }) => void Object.assign(api.scripts, freshScripts()));
 
 /** Posts to a door, and does to the row what a run would as soon as it is started. */
-function through(path: string, json: unknown, columns: Record<string, unknown>, more: object = {}) {
+function through(
+  api: ApiUnderTest,
+  path: string,
+  json: unknown,
+  columns: Record<string, unknown>,
+  more: object = {},
+) {
   const app = api.app({
     runs: {
       ...api.deps.runs,
@@ -21,24 +23,26 @@ function through(path: string, json: unknown, columns: Record<string, unknown>, 
 
 const done = { status: 'completed', user_id: 'sub-1', roles_assigned: ['viewer'] };
 
-test('users: 201 with the sub; roles are checked and left to a later step', async () => {
+test('POST users answers 201 with the sub, checks roles and leaves them to a later step', async ({
+  api,
+}) => {
   const { email } = newBody();
-  const answer = await through('/api/users', { email, roles: ['viewer'], extra: 1 }, done);
+  const answer = await through(api, '/api/users', { email, roles: ['viewer'], extra: 1 }, done);
   expect(answer.status).toBe(201);
   expect(answer.body).toEqual({ user_id: 'sub-1', email, roles: [] });
   const [row] = await api.sql`SELECT roles, door, invite FROM registrations WHERE email = ${email}`;
   expect(row).toEqual({ roles: [], door: 'users', invite: true });
-  const unknown = await through('/api/users', newBody({ roles: ['ghost'] }), done);
+  const unknown = await through(api, '/api/users', newBody({ roles: ['ghost'] }), done);
   expect(unknown.body.code).toBe('unknown_role');
   const manager = { token: api.issuer.token({ 'cognito:groups': ['manager'] }) };
-  const refused = await through('/api/users', newBody({ roles: ['admin'] }), done, manager);
+  const refused = await through(api, '/api/users', newBody({ roles: ['admin'] }), done, manager);
   expect(refused.body.code).toBe('role_not_grantable');
-  expect((await through('/api/users', { email: newBody().email }, done)).status).toBe(201);
+  expect((await through(api, '/api/users', { email: newBody().email }, done)).status).toBe(201);
 });
 
-test('step: 201 with the sub and its roles', async () => {
+test('POST step/users answers 201 with the sub and its roles', async ({ api }) => {
   const body = newBody({ extra: true });
-  const answer = await through('/api/step/users', body, done);
+  const answer = await through(api, '/api/step/users', body, done);
   expect(answer.status).toBe(201);
   expect(answer.body).toEqual({
     id: 'sub-1',
@@ -46,18 +50,18 @@ test('step: 201 with the sub and its roles', async () => {
     roles: ['viewer'],
     status: 'completed',
   });
-  const taken = await through('/api/step/users', body, done);
+  const taken = await through(api, '/api/step/users', body, done);
   expect(taken.body).toMatchObject({ code: 'email_taken', status: 409 });
-  const missing = await through('/api/step/users', { email: body.email }, done);
+  const missing = await through(api, '/api/step/users', { email: body.email }, done);
   expect(missing.body.errors).toEqual([
     { pointer: '#/roles', code: 'required', detail: 'This field is required.' },
   ]);
 });
 
-test('a parked registration ends the wait with 202 and its place', async () => {
+test('a parked registration ends the wait with 202 and its Location', async ({ api }) => {
   const parked = { status: 'roles_pending', user_id: 'sub-2' };
   const body = newBody();
-  const step = await through('/api/step/users', body, parked);
+  const step = await through(api, '/api/step/users', body, parked);
   expect(step.status).toBe(202);
   expect(step.headers.get('location')).toMatch(/^\/registrations\/[0-9a-f-]{36}$/);
   expect(step.body).toEqual({
@@ -67,7 +71,7 @@ test('a parked registration ends the wait with 202 and its place', async () => {
     status: 'roles_pending',
   });
   const other = newBody();
-  const users = await through('/api/users', other, parked);
+  const users = await through(api, '/api/users', other, parked);
   expect(users.status).toBe(202);
   expect(users.body).toEqual({ user_id: 'sub-2', email: other.email, roles: [] });
 });
@@ -80,46 +84,53 @@ const AT_TIME: [string, Record<string, unknown>, string, string | null][] = [
   ['taking back', { status: 'compensating', user_id: 's' }, 'compensating', 's'],
 ];
 
-test.each(AT_TIME)('step, at the end of the wait: %s', async (_what, columns, status, id) => {
-  const closing = new AbortController();
-  const app = api.app({
-    closing: closing.signal,
-    runs: {
-      ...api.deps.runs,
-      // The drain stands for the end of the ten seconds: the answer is the same.
-      startSoon: (started) =>
-        void (async () => {
-          await api.row(started, columns);
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          closing.abort();
-        })(),
-    },
-  });
-  const answer = await api.call('/api/step/users', { method: 'POST', json: newBody(), app });
-  expect(answer.status).toBe(202);
-  expect(answer.body).toMatchObject({ id, status });
-});
+test.for(AT_TIME)(
+  'POST step/users answers at the end of the wait: %s',
+  async ([_what, columns, status, id], { api }) => {
+    const closing = new AbortController();
+    const app = api.app({
+      closing: closing.signal,
+      runs: {
+        ...api.deps.runs,
+        // The drain stands for the end of the ten seconds: the answer is the same.
+        startSoon: (started) =>
+          void (async () => {
+            await api.row(started, columns);
+            closing.abort();
+          })(),
+      },
+    });
+    const answer = await api.call('/api/step/users', { method: 'POST', json: newBody(), app });
+    expect(answer.status).toBe(202);
+    expect(answer.body).toMatchObject({ id, status });
+  },
+);
 
-test('the wait at a door is ten seconds', async () => {
+test('the wait at a door is ten seconds', async ({ api }) => {
   const begun = Date.now();
-  const answer = await through('/api/users', newBody(), { status: 'running' });
+  const answer = await through(api, '/api/users', newBody(), { status: 'running' });
   expect(answer.status).toBe(202);
   expect(answer.body.user_id).toBeNull();
   expect(Date.now() - begun).toBeGreaterThan(9900);
   expect(Date.now() - begun).toBeLessThan(12_000);
 });
 
-test('definitive failures at the step door', async () => {
+test('POST step/users answers definitive failures with their status', async ({ api }) => {
   const failure = (code: string) => ({
     status: 'failed',
     failure: api.sql.json({ code, detail: 'Please try again.' }),
   });
-  const before = await through('/api/step/users', newBody(), failure('email_taken'));
+  const before = await through(api, '/api/step/users', newBody(), failure('email_taken'));
   expect(before.body).toMatchObject({ code: 'email_taken', status: 409 });
-  const refused = await through('/api/step/users', newBody(), failure('identity_provider_refused'));
+  const refused = await through(
+    api,
+    '/api/step/users',
+    newBody(),
+    failure('identity_provider_refused'),
+  );
   expect(refused.status).toBe(502);
   const existed = { user_created_at: new Date() };
-  const after = await through('/api/step/users', newBody(), {
+  const after = await through(api, '/api/step/users', newBody(), {
     ...failure('registration_failed'),
     ...existed,
   });
@@ -128,7 +139,7 @@ test('definitive failures at the step door', async () => {
     status: 500,
     detail: 'Please try again.',
   });
-  const afterRefused = await through('/api/step/users', newBody(), {
+  const afterRefused = await through(api, '/api/step/users', newBody(), {
     ...failure('identity_provider_refused'),
     ...existed,
   });
@@ -137,7 +148,7 @@ test('definitive failures at the step door', async () => {
     detail: 'Registration failed and was undone. Please try again.',
     registrationId: expect.any(String),
   });
-  const stuck = await through('/api/step/users', newBody(), {
+  const stuck = await through(api, '/api/step/users', newBody(), {
     ...failure('registration_failed'),
     status: 'cleanup_required',
     compensation_failures: api.sql.json([
@@ -146,20 +157,20 @@ test('definitive failures at the step door', async () => {
   });
   expect(stuck.status).toBe(500);
   expect(stuck.body.detail).toBe(
-    'Manual cleanup required. The registration failed with registration_failed. Taking it back: deleteUser failed with identity_provider_unavailable: Away.',
+    'Manual cleanup required. The registration failed with registration_failed. Compensation failures: deleteUser failed with identity_provider_unavailable: Away.',
   );
 });
 
-test('doors take an Idempotency-Key', async () => {
+test('the doors accept an Idempotency-Key', async ({ api }) => {
   const token = api.issuer.token({ sub: 'door' });
   const body = newBody();
   const more = { token, headers: { 'idempotency-key': 'd1' } };
-  expect((await through('/api/step/users', body, done, more)).status).toBe(201);
-  const again = await through('/api/step/users', { ...body, ignored: 1 }, done, more);
+  expect((await through(api, '/api/step/users', body, done, more)).status).toBe(201);
+  const again = await through(api, '/api/step/users', { ...body, ignored: 1 }, done, more);
   expect(again.status).toBe(201);
   expect(again.headers.get('idempotent-replayed')).toBe('true');
   expect(again.body.id).toBe('sub-1');
-  const other = await through('/api/step/users', newBody(), done, more);
+  const other = await through(api, '/api/step/users', newBody(), done, more);
   expect(other.body.code).toBe('idempotency_key_reused');
 });
 
@@ -175,20 +186,23 @@ const PATHS: [string, string, string][] = [
   ['seeding', 'POST', '/api/v1/private/users'],
 ];
 
-test.each(PATHS)('%s closed: %s %s is 404 and not in the document', async (door, method, path) => {
-  const all = new Set(PATHS.map(([name]) => name));
-  const open = api.app({ doors: all });
-  const closed = api.app({ doors: new Set([...all].filter((name) => name !== door)) });
-  const json = method === 'POST' ? {} : undefined;
-  const answer = await api.call(path, { method, json, app: closed });
-  expect(answer.body).toEqual({
-    ...problem(answer, 'not_found', 404, 'Not found'),
-    detail: 'There is nothing at this address.',
-  });
-  expect((await api.call(path, { method, json, app: open })).status).not.toBe(404);
-  const pathsOf = async (app: typeof open) =>
-    Object.keys((await api.call('/openapi.json', { app })).body.paths);
-  expect(await pathsOf(closed)).not.toContain(path);
-  // One name is enough for the other form of seeding.
-  expect((await pathsOf(open)).includes(path)).toBe(path !== '/api/v1/private/users');
-});
+test.for(PATHS)(
+  'with the door %s closed %s %s is 404 and not in the document',
+  async ([door, method, path], { api }) => {
+    const all = new Set(PATHS.map(([name]) => name));
+    const open = api.app({ doors: all });
+    const closed = api.app({ doors: new Set([...all].filter((name) => name !== door)) });
+    const json = method === 'POST' ? {} : undefined;
+    const answer = await api.call(path, { method, json, app: closed });
+    expect(answer.body).toEqual({
+      ...problem(answer, 'not_found', 404, 'Not found'),
+      detail: 'There is no resource at this path.',
+    });
+    expect((await api.call(path, { method, json, app: open })).status).not.toBe(404);
+    const pathsOf = async (app: typeof open) =>
+      Object.keys((await api.call('/openapi.json', { app })).body.paths);
+    expect(await pathsOf(closed)).not.toContain(path);
+    // One name is enough for the other form of seeding.
+    expect((await pathsOf(open)).includes(path)).toBe(path !== '/api/v1/private/users');
+  },
+);

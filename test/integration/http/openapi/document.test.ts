@@ -1,22 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import swaggerUi from 'swagger-ui-dist/package.json' with { type: 'json' };
+import { expect } from 'vitest';
 import registrar from '../../../../package.json' with { type: 'json' };
 import { FAILURES } from '../../../../src/domain/failure.ts';
 import { openDatabase } from '../../../../src/db/client.ts';
 import { createTestDatabase } from '../../../support/database.ts';
 import { documented } from '../document-schema.ts';
-import { type ApiUnderTest, newBody, problem, startApi } from '../api-under-test.ts';
-
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
+import { newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 type Json = Record<string, unknown>;
 
-test('the document is OpenAPI 3.1, whole and stable', async () => {
+test('the document is OpenAPI 3.1, whole and stable', async ({ api }) => {
   const app = api.app({ doors: new Set(['users', 'step', 'signup', 'session', 'seeding']) });
   const { body } = await api.call('/openapi.json', { token: null, app });
   expect(body.openapi).toBe('3.1.0');
@@ -53,9 +49,11 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
     'get /health/ready': 'getReadiness',
     'get /metrics': 'getMetrics',
   });
-  for (const [, ref] of JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)) {
+  const refs = [...JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref = '']) => ref);
+  expect(refs.length).toBeGreaterThan(50);
+  for (const ref of refs) {
     const found = ref
-      ?.slice(2)
+      .slice(2)
       .split('/')
       .reduce((at: unknown, key) => (at as Json)[key], body);
     expect({ ref, found }).toMatchObject({ ref, found: expect.any(Object) });
@@ -77,7 +75,7 @@ test('the document is OpenAPI 3.1, whole and stable', async () => {
   }
 });
 
-test('an enumeration is one schema', async () => {
+test('an enumeration is one schema', async ({ api }) => {
   const { body } = await api.call('/openapi.json');
   const named = Object.entries<Json>(body.components.schemas).filter(
     ([, schema]) => schema['enum'],
@@ -98,7 +96,7 @@ test('an enumeration is one schema', async () => {
   ]);
 });
 
-test('a receipt fits its own schema, with and without a failure', async () => {
+test('a receipt fits its own schema, with and without a failure', async ({ api }) => {
   const { body: document } = await api.call('/openapi.json');
   const { id } = (await api.call('/registrations', { method: 'POST', json: newBody() })).body;
   const open = (await api.call(`/registrations/${id}`)).body;
@@ -118,22 +116,36 @@ test('a receipt fits its own schema, with and without a failure', async () => {
   }
 });
 
-test('the reader shows every operation and loads nothing', async () => {
+test('the reader and its files come from this server, under a policy without exceptions', async ({
+  api,
+}) => {
   const answer = await api.call('/docs', { token: null });
   expect(answer.headers.get('content-type')).toBe('text/html; charset=UTF-8');
-  expect(answer.headers.get('content-security-policy')).toMatch(
-    /^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]+='; /,
+  const policy = answer.headers.get('content-security-policy') ?? '';
+  expect(policy.replaceAll(/'sha256-[A-Za-z0-9+/]{43}='/g, '<hash>')).toBe(
+    "default-src 'none'; script-src 'self' <hash>; style-src 'self' <hash>; img-src data:; " +
+      "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   );
-  expect(answer.text).not.toMatch(/<script|<link|<img|@import|url\(|src=|undefined|\[object/);
-  for (const name of ['createRegistration', 'listAuditEvents', 'doorCreateUser', 'ProblemCode']) {
-    expect(answer.text).toContain(name);
+  const files = [...answer.text.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(
+    ([, file]) => file ?? '',
+  );
+  const types = ['text/css; charset=utf-8', 'text/javascript; charset=utf-8'];
+  expect(files.length).toBe(types.length);
+  for (const [index, file] of files.entries()) {
+    expect(file).toContain(swaggerUi.version);
+    const loaded = await api.call(file, { token: null });
+    expect([loaded.status, loaded.headers.get('content-type')]).toEqual([200, types[index]]);
+    expect(loaded.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    expect(loaded.headers.get('x-content-type-options')).toBe('nosniff');
   }
-  // Beside the examples, which are the API's own words, a backtick marks code.
-  expect(answer.text).toContain('<code>X-Request-Id</code>');
-  expect(answer.text.replaceAll(/<pre>.*?<\/pre>/gs, '')).not.toContain('`');
+  for (const file of ['swagger-ui.js', 'package.json', '..%2fpackage.json']) {
+    const other = await api.call(`/docs/swagger-ui-${swaggerUi.version}/${file}`, { token: null });
+    expect([file, other.status]).toEqual([file, 404]);
+    expect(other.headers.get('cache-control')).toBe('no-store');
+  }
 });
 
-test('every code has a page that explains it', async () => {
+test('every code has a page that explains it', async ({ api }) => {
   const codes = new Set(Object.values(FAILURES).map(({ code }) => code));
   for (const code of codes) {
     const answer = await api.call(`/problems/${code}`, { token: null });
@@ -150,19 +162,19 @@ test('every code has a page that explains it', async () => {
   expect((await api.call('/problems/%3Cscript%3E')).text).not.toContain('<script>');
 });
 
-test('/ leads to the reader', async () => {
+test('GET / redirects to the reader page', async ({ api }) => {
   const answer = await api.app().request('/');
   expect(answer.status).toBe(302);
   expect(answer.headers.get('location')).toBe('/docs');
 });
 
-test.each(['/registrations/', '/nothing', '/registrations/x/y/z', '/auth/register'])(
-  '%s: 404',
-  async (path) => {
+test.for(['/registrations/', '/nothing', '/registrations/x/y/z', '/auth/register'])(
+  'GET %s answers 404',
+  async (path, { api }) => {
     const answer = await api.call(path, { token: null });
     expect(answer.body).toEqual({
       ...problem(answer, 'not_found', 404, 'Not found'),
-      detail: 'There is nothing at this address.',
+      detail: 'There is no resource at this path.',
     });
     expect((await api.call(path, { method: 'OPTIONS' })).status).toBe(404);
   },
@@ -181,13 +193,13 @@ const METHODS: [string, string, string][] = [
   ['DELETE', '/docs', 'GET, HEAD, OPTIONS'],
 ];
 
-test.each(METHODS)('%s %s: 405 with Allow', async (method, path, allow) => {
+test.for(METHODS)('%s %s answers 405 with Allow', async ([method, path, allow], { api }) => {
   const answer = await api.call(path, { method });
   expect(answer.status).toBe(405);
   expect(answer.headers.get('allow')).toBe(allow);
   const told = {
     ...problem(answer, 'method_not_allowed', 405, 'Method not allowed'),
-    detail: 'This address takes other methods.',
+    detail: 'Method not allowed.',
   };
   expect(answer.body).toEqual(method === 'HEAD' ? null : told);
   for (const corsOrigins of [[], ['https://admin.example']]) {
@@ -196,7 +208,7 @@ test.each(METHODS)('%s %s: 405 with Allow', async (method, path, allow) => {
   }
 });
 
-test('every answer has its id and safe headers, and one line in the log', async () => {
+test('every answer has a request id, safe headers and one log line', async ({ api }) => {
   const id = randomUUID();
   for (const [path, route, registrationId] of [
     ['/roles', '/roles'],
@@ -232,7 +244,7 @@ test('every answer has its id and safe headers, and one line in the log', async 
   }
 });
 
-test('bodies, tokens and keys stay out of the log', async () => {
+test('the log holds no bodies, tokens or keys', async ({ api }) => {
   const token = api.issuer.token();
   const body = newBody({ firstName: 'Secretive' });
   const headers = { 'idempotency-key': 'key-of-mine' };
@@ -243,7 +255,9 @@ test('bodies, tokens and keys stay out of the log', async () => {
   }
 });
 
-test('browsers of configured origins may call, and read what they need', async () => {
+test('browsers of configured origins may call the API and read the headers that they need', async ({
+  api,
+}) => {
   const ask = (origin: string, method = 'GET', more: Record<string, string> = {}) =>
     api.call('/registrations', { method, headers: { origin, ...more } });
   const allowed = await ask('https://admin.example');
@@ -268,7 +282,7 @@ test('browsers of configured origins may call, and read what they need', async (
   }
 });
 
-test('health and metrics', async () => {
+test('health and metrics answer without a token', async ({ api }) => {
   const live = await api.call('/health/live', { token: null });
   expect([live.status, live.body]).toEqual([200, { status: 'ok' }]);
   const ready = await api.call('/health/ready', { token: null });
@@ -283,13 +297,13 @@ test('health and metrics', async () => {
   );
 });
 
-test('metrics that have a port of their own are not a route here', async () => {
+test('the API has no /metrics route when metrics have their own port', async ({ api }) => {
   const app = api.app({ servesMetrics: false });
   expect((await api.call('/metrics', { app })).body.code).toBe('not_found');
   expect((await api.call('/openapi.json', { app })).body.paths).not.toHaveProperty('/metrics');
 });
 
-test('not ready without PostgreSQL, and before it is migrated', async () => {
+test('the API is not ready while PostgreSQL is unreachable or not migrated', async ({ api }) => {
   const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
   const away = api.app({ db: nowhere.db });
   const answer = await api.call('/health/ready', { app: away });
@@ -300,7 +314,7 @@ test('not ready without PostgreSQL, and before it is migrated', async () => {
   const post = await api.call('/registrations', { method: 'POST', json: newBody(), app: away });
   expect(post.body).toEqual(problem(post, 'unavailable', 503, 'Unavailable'));
   expect(post.headers.get('retry-after')).toBe('5');
-  expect(post.body.detail).toContain('Repeat with the same Idempotency-Key');
+  expect(post.body.detail).toContain('repeat it with the same Idempotency-Key');
   await nowhere.close();
 
   const empty = await createTestDatabase();
@@ -315,13 +329,13 @@ test('not ready without PostgreSQL, and before it is migrated', async () => {
   const forbidden = await api.call('/health/ready', { app: api.app({ db: processes.db }) });
   expect(forbidden.status).toBe(503);
   expect(forbidden.body.detail).toBe(
-    'The role of DATABASE_URL lacks the grants of docs/production.md.',
+    'The database role in DATABASE_URL lacks the grants that docs/production.md lists.',
   );
   await processes.close();
   await empty.drop();
 });
 
-test('a bug is a 500 that says nothing, and leads to the log', async () => {
+test('a bug answers 500 without details, and its request id leads to the log', async ({ api }) => {
   const app = api.app({
     roles: {
       list: () => Promise.reject(new TypeError('password=hunter2')),
@@ -331,7 +345,7 @@ test('a bug is a 500 that says nothing, and leads to the log', async () => {
   const answer = await api.call('/roles', { app });
   expect(answer.body).toEqual({
     ...problem(answer, 'internal', 500, 'Internal error'),
-    detail: 'Something unexpected happened. The request id leads to the log.',
+    detail: 'An unexpected error occurred. The request id identifies it in the log.',
   });
   expect(api.scripts.logged).toContainEqual({
     level: 'error',

@@ -1,26 +1,27 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+import { expect } from 'vitest';
+import { type ApiUnderTest, freshScripts, newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
 let token: string;
-beforeAll(async () => {
-  api = await startApi();
+test.beforeAll(async ({ api }) => {
   token = api.issuer.token({ sub: 'operator' });
 });
-afterAll(() => api.end());
-beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+test.beforeEach(({ api }) => void Object.assign(api.scripts, freshScripts()));
 
-async function registration(columns: Record<string, unknown> = {}): Promise<string> {
+async function registration(
+  api: ApiUnderTest,
+  columns: Record<string, unknown> = {},
+): Promise<string> {
   const answer = await api.call('/registrations', { method: 'POST', json: newBody(), token });
   if (Object.keys(columns).length > 0) await api.row(answer.body.id, columns);
   return answer.body.id;
 }
 
-const instruction = (id: string, name: string, more: object = {}) =>
+const instruction = (api: ApiUnderTest, id: string, name: string, more: object = {}) =>
   api.call(`/registrations/${id}/${name}`, { method: 'POST', token, ...more });
 const lastOf = (answer: { body: { timeline: object[] } }) => answer.body.timeline.at(-1);
 
-test('retry resumes a parked run, with or without a body', async () => {
+test('retry resumes a parked run, with or without a body', async ({ api }) => {
   const bodies = [
     {},
     { headers: { 'content-type': 'application/json' }, body: '' },
@@ -29,8 +30,8 @@ test('retry resumes a parked run, with or without a body', async () => {
     { json: { reason: null } },
   ];
   for (const body of bodies) {
-    const id = await registration({ status: 'roles_pending' });
-    const answer = await instruction(id, 'retry', body);
+    const id = await registration(api, { status: 'roles_pending' });
+    const answer = await instruction(api, id, 'retry', body);
     expect(answer.status).toBe(202);
     expect(answer.body).toMatchObject({ id, status: 'running' });
     expect(lastOf(answer)).toMatchObject({
@@ -42,9 +43,9 @@ test('retry resumes a parked run, with or without a body', async () => {
   }
 });
 
-test('retry of a stuck cleanup leaves its status', async () => {
-  const id = await registration({ status: 'cleanup_required' });
-  const answer = await instruction(id, 'retry', { json: { reason: 'mended' } });
+test('retry of a stuck cleanup leaves its status', async ({ api }) => {
+  const id = await registration(api, { status: 'cleanup_required' });
+  const answer = await instruction(api, id, 'retry', { json: { reason: 'mended' } });
   expect(answer.body.status).toBe('cleanup_required');
   expect(lastOf(answer)).toMatchObject({ details: { reason: 'mended' } });
   expect(api.scripts.resumed).toEqual([{ id, by: 'operator' }]);
@@ -64,20 +65,20 @@ const NOT_PARKED: [string, Record<string, unknown>, string[] | null, string[]][]
   ['roles_pending', CANCELLING, ['being cancelled', AGAIN], ['being cancelled', AGAIN]],
   ['compensating', {}, ['being undone', AGAIN], ['being undone', AGAIN]],
   ['cleanup_required', {}, null, ['being undone', 'keeps failing', '/retry`']],
-  ['completed', {}, ['is completed', 'nothing to retry'], ['is completed', 'in the user pool']],
-  ['failed', {}, ['ended as `failed`', AGAIN], ['ended as `failed`', AGAIN]],
-  ['cancelled', {}, ['ended as `cancelled`', AGAIN], ['ended as `cancelled`', AGAIN]],
+  ['completed', {}, ['is completed', 'cannot be retried'], ['is completed', 'in the user pool']],
+  ['failed', {}, ['is `failed`', AGAIN], ['is `failed`', AGAIN]],
+  ['cancelled', {}, ['is `cancelled`', AGAIN], ['is `cancelled`', AGAIN]],
 ];
 
-test.each(NOT_PARKED)(
+test.for(NOT_PARKED)(
   'not_parked while %s %o says what holds and what to do',
-  async (status, columns, retry, roles) => {
-    const id = await registration({ status, ...columns });
+  async ([status, columns, retry, roles], { api }) => {
+    const id = await registration(api, { status, ...columns });
     const answers = [
-      ...(retry ? [{ words: retry, answer: await instruction(id, 'retry') }] : []),
+      ...(retry ? [{ words: retry, answer: await instruction(api, id, 'retry') }] : []),
       {
         words: roles,
-        answer: await instruction(id, 'roles', { method: 'PUT', json: { roles: ['viewer'] } }),
+        answer: await instruction(api, id, 'roles', { method: 'PUT', json: { roles: ['viewer'] } }),
       },
     ];
     for (const { words, answer } of answers) {
@@ -91,30 +92,33 @@ test.each(NOT_PARKED)(
   },
 );
 
-test.each(['accepted', 'running', 'roles_pending'])('cancel while %s', async (status) => {
-  const id = await registration({ status });
-  const answer = await instruction(id, 'cancel', { json: { reason: 'a mistake' } });
-  expect(answer.status).toBe(202);
-  expect(answer.body.status).toBe(status);
-  expect(lastOf(answer)).toMatchObject({
-    event: 'registration.cancel_requested',
-    details: { reason: 'a mistake' },
-  });
-  expect(api.scripts.cancelled).toEqual([id]);
-  const [row] =
-    await api.sql`SELECT instruction, instruction_actor, instruction_reason FROM registrations WHERE id = ${id}`;
-  expect(row).toEqual({
-    instruction: 'cancel',
-    instruction_actor: 'operator',
-    instruction_reason: 'a mistake',
-  });
-});
+test.for(['accepted', 'running', 'roles_pending'])(
+  'cancel while %s is recorded and signals the run',
+  async (status, { api }) => {
+    const id = await registration(api, { status });
+    const answer = await instruction(api, id, 'cancel', { json: { reason: 'a mistake' } });
+    expect(answer.status).toBe(202);
+    expect(answer.body.status).toBe(status);
+    expect(lastOf(answer)).toMatchObject({
+      event: 'registration.cancel_requested',
+      details: { reason: 'a mistake' },
+    });
+    expect(api.scripts.cancelled).toEqual([id]);
+    const [row] =
+      await api.sql`SELECT instruction, instruction_actor, instruction_reason FROM registrations WHERE id = ${id}`;
+    expect(row).toEqual({
+      instruction: 'cancel',
+      instruction_actor: 'operator',
+      instruction_reason: 'a mistake',
+    });
+  },
+);
 
-test.each(['compensating', 'cleanup_required'])(
+test.for(['compensating', 'cleanup_required'])(
   'cancel while %s is audited and changes nothing',
-  async (status) => {
-    const id = await registration({ status });
-    const answer = await instruction(id, 'cancel');
+  async (status, { api }) => {
+    const id = await registration(api, { status });
+    const answer = await instruction(api, id, 'cancel');
     expect(answer.status).toBe(202);
     expect(answer.body.status).toBe(status);
     expect(lastOf(answer)).toMatchObject({ event: 'registration.cancel_requested' });
@@ -124,18 +128,21 @@ test.each(['compensating', 'cleanup_required'])(
   },
 );
 
-test.each(['completed', 'failed', 'cancelled'])('cancel when %s: 409', async (status) => {
-  const id = await registration({ status });
-  const answer = await instruction(id, 'cancel');
-  expect(answer.body).toEqual({
-    ...problem(answer, 'already_closed', 409, 'Already closed'),
-    detail: 'The registration is closed; nothing was changed.',
-    registrationId: id,
-  });
-});
+test.for(['completed', 'failed', 'cancelled'])(
+  'cancel when %s answers 409',
+  async (status, { api }) => {
+    const id = await registration(api, { status });
+    const answer = await instruction(api, id, 'cancel');
+    expect(answer.body).toEqual({
+      ...problem(answer, 'already_closed', 409, 'Already closed'),
+      detail: 'The registration is closed; nothing was changed.',
+      registrationId: id,
+    });
+  },
+);
 
-test('other roles: checked, written and resumed', async () => {
-  const id = await registration({ status: 'roles_pending' });
+test('a replacement of the roles is validated, recorded and resumes the run', async ({ api }) => {
+  const id = await registration(api, { status: 'roles_pending' });
   const put = (json: unknown, by = token) =>
     api.call(`/registrations/${id}/roles`, { method: 'PUT', json, token: by });
   const manager = api.issuer.token({ 'cognito:groups': ['manager'] });
@@ -161,24 +168,26 @@ test('other roles: checked, written and resumed', async () => {
   expect(api.scripts.resumed).toEqual([{ id, by: 'operator' }]);
 });
 
-test('a run that cannot be reached does not fail the instruction: the sweep delivers it', async () => {
-  const id = await registration({ status: 'roles_pending' });
+test('a run that cannot be reached does not fail the instruction: the sweep delivers it', async ({
+  api,
+}) => {
+  const id = await registration(api, { status: 'roles_pending' });
   const app = api.app({
     runs: { ...api.deps.runs, resume: () => Promise.reject(new Error('Temporal is away')) },
   });
-  expect((await instruction(id, 'retry', { app })).status).toBe(202);
+  expect((await instruction(api, id, 'retry', { app })).status).toBe(202);
   expect(api.scripts.logged).toContainEqual({
     level: 'warn',
     fields: { registrationId: id, error: 'Error' },
-    message: 'instruction not delivered, left to the sweep',
+    message: 'signal failed; the sweep will retry',
   });
 });
 
 const completed = { status: 'completed', cognito_username: 'u-1', user_id: 's-1' };
 
-test('the invitation is sent again to who owes a password', async () => {
-  const id = await registration(completed);
-  const answer = await instruction(id, 'invitation');
+test('an invitation is queued again for a user who has not chosen a password', async ({ api }) => {
+  const id = await registration(api, completed);
+  const answer = await instruction(api, id, 'invitation');
   expect(answer.status).toBe(202);
   expect(answer.body.invitation.status).toBe('pending');
   expect(lastOf(answer)).toMatchObject({ event: 'invitation.requested', actor: 'operator' });
@@ -187,14 +196,18 @@ test('the invitation is sent again to who owes a password', async () => {
   expect(queued).toEqual({ n: 1 });
 });
 
-test('thirty requests for an invitation queue one mail while it waits, and five in an hour at most', async () => {
-  const id = await registration(completed);
+test('thirty requests for an invitation queue one mail while it waits, and five in an hour at most', async ({
+  api,
+}) => {
+  const id = await registration(api, completed);
   const queued = async () => {
     const [row] =
       await api.sql`SELECT count(*)::int AS n FROM outbox WHERE registration_id = ${id}`;
     return row?.['n'] as number;
   };
-  const all = await Promise.all(Array.from({ length: 30 }, () => instruction(id, 'invitation')));
+  const all = await Promise.all(
+    Array.from({ length: 30 }, () => instruction(api, id, 'invitation')),
+  );
   expect(all.map(({ status }) => status)).toEqual(all.map(() => 202));
   expect(await queued()).toBe(1);
   // As a relay that has sent what was queued, a minute ago.
@@ -203,10 +216,12 @@ test('thirty requests for an invitation queue one mail while it waits, and five 
     FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${id} AND delivered_at IS NULL`;
   for (let mails = 1; mails < 5; mails += 1) {
     await sent();
-    expect((await instruction(id, 'invitation')).status).toBe(202);
+    expect((await instruction(api, id, 'invitation')).status).toBe(202);
   }
   await sent();
-  const refused = await Promise.all(Array.from({ length: 5 }, () => instruction(id, 'invitation')));
+  const refused = await Promise.all(
+    Array.from({ length: 5 }, () => instruction(api, id, 'invitation')),
+  );
   for (const answer of refused) {
     expect(answer.status).toBe(429);
     expect(answer.body).toMatchObject({ code: 'rate_limited', registrationId: id });
@@ -216,11 +231,13 @@ test('thirty requests for an invitation queue one mail while it waits, and five 
   }
   expect(await queued()).toBe(5);
   await api.sql`UPDATE outbox_deliveries SET mail_attempted_at = now() - interval '61 minutes'`;
-  expect((await instruction(id, 'invitation')).status).toBe(202);
+  expect((await instruction(api, id, 'invitation')).status).toBe(202);
 });
 
-test('an invitation that was given up is settled once the person has a password', async () => {
-  const id = await registration({
+test('an invitation that was given up is settled once the person has a password', async ({
+  api,
+}) => {
+  const id = await registration(api, {
     ...completed,
     invitation_status: 'pending',
     invitation_failure: api.sql.json({
@@ -237,15 +254,17 @@ test('an invitation that was given up is settled once the person has a password'
     failure: { code: 'mail_unconfirmed', cause: 'mail_unconfirmed', detail: 'no answer' },
   });
   api.scripts.passwordState = async () => 'has_password';
-  expect((await instruction(id, 'invitation')).body.code).toBe('invitation_not_due');
+  expect((await instruction(api, id, 'invitation')).body.code).toBe('invitation_not_due');
   expect((await receipt()).body.invitation).toMatchObject({ status: 'none', failure: null });
 });
 
-test('no invitation is due before completion, with a password, or without the user', async () => {
+test('no invitation is due before completion, with a password, or without the user', async ({
+  api,
+}) => {
   const done = { status: 'done', attempts: 1, lastError: null };
   const refused = async (columns: Record<string, unknown>) => {
-    const id = await registration(columns);
-    const answer = await instruction(id, 'invitation');
+    const id = await registration(api, columns);
+    const answer = await instruction(api, id, 'invitation');
     expect(answer.status).toBe(409);
     expect(answer.body).toMatchObject({ code: 'invitation_not_due', registrationId: id });
   };
@@ -258,20 +277,22 @@ test('no invitation is due before completion, with a password, or without the us
   }
 });
 
-test('bodies of instructions are checked', async () => {
-  const id = await registration({ status: 'roles_pending' });
-  const unknown = await instruction(id, 'retry', { json: { why: 'x' } });
+test('instructions validate their bodies', async ({ api }) => {
+  const id = await registration(api, { status: 'roles_pending' });
+  const unknown = await instruction(api, id, 'retry', { json: { why: 'x' } });
   expect(unknown.body.errors).toEqual([
-    { pointer: '#/why', code: 'unknown_field', detail: 'This field is not known here.' },
+    { pointer: '#/why', code: 'unknown_field', detail: 'Unknown field.' },
   ]);
-  expect((await instruction(id, 'cancel', { json: { reason: 'a\0' } })).status).toBe(422);
-  expect((await instruction(id, 'cancel', { json: { reason: 'x'.repeat(501) } })).status).toBe(422);
-  expect((await instruction(id, 'invitation', { json: { reason: 'x' } })).status).toBe(422);
+  expect((await instruction(api, id, 'cancel', { json: { reason: 'a\0' } })).status).toBe(422);
+  expect((await instruction(api, id, 'cancel', { json: { reason: 'x'.repeat(501) } })).status).toBe(
+    422,
+  );
+  expect((await instruction(api, id, 'invitation', { json: { reason: 'x' } })).status).toBe(422);
   const json = { 'content-type': 'application/json' };
-  expect((await instruction(id, 'retry', { body: '{', headers: json })).body.code).toBe(
+  expect((await instruction(api, id, 'retry', { body: '{', headers: json })).body.code).toBe(
     'malformed_json',
   );
   const text = { 'content-type': 'text/plain' };
-  expect((await instruction(id, 'retry', { body: 'x', headers: text })).status).toBe(415);
+  expect((await instruction(api, id, 'retry', { body: 'x', headers: text })).status).toBe(415);
   expect(api.scripts.resumed).toEqual([]);
 });

@@ -1,24 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Answer, type ApiUnderTest, newBody, problem, startApi } from '../api-under-test.ts';
+import { expect } from 'vitest';
+import { type Answer, type ApiUnderTest, newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
 const ids: string[] = [];
-const manager = () => api.issuer.token({ sub: 'manager-1', 'cognito:groups': ['manager'] });
-const other = () => api.issuer.token({ sub: 'manager-2', 'cognito:groups': ['manager'] });
-const scoped = () =>
+const manager = (api: ApiUnderTest) =>
+  api.issuer.token({ sub: 'manager-1', 'cognito:groups': ['manager'] });
+const other = (api: ApiUnderTest) =>
+  api.issuer.token({ sub: 'manager-2', 'cognito:groups': ['manager'] });
+const scoped = (api: ApiUnderTest) =>
   api.issuer.token({ sub: 'scoped', 'cognito:groups': undefined, scope: 'registrar/write' });
-const nobody = () => api.issuer.token({ sub: 'nobody', 'cognito:groups': undefined });
+const nobody = (api: ApiUnderTest) =>
+  api.issuer.token({ sub: 'nobody', 'cognito:groups': undefined });
 const idsOf = (answer: Answer) => answer.body.items.map((item: { id: string }) => item.id);
 
-beforeAll(async () => {
-  api = await startApi();
+test.beforeAll(async ({ api }) => {
   const roles = [['viewer'], ['researcher'], ['admin'], [], ['viewer', 'researcher']];
   for (const [index, wanted] of roles.entries()) {
     const answer = await api.call('/registrations', {
       method: 'POST',
       json: newBody({ roles: wanted }),
-      token: index === 3 ? manager() : api.issuer.token({ sub: 'root' }),
+      token: index === 3 ? manager(api) : api.issuer.token({ sub: 'root' }),
     });
     ids.push(answer.body.id);
   }
@@ -29,7 +31,6 @@ beforeAll(async () => {
     await api.row(id, { accepted_at: at, status: index === 0 ? 'completed' : 'running' });
   }
 });
-afterAll(() => api.end());
 
 /** Newest first; ids as PostgreSQL orders them. */
 function inOrder(some: number[]): string[] {
@@ -39,7 +40,9 @@ function inOrder(some: number[]): string[] {
 }
 const order = (a = '', b = '') => (a < b ? -1 : 1);
 
-test('pages follow each other without gap or repeat, and only the first counts', async () => {
+test('pages follow each other without gap or repeat, and only the first counts', async ({
+  api,
+}) => {
   const all = await api.call('/registrations');
   expect(all.body).toMatchObject({ nextCursor: null, total: 5 });
   expect(idsOf(all)).toEqual(inOrder([0, 1, 2, 3, 4]));
@@ -56,7 +59,7 @@ test('pages follow each other without gap or repeat, and only the first counts',
   expect(totals).toEqual([5, null, null]);
 });
 
-test('an item is the receipt', async () => {
+test('an item of the list is the full receipt', async ({ api }) => {
   api.scripts.describe = async () => ({ kind: 'not_found' });
   const [item] = (await api.call('/registrations?status=completed')).body.items;
   expect(item).toEqual((await api.call(`/registrations/${ids[0]}`)).body);
@@ -81,43 +84,46 @@ const FILTERS: [string, number[]][] = [
   ['acceptedAfter=2026-01-01T00:00:01Z&acceptedBefore=2026-01-01T00:00:02Z', [2, 3]],
 ];
 
-test.each(FILTERS)('by %s', async (query, expected) => {
+test.for(FILTERS)('the list is filtered by %s', async ([query, expected], { api }) => {
   const answer = await api.call(`/registrations?${query}`);
   expect(idsOf(answer)).toEqual(inOrder(expected));
   expect(answer.body.total).toBe(expected.length);
 });
 
-test('by e-mail, whatever its case', async () => {
+test('the list is filtered by e-mail in any case', async ({ api }) => {
   const { email } = (await api.call(`/registrations/${ids[2]}`)).body;
   const answer = await api.call(`/registrations?email=${encodeURIComponent(email.toUpperCase())}`);
   expect(idsOf(answer)).toEqual([ids[2]]);
 });
 
-const VIEWS: [string, () => string, number[]][] = [
-  ['`*` sees all', () => api.issuer.token(), [0, 1, 2, 3, 4]],
+const VIEWS: [string, (api: ApiUnderTest) => string, number[]][] = [
+  ['`*` sees all', (api) => api.issuer.token(), [0, 1, 2, 3, 4]],
   ['a manager sees what it may hand out, and its own without roles', manager, [0, 1, 3, 4]],
   ['another manager does not see those without roles', other, [0, 1, 4]],
   ['a viewer’s grant sees viewers', scoped, [0]],
   ['no grant sees nothing', nobody, []],
 ];
 
-test.each(VIEWS)('%s', async (_what, token, expected) => {
-  const list = await api.call('/registrations', { token: token() });
-  expect(idsOf(list)).toEqual(inOrder(expected));
-  expect(list.body.total).toBe(expected.length);
-  for (const [index, id] of ids.entries()) {
-    const sees = expected.includes(index);
-    const one = await api.call(`/registrations/${id}`, { token: token() });
-    expect(one.status).toBe(sees ? 200 : 404);
-    const hidden = {
-      ...problem(one, 'registration_not_found', 404, 'Registration not found'),
-      detail: 'There is no such registration, or it is not yours to see.',
-    };
-    expect(one.body).toMatchObject(sees ? { id } : hidden);
-  }
-});
+test.for(VIEWS)(
+  'the list shows what the caller may see: %s',
+  async ([_what, token, expected], { api }) => {
+    const list = await api.call('/registrations', { token: token(api) });
+    expect(idsOf(list)).toEqual(inOrder(expected));
+    expect(list.body.total).toBe(expected.length);
+    for (const [index, id] of ids.entries()) {
+      const sees = expected.includes(index);
+      const one = await api.call(`/registrations/${id}`, { token: token(api) });
+      expect(one.status).toBe(sees ? 200 : 404);
+      const hidden = {
+        ...problem(one, 'registration_not_found', 404, 'Registration not found'),
+        detail: 'The registration does not exist, or you are not allowed to see it.',
+      };
+      expect(one.body).toMatchObject(sees ? { id } : hidden);
+    }
+  },
+);
 
-test('what one may not see, one may not act on', async () => {
+test('a caller may not act on registrations that it may not see', async ({ api }) => {
   for (const [method, name] of [
     ['POST', 'retry'],
     ['POST', 'cancel'],
@@ -126,18 +132,20 @@ test('what one may not see, one may not act on', async () => {
   ] as const) {
     const json = name === 'roles' ? { roles: [] } : {};
     const path = `/registrations/${ids[2]}/${name}`;
-    const answer = await api.call(path, { method, json, token: manager() });
+    const answer = await api.call(path, { method, json, token: manager(api) });
     expect(answer.body.code).toBe('registration_not_found');
   }
   const [row] = await api.sql`SELECT instruction FROM registrations WHERE id = ${ids[2] ?? ''}`;
   expect(row).toEqual({ instruction: null });
 });
 
-test('the trail is for `*` alone, newest first and in pages', async () => {
-  const refused = await api.call('/audit-events', { token: manager() });
+test('the audit trail is for callers with `*` alone, newest first and in pages', async ({
+  api,
+}) => {
+  const refused = await api.call('/audit-events', { token: manager(api) });
   expect(refused.body).toEqual({
     ...problem(refused, 'forbidden', 403, 'Forbidden'),
-    detail: 'Your token does not allow this.',
+    detail: 'The access token does not allow this request.',
   });
   const all = await api.call('/audit-events');
   expect(all.body.items.map((item: { registrationId: string }) => item.registrationId)).toEqual(
@@ -158,7 +166,7 @@ test('the trail is for `*` alone, newest first and in pages', async () => {
   expect(second.body.nextCursor).toBeNull();
 });
 
-test('the trail by registration, user and event', async () => {
+test('the audit trail is filtered by registration, user and event', async ({ api }) => {
   const byRegistration = await api.call(`/audit-events?registrationId=${ids[1]?.toUpperCase()}`);
   expect(byRegistration.body.items).toHaveLength(1);
   expect((await api.call('/audit-events?userId=nobody')).body.items).toEqual([]);
@@ -173,7 +181,9 @@ test('the trail by registration, user and event', async () => {
   });
 });
 
-test('a receipt in a list says what the receipt alone says, attempts under way included', async () => {
+test('a receipt in the list equals the single receipt, including running attempts', async ({
+  api,
+}) => {
   const { id } = (
     await api.call('/registrations', { method: 'POST', json: newBody({ roles: ['viewer'] }) })
   ).body;
@@ -201,7 +211,9 @@ test('a receipt in a list says what the receipt alone says, attempts under way i
   });
 });
 
-test('by the beginning of the address, the username and the failure code, whatever their case', async () => {
+test('the list is filtered by the beginning of address, username and failure code, in any case', async ({
+  api,
+}) => {
   const { body } = await api.call('/registrations', {
     method: 'POST',
     json: newBody({ email: 'prefix_%.one@example.com', username: 'Prefix.One' }),

@@ -1,27 +1,29 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { publicFailure } from '../../../../src/domain/failure.ts';
-import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+import { type ApiUnderTest, freshScripts, newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 const PASSWORD = 'Tr0ub4dor & 3';
 
-let api: ApiUnderTest;
 let token: string;
-beforeAll(async () => {
-  api = await startApi();
+test.beforeAll(async ({ api }) => {
   token = api.issuer.token({ sub: 'caller' });
 });
-afterAll(() => api.end());
-beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+test.beforeEach(({ api }) => void Object.assign(api.scripts, freshScripts()));
 
-const post = (json: unknown, headers: Record<string, string> = {}, more: object = {}) =>
-  api.call('/registrations', { method: 'POST', json, token, headers, ...more });
-const rowOf = async (id: string) => {
+const post = (
+  api: ApiUnderTest,
+  json: unknown,
+  headers: Record<string, string> = {},
+  more: object = {},
+) => api.call('/registrations', { method: 'POST', json, token, headers, ...more });
+const rowOf = async (api: ApiUnderTest, id: string) => {
   const [row] = await api.sql`SELECT * FROM registrations WHERE id = ${id}`;
   return row ?? {};
 };
 
-test('a password is accepted, sealed, and shown to nobody', async () => {
-  const answer = await post(newBody({ password: PASSWORD }));
+test('a password is accepted, sealed and never shown', async ({ api }) => {
+  const answer = await post(api, newBody({ password: PASSWORD }));
   expect(answer.status).toBe(202);
   expect(answer.body.steps.map(({ name }: { name: string }) => name)).toEqual([
     'createUser',
@@ -29,7 +31,7 @@ test('a password is accepted, sealed, and shown to nobody', async () => {
     'assignRole:viewer',
     'complete',
   ]);
-  const { sealed_password: sealed, invite } = await rowOf(answer.body.id);
+  const { sealed_password: sealed, invite } = await rowOf(api, answer.body.id);
   expect(sealed.length).toBeGreaterThan(PASSWORD.length);
   expect(sealed.includes(Buffer.from(PASSWORD))).toBe(false);
   expect(invite).toBe(false);
@@ -44,17 +46,23 @@ test('a password is accepted, sealed, and shown to nobody', async () => {
   expect(JSON.stringify(api.scripts.logged)).not.toContain(PASSWORD);
 });
 
-test.each([{ invite: true }, {}])('without a password somebody is invited: %j', async (more) => {
-  const { body } = await post(newBody(more));
-  expect(await rowOf(body.id)).toMatchObject({ invite: true, sealed_at: null });
-});
+test.for([{ invite: true }, {}])(
+  'a registration without a password is invited: %j',
+  async (more, { api }) => {
+    const { body } = await post(api, newBody(more));
+    expect(await rowOf(api, body.id)).toMatchObject({ invite: true, sealed_at: null });
+  },
+);
 
-test.each([{ password: null }, { password: null, invite: true }])('%j is none', async (more) => {
-  const { body } = await post(newBody(more));
-  expect(await rowOf(body.id)).toMatchObject({ invite: true, sealed_at: null });
-});
+test.for([{ password: null }, { password: null, invite: true }])(
+  '%j counts as no password',
+  async (more, { api }) => {
+    const { body } = await post(api, newBody(more));
+    expect(await rowOf(api, body.id)).toMatchObject({ invite: true, sealed_at: null });
+  },
+);
 
-test.each([
+test.for([
   [{}, true],
   [{ emailVerified: false }, false],
   [{ emailVerified: true }, true],
@@ -62,19 +70,21 @@ test.each([
   [{ password: PASSWORD, emailVerified: false }, false],
   [{ password: PASSWORD, emailVerified: true }, true],
   [{ password: null }, true],
-])('of an administrator, %j has emailVerified %j', async (more, verified) => {
-  const { status, body } = await post(newBody(more));
+] as const)('of an administrator, %j has emailVerified %j', async ([more, verified], { api }) => {
+  const { status, body } = await post(api, newBody(more));
   expect([status, body.emailVerified]).toEqual([202, verified]);
-  expect(await rowOf(body.id)).toMatchObject({ email_verified: verified });
+  expect(await rowOf(api, body.id)).toMatchObject({ email_verified: verified });
   expect((await api.call(`/registrations/${body.id}`)).body.emailVerified).toBe(verified);
 });
 
-test('a caller without * may not call an address proved whose password it chose', async () => {
+test('a caller without `*` may not set emailVerified for a user whose password it chose', async ({
+  api,
+}) => {
   const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
   const json = newBody({ password: PASSWORD, emailVerified: true });
-  const answer = await post(json, {}, manager);
+  const answer = await post(api, json, {}, manager);
   const detail =
-    'With a password only a caller whose grants are `*` may say that an address is proved.';
+    'Only a caller with the grant `*` may send both a password and `emailVerified: true`.';
   expect([answer.status, answer.body]).toEqual([
     403,
     {
@@ -85,25 +95,25 @@ test('a caller without * may not call an address proved whose password it chose'
   ]);
   expect(await api.sql`SELECT 1 FROM registrations WHERE email = ${json.email}`).toEqual([]);
   for (const more of [{ password: PASSWORD }, { emailVerified: true }]) {
-    const accepted = await post(newBody(more), {}, manager);
+    const accepted = await post(api, newBody(more), {}, manager);
     expect([accepted.status, accepted.body.emailVerified]).toEqual([202, !('password' in more)]);
   }
 });
 
-test('whether an address is proved is decided with the grants: before the key and the roles', async () => {
+test('emailVerified is checked with the grants, before the key and the roles', async ({ api }) => {
   const manager = { token: api.issuer.token({ sub: 'm', 'cognito:groups': ['manager'] }) };
   const key = { 'idempotency-key': 'proved' };
   const json = newBody({ password: PASSWORD });
-  await post(json, key, manager);
+  await post(api, json, key, manager);
   const proved = { ...json, emailVerified: true };
-  expect((await post(proved, key, manager)).body.code).toBe('forbidden');
+  expect((await post(api, proved, key, manager)).body.code).toBe('forbidden');
   const ungrantable = { ...proved, roles: ['admin'] };
-  expect((await post(ungrantable, key, manager)).body.code).toBe('role_not_grantable');
-  expect((await post(json, key, manager)).headers.get('idempotent-replayed')).toBe('true');
+  expect((await post(api, ungrantable, key, manager)).body.code).toBe('role_not_grantable');
+  expect((await post(api, json, key, manager)).headers.get('idempotent-replayed')).toBe('true');
 });
 
-test('no invitation for whoever chose a password', async () => {
-  const { body } = await post(newBody({ password: PASSWORD, invite: false }));
+test('a user who chose a password gets no invitation', async ({ api }) => {
+  const { body } = await post(api, newBody({ password: PASSWORD, invite: false }));
   await api.row(body.id, {
     status: 'completed',
     cognito_username: 'u',
@@ -114,20 +124,22 @@ test('no invitation for whoever chose a password', async () => {
   expect(answer.body).toMatchObject({ code: 'invitation_not_due', status: 409 });
 });
 
-test('the same key with another password is the same registration', async () => {
+test('the same key with another password is the same registration', async ({ api }) => {
   const key = { 'idempotency-key': 'with-password' };
   const body = newBody({ password: PASSWORD });
-  const first = await post(body, key);
-  const again = await post({ ...body, password: 'another one' }, key);
+  const first = await post(api, body, key);
+  const again = await post(api, { ...body, password: 'another one' }, key);
   expect(again.headers.get('idempotent-replayed')).toBe('true');
   expect(again.body.id).toBe(first.body.id);
-  const without = await post({ ...body, password: undefined, invite: false }, key);
+  const without = await post(api, { ...body, password: undefined, invite: false }, key);
   expect(without.body.code).toBe('idempotency_key_reused');
 });
 
-test('a deployment without sealing keys takes no password, and everything else', async () => {
+test('a deployment without sealing keys refuses passwords and accepts everything else', async ({
+  api,
+}) => {
   const app = api.app({ sealing: null });
-  const answer = await post(newBody({ password: PASSWORD }), {}, { app });
+  const answer = await post(api, newBody({ password: PASSWORD }), {}, { app });
   expect(answer.status).toBe(422);
   expect(answer.body).toMatchObject({
     code: 'invalid_request',
@@ -135,17 +147,17 @@ test('a deployment without sealing keys takes no password, and everything else',
       {
         pointer: '#/password',
         code: 'not_accepted',
-        detail: 'This deployment takes no passwords.',
+        detail: 'This deployment does not accept passwords.',
       },
     ],
   });
-  expect((await post(newBody({ password: null }), {}, { app })).status).toBe(202);
+  expect((await post(api, newBody({ password: null }), {}, { app })).status).toBe(202);
 });
 
-test('a rejected password is a 422 within the wait', async () => {
+test('a rejected password answers 422 within the wait', async ({ api }) => {
   const body = newBody({ password: PASSWORD });
-  const waiting = post(body, { prefer: 'wait=10' });
-  const [id] = await started();
+  const waiting = post(api, body, { prefer: 'wait=10' });
+  const [id] = await started(api);
   await api.row(id, {
     status: 'failed',
     sealed_password: null,
@@ -157,7 +169,7 @@ test('a rejected password is a 422 within the wait', async () => {
   expect(answer.text).not.toContain(PASSWORD);
 });
 
-test('the document knows the password as something that is only ever sent', async () => {
+test('the document marks the password as write-only', async ({ api }) => {
   const { body } = await api.call('/openapi.json', { token: null });
   expect(body.components.schemas.NewRegistration.properties.password).toMatchObject({
     type: ['string', 'null'],
@@ -171,7 +183,7 @@ test('the document knows the password as something that is only ever sent', asyn
   expect(JSON.stringify(body.components.schemas.Receipt)).not.toContain('assword"');
 });
 
-async function started(): Promise<[string]> {
+async function started(api: ApiUnderTest): Promise<[string]> {
   for (;;) {
     const [id] = api.scripts.started;
     if (id !== undefined) return [id];

@@ -5,27 +5,22 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { serve } from '@hono/node-server';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { expect, inject, vi } from 'vitest';
 import type { AppDeps, createApp } from '../../../../src/http/app.ts';
 import { openDatabase } from '../../../../src/db/client.ts';
 import { EXAMPLE_RECEIPT } from '../../../../src/http/registrations/receipt-example.ts';
 import { ReceiptSchema } from '../../../../src/http/registrations/schemas.ts';
-import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+import { type ApiUnderTest, freshScripts, newBody, problem } from '../api-under-test.ts';
 import { EventReader } from '../../../support/event-reader.ts';
+import { test } from '../../../support/api-test.ts';
 
 /** Longer than any test: what comes, came by a hint. */
 const NEVER_MS = 3_600_000;
 const HINTED = { pollMs: NEVER_MS, commentMs: NEVER_MS };
 const POLLED = { pollMs: 2, commentMs: NEVER_MS };
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-
 /** The API with its listeners and reads counted. */
-function watched(streams: AppDeps['streams'], overrides: Partial<AppDeps> = {}) {
+function watched(api: ApiUnderTest, streams: AppDeps['streams'], overrides: Partial<AppDeps> = {}) {
   const seen = { listeners: 0, reads: 0, broken: false };
   const closing = new AbortController();
   const db = new Proxy(api.deps.db, {
@@ -54,26 +49,33 @@ function watched(streams: AppDeps['streams'], overrides: Partial<AppDeps> = {}) 
 }
 type App = ReturnType<typeof createApp>;
 
-const bearer = (token = api.issuer.token()) => ({ authorization: `Bearer ${token}` });
+const bearer = (api: ApiUnderTest, token = api.issuer.token()) => ({
+  authorization: `Bearer ${token}`,
+});
 
-async function open(app: App, id: string, headers: Record<string, string> = {}) {
+async function open(api: ApiUnderTest, app: App, id: string, headers: Record<string, string> = {}) {
   const answer = await app.request(`/registrations/${id}/stream`, {
-    headers: { ...bearer(), ...headers },
+    headers: { ...bearer(api), ...headers },
   });
   expect(answer.status).toBe(200);
   return new EventReader(answer.body);
 }
 
-async function registration(more: Record<string, unknown> = {}): Promise<string> {
+async function registration(
+  api: ApiUnderTest,
+  more: Record<string, unknown> = {},
+): Promise<string> {
   return (await api.call('/registrations', { method: 'POST', json: newBody(more) })).body.id;
 }
 
 const COMPLETED = { status: 'completed', user_id: 's-1', finished_at: new Date() };
 
-test('the receipt at once, one per change, and the end after the closed one', async () => {
-  const { app, seen } = watched(HINTED);
-  const id = await registration();
-  const stream = await open(app, id);
+test('a stream sends the receipt at once, one event per change, and ends after the closed one', async ({
+  api,
+}) => {
+  const { app, seen } = watched(api, HINTED);
+  const id = await registration(api);
+  const stream = await open(api, app, id);
   const first = await stream.event();
   expect(first).toEqual({
     event: 'receipt',
@@ -93,8 +95,8 @@ test('the receipt at once, one per change, and the end after the closed one', as
   expect(seen.listeners).toBe(0);
 });
 
-test('headers: events, not stored, not buffered, and no connection kept', async () => {
-  const id = await registration();
+test('a stream’s headers forbid storing, buffering and keeping the connection', async ({ api }) => {
+  const id = await registration(api);
   await api.row(id, COMPLETED);
   const answer = await api.call(`/registrations/${id}/stream`);
   expect(Object.fromEntries(answer.headers)).toMatchObject({
@@ -108,10 +110,12 @@ test('headers: events, not stored, not buffered, and no connection kept', async 
   expect(answer.text).toMatch(/^event: receipt\ndata: \{.*\}\nid: \S+\n\n$/);
 });
 
-test('a change of another process is polled for, and one of the trail alone counts', async () => {
-  const { app } = watched(POLLED);
-  const id = await registration();
-  const stream = await open(app, id);
+test('a stream polls for changes of other processes, and a change of the trail alone counts', async ({
+  api,
+}) => {
+  const { app } = watched(api, POLLED);
+  const id = await registration(api);
+  const stream = await open(api, app, id);
   const first = await stream.event();
   await api.sql`UPDATE registrations SET status = 'running' WHERE id = ${id}`;
   expect((await stream.event())?.data.status).toBe('running');
@@ -121,10 +125,10 @@ test('a change of another process is polled for, and one of the trail alone coun
   await stream.cancel();
 });
 
-test('nothing without a change, however often it looks; comments meanwhile', async () => {
-  const { app, seen } = watched({ pollMs: 1, commentMs: 30 });
-  const id = await registration();
-  const stream = await open(app, id);
+test('a stream sends no event without a change, only comments', async ({ api }) => {
+  const { app, seen } = watched(api, { pollMs: 1, commentMs: 30 });
+  const id = await registration(api);
+  const stream = await open(api, app, id);
   expect(await stream.next()).toMatchObject({ event: 'receipt' });
   const before = seen.reads;
   for (let n = 0; n < 3; n += 1) {
@@ -135,9 +139,11 @@ test('nothing without a change, however often it looks; comments meanwhile', asy
   await stream.cancel();
 });
 
-test('attempts under way are shown as GET shows them, and are no change by themselves', async () => {
-  const { app } = watched({ pollMs: 1, commentMs: 30 });
-  const id = await registration();
+test('a stream shows running attempts as GET does, and they are no change by themselves', async ({
+  api,
+}) => {
+  const { app } = watched(api, { pollMs: 1, commentMs: 30 });
+  const id = await registration(api);
   await api.row(id, { status: 'running' });
   let attempt = 0;
   api.scripts.describe = async () => ({
@@ -153,7 +159,7 @@ test('attempts under way are shown as GET shows them, and are no change by thems
       },
     ],
   });
-  const stream = await open(app, id);
+  const stream = await open(api, app, id);
   expect((await stream.event())?.data.steps[0]).toMatchObject({
     status: 'retrying',
     attempts: 1,
@@ -164,21 +170,21 @@ test('attempts under way are shown as GET shows them, and are no change by thems
   await stream.cancel();
 });
 
-test('who leaves takes listener and polling along', async () => {
-  const { app, seen } = watched({ ...POLLED, pollMs: 1 });
-  const stream = await open(app, await registration());
+test('a reader that cancels ends listening and polling', async ({ api }) => {
+  const { app, seen } = watched(api, { ...POLLED, pollMs: 1 });
+  const stream = await open(api, app, await registration(api));
   await stream.event();
   await vi.waitFor(() => expect(seen.listeners).toBe(1));
   await stream.cancel();
   await vi.waitFor(() => expect(seen.listeners).toBe(0));
-  await expectNoReads(seen);
+  await expectNoReads(api, seen);
 });
 
-test('the same by the signal of the request', async () => {
-  const { app, seen } = watched(HINTED);
+test('an aborted request ends listening and polling', async ({ api }) => {
+  const { app, seen } = watched(api, HINTED);
   const gone = new AbortController();
-  const answer = await app.request(`/registrations/${await registration()}/stream`, {
-    headers: bearer(),
+  const answer = await app.request(`/registrations/${await registration(api)}/stream`, {
+    headers: bearer(api),
     signal: gone.signal,
   });
   const stream = new EventReader(answer.body);
@@ -188,17 +194,17 @@ test('the same by the signal of the request', async () => {
   expect(seen.listeners).toBe(0);
 });
 
-test('who reads nothing is let go', async () => {
-  const { app, seen } = watched({ pollMs: NEVER_MS, commentMs: 5 });
-  const id = await registration();
-  const answer = await app.request(`/registrations/${id}/stream`, { headers: bearer() });
+test('a reader that reads nothing is disconnected', async ({ api }) => {
+  const { app, seen } = watched(api, { pollMs: NEVER_MS, commentMs: 5 });
+  const id = await registration(api);
+  const answer = await app.request(`/registrations/${id}/stream`, { headers: bearer(api) });
   await vi.waitFor(() => expect(seen.listeners).toBe(0));
   await answer.body?.cancel();
 });
 
-test('the drain ends it at once', async () => {
-  const { app, seen, closing } = watched(HINTED);
-  const stream = await open(app, await registration());
+test('the drain ends a stream at once', async ({ api }) => {
+  const { app, seen, closing } = watched(api, HINTED);
+  const stream = await open(api, app, await registration(api));
   await stream.event();
   const begun = Date.now();
   closing.abort();
@@ -207,54 +213,58 @@ test('the drain ends it at once', async () => {
   expect(seen.listeners).toBe(0);
 });
 
-test('it ends when the token expires', async () => {
+test('a stream ends when the token expires', async ({ api }) => {
   const exp = Math.floor(Date.now() / 1000) + 77;
   const claims = await api.deps.verifyToken(api.issuer.token({ exp }));
   expect(claims.expiresAt).toEqual(new Date(exp * 1000));
-  const { app, seen } = watched(HINTED, {
+  const { app, seen } = watched(api, HINTED, {
     verifyToken: async (jwt) => ({
       ...(await api.deps.verifyToken(jwt)),
       expiresAt: new Date(Date.now() + 200),
     }),
   });
-  const stream = await open(app, await registration());
+  const stream = await open(api, app, await registration(api));
   expect(await stream.event()).not.toBeNull();
   expect(await stream.next()).toBeNull();
   expect(seen.listeners).toBe(0);
 });
 
-test('it ends without a word when the registration gets out of sight', async () => {
-  const { app } = watched(POLLED);
-  const id = await registration({ roles: ['viewer'] });
-  const manager = bearer(api.issuer.token({ 'cognito:groups': ['manager'] }));
-  const stream = await open(app, id, manager);
+test('a stream ends without an event when the caller may no longer see the registration', async ({
+  api,
+}) => {
+  const { app } = watched(api, POLLED);
+  const id = await registration(api, { roles: ['viewer'] });
+  const manager = bearer(api, api.issuer.token({ 'cognito:groups': ['manager'] }));
+  const stream = await open(api, app, id, manager);
   expect((await stream.event())?.data.roles).toEqual(['viewer']);
   await api.row(id, { roles: ['viewer', 'admin'], roles_touched: ['viewer', 'admin'] });
   expect(await stream.next()).toBeNull();
 });
 
-test('Last-Event-ID: what the reader has is not sent again, in no process', async () => {
-  const id = await registration();
-  const one = await open(watched(HINTED).app, id);
+test('a stream with Last-Event-ID repeats no event, in any process', async ({ api }) => {
+  const id = await registration(api);
+  const one = await open(api, watched(api, HINTED).app, id);
   const had = (await one.event())?.id ?? '';
   await one.cancel();
 
-  const other = watched({ pollMs: NEVER_MS, commentMs: 20 });
-  const again = await open(other.app, id, { 'last-event-id': had });
+  const other = watched(api, { pollMs: NEVER_MS, commentMs: 20 });
+  const again = await open(api, other.app, id, { 'last-event-id': had });
   expect(await again.next()).toEqual({ comment: 'still here' });
   await api.row(id, { status: 'running' });
   expect((await again.event())?.data.status).toBe('running');
   await again.cancel();
 
   for (const outdated of [had, 'of another kind', '']) {
-    const stream = await open(other.app, id, { 'last-event-id': outdated });
+    const stream = await open(api, other.app, id, { 'last-event-id': outdated });
     expect((await stream.event())?.data.status).toBe('running');
     await stream.cancel();
   }
 });
 
-test('Last-Event-ID of the closed receipt: 204, so that nobody comes back', async () => {
-  const id = await registration();
+test('a stream with the Last-Event-ID of the closed receipt answers 204, so that readers stop', async ({
+  api,
+}) => {
+  const id = await registration(api);
   await api.row(id, COMPLETED);
   const path = `/registrations/${id}/stream`;
   const last = /^id: (.+)$/m.exec((await api.call(path)).text)?.[1] ?? '';
@@ -262,8 +272,8 @@ test('Last-Event-ID of the closed receipt: 204, so that nobody comes back', asyn
   expect([answer.status, answer.text]).toEqual([204, '']);
 });
 
-test('problems come before the stream', async () => {
-  const id = await registration({ roles: ['admin'] });
+test('a stream answers problems before it begins', async ({ api }) => {
+  const id = await registration(api, { roles: ['admin'] });
   const path = `/registrations/${id}/stream`;
   const stranger = api.issuer.token({ 'cognito:groups': ['manager'] });
   for (const [at, token] of [
@@ -287,9 +297,9 @@ test('problems come before the stream', async () => {
   await nowhere.close();
 });
 
-test('HEAD has the headers and opens nothing', async () => {
-  const { app, seen } = watched({ ...HINTED, atOnce: 1 });
-  const path = `/registrations/${await registration()}/stream`;
+test('HEAD of a stream has the headers and opens nothing', async ({ api }) => {
+  const { app, seen } = watched(api, { ...HINTED, atOnce: 1 });
+  const path = `/registrations/${await registration(api)}/stream`;
   for (let n = 0; n < 3; n += 1) {
     const answer = await api.call(path, { app, method: 'HEAD' });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
@@ -297,53 +307,57 @@ test('HEAD has the headers and opens nothing', async () => {
   expect(seen.listeners).toBe(0);
 });
 
-test('a full process says 503, and has a place again when one leaves', async () => {
-  const { app, seen } = watched({ ...HINTED, atOnce: 12 });
+test('a process with too many streams answers 503 and accepts again when one ends', async ({
+  api,
+}) => {
+  const { app, seen } = watched(api, { ...HINTED, atOnce: 12 });
   const warned = vi.spyOn(process, 'emitWarning');
-  const id = await registration();
-  const streams = await Promise.all(Array.from({ length: 12 }, () => open(app, id)));
+  const id = await registration(api);
+  const streams = await Promise.all(Array.from({ length: 12 }, () => open(api, app, id)));
   const path = `/registrations/${id}/stream`;
   const full = await api.call(path, { app });
   expect(full.body).toEqual(problem(full, 'unavailable', 503, 'Unavailable'));
   expect(full.headers.get('retry-after')).toBe('5');
-  expect(full.body.detail).toMatch(/^This process has as many streams/);
+  expect(full.body.detail).toMatch(/^This process has reached its limit of open streams/);
   await streams.pop()?.cancel();
   await vi.waitFor(async () => {
-    streams.push(await open(app, id));
+    streams.push(await open(api, app, id));
   });
   for (const stream of streams) await stream.cancel();
   await vi.waitFor(() => expect(seen.listeners).toBe(0));
   expect(warned).not.toHaveBeenCalled();
 });
 
-test('a caller with ten streams gets 429 for one more, another caller gets theirs', async () => {
-  const { app, seen } = watched(HINTED);
-  const id = await registration();
+test('a caller with ten streams gets 429 for one more, and another caller does not', async ({
+  api,
+}) => {
+  const { app, seen } = watched(api, HINTED);
+  const id = await registration(api);
   const path = `/registrations/${id}/stream`;
   // Counted by the person, not by the token.
   const mine = () => api.issuer.token({ sub: 'greedy', jti: randomUUID() });
   const streams = await Promise.all(
-    Array.from({ length: 10 }, () => open(app, id, bearer(mine()))),
+    Array.from({ length: 10 }, () => open(api, app, id, bearer(api, mine()))),
   );
   const refused = await api.call(path, { app, token: mine() });
   expect(refused.body).toEqual(problem(refused, 'rate_limited', 429, 'Rate limited'));
   expect(refused.headers.get('retry-after')).toBe('5');
-  expect(refused.body.detail).toMatch(/^You have as many open streams/);
+  expect(refused.body.detail).toMatch(/^You have reached the limit of open streams per caller/);
 
-  const theirs = await open(app, id, bearer(api.issuer.token({ sub: 'modest' })));
+  const theirs = await open(api, app, id, bearer(api, api.issuer.token({ sub: 'modest' })));
   expect((await theirs.event())?.data.id).toBe(id);
   await streams.pop()?.cancel();
   await vi.waitFor(async () => {
-    streams.push(await open(app, id, bearer(mine())));
+    streams.push(await open(api, app, id, bearer(api, mine())));
   });
   for (const stream of [...streams, theirs]) await stream.cancel();
   await vi.waitFor(() => expect(seen.listeners).toBe(0));
 });
 
-test('a database that is cut in the middle: a comment, and on it goes', async () => {
-  const { app } = watched(POLLED);
-  const id = await registration();
-  const stream = await open(app, id);
+test('a stream survives a lost database connection with a comment', async ({ api }) => {
+  const { app } = watched(api, POLLED);
+  const id = await registration(api);
+  const stream = await open(api, app, id);
   await stream.event();
   const { database } = api.sql.options;
   const admin = postgres(inject('adminDatabaseUrl'), { max: 1 });
@@ -352,7 +366,7 @@ test('a database that is cut in the middle: a comment, and on it goes', async ()
   await allow(false);
   await api.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = ${database} AND application_name = 'registrar'`;
-  expect(await stream.next()).toEqual({ comment: 'the ledger does not answer' });
+  expect(await stream.next()).toEqual({ comment: 'the database does not answer' });
   await api.sql`UPDATE registrations SET status = 'running' WHERE id = ${id}`;
   await allow(true);
   expect(await stream.next()).toMatchObject({ event: 'receipt', data: { status: 'running' } });
@@ -360,16 +374,16 @@ test('a database that is cut in the middle: a comment, and on it goes', async ()
   await admin.end();
 });
 
-test('a bug in the middle ends the stream, and tells the log alone', async () => {
-  const { app, seen } = watched(POLLED);
-  const stream = await open(app, await registration());
+test('a bug ends the stream, and only the log shows it', async ({ api }) => {
+  const { app, seen } = watched(api, POLLED);
+  const stream = await open(api, app, await registration(api));
   await stream.event();
   seen.broken = true;
   expect(await stream.next()).toBeNull();
   expect(seen.listeners).toBe(0);
   expect(api.scripts.logged).toContainEqual({
     level: 'error',
-    message: 'stream broke off',
+    message: 'stream failed',
     fields: {
       requestId: expect.any(String),
       registrationId: expect.any(String),
@@ -378,21 +392,23 @@ test('a bug in the middle ends the stream, and tells the log alone', async () =>
   });
 });
 
-test('over a socket: each event as it comes, and a torn connection releases everything', async () => {
-  const { app, seen } = watched({ ...POLLED, pollMs: 1 });
-  const { answer, server } = await overSocket(app, await registration());
+test('over a socket each event arrives as it happens, and a broken connection releases everything', async ({
+  api,
+}) => {
+  const { app, seen } = watched(api, { ...POLLED, pollMs: 1 });
+  const { answer, server } = await overSocket(api, app, await registration(api));
   const stream = readerOf(answer);
   expect(await stream.event()).toMatchObject({ event: 'receipt' });
   expect(seen.listeners).toBe(1);
   answer.destroy();
   await vi.waitFor(() => expect(seen.listeners).toBe(0));
-  await expectNoReads(seen);
+  await expectNoReads(api, seen);
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('over a socket: the drain waits for no kept connection', async () => {
-  const { app, closing } = watched(HINTED);
-  const { answer, server } = await overSocket(app, await registration());
+test('over a socket the drain waits for no kept connection', async ({ api }) => {
+  const { app, closing } = watched(api, HINTED);
+  const { answer, server } = await overSocket(api, app, await registration(api));
   const stream = readerOf(answer);
   await stream.event();
   const begun = Date.now();
@@ -403,7 +419,7 @@ test('over a socket: the drain waits for no kept connection', async () => {
   expect(Date.now() - begun).toBeLessThan(2000);
 });
 
-test('the document has a receipt that fits its schema', async () => {
+test('the document’s example of a stream fits the receipt schema', async ({ api }) => {
   expect(ReceiptSchema.strict().parse(EXAMPLE_RECEIPT)).toEqual(EXAMPLE_RECEIPT);
   const { body } = await api.call('/openapi.json');
   const { responses } = body.paths['/registrations/{id}/stream'].get;
@@ -424,7 +440,7 @@ test('the document has a receipt that fits its schema', async () => {
 });
 
 /** One that was under way may still be counted; round trips give the others their time. */
-async function expectNoReads(seen: { readonly reads: number }): Promise<void> {
+async function expectNoReads(api: ApiUnderTest, seen: { readonly reads: number }): Promise<void> {
   const roundTrips = async () => {
     for (let n = 0; n < 30; n += 1) await api.sql`SELECT 1`;
     return seen.reads;
@@ -433,12 +449,12 @@ async function expectNoReads(seen: { readonly reads: number }): Promise<void> {
   expect(await roundTrips()).toBe(after);
 }
 
-async function overSocket(app: App, id: string) {
+async function overSocket(api: ApiUnderTest, app: App, id: string) {
   const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const path = `/registrations/${id}/stream`;
-  const sent = request({ host: '127.0.0.1', port, path, headers: bearer() });
+  const sent = request({ host: '127.0.0.1', port, path, headers: bearer(api) });
   // Torn by the test itself.
   sent.on('error', () => undefined);
   sent.end();

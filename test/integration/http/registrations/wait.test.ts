@@ -1,27 +1,22 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiUnderTest, newBody, problem, startApi } from '../api-under-test.ts';
+import { expect } from 'vitest';
+import { type ApiUnderTest, newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
-beforeAll(async () => {
-  api = await startApi();
-});
-afterAll(() => api.end());
-
-const post = (json: unknown, prefer: string, more: object = {}) =>
+const post = (api: ApiUnderTest, json: unknown, prefer: string, more: object = {}) =>
   api.call('/registrations', { method: 'POST', json, headers: { prefer }, ...more });
 
 /** Posts, and does to the row what a run would while the caller waits. */
-async function postThen(columns: Record<string, unknown>, prefer = 'wait=20') {
+async function postThen(api: ApiUnderTest, columns: Record<string, unknown>, prefer = 'wait=20') {
   const body = newBody({ roles: ['viewer', 'researcher'] });
-  const waiting = post(body, prefer);
-  const id = await idOf(body.email);
+  const waiting = post(api, body, prefer);
+  const id = await idOf(api, body.email);
   await api.row(id, columns);
   const begun = Date.now();
   const answer = await waiting;
   return { answer, id, ms: Date.now() - begun };
 }
 
-async function idOf(email: string): Promise<string> {
+async function idOf(api: ApiUnderTest, email: string): Promise<string> {
   for (;;) {
     const [row] = await api.sql<
       { id: string }[]
@@ -30,13 +25,13 @@ async function idOf(email: string): Promise<string> {
   }
 }
 
-const failed = (code: string, detail: string) => ({
+const failed = (api: ApiUnderTest, code: string, detail: string) => ({
   status: 'failed',
   failure: api.sql.json({ code, detail }),
 });
 
-test('completed within the wait: 201', async () => {
-  const { answer, id, ms } = await postThen({
+test('POST answers 201 when the registration completes within the wait', async ({ api }) => {
+  const { answer, id, ms } = await postThen(api, {
     status: 'completed',
     user_id: 's-1',
     finished_at: new Date(),
@@ -48,9 +43,9 @@ test('completed within the wait: 201', async () => {
   expect(ms).toBeLessThan(2000);
 });
 
-test('parked within the wait: 202 at once', async () => {
+test('POST answers 202 at once when the registration parks within the wait', async ({ api }) => {
   const failure = { code: 'identity_provider_unavailable', detail: 'away' };
-  const { answer, ms } = await postThen({
+  const { answer, ms } = await postThen(api, {
     status: 'roles_pending',
     failure: api.sql.json(failure),
   });
@@ -59,15 +54,15 @@ test('parked within the wait: 202 at once', async () => {
   expect(ms).toBeLessThan(2000);
 });
 
-test('time: 202 with what is known', async () => {
-  const { answer } = await postThen({ status: 'running' }, 'wait=1');
+test('POST answers 202 with the current receipt when the wait is over', async ({ api }) => {
+  const { answer } = await postThen(api, { status: 'running' }, 'wait=1');
   expect(answer.status).toBe(202);
   expect(answer.headers.get('preference-applied')).toBe('wait=1');
   expect(answer.body.status).toBe('running');
 });
 
-test('nobody waits longer than 60 s, and the answer says so', async () => {
-  const { answer } = await postThen(failed('email_taken', 'Taken.'), 'wait=600');
+test('a wait is limited to 60 s, and the answer says so', async ({ api }) => {
+  const { answer } = await postThen(api, failed(api, 'email_taken', 'Taken.'), 'wait=600');
   expect(answer.headers.get('preference-applied')).toBe('wait=60');
 });
 
@@ -75,12 +70,12 @@ const ENDS: [string, number, string][] = [
   ['registration_failed', 500, 'Role missing'],
   ['email_taken', 409, 'E-mail taken'],
   ['identity_provider_refused', 502, 'Parked: refused'],
-  ['user_vanished', 500, 'User vanished'],
+  ['user_vanished', 500, 'User deleted'],
   ['terminated', 500, 'Terminated'],
 ];
 
-test.each(ENDS)('failed with %s: %i', async (code, status) => {
-  const { answer, id } = await postThen(failed(code, `What the row says of ${code}.`));
+test.for(ENDS)('POST answers a failure with %s by status %i', async ([code, status], { api }) => {
+  const { answer, id } = await postThen(api, failed(api, code, `What the row says of ${code}.`));
   expect(answer.status).toBe(status);
   expect(answer.body).toEqual({
     ...problem(answer, code, status, answer.body.title),
@@ -90,22 +85,22 @@ test.each(ENDS)('failed with %s: %i', async (code, status) => {
   expect(answer.headers.get('preference-applied')).toBe('wait=20');
 });
 
-test('failed with a code this version does not know: 500 registration_failed', async () => {
-  const { answer } = await postThen(failed('of_tomorrow', 'x'));
+test('POST answers an unknown failure code with 500 registration_failed', async ({ api }) => {
+  const { answer } = await postThen(api, failed(api, 'of_tomorrow', 'x'));
   expect(answer.body).toMatchObject({ code: 'registration_failed', status: 500 });
 });
 
-test('cancelled within the wait: 409', async () => {
-  const { answer, id } = await postThen({ status: 'cancelled' });
+test('POST answers 409 when the registration is cancelled within the wait', async ({ api }) => {
+  const { answer, id } = await postThen(api, { status: 'cancelled' });
   expect(answer.body).toEqual({
     ...problem(answer, 'registration_cancelled', 409, 'Registration cancelled'),
-    detail: 'The registration was cancelled and everything taken back.',
+    detail: 'The registration was cancelled and undone.',
     registrationId: id,
   });
 });
 
-test('cleanup required within the wait: 500 that names both failures', async () => {
-  const { answer, id } = await postThen({
+test('POST answers a required cleanup with 500 and both failures', async ({ api }) => {
+  const { answer, id } = await postThen(api, {
     status: 'cleanup_required',
     failure: api.sql.json({
       code: 'registration_failed',
@@ -123,13 +118,13 @@ test('cleanup required within the wait: 500 that names both failures', async () 
   expect(answer.body).toEqual({
     ...problem(answer, 'manual_cleanup_required', 500, 'Manual cleanup required'),
     detail:
-      'Manual cleanup required. The registration failed with registration_failed at assignRole:viewer. Taking it back: deleteUser failed with identity_provider_refused: No permission.',
+      'Manual cleanup required. The registration failed with registration_failed at assignRole:viewer. Compensation failures: deleteUser failed with identity_provider_refused: No permission.',
     registrationId: id,
   });
   const pending = {
     code: 'registration_failed',
     cause: 'role_missing',
-    detail: 'Registration failed. What was done is not taken back yet.',
+    detail: 'Registration failed. The registration is not undone yet.',
   };
   expect((await api.call(`/registrations/${id}`)).body.failure).toEqual(pending);
   await api.row(id, { status: 'compensating' });
@@ -140,8 +135,10 @@ test('cleanup required within the wait: 500 that names both failures', async () 
   );
 });
 
-test('cleanup required of a cancelled one: no failure is invented', async () => {
-  const { answer } = await postThen({
+test('POST invents no failure for the required cleanup of a cancelled registration', async ({
+  api,
+}) => {
+  const { answer } = await postThen(api, {
     status: 'cleanup_required',
     closes_as: 'cancelled',
     failure: api.sql.json({ code: 'registration_cancelled', detail: 'All taken back.' }),
@@ -150,20 +147,20 @@ test('cleanup required of a cancelled one: no failure is invented', async () => 
     ]),
   });
   expect(answer.body.detail).toBe(
-    'Manual cleanup required. The registration was to end cancelled. Taking it back: deleteUser failed with identity_provider_refused: No permission.',
+    'Manual cleanup required. The registration was cancelled. Compensation failures: deleteUser failed with identity_provider_refused: No permission.',
   );
 });
 
-test('a change of another process is polled for', async () => {
+test('a wait polls for changes of other processes', async ({ api }) => {
   const body = newBody();
-  const waiting = post(body, 'wait=20');
-  const id = await idOf(body.email);
+  const waiting = post(api, body, 'wait=20');
+  const id = await idOf(api, body.email);
   await api.sql`UPDATE registrations SET status = 'completed' WHERE id = ${id}`;
   expect((await waiting).status).toBe(201);
 });
 
-test('GET waits too, and shows whatever the end is', async () => {
-  const { id } = (await post(newBody(), '')).body;
+test('GET waits too and shows the receipt, whatever the end', async ({ api }) => {
+  const { id } = (await post(api, newBody(), '')).body;
   const waiting = api.call(`/registrations/${id}`, { headers: { prefer: 'wait=20' } });
   await api.row(id, { status: 'cancelled', finished_at: new Date() });
   const answer = await waiting;
@@ -172,7 +169,7 @@ test('GET waits too, and shows whatever the end is', async () => {
   expect(answer.body.status).toBe('cancelled');
 });
 
-test('a wait ends with the client', async () => {
+test('a wait ends when the client disconnects', async ({ api }) => {
   const gone = new AbortController();
   const body = newBody();
   const begun = Date.now();
@@ -186,26 +183,26 @@ test('a wait ends with the client', async () => {
     },
     signal: gone.signal,
   });
-  await idOf(body.email);
+  await idOf(api, body.email);
   gone.abort();
   expect((await waiting).status).toBe(202);
   expect(Date.now() - begun).toBeLessThan(5000);
 });
 
-test('a wait ends at once with what is known when the process drains', async () => {
+test('a wait ends at once with the current receipt when the process drains', async ({ api }) => {
   const draining = new AbortController();
   const app = api.app({ closing: draining.signal });
   const body = newBody();
-  const waiting = post(body, 'wait=30', { app });
-  await idOf(body.email);
+  const waiting = post(api, body, 'wait=30', { app });
+  await idOf(api, body.email);
   draining.abort();
   const begun = Date.now();
   expect((await waiting).body).toMatchObject({ status: 'accepted' });
   expect(Date.now() - begun).toBeLessThan(1000);
 });
 
-test('steps show the attempts that Temporal is working on', async () => {
-  const { id } = (await post(newBody({ roles: ['viewer', 'researcher'] }), '')).body;
+test('steps show the attempts that Temporal is working on', async ({ api }) => {
+  const { id } = (await post(api, newBody({ roles: ['viewer', 'researcher'] }), '')).body;
   const done = { status: 'done', attempts: 1, lastError: null };
   // What the row knows was before: Temporal counts the attempts of one activity.
   const retrying = { status: 'retrying', attempts: 1, lastError: 'identity_provider_unavailable' };

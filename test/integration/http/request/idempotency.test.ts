@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type ApiUnderTest, freshScripts, newBody, problem, startApi } from '../api-under-test.ts';
+import { expect } from 'vitest';
+import { type ApiUnderTest, freshScripts, newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
 let token: string;
-beforeAll(async () => {
-  api = await startApi();
+test.beforeAll(async ({ api }) => {
   token = api.issuer.token({ sub: 'caller' });
 });
-afterAll(() => api.end());
-beforeEach(() => void Object.assign(api.scripts, freshScripts()));
+test.beforeEach(({ api }) => void Object.assign(api.scripts, freshScripts()));
 
-const post = (json: unknown, key?: string, more: object = {}) =>
+const post = (api: ApiUnderTest, json: unknown, key?: string, more: object = {}) =>
   api.call('/registrations', {
     method: 'POST',
     json,
@@ -19,25 +17,27 @@ const post = (json: unknown, key?: string, more: object = {}) =>
     ...more,
   });
 
-test('the same key and body name the same registration and start nothing', async () => {
+test('the same key and body name the same registration and start nothing', async ({ api }) => {
   const body = newBody();
-  const first = await post(body, 'k1');
-  const again = await post(body, 'k1');
+  const first = await post(api, body, 'k1');
+  const again = await post(api, body, 'k1');
   expect(again.status).toBe(202);
   expect(again.headers.get('idempotent-replayed')).toBe('true');
   expect(again.headers.get('location')).toBe(`/registrations/${first.body.id}`);
   expect(again.body).toEqual(first.body);
   expect(api.scripts.started).toEqual([first.body.id]);
   await api.row(first.body.id, { status: 'completed' });
-  const done = await post(body, 'k1');
+  const done = await post(api, body, 'k1');
   expect(done.status).toBe(201);
   expect(done.body).toMatchObject({ id: first.body.id, status: 'completed' });
 });
 
-test('the same key with another body is refused, before its address is looked at', async () => {
+test('the same key with another body is refused, before its address is looked at', async ({
+  api,
+}) => {
   const body = newBody();
-  await post(body, 'k2');
-  const again = await post({ ...body, firstName: 'X' }, 'k2');
+  await post(api, body, 'k2');
+  const again = await post(api, { ...body, firstName: 'X' }, 'k2');
   expect(again.body).toEqual(
     problem(again, 'idempotency_key_reused', 422, 'Idempotency key reused'),
   );
@@ -50,26 +50,28 @@ test('the same key with another body is refused, before its address is looked at
   expect(elsewhere.body.code).toBe('idempotency_key_reused');
 });
 
-test('a key belongs to its caller', async () => {
-  await post(newBody(), 'k3');
-  const other = await post(newBody(), 'k3', { token: api.issuer.token({ sub: 'another' }) });
+test('a key belongs to its caller', async ({ api }) => {
+  await post(api, newBody(), 'k3');
+  const other = await post(api, newBody(), 'k3', { token: api.issuer.token({ sub: 'another' }) });
   expect(other.status).toBe(202);
   expect(other.headers.get('idempotent-replayed')).toBeNull();
 });
 
-test.each(['failed', 'cancelled'])('a key is free after %s', async (status) => {
+test.for(['failed', 'cancelled'])('a key is free after %s', async (status, { api }) => {
   const body = newBody();
-  const first = await post(body, `free-${status}`);
+  const first = await post(api, body, `free-${status}`);
   await api.row(first.body.id, { status });
-  const again = await post(body, `free-${status}`);
+  const again = await post(api, body, `free-${status}`);
   expect(again.status).toBe(202);
   expect(again.headers.get('idempotent-replayed')).toBeNull();
   expect(again.body.id).not.toBe(first.body.id);
 });
 
-test('fifty at once with one key: one registration, all answers name it', async () => {
+test('fifty simultaneous requests with one key make one registration, which every answer names', async ({
+  api,
+}) => {
   const body = newBody();
-  const answers = await Promise.all(Array.from({ length: 50 }, () => post(body, 'fifty')));
+  const answers = await Promise.all(Array.from({ length: 50 }, () => post(api, body, 'fifty')));
   const ids = new Set(answers.map((answer) => answer.body.id));
   expect(answers.map((answer) => answer.status)).toEqual(Array(50).fill(202));
   expect(ids.size).toBe(1);
@@ -81,9 +83,11 @@ test('fifty at once with one key: one registration, all answers name it', async 
   expect(events).toEqual({ n: 1 });
 });
 
-test('fifty at once with one address and no key: one is accepted, the others conflict', async () => {
+test('of fifty simultaneous requests for one address without a key one is accepted, and the others conflict', async ({
+  api,
+}) => {
   const body = newBody();
-  const answers = await Promise.all(Array.from({ length: 50 }, () => post(body)));
+  const answers = await Promise.all(Array.from({ length: 50 }, () => post(api, body)));
   const accepted = answers.filter((answer) => answer.status === 202);
   expect(accepted).toHaveLength(1);
   const id = accepted[0]?.body.id;
@@ -100,23 +104,23 @@ test('fifty at once with one address and no key: one is accepted, the others con
   expect(rows).toEqual({ n: 1 });
 });
 
-test.each([
+test.for([
   ['empty', ''],
   ['a space', 'a b'],
   ['not ASCII', 'schlüssel'],
   ['256 characters', 'k'.repeat(256)],
-])('a key that is %s is refused', async (_what, key) => {
-  const answer = await post(newBody(), key);
+])('a key that is %s is refused', async ([_what, key], { api }) => {
+  const answer = await post(api, newBody(), key);
   expect(answer.status).toBe(422);
   expect(answer.body.errors).toEqual([
     {
       pointer: '#/headers/idempotency-key',
       code: 'invalid_format',
-      detail: 'From 1 to 255 visible ASCII characters.',
+      detail: 'Must be 1 to 255 visible ASCII characters.',
     },
   ]);
 });
 
-test('a key of 255 characters is taken', async () => {
-  expect((await post(newBody(), '~'.repeat(255))).status).toBe(202);
+test('a key of 255 characters is taken', async ({ api }) => {
+  expect((await post(api, newBody(), '~'.repeat(255))).status).toBe(202);
 });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ApiUnderTest, newBody, problem, startApi } from '../api-under-test.ts';
+import { expect } from 'vitest';
+import { newBody, problem } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
 interface Operation {
   readonly tags: readonly string[];
@@ -9,10 +10,8 @@ interface Operation {
   readonly responses: Record<string, { description: string }>;
 }
 
-let api: ApiUnderTest;
 let operations: { method: string; path: string; operation: Operation }[];
-beforeAll(async () => {
-  api = await startApi();
+test.beforeAll(async ({ api }) => {
   const { paths } = (await api.call('/openapi.json')).body as {
     paths: Record<string, Record<string, Operation>>;
   };
@@ -24,7 +23,6 @@ beforeAll(async () => {
     })),
   );
 });
-afterAll(() => api.end());
 
 const unknown = (pointer: string) => ({
   pointer,
@@ -32,7 +30,9 @@ const unknown = (pointer: string) => ({
   detail: 'Unknown query parameter.',
 });
 
-test('every canonical operation refuses a query parameter that it does not have, by name', async () => {
+test('every canonical operation refuses a query parameter that it does not have, by name', async ({
+  api,
+}) => {
   const canonical = operations.filter(
     ({ operation: { security, tags } }) => security && !tags.some((tag) => tag.startsWith('Door')),
   );
@@ -54,14 +54,16 @@ test('every canonical operation refuses a query parameter that it does not have,
   }
 });
 
-test('a registration with a misspelt parameter is not accepted', async () => {
+test('a registration with a misspelt parameter is not accepted', async ({ api }) => {
   const json = newBody();
   const answer = await api.call('/registrations?wiat=10', { method: 'POST', json });
   expect(answer.status).toBe(422);
   expect(await api.sql`SELECT 1 FROM registrations WHERE email = ${json.email}`).toEqual([]);
 });
 
-test('a name of any length and kind is told in bounds', async () => {
+test('an unknown parameter is named in the answer, shortened to a bounded length', async ({
+  api,
+}) => {
   const name = 'x'.repeat(5000);
   const answer = await api.call(`/registrations?${name}=1&%ff=1&=1`);
   expect(answer.body.errors).toEqual([
@@ -71,7 +73,7 @@ test('a name of any length and kind is told in bounds', async () => {
   ]);
 });
 
-test('doors and probes ignore query parameters that they do not know', async () => {
+test('doors and probes ignore query parameters that they do not know', async ({ api }) => {
   const app = api.app({ doors: new Set(['users', 'step', 'signup']) });
   for (const path of ['/api/users', '/api/step/users', '/auth/register']) {
     const wrong = (await api.call(`${path}?emial=a`, { method: 'POST', json: {}, app })).body;

@@ -1,28 +1,26 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { createHttpServer, RECEIVE_LIMITS } from '../../../../src/http/server.ts';
-import { type ApiUnderTest, startApi } from '../api-under-test.ts';
+import { type ApiUnderTest } from '../api-under-test.ts';
+import { test } from '../../../support/api-test.ts';
 
-let api: ApiUnderTest;
 let server: Server;
-beforeAll(async () => {
-  api = await startApi();
+test.beforeAll(async ({ api }) => {
   server = createHttpServer(api.app().fetch, api.deps.logger);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
-beforeEach(() => {
+test.beforeEach(({ api }) => {
   api.scripts.logged.length = 0;
 });
 afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
-  await api.end();
 });
 
 const LIVE = 'GET /health/live HTTP/1.1\r\nhost: x\r\n';
-const UNREADABLE = 'This is not a request that HTTP/1.1 knows.';
+const UNREADABLE = 'The request is not valid HTTP/1.1.';
 const post = (...headers: string[]) =>
   ['POST /registrations HTTP/1.1', 'host: x', ...headers, '', ''].join('\r\n');
 
@@ -53,7 +51,11 @@ function answersIn(heard: string) {
   return answers;
 }
 
-function expectProblem(answer: ReturnType<typeof answersIn>[number] | undefined, detail: string) {
+function expectProblem(
+  api: ApiUnderTest,
+  answer: ReturnType<typeof answersIn>[number] | undefined,
+  detail: string,
+) {
   const large = detail !== UNREADABLE;
   const code = large ? 'payload_too_large' : 'invalid_request';
   const status = large ? 413 : 422;
@@ -66,12 +68,12 @@ function expectProblem(answer: ReturnType<typeof answersIn>[number] | undefined,
   expect(answer?.headers.get('connection')).toBe('close');
   expect(api.scripts.logged).toContainEqual({
     level: 'info',
-    message: 'unreadable request',
+    message: 'invalid HTTP request',
     fields: { requestId, status, error: expect.any(String) },
   });
 }
 
-test.each([
+test.for([
   ['no HTTP at all', 'hello\r\n\r\n'],
   ['an unknown method', 'FETCH /roles HTTP/1.1\r\nhost: x\r\n\r\n'],
   ['another version', 'GET /roles HTTP/7.0\r\nhost: x\r\n\r\n'],
@@ -83,38 +85,42 @@ test.each([
   ['no host', 'GET /roles HTTP/1.1\r\nconnection: close\r\n\r\n'],
   ['a host that is none', 'GET /roles HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n'],
   ['an address that is none', 'GET http://[ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
-])('%s: a problem like any other, and the connection closes', async (_what, bytes) => {
+] as const)('%s gets a problem, and the connection closes', async ([_what, bytes], { api }) => {
   const answers = answersIn(await exchange(bytes));
   expect(answers).toHaveLength(1);
-  expectProblem(answers[0], UNREADABLE);
+  expectProblem(api, answers[0], UNREADABLE);
 });
 
-test('headers over 64 KiB: 413; a long token below it is only unknown', async () => {
+test('headers over 64 KiB answer 413, and a shorter long token answers 401', async ({ api }) => {
   const auth = (length: number) =>
     `GET /roles HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${'a'.repeat(length)}\r\n\r\n`;
   const [large] = answersIn(await exchange(auth(200 * 1024)));
-  expectProblem(large, 'The headers of a request may have 64 KiB.');
+  expectProblem(api, large, 'Request headers exceed 64 KiB.');
   const [long] = answersIn(await exchange(auth(60 * 1024)));
   expect(long).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
 });
 
-test('a body that breaks off into nonsense: one problem, and no bug in the log', async () => {
+test('a body that breaks off into invalid bytes gets one problem and logs no bug', async ({
+  api,
+}) => {
   const authorization = `authorization: Bearer ${api.issuer.token()}`;
   const json = 'content-type: application/json';
   const head = post(authorization, json, 'transfer-encoding: chunked');
   const answers = answersIn(await exchange(`${head}5\r\n{"ema\r\nzz\r\n`));
   expect(answers).toHaveLength(1);
-  expectProblem(answers[0], UNREADABLE);
+  expectProblem(api, answers[0], UNREADABLE);
   expect(api.scripts.logged.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
-test('nonsense after a whole request spoils no answer', async () => {
+test('invalid bytes after a whole request do not spoil its answer', async () => {
   const answers = answersIn(await exchange(`${LIVE}\r\nnonsense\r\n\r\n`));
   for (const { status, body } of answers) expect([status, body]).toEqual([200, { status: 'ok' }]);
   expect(answers.length).toBeLessThanOrEqual(1);
 });
 
-test('nonsense on a kept connection is answered after the answer before it', async () => {
+test('invalid bytes on a kept connection are answered after the previous answer', async ({
+  api,
+}) => {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   let heard = '';
   socket.setEncoding('utf8').on('data', (text: string) => (heard += text));
@@ -124,15 +130,15 @@ test('nonsense on a kept connection is answered after the answer before it', asy
   await once(socket, 'close');
   const answers = answersIn(heard);
   expect(answers.map(({ status }) => status)).toEqual([200, 422]);
-  expectProblem(answers[1], UNREADABLE);
+  expectProblem(api, answers[1], UNREADABLE);
 });
 
-test('an expectation that nobody knows is ignored', async () => {
+test('an unknown Expect header is ignored', async () => {
   const bytes = `${LIVE}expect: wonders\r\nconnection: close\r\n\r\n`;
   expect(answersIn(await exchange(bytes))).toMatchObject([{ status: 200, body: { status: 'ok' } }]);
 });
 
-test('whoever keeps its side open is let go of all the same', async () => {
+test('a client that keeps its side open is disconnected', async () => {
   const { port } = server.address() as AddressInfo;
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.write('hello\r\n\r\n');
@@ -145,7 +151,7 @@ async function connectionsOf(of: Server): Promise<number> {
   return await new Promise((resolve) => of.getConnections((_error, count) => resolve(count)));
 }
 
-test('a request that is dripped is answered 408 once its time is over, whatever part of it is late', async () => {
+test('a request that arrives too slowly answers 408, whichever part is late', async ({ api }) => {
   const limits = { headersMs: 300, requestMs: 600, checkEveryMs: 20 };
   const hasty = createHttpServer(api.app().fetch, api.deps.logger, limits);
   hasty.listen(0, '127.0.0.1');
@@ -177,7 +183,7 @@ test('a request that is dripped is answered 408 once its time is over, whatever 
   expect(api.scripts.logged.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
-test('without limits of its own a server waits no longer than for 64 KiB over a slow line', () => {
+test('a server without time limits of its own waits no longer than 64 KiB over a slow line need', () => {
   expect(server).toMatchObject({
     requestTimeout: RECEIVE_LIMITS.requestMs,
     headersTimeout: RECEIVE_LIMITS.headersMs,

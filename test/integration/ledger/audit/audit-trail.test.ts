@@ -1,21 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { appendAuditEvent } from '../../../../src/ledger/audit/audit-trail.ts';
 import { atEdge } from '../../../../src/ledger/database-error.ts';
 import { listAuditEvents, readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { STATUSES } from '../../../../src/domain/status.ts';
-import { Ledger, times } from '../ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 describe('append-only', () => {
-  test.each([
+  test.for([
     `UPDATE audit_events SET actor = 'somebody else'`,
     `UPDATE audit_events SET details = details`,
     `DELETE FROM audit_events`,
@@ -24,7 +19,7 @@ describe('append-only', () => {
     `MERGE INTO audit_events a USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE`,
     `INSERT INTO audit_events SELECT * FROM audit_events
        ON CONFLICT (registration_id, event, key) DO UPDATE SET actor = 'somebody else'`,
-  ])('%s is refused', async (statement) => {
+  ])('the audit trail is append-only: %s is refused', async (statement, { ledger }) => {
     const { id } = await ledger.accepted();
     const before = await readTimeline(ledger.db, id);
     await expect(atEdge(() => ledger.db.execute(sql.raw(statement)))).rejects.toMatchObject({
@@ -34,7 +29,7 @@ describe('append-only', () => {
     expect(before).toHaveLength(1);
   });
 
-  test('it is the trigger that refuses, by a definitive error', async () => {
+  test('the trigger of the audit trail refuses with a definitive error', async ({ ledger }) => {
     await ledger.accepted();
     for (const statement of ['UPDATE audit_events SET key = key', 'DELETE FROM audit_events']) {
       await expect(atEdge(() => ledger.db.execute(sql.raw(statement)))).rejects.toMatchObject({
@@ -46,14 +41,16 @@ describe('append-only', () => {
 });
 
 describe('append', () => {
-  test('once per registration, event and key, also fifty times at once', async () => {
+  test('an audit event is appended once per registration, event and key, also fifty times at once', async ({
+    ledger,
+  }) => {
     const registrationId = randomUUID();
     const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
     await times(50, (index) => appendAuditEvent(ledger.db, { ...event, key: `${index % 2}` }));
     expect(await readTimeline(ledger.db, registrationId)).toHaveLength(2);
   });
 
-  test('what is about no registration is never the same thing', async () => {
+  test('audit events about no registration are never treated as duplicates', async ({ ledger }) => {
     const administrator = {
       event: 'administrator.created',
       registrationId: null,
@@ -66,7 +63,9 @@ describe('append', () => {
     expect(await listAuditEvents(ledger.db, { userId, limit: 10 })).toHaveLength(2);
   });
 
-  test('knows the transaction that wrote it, and the time of the statement', async () => {
+  test('an audit event records its transaction and the time of its statement', async ({
+    ledger,
+  }) => {
     const registrationId = randomUUID();
     const event = { event: 'registration.parked', registrationId, actor: 'system' } as const;
     await ledger.db.transaction(async (tx) => {
@@ -85,7 +84,7 @@ describe('append', () => {
   });
 });
 
-test('the trail of every ending holds neither address nor name', async () => {
+test('the trail of every ending holds neither address nor name', async ({ ledger }) => {
   const secrets = {
     email: `carol-${randomUUID()}@example.com`,
     username: `carol-${randomUUID()}`,

@@ -1,17 +1,16 @@
 import { sql } from 'drizzle-orm';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { atEdge } from '../../../../src/ledger/database-error.ts';
-import { Ledger, times } from '../ledger-under-test.ts';
+import { type Ledger, times } from '../ledger-under-test.ts';
 import { checkpoint, checkpointAll, verify, write, writeMany } from './trail-under-test.ts';
-
-let ledger: Ledger;
-beforeEach(async () => {
-  ledger = await Ledger.start();
-});
-afterEach(() => ledger.stop());
+import { test } from '../../../support/ledger-test.ts';
 
 /** Runs `work` while a transaction that has written an event stays open. */
-async function whileOpen(end: 'commit' | 'roll back', work: () => Promise<void>): Promise<void> {
+async function whileOpen(
+  ledger: Ledger,
+  end: 'commit' | 'roll back',
+  work: () => Promise<void>,
+): Promise<void> {
   const rolledBack = new Error('rolled back');
   await ledger.db
     .transaction(async (tx) => {
@@ -24,14 +23,14 @@ async function whileOpen(end: 'commit' | 'roll back', work: () => Promise<void>)
     });
 }
 
-async function batches(): Promise<{ batch: number; count: number }[]> {
+async function batches(ledger: Ledger): Promise<{ batch: number; count: number }[]> {
   return await ledger.db.execute<{ batch: number; count: number }>(
     sql`SELECT batch, count FROM audit_checkpoints ORDER BY batch`,
   );
 }
 
 describe('making checkpoints', () => {
-  test('an empty trail has no checkpoint and is whole', async () => {
+  test('an empty trail has no checkpoint and is whole', async ({ emptyLedger: ledger }) => {
     expect(await checkpoint(ledger.db, 10)).toBe(0);
     expect(await verify(ledger.db)).toEqual({
       batches: 0,
@@ -44,7 +43,7 @@ describe('making checkpoints', () => {
     });
   });
 
-  test('every event that the ledger wrote is covered once', async () => {
+  test('every event that the ledger wrote is covered once', async ({ emptyLedger: ledger }) => {
     await ledger.at('completed');
     await ledger.at('cancelled');
     const { uncovered } = await verify(ledger.db);
@@ -56,16 +55,21 @@ describe('making checkpoints', () => {
     expect(await verify(ledger.db)).toEqual(before);
   });
 
-  test.each([1, 6, 7, 8])('one transaction over batches of %i', async (limit) => {
-    await writeMany(ledger.db, 14);
-    expect(await checkpointAll(ledger.db, limit)).toBe(14);
-    const counts = (await batches()).map(({ count }) => count);
-    expect(counts.slice(0, -1).every((count) => count === limit)).toBe(true);
-    expect(counts).toHaveLength(Math.ceil(14 / limit));
-    expect(await verify(ledger.db)).toMatchObject({ covered: 14, found: [] });
-  });
+  test.for([1, 6, 7, 8])(
+    'a transaction is split into batches of %i',
+    async (limit, { emptyLedger: ledger }) => {
+      await writeMany(ledger.db, 14);
+      expect(await checkpointAll(ledger.db, limit)).toBe(14);
+      const counts = (await batches(ledger)).map(({ count }) => count);
+      expect(counts.slice(0, -1).every((count) => count === limit)).toBe(true);
+      expect(counts).toHaveLength(Math.ceil(14 / limit));
+      expect(await verify(ledger.db)).toMatchObject({ covered: 14, found: [] });
+    },
+  );
 
-  test('five thousand events in one batch, and twelve thousand in batches of a thousand', async () => {
+  test('five thousand events in one batch, and twelve thousand in batches of a thousand', async ({
+    emptyLedger: ledger,
+  }) => {
     await writeMany(ledger.db, 5000);
     expect(await checkpointAll(ledger.db, 5000)).toBe(5000);
     await writeMany(ledger.db, 12_000, 3000);
@@ -73,18 +77,22 @@ describe('making checkpoints', () => {
     expect(await verify(ledger.db)).toMatchObject({ batches: 13, covered: 17_000, found: [] });
   });
 
-  test('ten processes make checkpoints at once: one chain without a gap', async () => {
+  test('ten processes make checkpoints at once: one chain without a gap', async ({
+    emptyLedger: ledger,
+  }) => {
     await writeMany(ledger.db, 60, 5);
     for (let round = 0; round < 10; round += 1) {
       await times(10, () => checkpoint(ledger.db, 3));
     }
     await checkpointAll(ledger.db, 3);
-    const made = await batches();
+    const made = await batches(ledger);
     expect(made.map(({ batch }) => batch)).toEqual(made.map((_, index) => index + 1));
     expect(await verify(ledger.db)).toMatchObject({ covered: 60, found: [] });
   });
 
-  test('time zone and number format of the session change nothing', async () => {
+  test('time zone and number format of the session change nothing', async ({
+    emptyLedger: ledger,
+  }) => {
     await write(ledger.db);
     await checkpointAll(ledger.db, 10);
     await ledger.db.transaction(async (tx) => {
@@ -96,10 +104,12 @@ describe('making checkpoints', () => {
 });
 
 describe('writers', () => {
-  test('with an open transaction hold back what is younger, and lose nothing', async () => {
+  test('a writer with an open transaction delays younger events, and none is lost', async ({
+    emptyLedger: ledger,
+  }) => {
     await write(ledger.db);
     await checkpointAll(ledger.db, 10);
-    await whileOpen('commit', async () => {
+    await whileOpen(ledger, 'commit', async () => {
       await write(ledger.db);
       expect(await checkpoint(ledger.db, 10)).toBe(0);
       expect((await verify(ledger.db)).uncovered).toBe(1);
@@ -108,8 +118,10 @@ describe('writers', () => {
     expect(await verify(ledger.db)).toMatchObject({ covered: 3, found: [] });
   });
 
-  test('that roll back hold back as long, and leave nothing', async () => {
-    await whileOpen('roll back', async () => {
+  test('a writer that rolls back delays younger events as long, and leaves nothing', async ({
+    emptyLedger: ledger,
+  }) => {
+    await whileOpen(ledger, 'roll back', async () => {
       await write(ledger.db);
       expect(await checkpoint(ledger.db, 10)).toBe(0);
     });
@@ -117,7 +129,9 @@ describe('writers', () => {
     expect((await verify(ledger.db)).found).toEqual([]);
   });
 
-  test('one that took its number first and writes last is covered with the others', async () => {
+  test('a writer that takes its number first and writes last is covered with the others', async ({
+    emptyLedger: ledger,
+  }) => {
     await ledger.db.transaction(async (tx) => {
       await tx.execute(sql`SELECT pg_current_xact_id()`);
       await writeMany(ledger.db, 5, 1);
@@ -128,7 +142,9 @@ describe('writers', () => {
     expect((await verify(ledger.db)).found).toEqual([]);
   });
 
-  test('eight of them, two that make checkpoints and a verifier at once: no false break, nothing skipped', async () => {
+  test('eight writers, two checkpoint makers and a verifier at once see no false break and skip nothing', async ({
+    emptyLedger: ledger,
+  }) => {
     let writing = true;
     let committed = 0;
     const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -170,11 +186,11 @@ describe('writers', () => {
   });
 });
 
-test.each([
+test.for([
   'UPDATE audit_checkpoints SET count = count',
   'DELETE FROM audit_checkpoints',
   'TRUNCATE audit_checkpoints',
-])('the checkpoints are append-only: %s is refused', async (statement) => {
+])('the checkpoints are append-only: %s is refused', async (statement, { emptyLedger: ledger }) => {
   await write(ledger.db);
   await checkpointAll(ledger.db, 10);
   await expect(atEdge(() => ledger.db.execute(sql.raw(statement)))).rejects.toMatchObject({

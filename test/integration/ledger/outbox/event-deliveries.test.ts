@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import {
   adoptEvents,
   countEvents,
@@ -9,44 +9,42 @@ import {
   outboxFrom,
   reviveEvents,
 } from '../../../../src/ledger/outbox/event-deliveries.ts';
-import { Ledger, times } from '../ledger-under-test.ts';
+import { type Ledger, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 const LONG_AGO = new Date('2020-01-01T00:00:00Z');
 const BOTH = ['amqp', 'webhook'] as const;
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterEach(() => ledger.db.execute(sql`DELETE FROM outbox`));
-afterAll(() => ledger.stop());
+test.afterEach(({ ledger }) => ledger.db.execute(sql`DELETE FROM outbox`));
 
 /** Completed registrations; each has an event, and an invitation besides. */
-const completed = (count: number) => times(count, () => ledger.at('completed'));
-const adopt = (destinations: readonly ('amqp' | 'webhook')[] = BOTH, limit = 100) =>
+const completed = (ledger: Ledger, count: number) => times(count, () => ledger.at('completed'));
+const adopt = (ledger: Ledger, destinations: readonly ('amqp' | 'webhook')[] = BOTH, limit = 100) =>
   adoptEvents(ledger.db, destinations, outboxFrom(LONG_AGO), limit);
-const due = (destination: 'amqp' | 'webhook', limit = 100) =>
+const due = (ledger: Ledger, destination: 'amqp' | 'webhook', limit = 100) =>
   dueEvents(ledger.db, destination, limit);
 
-test('fifty adoptions at once: one delivery for each event and destination', async () => {
-  await completed(3);
-  const adopted = await times(50, () => adopt());
+test('fifty simultaneous adoptions make one delivery for each event and destination', async ({
+  ledger,
+}) => {
+  await completed(ledger, 3);
+  const adopted = await times(50, () => adopt(ledger));
   expect(adopted.reduce((sum, { deliveries }) => sum + deliveries, 0)).toBe(6);
-  expect(await due('amqp')).toHaveLength(3);
-  expect(await due('webhook')).toHaveLength(3);
-  expect((await due('amqp')).every(({ type }) => type === 'user.created')).toBe(true);
+  expect(await due(ledger, 'amqp')).toHaveLength(3);
+  expect(await due(ledger, 'webhook')).toHaveLength(3);
+  expect((await due(ledger, 'amqp')).every(({ type }) => type === 'user.created')).toBe(true);
 });
 
-test('a destination that came later, or that another process did not know, gets what it lacks', async () => {
-  await completed(2);
-  expect((await adopt(['amqp'])).deliveries).toBe(2);
-  await completed(1);
-  expect((await adopt()).deliveries).toBe(4);
-  expect(await due('webhook')).toHaveLength(3);
+test('a destination that is configured later gets the events that it lacks', async ({ ledger }) => {
+  await completed(ledger, 2);
+  expect((await adopt(ledger, ['amqp'])).deliveries).toBe(2);
+  await completed(ledger, 1);
+  expect((await adopt(ledger)).deliveries).toBe(4);
+  expect(await due(ledger, 'webhook')).toHaveLength(3);
 });
 
-test('pages lose nothing, also of one moment; what lies before the place is left', async () => {
-  await completed(7);
+test('pages of adopted events lose none, not even events of one moment', async ({ ledger }) => {
+  await completed(ledger, 7);
   await ledger.db.execute(sql`UPDATE outbox SET occurred_at = '2026-01-01T00:00:00.123Z'`);
   let deliveries = 0;
   let pages = 0;
@@ -70,29 +68,33 @@ test('pages lose nothing, also of one moment; what lies before the place is left
   expect((await adoptEvents(ledger.db, ['webhook'], exact, 10)).deliveries).toBe(7);
 });
 
-test('noted fifty times at once, delivered once; the other destination is not', async () => {
-  await completed(1);
-  await adopt();
-  const [event] = await due('amqp');
+test('an event that is recorded as delivered fifty times at once counts once, for its destination only', async ({
+  ledger,
+}) => {
+  await completed(ledger, 1);
+  await adopt(ledger);
+  const [event] = await due(ledger, 'amqp');
   await times(50, () => recordEventsDelivered(ledger.db, 'amqp', [event?.id ?? '']));
-  expect(await due('amqp')).toEqual([]);
-  const [left] = await due('webhook');
+  expect(await due(ledger, 'amqp')).toEqual([]);
+  const [left] = await due(ledger, 'webhook');
   expect(left).toMatchObject({ id: event?.id, attempts: 0 });
   // An attempt that failed elsewhere meanwhile does not take it back.
   const failed = { outboxId: event?.id ?? '', reason: 'late', nextInMs: 0 };
   await recordEventsFailed(ledger.db, 'amqp', [failed]);
-  expect(await due('amqp')).toEqual([]);
+  expect(await due(ledger, 'amqp')).toEqual([]);
 });
 
-test('put off, it is not due; given up, it is counted until somebody wants it again', async () => {
-  await completed(3);
-  await adopt(['webhook']);
-  const [first, second] = await due('webhook');
+test('a deferred event is not due, and one given up is counted until it is requested again', async ({
+  ledger,
+}) => {
+  await completed(ledger, 3);
+  await adopt(ledger, ['webhook']);
+  const [first, second] = await due(ledger, 'webhook');
   await recordEventsFailed(ledger.db, 'webhook', [
     { outboxId: first?.id ?? '', reason: 'HTTP 500', nextInMs: 60_000 },
     { outboxId: second?.id ?? '', reason: 'HTTP 404', nextInMs: null },
   ]);
-  expect(await due('webhook')).toHaveLength(1);
+  expect(await due(ledger, 'webhook')).toHaveLength(1);
   const counts = { waiting: 2, givenUp: 1, untold: 0 };
   expect(await countEvents(ledger.db, 'webhook', LONG_AGO)).toEqual(counts);
   expect(await countEvents(ledger.db, 'amqp', LONG_AGO)).toMatchObject({ untold: 3 });
@@ -103,6 +105,6 @@ test('put off, it is not due; given up, it is counted until somebody wants it ag
   const future = { since: new Date(Date.now() + 3_600_000), limit: 10 };
   expect(await reviveEvents(ledger.db, 'webhook', future)).toBe(0);
   expect(await reviveEvents(ledger.db, 'webhook', all)).toBe(1);
-  const again = (await due('webhook')).find(({ id }) => id === second?.id);
+  const again = (await due(ledger, 'webhook')).find(({ id }) => id === second?.id);
   expect(again).toMatchObject({ attempts: 0 });
 });

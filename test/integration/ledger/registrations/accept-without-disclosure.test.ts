@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { accept, type AcceptInput } from '../../../../src/ledger/registrations/accept.ts';
 import { acceptWithoutDisclosure } from '../../../../src/ledger/registrations/accept-without-disclosure.ts';
 import {
@@ -8,17 +8,12 @@ import {
 } from '../../../../src/ledger/registrations/compensation.ts';
 import { readRegistration, readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { openRows } from '../../../../src/ledger/registrations/sweep.ts';
-import { CANCELLED, FAILED, Ledger, countByKind, times } from '../ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { CANCELLED, FAILED, type Ledger, countByKind, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 const SEAL = new Uint8Array([1, 2, 3]);
 
-function anybody(more: Partial<AcceptInput> = {}): AcceptInput {
+function anybody(ledger: Ledger, more: Partial<AcceptInput> = {}): AcceptInput {
   const email = more.email ?? `${randomUUID()}@example.com`;
   const keyScope = `signup:${email}`;
   return ledger.input({
@@ -32,15 +27,15 @@ function anybody(more: Partial<AcceptInput> = {}): AcceptInput {
   });
 }
 
-async function taken(): Promise<string> {
+async function taken(ledger: Ledger): Promise<string> {
   const { email } = await ledger.accepted();
-  const result = await acceptWithoutDisclosure(ledger.db, anybody({ email }));
+  const result = await acceptWithoutDisclosure(ledger.db, anybody(ledger, { email }));
   expect(result).toMatchObject({ kind: 'accepted', starts: false });
   return 'id' in result ? result.id : '';
 }
 
-test('a taken address leaves a closed row that nothing has to be done about', async () => {
-  const id = await taken();
+test('a taken address leaves a closed row that needs no work', async ({ ledger }) => {
+  const id = await taken(ledger);
   expect(await readRegistration(ledger.db, id)).toMatchObject({
     status: 'failed',
     failure: { code: 'email_taken' },
@@ -52,8 +47,8 @@ test('a taken address leaves a closed row that nothing has to be done about', as
   expect(open.map((row) => row.id)).not.toContain(id);
 });
 
-test('the sweep completes its trail', async () => {
-  const id = await taken();
+test('the sweep adds the missing audit event of a row closed at once', async ({ ledger }) => {
+  const id = await taken(ledger);
   const events = async () => (await readTimeline(ledger.db, id)).map(({ event }) => event);
   expect(await events()).toEqual(['registration.requested']);
   await appendUnrecordedEvents(ledger.db, 500);
@@ -62,33 +57,35 @@ test('the sweep completes its trail', async () => {
   expect(await events()).toHaveLength(2);
 });
 
-test('against a door that takes no turns: one row lives', async () => {
+test('of simultaneous sign-ups through both modes one row lives', async ({ ledger }) => {
   const email = `${randomUUID()}@example.com`;
   const results = await times(60, async (index) => {
     if (index % 2) return (await accept(ledger.db, ledger.input({ email }))).kind;
-    const quiet = await acceptWithoutDisclosure(ledger.db, anybody({ email }));
+    const quiet = await acceptWithoutDisclosure(ledger.db, anybody(ledger, { email }));
     return quiet.kind === 'accepted' && quiet.starts ? 'accepted' : 'quiet';
   });
   const { accepted, quiet = 0, email_taken = 0 } = countByKind(results);
   expect([accepted, quiet + email_taken]).toEqual([1, 59]);
 });
 
-test('fifty of one key: one row, one id', async () => {
-  const { email, requestHash } = anybody();
+test('fifty simultaneous requests with one key make one row with one id', async ({ ledger }) => {
+  const { email, requestHash } = anybody(ledger);
   for (const idempotencyKey of ['while it is free', 'while it is taken']) {
     const results = await times(50, () =>
-      acceptWithoutDisclosure(ledger.db, anybody({ email, requestHash, idempotencyKey })),
+      acceptWithoutDisclosure(ledger.db, anybody(ledger, { email, requestHash, idempotencyKey })),
     );
     expect(countByKind(results.map(({ kind }) => kind))).toEqual({ accepted: 1, replayed: 49 });
     expect(new Set(results.map((result) => ('id' in result ? result.id : null))).size).toBe(1);
   }
 });
 
-test('a key with another request is told, also after a run that failed: who asks must not learn of it', async () => {
-  const input = anybody({ idempotencyKey: 'again' });
+test('a key with another request is a reuse, also after a failed run, so that nothing is disclosed', async ({
+  ledger,
+}) => {
+  const input = anybody(ledger, { idempotencyKey: 'again' });
   await acceptWithoutDisclosure(ledger.db, input);
   const { email } = input;
-  const other = anybody({ email, idempotencyKey: 'again', requestHash: 'other' });
+  const other = anybody(ledger, { email, idempotencyKey: 'again', requestHash: 'other' });
   expect(await acceptWithoutDisclosure(ledger.db, other)).toEqual({ kind: 'key_reused' });
   await beginCompensation(ledger.db, input.id, FAILED, CANCELLED, {});
   await ledger.close(input.id);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import {
   accept,
   findByKey,
@@ -10,15 +10,12 @@ import {
 import { CANCELLED, FAILED, Ledger, countByKind, times } from '../ledger-under-test.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { requestCancel } from '../../../../src/ledger/registrations/instructions.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { test } from '../../../support/ledger-test.ts';
 
 describe('races', () => {
-  test('fifty of one e-mail: one accepted, the others name the same holder', async () => {
+  test('of fifty simultaneous requests for one e-mail one is accepted, and the others name the same holder', async ({
+    ledger,
+  }) => {
     const email = `${randomUUID()}@example.com`;
     const results = await times(50, () => accept(ledger.db, ledger.input({ email })));
     expect(countByKind(results.map(({ kind }) => kind))).toEqual({ accepted: 1, email_taken: 49 });
@@ -27,7 +24,9 @@ describe('races', () => {
     expect(new Set(holders)).toEqual(new Set(winner));
   });
 
-  test('fifty of one key: one accepted, the others replay the same registration', async () => {
+  test('of fifty simultaneous requests with one key one is accepted, and the others replay it', async ({
+    ledger,
+  }) => {
     const idempotencyKey = randomUUID();
     const email = `${randomUUID()}@example.com`;
     const results = await times(50, () =>
@@ -40,7 +39,9 @@ describe('races', () => {
     expect(await ledger.events(id)).toEqual(['registration.requested']);
   });
 
-  test('fifty of one username in any case, each with its own e-mail: one accepted', async () => {
+  test('of fifty simultaneous requests for one username in any case one is accepted', async ({
+    ledger,
+  }) => {
     const name = `Ada-${randomUUID()}`;
     const results = await times(50, (index) =>
       accept(
@@ -54,7 +55,7 @@ describe('races', () => {
     });
   });
 
-  test('one username in two cases is one, also where the collation lowers I to a dotless ı', async () => {
+  test('a username in two cases is one, also where the collation lowers I to a dotless ı', async () => {
     const turkish = await Ledger.start(
       2,
       "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' TEMPLATE template0",
@@ -65,7 +66,9 @@ describe('races', () => {
     expect(again.kind).toBe('username_taken');
   });
 
-  test('an address that closes and is taken again all the time is never taken twice', async () => {
+  test('an address that closes and is taken again all the time is never taken twice', async ({
+    ledger,
+  }) => {
     const email = `${randomUUID()}@example.com`;
     const accepted = await times(20, async () => {
       const result = await accept(ledger.db, ledger.input({ email }));
@@ -81,7 +84,9 @@ describe('races', () => {
 });
 
 describe('idempotency key', () => {
-  test('is looked up before e-mail and username, and another hash is a reuse', async () => {
+  test('the idempotency key is looked up before e-mail and username, and another hash is a reuse', async ({
+    ledger,
+  }) => {
     const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
     await accept(ledger.db, input);
     const again = await accept(ledger.db, { ...input, id: randomUUID() });
@@ -93,7 +98,7 @@ describe('idempotency key', () => {
     });
   });
 
-  test('belongs to its scope', async () => {
+  test('an idempotency key belongs to its scope', async ({ ledger }) => {
     const idempotencyKey = randomUUID();
     await ledger.accepted({ idempotencyKey, keyScope: 'one' });
     await ledger.accepted({ idempotencyKey, keyScope: 'two' });
@@ -102,22 +107,25 @@ describe('idempotency key', () => {
 });
 
 describe('what a closed registration leaves free', () => {
-  test.each(['failed', 'cancelled'] as const)('%s frees key, e-mail and username', async (end) => {
-    const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
-    const { id } = await ledger.at(end, input);
-    const again = await accept(ledger.db, { ...input, id: randomUUID() });
-    expect(again.kind).toBe('accepted');
-    expect(again).not.toMatchObject({ registration: { id } });
-  });
+  test.for(['failed', 'cancelled'] as const)(
+    'a row that is %s frees key, e-mail and username',
+    async (end, { ledger }) => {
+      const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
+      const { id } = await ledger.at(end, input);
+      const again = await accept(ledger.db, { ...input, id: randomUUID() });
+      expect(again.kind).toBe('accepted');
+      expect(again).not.toMatchObject({ registration: { id } });
+    },
+  );
 
-  test.each([
+  test.for([
     'accepted',
     'running',
     'roles_pending',
     'compensating',
     'cleanup_required',
     'completed',
-  ] as const)('%s keeps all three', async (status) => {
+  ] as const)('a row that is %s keeps key, e-mail and username', async (status, { ledger }) => {
     const input = ledger.input({ idempotencyKey: randomUUID(), username: randomUUID() });
     const { id } = await ledger.at(status, input);
     const { idempotencyKey, email, username } = input;
@@ -129,7 +137,7 @@ describe('what a closed registration leaves free', () => {
     expect(await kindOf({ username })).toMatchObject({ kind: 'username_taken', holder: { id } });
   });
 
-  test('released frees e-mail, username and key, once, and only what is completed', async () => {
+  test('releasing a completed row frees e-mail, username and key once', async ({ ledger }) => {
     const input = ledger.input({ username: randomUUID(), idempotencyKey: randomUUID() });
     const { id } = await ledger.at('completed', input);
     await times(5, () => release(ledger.db, id));
@@ -143,7 +151,9 @@ describe('what a closed registration leaves free', () => {
     expect(await ledger.events(open.id)).not.toContain('registration.released');
   });
 
-  test('a completed row whose user was deleted frees them too', async () => {
+  test('a completed row whose user was deleted frees e-mail, username and key', async ({
+    ledger,
+  }) => {
     const wanted = ledger.input({ idempotencyKey: randomUUID() });
     const { id, email } = await ledger.at('completed', wanted);
     await ledger.set(id, { userDeletedAt: new Date() });
@@ -154,7 +164,9 @@ describe('what a closed registration leaves free', () => {
 });
 
 describe('the caller’s own parked run', () => {
-  test('is resumed by the same e-mail and roles, in any order', async () => {
+  test('the caller’s parked run is resumed by the same e-mail and roles, in any order', async ({
+    ledger,
+  }) => {
     const { id, email } = await ledger.at('roles_pending', { roles: ['a', 'b'] });
     const result = await accept(ledger.db, ledger.input({ email, roles: ['b', 'a'] }));
     expect(result).toMatchObject({
@@ -164,19 +176,19 @@ describe('the caller’s own parked run', () => {
     expect(await ledger.events(id)).toContain('registration.retry_requested');
   });
 
-  test.each([
+  test.for([
     ['another caller', { requestedBy: 'other' }],
     ['other roles', { roles: ['a'] }],
     ['more roles', { roles: ['a', 'b', 'c'] }],
     ['a key', { idempotencyKey: randomUUID() }],
-  ])('is not resumed with %s', async (_, difference) => {
+  ] as const)('a parked run is not resumed with %s', async ([, difference], { ledger }) => {
     const { id, email } = await ledger.at('roles_pending', { roles: ['a', 'b'] });
     const input = ledger.input({ email, roles: ['a', 'b'], ...difference });
     expect(await accept(ledger.db, input)).toMatchObject({ kind: 'email_taken', holder: { id } });
     expect((await ledger.row(id)).status).toBe('roles_pending');
   });
 
-  test('is not resumed against an instruction to cancel', async () => {
+  test('a parked run with an instruction to cancel is not resumed', async ({ ledger }) => {
     const { id, email } = await ledger.at('roles_pending');
     await requestCancel(ledger.db, id, { actor: 'alice', reason: null });
     const result = await accept(ledger.db, ledger.input({ email }));
@@ -185,7 +197,9 @@ describe('the caller’s own parked run', () => {
 });
 
 describe('the row', () => {
-  test('a commit whose reply was lost is the same registration when repeated', async () => {
+  test('a commit whose reply was lost is the same registration when repeated', async ({
+    ledger,
+  }) => {
     const input = ledger.input();
     await accept(ledger.db, input);
     const again = await accept(ledger.db, input);
@@ -193,7 +207,9 @@ describe('the row', () => {
     expect(await ledger.events(input.id)).toEqual(['registration.requested']);
   });
 
-  test('holds what was sent, and the trail holds no address and no name', async () => {
+  test('the row holds what was sent, and the trail holds no address and no name', async ({
+    ledger,
+  }) => {
     const input = ledger.input({
       firstName: 'Zoë "Z"',
       lastName: "O'Neil\\",
@@ -208,7 +224,7 @@ describe('the row', () => {
     expect(held).toMatchObject({ registration: stored, requestHash: input.requestHash });
   });
 
-  test('nothing is accepted when the trail refuses', async () => {
+  test('nothing is accepted when the trail refuses', async ({ ledger }) => {
     const input = ledger.input();
     await ledger.refuseAudit('registration.requested');
     await expect(accept(ledger.db, input)).rejects.toMatchObject({ sqlstate: 'P0001' });
@@ -218,7 +234,7 @@ describe('the row', () => {
 });
 
 describe('requestHashOf', () => {
-  test('knows no order of keys, and tells bodies apart', () => {
+  test('requestHashOf ignores the order of keys and distinguishes bodies', () => {
     expect(requestHashOf({ a: 1, b: { c: [1, 2], d: undefined } })).toBe(
       requestHashOf({ b: { c: [1, 2] }, a: 1 }),
     );
@@ -226,7 +242,7 @@ describe('requestHashOf', () => {
     expect(new Set(bodies.map(requestHashOf)).size).toBe(bodies.length);
   });
 
-  test('equals exactly where JSON does', () => {
+  test('requestHashOf equals exactly where the JSON is equal', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (left, right) => {
         const same = requestHashOf(left) === requestHashOf(structuredClone(right));

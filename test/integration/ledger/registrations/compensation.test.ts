@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { publicFailure } from '../../../../src/domain/failure.ts';
 import {
   appendUnrecordedEvents,
@@ -17,17 +17,15 @@ import {
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { beginSteps } from '../../../../src/ledger/registrations/transitions.ts';
 import { requestCancel, requestRetry } from '../../../../src/ledger/registrations/instructions.ts';
-import { CANCELLED, FAILED, Ledger, STUCK, times } from '../ledger-under-test.ts';
+import { CANCELLED, FAILED, STUCK, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterEach(() => ledger.allowAudit());
-afterAll(() => ledger.stop());
+test.afterEach(({ ledger }) => ledger.allowAudit());
 
 describe('beginCompensation', () => {
-  test('the first cause names the end; a later one changes nothing', async () => {
+  test('the first cause of a compensation decides its final status, and a later one changes nothing', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('running');
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     const other = { closesAs: 'cancelled', failure: CANCELLED } as const;
@@ -38,18 +36,18 @@ describe('beginCompensation', () => {
     );
   });
 
-  test('comes too late for a completed row and leaves it whole', async () => {
+  test('beginCompensation does not change a completed row', async ({ ledger }) => {
     const before = await ledger.at('completed');
     expect(await beginCompensation(ledger.db, before.id, FAILED, CANCELLED, {})).toEqual(before);
   });
 
-  test('takes a parked row off the schedule', async () => {
+  test('beginCompensation takes a parked row off the schedule', async ({ ledger }) => {
     const { id } = await ledger.at('roles_pending');
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
     expect((await ledger.row(id)).nextResumeAt).toBeNull();
   });
 
-  test('merges what became of the steps', async () => {
+  test('beginCompensation merges the states of the steps', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     const failed = { status: 'failed', attempts: 3, lastError: 'user_not_visible' } as const;
     const row = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {
@@ -60,7 +58,9 @@ describe('beginCompensation', () => {
 });
 
 describe('requireCleanup', () => {
-  test('names what is stuck; repeated, the trail says it once', async () => {
+  test('requireCleanup names the stuck steps, and the trail records it once', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('compensating');
     await requireCleanup(ledger.db, id, STUCK, {});
     const row = await requireCleanup(ledger.db, id, STUCK, {});
@@ -73,13 +73,13 @@ describe('requireCleanup', () => {
 const DONE = { status: 'done', attempts: 1, lastError: null } as const;
 
 describe('close', () => {
-  test('refuses without a proof that no user of ours is left', async () => {
+  test('close refuses without a proof that no user of ours is left', async ({ ledger }) => {
     const { id } = await ledger.at('compensating');
     expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
     expect(await ledger.events(id)).not.toContain('registration.failed');
   });
 
-  test('refuses when a user was recorded after the proof', async () => {
+  test('close refuses when a user was recorded after the proof', async ({ ledger }) => {
     const { id } = await ledger.accepted();
     const attempted = await recordCreateAttempt(ledger.db, await beginSteps(ledger.db, id));
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
@@ -89,7 +89,7 @@ describe('close', () => {
     expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
   });
 
-  test('a proof is void when a user was recorded since the row was read', async () => {
+  test('a proof is void when a user was recorded since the row was read', async ({ ledger }) => {
     const { id } = await ledger.accepted();
     await recordCreateAttempt(ledger.db, await beginSteps(ledger.db, id));
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
@@ -99,7 +99,7 @@ describe('close', () => {
     expect((await closeRegistration(ledger.db, id)).status).toBe('compensating');
   });
 
-  test('refuses while a stray user of ours is still to be deleted', async () => {
+  test('close refuses while a stray user of ours is still to be deleted', async ({ ledger }) => {
     const { id } = await ledger.at('compensating');
     expect(await recordAbsence(ledger.db, await ledger.row(id), {})).toBe(true);
     await recordCreated(ledger.db, id, { username: 'twin', sub: 's' }, null, 1);
@@ -108,7 +108,7 @@ describe('close', () => {
     expect((await closeRegistration(ledger.db, id)).status).toBe('failed');
   });
 
-  test('says that done steps were taken back and failed ones failed', async () => {
+  test('close marks done steps as compensated and failed ones as failed', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     const failed = { status: 'failed', attempts: 1, lastError: 'registration_failed' } as const;
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, { 'assignRole:viewer': failed });
@@ -128,7 +128,7 @@ describe('close', () => {
     expect(row.userDeletedAt).not.toBeNull();
   });
 
-  test('fifty at once append one event and agree on when it was', async () => {
+  test('closing fifty times at once appends one event and returns one time', async ({ ledger }) => {
     const { id } = await ledger.at('compensating');
     const rows = await times(50, () => ledger.close(id));
     expect(new Set(rows.map(({ finishedAt }) => finishedAt?.getTime())).size).toBe(1);
@@ -136,7 +136,7 @@ describe('close', () => {
     expect(events.filter((event) => event === 'registration.failed')).toHaveLength(1);
   });
 
-  test('the trail names who cancelled, not who pressed retry on the stuck cleanup', async () => {
+  test('the trail names who cancelled, not who retried the stuck cleanup', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     await requestCancel(ledger.db, id, { actor: 'alice', reason: null });
     await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
@@ -150,27 +150,32 @@ describe('close', () => {
 });
 
 describe('a trail that refuses', () => {
-  test.each([
+  test.for([
     ['failed', 'registration.failed'],
     ['cancelled', 'registration.cancelled'],
-  ] as const)('%s closes all the same, and the event comes later, once', async (end, event) => {
-    const { id } = await ledger.at('running');
-    await beginCompensation(ledger.db, id, { ...FAILED, closesAs: end }, CANCELLED, {});
-    await ledger.refuseAudit(event);
-    expect((await ledger.close(id)).status).toBe(end);
-    expect(await ledger.events(id)).not.toContain(event);
+  ] as const)(
+    'with a refusing audit trail %s closes, and its event is appended once later',
+    async ([end, event], { ledger }) => {
+      const { id } = await ledger.at('running');
+      await beginCompensation(ledger.db, id, { ...FAILED, closesAs: end }, CANCELLED, {});
+      await ledger.refuseAudit(event);
+      expect((await ledger.close(id)).status).toBe(end);
+      expect(await ledger.events(id)).not.toContain(event);
 
-    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
-    await ledger.allowAudit();
-    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(1);
-    expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
-    const timeline = await readTimeline(ledger.db, id);
-    expect(timeline.filter((entry) => entry.event === event)).toMatchObject([
-      { userId: `sub-${id}`, details: { code: FAILED.failure.code } },
-    ]);
-  });
+      expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
+      await ledger.allowAudit();
+      expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(1);
+      expect(await appendUnrecordedEvents(ledger.db, 100)).toBe(0);
+      const timeline = await readTimeline(ledger.db, id);
+      expect(timeline.filter((entry) => entry.event === event)).toMatchObject([
+        { userId: `sub-${id}`, details: { code: FAILED.failure.code } },
+      ]);
+    },
+  );
 
-  test('does not keep compensation from beginning, nor from asking for a person', async () => {
+  test('a refusing audit trail prevents neither compensation nor a required cleanup', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('running');
     await ledger.refuseAudit('registration.compensating');
     const begun = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
@@ -180,7 +185,9 @@ describe('a trail that refuses', () => {
     expect(stuck.status).toBe('cleanup_required');
   });
 
-  test('for a moment only rolls the close back: it is repeated', async () => {
+  test('a refusal of the audit trail that may pass rolls the close back, and it is repeated', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('compensating');
     await ledger.refuseAudit('registration.failed', '40001');
     await expect(ledger.close(id)).rejects.toMatchObject({ definitive: false });
@@ -190,7 +197,9 @@ describe('a trail that refuses', () => {
     expect(await ledger.events(id)).toContain('registration.failed');
   });
 
-  test('the sweep appends for no more rows than it is asked to, and each event once', async () => {
+  test('the sweep appends missing events for a bounded number of rows, each once', async ({
+    ledger,
+  }) => {
     await ledger.allowAudit();
     await appendUnrecordedEvents(ledger.db, 100);
     await ledger.refuseAudit('registration.failed');
@@ -209,7 +218,9 @@ describe('a trail that refuses', () => {
   });
 });
 
-test('a user is noted as deleted only while the row compensates, and the first time counts', async () => {
+test('a user is recorded as deleted only while the row compensates, and the first time counts', async ({
+  ledger,
+}) => {
   const open = await ledger.at('completed');
   await recordUserDeleted(ledger.db, open.id, {});
   expect((await ledger.row(open.id)).userDeletedAt).toBeNull();
@@ -222,7 +233,7 @@ test('a user is noted as deleted only while the row compensates, and the first t
   expect((await ledger.row(id)).userDeletedAt).toEqual(userDeletedAt);
 });
 
-test('terminated keeps its own failure', async () => {
+test('a terminated row keeps its own failure', async ({ ledger }) => {
   const { id } = await ledger.at('running');
   const terminated = { closesAs: 'failed', failure: publicFailure('terminated') } as const;
   await beginCompensation(ledger.db, id, terminated, CANCELLED, {});

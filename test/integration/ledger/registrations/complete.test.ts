@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { beginSteps, complete, readRow } from '../../../../src/ledger/registrations/transitions.ts';
@@ -9,18 +9,15 @@ import {
   recordRolesAssigned,
 } from '../../../../src/ledger/registrations/roles.ts';
 import { requestCancel, requestRoles } from '../../../../src/ledger/registrations/instructions.ts';
-import { ALICE, CANCELLED, FAILED, Ledger, countByKind, times } from '../ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { ALICE, CANCELLED, FAILED, countByKind, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 const STEPS = { complete: { status: 'done', attempts: 1, lastError: null } } as const;
 
 describe('complete', () => {
-  test('moves the row, keys the event by the sub, tells the others', async () => {
+  test('complete closes the row, keys the event by the sub and queues deliveries', async ({
+    ledger,
+  }) => {
     const { id, roles } = await ledger.created();
     const result = await complete(ledger.db, id, roles, STEPS);
     expect(result).toMatchObject({
@@ -42,14 +39,16 @@ describe('complete', () => {
     expect(await ledger.outbox(id)).toEqual(['invitation', 'user.created']);
   });
 
-  test('nobody is invited who chose a password', async () => {
+  test('complete queues no invitation for a user who chose a password', async ({ ledger }) => {
     const { id, roles } = await ledger.created({ invite: false });
     await complete(ledger.db, id, roles, {});
     expect(await ledger.outbox(id)).toEqual(['user.created']);
     expect((await ledger.row(id)).invitation.status).toBe('none');
   });
 
-  test('fifty at once, and once more later: one event, one outbox row of each kind', async () => {
+  test('complete fifty times at once and once more makes one event and one outbox row of each kind', async ({
+    ledger,
+  }) => {
     const { id, roles } = await ledger.created();
     const results = await times(50, () => complete(ledger.db, id, roles, {}));
     expect(countByKind(results.map(({ kind }) => kind))).toEqual({ completed: 50 });
@@ -61,44 +60,46 @@ describe('complete', () => {
     expect(await ledger.outbox(id)).toEqual(['invitation', 'user.created']);
   });
 
-  test('without roles', async () => {
+  test('complete accepts a row without roles', async ({ ledger }) => {
     const { id } = await ledger.created({ roles: [] });
     expect((await complete(ledger.db, id, [], {})).kind).toBe('completed');
   });
 
-  test('in any order of the roles', async () => {
+  test('complete accepts the roles in any order', async ({ ledger }) => {
     const { id } = await ledger.created({ roles: ['a', 'b,"c'] });
     expect((await complete(ledger.db, id, ['b,"c', 'a'], {})).kind).toBe('completed');
   });
 });
 
 describe('complete refuses', () => {
-  test('a row that carries the instruction to cancel', async () => {
+  test('complete refuses a row with an instruction to cancel', async ({ ledger }) => {
     const { id, roles } = await ledger.created();
     await requestCancel(ledger.db, id, ALICE);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('not_open');
     expect(await ledger.outbox(id)).toEqual([]);
   });
 
-  test('a user that the row does not know', async () => {
+  test('complete refuses a row without a recorded user', async ({ ledger }) => {
     const { id, roles } = await ledger.accepted();
     await beginSteps(ledger.db, id);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
     expect((await ledger.row(id)).status).toBe('running');
   });
 
-  test.each([
+  test.for([
     ['fewer', ['a']],
     ['more', ['a', 'b', 'c']],
     ['others', ['a', 'c']],
     ['none', []],
-  ])('%s roles than the row wants', async (_, roles) => {
+  ] as const)('complete refuses %s roles than the row wants', async ([, roles], { ledger }) => {
     const { id } = await ledger.created({ roles: ['a', 'b'] });
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
     expect(await ledger.events(id)).not.toContain('user.registered');
   });
 
-  test('a role once touched and not wanted any more, until it is removed', async () => {
+  test('complete refuses while a role that is no longer wanted is not removed', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.created({ roles: ['a', 'b'] });
     await recordRolesAssigned(ledger.db, id, ['a'], {});
     await ledger.parked(id);
@@ -115,7 +116,9 @@ describe('complete refuses', () => {
     });
   });
 
-  test('wholly when the trail or the outbox does', async () => {
+  test('complete changes nothing when the audit trail or the outbox refuses', async ({
+    ledger,
+  }) => {
     const { id, roles } = await ledger.created();
     await ledger.refuseAudit('user.registered');
     const error = { name: 'DatabaseError', sqlstate: 'P0001', definitive: true };
@@ -127,7 +130,7 @@ describe('complete refuses', () => {
 });
 
 describe('complete against the others, fifty times', () => {
-  test('an instruction to cancel: one of the two, never both', async () => {
+  test('of complete and an instruction to cancel at once exactly one wins', async ({ ledger }) => {
     const ends = await times(50, async (index) => {
       const { id, roles } = await ledger.created();
       const work = [
@@ -151,7 +154,9 @@ describe('complete against the others, fifty times', () => {
     expect(ends.filter((end) => !allowed.has(end))).toEqual([]);
   });
 
-  test('the beginning of compensation: one of the two, never both', async () => {
+  test('of complete and the beginning of compensation at once exactly one wins', async ({
+    ledger,
+  }) => {
     const ends = await times(50, async (index) => {
       const { id, roles } = await ledger.created();
       const work = [
@@ -168,7 +173,9 @@ describe('complete against the others, fifty times', () => {
     expect(ends.filter((end) => !allowed.has(end))).toEqual([]);
   });
 
-  test('other roles: never completed with those that nobody wants any more', async () => {
+  test('complete at once with a replacement of the roles never closes with the old roles', async ({
+    ledger,
+  }) => {
     const rows = await times(50, async (index) => {
       const { id, roles } = await ledger.created({ roles: ['a'] });
       await ledger.parked(id);

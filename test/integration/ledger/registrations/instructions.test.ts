@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { acknowledgeInstruction } from '../../../../src/ledger/registrations/park.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { STATUSES, type RegistrationStatus } from '../../../../src/domain/status.ts';
@@ -8,13 +8,8 @@ import {
   requestRetry,
   requestRoles,
 } from '../../../../src/ledger/registrations/instructions.ts';
-import { ALICE, Ledger, countByKind, times } from '../ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { ALICE, countByKind, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 const ROLES = { ...ALICE, roles: ['admin'] };
 
@@ -45,7 +40,7 @@ const CANCEL: Answers = {
 };
 
 describe('each instruction in each status', () => {
-  test.each(STATUSES)('retry: %s', async (status) => {
+  test.for(STATUSES)('an instruction to retry in status %s', async (status, { ledger }) => {
     const before = await ledger.at(status);
     const { kind } = await requestRetry(ledger.db, before.id, ALICE);
     expect(kind).toBe(RETRY[status]);
@@ -56,7 +51,7 @@ describe('each instruction in each status', () => {
     expect(kind === 'done' ? null : after).toEqual(kind === 'done' ? null : before);
   });
 
-  test.each(STATUSES)('other roles: %s', async (status) => {
+  test.for(STATUSES)('an instruction with other roles in status %s', async (status, { ledger }) => {
     const before = await ledger.at(status);
     const { kind } = await requestRoles(ledger.db, before.id, ROLES);
     expect(kind).toBe(ROLES_ANSWERS[status]);
@@ -65,7 +60,7 @@ describe('each instruction in each status', () => {
     expect(kind === 'done' ? null : after).toEqual(kind === 'done' ? null : before);
   });
 
-  test.each(STATUSES)('cancel: %s', async (status) => {
+  test.for(STATUSES)('an instruction to cancel in status %s', async (status, { ledger }) => {
     const before = await ledger.at(status);
     const { kind } = await requestCancel(ledger.db, before.id, ALICE);
     expect(kind).toBe(CANCEL[status]);
@@ -76,7 +71,7 @@ describe('each instruction in each status', () => {
     expect({ ...after, instruction: null }).toEqual(before);
   });
 
-  test('none for an id that nobody has', async () => {
+  test('an instruction for an unknown id is not found', async ({ ledger }) => {
     const id = '00000000-0000-4000-8000-000000000000';
     expect(await requestRetry(ledger.db, id, ALICE)).toEqual({ kind: 'not_parked' });
     expect(await requestRoles(ledger.db, id, ROLES)).toEqual({ kind: 'not_parked' });
@@ -85,7 +80,9 @@ describe('each instruction in each status', () => {
 });
 
 describe('an instruction to go on', () => {
-  test('resumes with a full budget, off the schedule, its failure gone', async () => {
+  test('an instruction resumes a parked row with a full budget, off the schedule and without its failure', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('roles_pending');
     const result = await requestRetry(ledger.db, id, ALICE);
     expect(result).toMatchObject({
@@ -99,7 +96,7 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('on a stuck cleanup leaves it stuck until it is done', async () => {
+  test('an instruction on a stuck cleanup leaves it stuck until it is done', async ({ ledger }) => {
     const before = await ledger.at('cleanup_required');
     await requestRetry(ledger.db, before.id, ALICE);
     const after = await ledger.row(before.id);
@@ -110,7 +107,9 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('fifty at once: one resumes, one event', async () => {
+  test('of fifty simultaneous instructions one resumes the row, with one event', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('roles_pending');
     const results = await times(50, () => requestRetry(ledger.db, id, ALICE));
     expect(countByKind(results.map(({ kind }) => kind))).toEqual({ done: 1, not_parked: 49 });
@@ -118,7 +117,9 @@ describe('an instruction to go on', () => {
     expect(events.filter((e) => e === 'registration.retry_requested')).toHaveLength(1);
   });
 
-  test('with other roles remembers every role that may be assigned', async () => {
+  test('an instruction with other roles records every role that may be assigned', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('roles_pending', { roles: ['a', 'b'] });
     await requestRoles(ledger.db, id, { ...ALICE, roles: ['c,"d"', 'b'] });
     const row = await ledger.row(id);
@@ -132,7 +133,7 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('never puts off an instruction to cancel', async () => {
+  test('an instruction to retry never replaces one to cancel', async ({ ledger }) => {
     const { id } = await ledger.at('roles_pending');
     await requestCancel(ledger.db, id, ALICE);
     expect((await requestRetry(ledger.db, id, ALICE)).kind).toBe('not_parked');
@@ -143,7 +144,7 @@ describe('an instruction to go on', () => {
     });
   });
 
-  test('an instruction to cancel takes the place of an untaken retry', async () => {
+  test('an instruction to cancel replaces a pending retry', async ({ ledger }) => {
     const { id } = await ledger.at('roles_pending');
     await requestRetry(ledger.db, id, ALICE);
     await requestCancel(ledger.db, id, { actor: 'bob', reason: null });
@@ -152,7 +153,9 @@ describe('an instruction to go on', () => {
 });
 
 describe('taking an instruction', () => {
-  test('fifty at once: taken once, resumed once, in the name of who requested', async () => {
+  test('an instruction acknowledged fifty times at once resumes once, in the name of its requester', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('roles_pending');
     await requestRetry(ledger.db, id, ALICE);
     const rows = await times(50, () => acknowledgeInstruction(ledger.db, id));
@@ -165,7 +168,7 @@ describe('taking an instruction', () => {
     expect(resumed).toMatchObject([{ actor: 'alice', userId: `sub-${id}` }]);
   });
 
-  test('there is nothing to take of nobody’s instruction, nor of a cancel', async () => {
+  test('no pending instruction, or one to cancel, is not acknowledged', async ({ ledger }) => {
     const parked = await ledger.at('roles_pending');
     expect(await acknowledgeInstruction(ledger.db, parked.id)).toEqual(parked);
     await requestCancel(ledger.db, parked.id, ALICE);
@@ -177,7 +180,9 @@ describe('taking an instruction', () => {
 });
 
 describe('what the sweep delivers', () => {
-  test('old untaken instructions of open rows, oldest first, as many as asked for', async () => {
+  test('the sweep gets old pending instructions of open rows, oldest first, up to its limit', async ({
+    ledger,
+  }) => {
     const old = new Date(Date.now() - 60_000);
     const requested = async (
       status: RegistrationStatus,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import {
   claimForResume,
   park,
@@ -7,24 +7,19 @@ import {
   acknowledgeInstruction,
 } from '../../../../src/ledger/registrations/park.ts';
 import { requestCancel, requestRetry } from '../../../../src/ledger/registrations/instructions.ts';
-import { ALICE, Ledger, PARKED, times } from '../ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { ALICE, type Ledger, PARKED, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 const SIX_HOURS = 6 * 3600;
 
 /** Seconds until the next scheduled resume, as the row has it. */
-async function waitOf(id: string): Promise<number> {
+async function waitOf(ledger: Ledger, id: string): Promise<number> {
   const { nextResumeAt } = await ledger.row(id);
   return Math.round(((nextResumeAt?.getTime() ?? 0) - Date.now()) / 1000);
 }
 
 describe('park', () => {
-  test('says what it waits for and since when', async () => {
+  test('park records the cause and the time', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     const failed = { status: 'failed', attempts: 12, lastError: PARKED.code } as const;
     const row = await park(ledger.db, id, {
@@ -43,20 +38,22 @@ describe('park', () => {
     expect(await ledger.events(id)).toContain('registration.parked');
   });
 
-  test('repeated with the same key is nothing', async () => {
+  test('park repeated with the same key changes nothing', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     const first = await ledger.parked(id, 'same');
     expect(await ledger.parked(id, 'same')).toEqual(first);
   });
 
-  test('fifty at once with the same key park once', async () => {
+  test('fifty simultaneous park calls with one key park once', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     await times(50, () => ledger.parked(id, 'same'));
     expect((await ledger.row(id)).resumeAttempts).toBe(1);
     expect((await ledger.events(id)).filter((e) => e === 'registration.parked')).toHaveLength(1);
   });
 
-  test('of a run that was reset is nothing: the row has parked since', async () => {
+  test('park of a run that was reset does nothing once the row has parked since', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('running');
     const input = { failure: PARKED, steps: {}, resumeIntervalSeconds: 300, parks: 0 };
     const first = await park(ledger.db, id, { ...input, key: 'first run' });
@@ -70,7 +67,7 @@ describe('park', () => {
     expect(anew).toMatchObject({ status: 'roles_pending', resumeAttempts: 1 });
   });
 
-  test('that lands late does not park again what was resumed since', async () => {
+  test('a late park does not park a row that was resumed since', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     await ledger.parked(id, 'late');
     await requestRetry(ledger.db, id, ALICE);
@@ -79,14 +76,16 @@ describe('park', () => {
     expect((await ledger.parked(id, 'another')).status).toBe('roles_pending');
   });
 
-  test('doubles its back-off up to six hours, and has waited since the first time', async () => {
+  test('park doubles the interval up to six hours and keeps the first parking time', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('running');
     const waits: number[] = [];
     const since = (await ledger.parked(id)).parkedAt;
-    waits.push(await waitOf(id));
+    waits.push(await waitOf(ledger, id));
     for (let round = 0; round < 9; round += 1) {
       await ledger.parked(id);
-      waits.push(await waitOf(id));
+      waits.push(await waitOf(ledger, id));
     }
     const expected = [300, 600, 1200, 2400, 4800, 9600, 19_200, SIX_HOURS, SIX_HOURS, SIX_HOURS];
     expect(waits.map((wait, index) => Math.abs(wait - (expected[index] ?? 0)) <= 20)).not.toContain(
@@ -95,28 +94,30 @@ describe('park', () => {
     expect((await ledger.row(id)).parkedAt).toEqual(since);
   });
 
-  test('stays within six hours after any number of attempts and for any interval', async () => {
+  test('the interval stays within six hours after any number of attempts and for any setting', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('running');
     await ledger.set(id, { resumeAttempts: 2_000_000 });
     await ledger.parked(id);
-    expect(await waitOf(id)).toBeLessThanOrEqual(SIX_HOURS);
+    expect(await waitOf(ledger, id)).toBeLessThanOrEqual(SIX_HOURS);
     await ledger.parked(id, randomUUID(), 86_400);
-    expect(await waitOf(id)).toBeLessThanOrEqual(SIX_HOURS);
+    expect(await waitOf(ledger, id)).toBeLessThanOrEqual(SIX_HOURS);
   });
 
-  test('begins anew after an operator’s retry', async () => {
+  test('the interval starts again after an operator’s retry', async ({ ledger }) => {
     const { id } = await ledger.at('running');
     await ledger.parked(id);
     await ledger.parked(id);
     await requestRetry(ledger.db, id, ALICE);
     await acknowledgeInstruction(ledger.db, id);
     await ledger.parked(id);
-    expect(Math.abs((await waitOf(id)) - 300)).toBeLessThanOrEqual(20);
+    expect(Math.abs((await waitOf(ledger, id)) - 300)).toBeLessThanOrEqual(20);
   });
 
-  test.each(['retry', 'cancel'] as const)(
-    'leaves an untaken instruction to %s alone',
-    async (kind) => {
+  test.for(['retry', 'cancel'] as const)(
+    'park keeps a pending instruction to %s',
+    async (kind, { ledger }) => {
       const { id } = await ledger.at('roles_pending');
       await (kind === 'retry' ? requestRetry : requestCancel)(ledger.db, id, ALICE);
       const before = await ledger.row(id);
@@ -125,7 +126,7 @@ describe('park', () => {
     },
   );
 
-  test('against a retry at the same moment loses nobody’s instruction', async () => {
+  test('park and a simultaneous retry never lose the instruction', async ({ ledger }) => {
     const ends = await times(50, async (index) => {
       const { id } = await ledger.at('roles_pending');
       const work = [() => ledger.parked(id), () => requestRetry(ledger.db, id, ALICE)];
@@ -138,7 +139,7 @@ describe('park', () => {
 });
 
 describe('the schedule', () => {
-  test('finds what is due, the longest due first, and only what is parked', async () => {
+  test('the schedule finds due parked rows only, longest due first', async ({ ledger }) => {
     const dueSince = async (status: 'roles_pending' | 'running', seconds: number) => {
       const { id } = await ledger.at(status);
       await ledger.set(id, { nextResumeAt: new Date(Date.now() - seconds * 1000) });

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import {
   recordPasswordSet,
@@ -12,58 +12,60 @@ import type { RegistrationStatus } from '../../../../src/domain/status.ts';
 import { createSealing } from '../../../../src/secrets/sealing.ts';
 import { Secret } from '../../../../src/secrets/secret.ts';
 import { readSource } from '../../../unit/architecture/source.ts';
-import { CANCELLED, FAILED, Ledger, times } from '../ledger-under-test.ts';
+import { CANCELLED, FAILED, type Ledger, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 const SEAL = Buffer.from([1, 2, 0, 255]);
 const DAY_MS = 86_400_000;
 const WAITING = { status: 'waiting', attempts: 0, lastError: null } as const;
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
-
-const created = () => ledger.created({ sealedPassword: SEAL, invite: false });
-const sealOf = async (id: string) => (await readSealed(ledger.db, id)).sealed;
-const aged = (id: string, ms: number) => ledger.set(id, { sealedAt: new Date(Date.now() - ms) });
+const created = (ledger: Ledger) => ledger.created({ sealedPassword: SEAL, invite: false });
+const sealOf = async (ledger: Ledger, id: string) => (await readSealed(ledger.db, id)).sealed;
+const aged = (ledger: Ledger, id: string, ms: number) =>
+  ledger.set(id, { sealedAt: new Date(Date.now() - ms) });
 
 describe('the seal', () => {
-  test('comes with the row, and with a step that waits', async () => {
+  test('a sealed password is stored with the row, and its step waits', async ({ ledger }) => {
     const row = await ledger.accepted({ sealedPassword: SEAL });
     expect(row).toMatchObject({ sealedAt: row.acceptedAt, passwordSetAt: null });
     expect(row.steps).toEqual({ setPassword: WAITING });
-    expect(Buffer.from((await sealOf(row.id)) ?? [])).toEqual(SEAL);
+    expect(Buffer.from((await sealOf(ledger, row.id)) ?? [])).toEqual(SEAL);
     expect(await ledger.accepted()).toMatchObject({ sealedAt: null, steps: {} });
   });
 
-  test('is in no Registration: those are shown and logged', async () => {
-    expect(Object.keys(await created())).not.toContain('sealedPassword');
+  test('a Registration never contains the sealed password', async ({ ledger }) => {
+    expect(Object.keys(await created(ledger))).not.toContain('sealedPassword');
   });
 
-  test('is wiped when the password is set, once and for good', async () => {
-    const { id } = await created();
+  test('the sealed password is wiped once when the password is set', async ({ ledger }) => {
+    const { id } = await created(ledger);
     const first = await recordPasswordSet(ledger.db, id, 2);
     expect(first.steps['setPassword']).toEqual({ status: 'done', attempts: 2, lastError: null });
-    expect(await sealOf(id)).toBeNull();
+    expect(await sealOf(ledger, id)).toBeNull();
     const { passwordSetAt } = await recordPasswordSet(ledger.db, id, 3);
     expect(passwordSetAt).toEqual(first.passwordSetAt);
   });
 
-  test.each(['failed', 'cancelled'] as const)('is wiped on the way to %s', async (closesAs) => {
-    const { id } = await created();
-    await beginCompensation(ledger.db, id, { ...FAILED, closesAs }, CANCELLED, {});
-    expect(await sealOf(id)).toBeNull();
-    expect((await ledger.close(id)).status).toBe(closesAs);
-  });
+  test.for(['failed', 'cancelled'] as const)(
+    'the sealed password is wiped when the row becomes %s',
+    async (closesAs, { ledger }) => {
+      const { id } = await created(ledger);
+      await beginCompensation(ledger.db, id, { ...FAILED, closesAs }, CANCELLED, {});
+      expect(await sealOf(ledger, id)).toBeNull();
+      expect((await ledger.close(id)).status).toBe(closesAs);
+    },
+  );
 
-  test.each(['accepted', 'running', 'roles_pending'] as const)('waits in %s', async (status) => {
-    const { id } = await ledger.at(status, { sealedPassword: SEAL });
-    expect(await sealOf(id)).not.toBeNull();
-  });
+  test.for(['accepted', 'running', 'roles_pending'] as const)(
+    'the sealed password is kept in status %s',
+    async (status, { ledger }) => {
+      const { id } = await ledger.at(status, { sealedPassword: SEAL });
+      expect(await sealOf(ledger, id)).not.toBeNull();
+    },
+  );
 });
 
-test('the query of docs/production.md counts the seals of one key', async () => {
+test('the query of docs/production.md counts the seals of one key', async ({ ledger }) => {
   const { text } = await readSource('docs/production.md');
   const [, query = ''] = /```sql\n(SELECT count[\s\S]*?)```/.exec(text) ?? [];
   const seal = (key: string) =>
@@ -75,8 +77,8 @@ test('the query of docs/production.md counts the seals of one key', async () => 
 });
 
 describe('complete', () => {
-  test('waits for the password', async () => {
-    const { id, roles } = await created();
+  test('complete refuses until the password is set', async ({ ledger }) => {
+    const { id, roles } = await created(ledger);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('steps_left');
     await recordPasswordSet(ledger.db, id, 1);
     expect((await complete(ledger.db, id, roles, {})).kind).toBe('completed');
@@ -84,63 +86,67 @@ describe('complete', () => {
 });
 
 describe('the database refuses, whoever writes,', () => {
-  const refused = (id: string, change: string) =>
+  const refused = (ledger: Ledger, id: string, change: string) =>
     ledger.db.execute(sql.raw(`UPDATE registrations SET ${change} WHERE id = '${id}'`)).then(
       () => null,
       (error: Error) => (error.cause as { constraint_name?: string }).constraint_name,
     );
 
-  test.each<RegistrationStatus>(['completed', 'failed', 'cancelled', 'compensating'])(
-    'a %s row with a seal',
-    async (status) => {
-      const { id } = await created();
+  test.for<RegistrationStatus>(['completed', 'failed', 'cancelled', 'compensating'])(
+    'the database refuses a %s row with a sealed password',
+    async (status, { ledger }) => {
+      const { id } = await created(ledger);
       const change = `status = '${status}', password_set_at = now()`;
-      expect(await refused(id, change)).toBe('registrations_seal_in_use');
-      expect(await refused(id, `${change}, sealed_password = NULL`)).toBeNull();
+      expect(await refused(ledger, id, change)).toBe('registrations_seal_in_use');
+      expect(await refused(ledger, id, `${change}, sealed_password = NULL`)).toBeNull();
     },
   );
 
-  test('a seal beside a password that is set', async () => {
-    const { id } = await created();
-    expect(await refused(id, 'password_set_at = now()')).toBe('registrations_seal_in_use');
+  test('the database refuses a sealed password beside one that is set', async ({ ledger }) => {
+    const { id } = await created(ledger);
+    expect(await refused(ledger, id, 'password_set_at = now()')).toBe('registrations_seal_in_use');
   });
 
-  test('a completed row whose password was never set', async () => {
-    const { id } = await created();
+  test('the database refuses a completed row whose password was never set', async ({ ledger }) => {
+    const { id } = await created(ledger);
     const change = `status = 'completed', sealed_password = NULL`;
-    expect(await refused(id, change)).toBe('registrations_password_set');
+    expect(await refused(ledger, id, change)).toBe('registrations_password_set');
   });
 });
 
 describe('old seals', () => {
-  test('are wiped after their time, and not before', async () => {
-    const [old, young] = [await created(), await created()];
-    await aged(old.id, DAY_MS + 1000);
-    await aged(young.id, DAY_MS - 60_000);
+  test('old sealed passwords are wiped after their time, and not before', async ({ ledger }) => {
+    const [old, young] = [await created(ledger), await created(ledger)];
+    await aged(ledger, old.id, DAY_MS + 1000);
+    await aged(ledger, young.id, DAY_MS - 60_000);
     expect(await wipeOldSeals(ledger.db, DAY_MS, 100)).toBe(1);
-    expect(await sealOf(old.id)).toBeNull();
-    expect(await sealOf(young.id)).not.toBeNull();
+    expect(await sealOf(ledger, old.id)).toBeNull();
+    expect(await sealOf(ledger, young.id)).not.toBeNull();
     // That there was a password stays known: without it nothing may complete.
     expect((await ledger.row(old.id)).sealedAt).not.toBeNull();
     expect(await wipeOldSeals(ledger.db, DAY_MS, 100)).toBe(0);
   });
 
-  test('are wiped some at a time: after a long outage there may be many', async () => {
-    for (let count = 0; count < 3; count += 1) await aged((await created()).id, DAY_MS + 1000);
+  test('old sealed passwords are wiped in batches', async ({ ledger }) => {
+    for (let count = 0; count < 3; count += 1)
+      await aged(ledger, (await created(ledger)).id, DAY_MS + 1000);
     const wipe = () => wipeOldSeals(ledger.db, DAY_MS, 2);
     expect([await wipe(), await wipe(), await wipe()]).toEqual([2, 1, 0]);
   });
 
-  test('are wiped once when many processes do it at once', async () => {
-    for (let count = 0; count < 5; count += 1) await aged((await created()).id, DAY_MS + 1000);
+  test('many processes wipe an old sealed password once', async ({ ledger }) => {
+    for (let count = 0; count < 5; count += 1)
+      await aged(ledger, (await created(ledger)).id, DAY_MS + 1000);
     const wiped = await times(8, () => wipeExpiredSeals(ledger.db, () => true));
     expect(wiped.reduce((sum, count) => sum + count, 0)).toBe(5);
   });
 
-  test('of parked rows bring the scheduled resume forward', async () => {
-    const { id } = await created();
+  test('wiping a parked row’s sealed password brings its scheduled resume forward', async ({
+    ledger,
+  }) => {
+    const { id } = await created(ledger);
     await ledger.parked(id, 'far', 100_000);
-    await aged(id, 2 * DAY_MS);
+    await aged(ledger, id, 2 * DAY_MS);
     await wipeOldSeals(ledger.db, DAY_MS, 100);
     const { nextResumeAt } = await ledger.row(id);
     expect(nextResumeAt?.getTime()).toBeLessThanOrEqual(Date.now());

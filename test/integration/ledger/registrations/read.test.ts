@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { AuditEvent } from '../../../../src/domain/audit-event.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import { appendAuditEvent } from '../../../../src/ledger/audit/audit-trail.ts';
@@ -11,17 +11,16 @@ import {
   readRegistration,
   type RegistrationFilter,
 } from '../../../../src/ledger/registrations/read.ts';
-import { Ledger, times } from '../ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { type Ledger, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 const ALL = { callerId: 'admin', grants: '*' } as const;
 
-async function pages(filter: RegistrationFilter, limit: number): Promise<Registration[]> {
+async function pages(
+  ledger: Ledger,
+  filter: RegistrationFilter,
+  limit: number,
+): Promise<Registration[]> {
   const found: Registration[] = [];
   for (;;) {
     const last = found.at(-1);
@@ -35,7 +34,11 @@ async function pages(filter: RegistrationFilter, limit: number): Promise<Registr
   }
 }
 
-async function auditPages(registrationId: string, limit: number): Promise<AuditEvent[]> {
+async function auditPages(
+  ledger: Ledger,
+  registrationId: string,
+  limit: number,
+): Promise<AuditEvent[]> {
   const found: AuditEvent[] = [];
   for (;;) {
     const last = found.at(-1);
@@ -50,9 +53,9 @@ async function auditPages(registrationId: string, limit: number): Promise<AuditE
 }
 
 describe('paging', () => {
-  test.each([1, 2, 7, 30])(
-    '%d a page: complete and without duplicates at one instant',
-    async (limit) => {
+  test.for([1, 2, 7, 30])(
+    'registrations of one instant are paged by %d without gap or duplicate',
+    async (limit, { ledger }) => {
       const requestedBy = randomUUID();
       const acceptedAt = new Date('2026-01-02T03:04:05.678Z');
       const ids = await times(23, async (index) => {
@@ -61,14 +64,14 @@ describe('paging', () => {
         await ledger.set(id, { acceptedAt: index % 5 === 0 ? later : acceptedAt });
         return id;
       });
-      const found = await pages({ visibleTo: ALL, requestedBy }, limit);
+      const found = await pages(ledger, { visibleTo: ALL, requestedBy }, limit);
       expect(found.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
       const order = found.map(({ acceptedAt: at, id }) => `${at.toISOString()} ${id}`);
       expect(order).toEqual(order.toSorted().toReversed());
     },
   );
 
-  test('what is accepted meanwhile shifts no page', async () => {
+  test('a registration accepted meanwhile shifts no page', async ({ ledger }) => {
     const requestedBy = randomUUID();
     await times(6, () => ledger.accepted({ requestedBy }));
     const filter = { visibleTo: ALL, requestedBy, limit: 3 };
@@ -81,27 +84,30 @@ describe('paging', () => {
     expect(ids.size).toBe(6);
   });
 
-  test.each([1, 4])('of the trail, %d a page', async (limit) => {
-    const registrationId = randomUUID();
-    // One statement each, some in one transaction: times of the trail are to the millisecond.
-    await ledger.db.transaction(async (tx) => {
-      for (let key = 0; key < 17; key += 1) {
-        await appendAuditEvent(tx, {
-          event: 'registration.parked',
-          registrationId,
-          actor: 'system',
-          key: `${key}`,
-        });
-      }
-    });
-    const found = await auditPages(registrationId, limit);
-    expect(new Set(found.map(({ id }) => id)).size).toBe(17);
-    expect(found).toHaveLength(17);
-  });
+  test.for([1, 4])(
+    'the audit trail is paged by %d without gap or duplicate',
+    async (limit, { ledger }) => {
+      const registrationId = randomUUID();
+      // One statement each, some in one transaction: times of the trail are to the millisecond.
+      await ledger.db.transaction(async (tx) => {
+        for (let key = 0; key < 17; key += 1) {
+          await appendAuditEvent(tx, {
+            event: 'registration.parked',
+            registrationId,
+            actor: 'system',
+            key: `${key}`,
+          });
+        }
+      });
+      const found = await auditPages(ledger, registrationId, limit);
+      expect(new Set(found.map(({ id }) => id)).size).toBe(17);
+      expect(found).toHaveLength(17);
+    },
+  );
 });
 
 describe('filters', () => {
-  test('each one alone and all together', async () => {
+  test('filters of registrations work alone and together', async ({ ledger }) => {
     const requestedBy = randomUUID();
     const wanted = await ledger.at('failed', { requestedBy, roles: ['a', 'b,"c'] });
     const other = await ledger.at('running', { requestedBy, roles: ['d'] });
@@ -109,7 +115,7 @@ describe('filters', () => {
     await ledger.set(other.id, { acceptedAt: new Date(wanted.acceptedAt.getTime() - hour) });
     const base = { visibleTo: ALL, requestedBy };
     const idsOf = async (filter: Partial<RegistrationFilter>) => {
-      const listed = await pages({ ...base, ...filter }, 10);
+      const listed = await pages(ledger, { ...base, ...filter }, 10);
       expect(await countRegistrations(ledger.db, { ...base, ...filter })).toBe(listed.length);
       return listed.map(({ id }) => id);
     };
@@ -127,7 +133,7 @@ describe('filters', () => {
     expect(await idsOf({ role: 'b' })).toEqual([]);
   });
 
-  test('of the trail', async () => {
+  test('filters of the audit trail work alone and together', async ({ ledger }) => {
     const { id } = await ledger.at('completed');
     const mine = { registrationId: id, limit: 10 };
     const named = async (filter: object) =>
@@ -139,11 +145,11 @@ describe('filters', () => {
   });
 });
 
-test('nobody’s id is null', async () => {
+test('an unknown id reads as null', async ({ ledger }) => {
   expect(await readRegistration(ledger.db, randomUUID())).toBeNull();
 });
 
-test('counting is exact up to 10,000 and null beyond', async () => {
+test('counting is exact up to 10,000 and null beyond', async ({ ledger }) => {
   const requestedBy = randomUUID();
   const insert = async (count: number) =>
     await ledger.db

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import { STATUSES } from '../../../../src/domain/status.ts';
 import {
@@ -11,16 +11,11 @@ import {
 import { beginSteps, complete } from '../../../../src/ledger/registrations/transitions.ts';
 import { isLeftover, recordSwept, openRows } from '../../../../src/ledger/registrations/sweep.ts';
 import { requestRoles } from '../../../../src/ledger/registrations/instructions.ts';
-import { ALICE, Ledger, times } from '../ledger-under-test.ts';
-
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start();
-});
-afterAll(() => ledger.stop());
+import { ALICE, times } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
 describe('roles', () => {
-  test('noted at once by many, each once', async () => {
+  test('roles that are recorded concurrently are each recorded once', async ({ ledger }) => {
     const roles = ['a', 'b,c', '"', '\\', '{}', 'NULL'];
     const { id } = await ledger.created({ roles });
     await times(30, (index) => recordRolesAssigned(ledger.db, id, [roles[index % 6] ?? ''], {}));
@@ -39,7 +34,9 @@ describe('roles', () => {
     expect(row.rolesRemoved.toSorted()).toEqual(roles.toSorted());
   });
 
-  test('a role whose removal was sent, and that is wanted again, counts as neither assigned nor removed', async () => {
+  test('a role whose removal was sent, and that is wanted again, counts as neither assigned nor removed', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.created({ roles: ['a', 'b'] });
     await recordRolesAssigned(ledger.db, id, ['a', 'b'], {});
     await ledger.parked(id);
@@ -54,7 +51,9 @@ describe('roles', () => {
     expect(await ledger.row(id)).toMatchObject({ rolesAssigned: ['a'], rolesRemoved: [] });
   });
 
-  test('after a replacement a row completes only once its groups were read and agree', async () => {
+  test('after a replacement a row completes only once its groups were read and agree', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.created({ roles: ['a'] });
     await ledger.parked(id);
     await requestRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
@@ -69,7 +68,7 @@ describe('roles', () => {
     expect((await complete(ledger.db, id, ['b'], {})).kind).toBe('completed');
   });
 
-  test('groups that were read before another replacement confirm nothing', async () => {
+  test('groups that were read before another replacement confirm nothing', async ({ ledger }) => {
     const { id } = await ledger.created({ roles: ['a'] });
     await ledger.parked(id);
     await requestRoles(ledger.db, id, { ...ALICE, roles: ['b'] });
@@ -83,7 +82,7 @@ describe('roles', () => {
     expect((await ledger.row(id)).rolesConfirmedAt).toBeNull();
   });
 
-  test('steps of many at once are all there', async () => {
+  test('steps that are recorded concurrently are all kept', async ({ ledger }) => {
     const { id } = await ledger.created();
     const done = { status: 'done', attempts: 1, lastError: null } as const;
     await times(20, (n) =>
@@ -92,7 +91,7 @@ describe('roles', () => {
     expect(Object.keys((await ledger.row(id)).steps)).toHaveLength(21);
   });
 
-  test('begin touches the roles that it is about to assign, once', async () => {
+  test('begin records the roles that it is about to assign once', async ({ ledger }) => {
     const { id } = await ledger.accepted({ roles: ['a', 'b'] });
     expect((await ledger.row(id)).rolesTouched).toEqual([]);
     await beginSteps(ledger.db, id);
@@ -102,7 +101,7 @@ describe('roles', () => {
 });
 
 describe('the sweep', () => {
-  test('looks at open rows, those not looked at for longest first', async () => {
+  test('the sweep reads open rows, longest unseen first', async ({ ledger }) => {
     const later = () => new Date(Date.now() + 1000);
     const rows: Registration[] = [];
     for (const status of STATUSES) rows.push(await ledger.at(status));
@@ -121,12 +120,15 @@ describe('the sweep', () => {
     expect(await openRows(ledger.db, 1000, seen)).toEqual([]);
   });
 
-  test.each(STATUSES)('a mark of a row that is %s: leftover or not', async (status) => {
-    const { id } = await ledger.at(status);
-    expect(await isLeftover(ledger.db, id)).toBe(status === 'failed' || status === 'cancelled');
-  });
+  test.for(STATUSES)(
+    'whether the mark of a row that is %s is a leftover',
+    async (status, { ledger }) => {
+      const { id } = await ledger.at(status);
+      expect(await isLeftover(ledger.db, id)).toBe(status === 'failed' || status === 'cancelled');
+    },
+  );
 
-  test('a mark of no row of ours is nobody’s leftover', async () => {
+  test('a mark without a row is no leftover', async ({ ledger }) => {
     expect(await isLeftover(ledger.db, '00000000-0000-4000-8000-000000000000')).toBe(false);
   });
 });

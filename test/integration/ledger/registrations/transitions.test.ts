@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import { STATUSES, type RegistrationStatus } from '../../../../src/domain/status.ts';
 import {
@@ -12,13 +12,10 @@ import {
   requestRetry,
   requestRoles,
 } from '../../../../src/ledger/registrations/instructions.ts';
-import { ALICE, CANCELLED, FAILED, Ledger, PARKED } from '../ledger-under-test.ts';
+import { ALICE, CANCELLED, FAILED, type Ledger, PARKED } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start(5);
-});
-afterAll(() => ledger.stop());
+test.override('maxConnections', 5);
 
 type Transition =
   | 'begin'
@@ -32,18 +29,18 @@ type Transition =
   | 'requestRoles'
   | 'requestCancel';
 
-const RUN: Record<Transition, (row: Registration) => Promise<unknown>> = {
-  begin: ({ id }) => beginSteps(ledger.db, id),
-  complete: ({ id, roles }) => complete(ledger.db, id, roles, {}),
-  park: ({ id }) => ledger.parked(id),
-  beginCompensation: ({ id }) => beginCompensation(ledger.db, id, FAILED, CANCELLED, {}),
-  requireCleanup: ({ id }) =>
+const RUN: Record<Transition, (ledger: Ledger, row: Registration) => Promise<unknown>> = {
+  begin: (ledger, { id }) => beginSteps(ledger.db, id),
+  complete: (ledger, { id, roles }) => complete(ledger.db, id, roles, {}),
+  park: (ledger, { id }) => ledger.parked(id),
+  beginCompensation: (ledger, { id }) => beginCompensation(ledger.db, id, FAILED, CANCELLED, {}),
+  requireCleanup: (ledger, { id }) =>
     requireCleanup(ledger.db, id, [{ step: 'deleteUser', ...PARKED }], {}),
-  close: ({ id }) => ledger.close(id),
-  acknowledgeInstruction: ({ id }) => acknowledgeInstruction(ledger.db, id),
-  requestRetry: ({ id }) => requestRetry(ledger.db, id, ALICE),
-  requestRoles: ({ id }) => requestRoles(ledger.db, id, { ...ALICE, roles: ['admin'] }),
-  requestCancel: ({ id }) => requestCancel(ledger.db, id, ALICE),
+  close: (ledger, { id }) => ledger.close(id),
+  acknowledgeInstruction: (ledger, { id }) => acknowledgeInstruction(ledger.db, id),
+  requestRetry: (ledger, { id }) => requestRetry(ledger.db, id, ALICE),
+  requestRoles: (ledger, { id }) => requestRoles(ledger.db, id, { ...ALICE, roles: ['admin'] }),
+  requestCancel: (ledger, { id }) => requestCancel(ledger.db, id, ALICE),
 };
 
 type Moves = Partial<Record<RegistrationStatus, RegistrationStatus>>;
@@ -85,10 +82,10 @@ const PAIRS = STATUSES.flatMap((status) =>
 );
 
 describe('every status × every transition', () => {
-  test.each(PAIRS)('$transition from $status', async ({ status, transition }) => {
+  test.for(PAIRS)('$transition from $status', async ({ status, transition }, { ledger }) => {
     const before = await ledger.at(status);
     const events = await ledger.events(before.id);
-    await RUN[transition](before);
+    await RUN[transition](ledger, before);
     const after = await ledger.row(before.id);
     expect(after.status).toBe(MOVES[transition][status] ?? status);
     // A closed row is never touched again: not its status, not a column, not its trail.
@@ -97,32 +94,40 @@ describe('every status × every transition', () => {
     expect(closed ? await ledger.events(before.id) : []).toEqual(closed ? events : []);
   });
 
-  test.each(PAIRS)('$transition from $status, cancel requested', async ({ status, transition }) => {
-    const { id } = await ledger.at(status);
-    await ledger.set(id, {
-      instruction: 'cancel',
-      instructionActor: 'bob',
-      instructionAt: new Date(),
-    });
-    const before = await ledger.row(id);
-    await RUN[transition](before);
-    const after = await ledger.row(id);
-    expect(after.status).toBe(MOVES_AGAINST_CANCEL[transition][status] ?? status);
-  });
+  test.for(PAIRS)(
+    '$transition from $status, cancel requested',
+    async ({ status, transition }, { ledger }) => {
+      const { id } = await ledger.at(status);
+      await ledger.set(id, {
+        instruction: 'cancel',
+        instructionActor: 'bob',
+        instructionAt: new Date(),
+      });
+      const before = await ledger.row(id);
+      await RUN[transition](ledger, before);
+      const after = await ledger.row(id);
+      expect(after.status).toBe(MOVES_AGAINST_CANCEL[transition][status] ?? status);
+    },
+  );
 });
 
 describe('a row that carries the instruction to cancel ends cancelled', () => {
-  test.each(['accepted', 'running', 'roles_pending'] as const)('from %s', async (status) => {
-    const { id } = await ledger.at(status);
-    await requestCancel(ledger.db, id, ALICE);
-    const begun = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
-    expect(begun).toMatchObject({ closesAs: 'cancelled', failure: CANCELLED });
-    expect(begun.instruction?.acknowledgedAt).not.toBeNull();
-    expect(await ledger.close(id)).toMatchObject({ status: 'cancelled' });
-    expect(await ledger.events(id)).toContain('registration.cancelled');
-  });
+  test.for(['accepted', 'running', 'roles_pending'] as const)(
+    'from %s a row with an instruction to cancel ends cancelled',
+    async (status, { ledger }) => {
+      const { id } = await ledger.at(status);
+      await requestCancel(ledger.db, id, ALICE);
+      const begun = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+      expect(begun).toMatchObject({ closesAs: 'cancelled', failure: CANCELLED });
+      expect(begun.instruction?.acknowledgedAt).not.toBeNull();
+      expect(await ledger.close(id)).toMatchObject({ status: 'cancelled' });
+      expect(await ledger.events(id)).toContain('registration.cancelled');
+    },
+  );
 
-  test('but an instruction that comes while it compensates changes no end', async () => {
+  test('an instruction to cancel during compensation does not change the final status', async ({
+    ledger,
+  }) => {
     const { id } = await ledger.at('compensating');
     expect(await requestCancel(ledger.db, id, ALICE)).toMatchObject({ kind: 'compensating' });
     expect(await ledger.close(id)).toMatchObject({ status: 'failed', instruction: null });
@@ -130,7 +135,7 @@ describe('a row that carries the instruction to cancel ends cancelled', () => {
   });
 });
 
-test('an id without a row is a bug and throws, wherever the saga asks', async () => {
+test('every transition throws for an id without a row', async ({ ledger }) => {
   const nobody = { id: '00000000-0000-4000-8000-000000000000', roles: [] };
   const asked = [
     'begin',
@@ -141,6 +146,8 @@ test('an id without a row is a bug and throws, wherever the saga asks', async ()
     'close',
   ] as const;
   for (const transition of asked) {
-    await expect(RUN[transition](nobody as unknown as Registration)).rejects.toThrow('no row');
+    await expect(RUN[transition](ledger, nobody as unknown as Registration)).rejects.toThrow(
+      'no row',
+    );
   }
 });

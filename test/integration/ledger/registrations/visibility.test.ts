@@ -1,24 +1,20 @@
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { maySee, type Caller } from '../../../../src/domain/grants.ts';
 import {
   countRegistrations,
   listRegistrations,
 } from '../../../../src/ledger/registrations/read.ts';
-import { Ledger } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
 
-let ledger: Ledger;
-beforeAll(async () => {
-  ledger = await Ledger.start(2);
-});
-afterAll(() => ledger.stop());
+test.override('maxConnections', 2);
 
 // Few enough to meet, and each one a nuisance to whoever writes arrays as text.
 const role = fc.constantFrom('a', 'A', 'b', 'b,c', '"', '\\', '{}', 'NULL', 'null', '*', '名', "'");
 const person = fc.constantFrom('alice', 'bob', 'client:alice', "o'neil", '');
 const roleSet = fc.uniqueArray(role, { maxLength: 4 });
 
-test('what the database lets a caller see is what maySee says', async () => {
+test('the visibility filter of the database equals maySee', async ({ ledger }) => {
   const made: { id: string; roles: readonly string[]; requestedBy: string }[] = [];
   const rows = fc.sample(fc.record({ roles: roleSet, requestedBy: person }), {
     numRuns: 120,

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startChild } from '../../../../dev/stack/child.ts';
 import { commandOf, endOrphan, isAlive } from '../../../../dev/stack/orphan.ts';
@@ -35,7 +34,7 @@ const pidOf = () =>
     return pid;
   }, 20_000);
 
-test('stop asks first, and kills what does not listen', async () => {
+test('stop sends SIGTERM first and kills a child that ignores it', async () => {
   const polite = begin(REPORT);
   const pid = await pidOf();
   await polite.stop();
@@ -49,7 +48,7 @@ test('stop asks first, and kills what does not listen', async () => {
   await vi.waitFor(async () => expect(await commandOf(other)).not.toContain('trap'));
 });
 
-test('a child ends when whoever started it is killed', async () => {
+test('a child ends when its parent is killed', async () => {
   const file = join(folder, 'parent.ts');
   const module = new URL('../../../../dev/stack/child.ts', import.meta.url).href;
   await writeFile(
@@ -67,17 +66,19 @@ setInterval(() => {}, 1000);`,
 });
 
 test('an orphan is killed only when its command line is ours', async () => {
-  const child = spawn('/bin/sh', ['-c', 'while :; do sleep 0.1; done', `mark-${folder}`]);
+  const echo = ['-c', 'while read line; do echo "$line"; done', `mark-${folder}`];
+  const child = spawn('/bin/sh', echo, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   await endOrphan(child.pid ?? 0, 'somebody-else', 0);
-  await sleep(50);
-  expect(isAlive(child.pid ?? 0)).toBe(true);
+  child.stdin.write('still here\n');
+  const answer = once(child.stdout, 'data').then(String);
+  expect(await Promise.race([answer, exited])).toBe('still here\n');
   await endOrphan(child.pid ?? 0, `mark-${folder}`, 100);
   await exited;
   expect(isAlive(child.pid ?? 0)).toBe(false);
 });
 
-test('a guard that is killed as an orphan takes its program along', async () => {
+test('killing an orphaned guard also kills its program', async () => {
   const child = startChild({
     name: 'test',
     command: '/bin/sh',

@@ -45,7 +45,7 @@ test('what does not work is passed over, and an unusable TEMPORAL_CLI is said', 
   );
   const log: string[] = [];
   expect(await search({ TEMPORAL_CLI: join(folder, 'nowhere') }, log)).toBe(cache);
-  expect(log.join('\n')).toContain('TEMPORAL_CLI is of no use');
+  expect(log.join('\n')).toContain('TEMPORAL_CLI cannot be used');
 });
 
 test('go install builds aside and moves into the cache', async () => {
