@@ -172,7 +172,7 @@ const FAULT_PLANS: Readonly<Record<string, Expectation>> = {
   'Fault plans (1)': {
     shows(output) {
       expect(output.match(/rules loaded: 1$/gm)).toHaveLength(2);
-      expect(output).toContain('all faults ended');
+      expect(output).toContain('all faults removed');
     },
   },
   'Fault plans (2)': {

@@ -113,25 +113,25 @@ function softContainers({ build, init, read_only, tmpfs }: Service): string[] {
 const seconds = (words: string | undefined): number => Number(/^\d+/.exec(words ?? '')?.[0]);
 
 describe('docker-compose.yml', () => {
-  test('runs files that are there, and in the image', () => {
+  test('compose runs files that exist and are in the image', () => {
     expect(all(services, missingFiles)).toEqual([]);
     const ours = Object.values(services).filter(({ build }) => build);
     expect(ours.length).toBeGreaterThan(5);
     for (const service of ours) expect(commandOf(service).slice(0, 2)).toEqual(['node', 'run.mjs']);
   });
 
-  test('sets variables that are there', () => {
+  test('compose sets only variables that the configuration reads', () => {
     expect(all(services, strangeVariables)).toEqual([]);
   });
 
-  test('gives each process an environment that it takes', () => {
+  test('compose gives each process an environment that it accepts', () => {
     const api = parseConfig(named('api').environment, 'api');
     expect(api.worker.inProcess).toBe(false);
     expect(parseConfig(named('worker').environment, 'worker').tokens).toEqual(api.tokens);
     expect(parseConfig(named('setup').environment, 'setup').cognito).toEqual(api.cognito);
   });
 
-  test('connects as the owner of the tables to migrate, and as nobody but their user otherwise', () => {
+  test('compose migrates as the owner of the tables and runs every other process as their user', () => {
     const userOf = (url: string) => new URL(url).username;
     expect(userOf(parseMigrationUrl(named('migrate').environment))).toBe('registrar_owner');
     const ours = Object.entries(services).filter(
@@ -158,7 +158,7 @@ describe('docker-compose.yml', () => {
     expect(makesRoles).toContain(`${made}\nALTER DATABASE registrar OWNER TO registrar_owner;`);
   });
 
-  test('names one pool everywhere', () => {
+  test('compose names the same pool everywhere', () => {
     for (const name of ['cognito', 'token', 'api', 'worker', 'setup']) {
       expect(named(name).environment).toMatchObject({
         COGNITO_ENDPOINT: 'http://cognito:9229',
@@ -168,7 +168,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('waits for what happens', () => {
+  test('compose waits only for conditions that can come true', () => {
     expect(vainWaits(services)).toEqual([]);
     for (const name of ['api', 'worker']) {
       expect(Object.keys(named(name).depends_on)).toEqual(['setup']);
@@ -176,7 +176,7 @@ describe('docker-compose.yml', () => {
     expect(Object.keys(named('setup').depends_on)).toContain('migrate');
   });
 
-  test('asks where somebody listens, and publishes to this machine only', () => {
+  test('compose probes the ports where processes listen, and publishes to this machine only', () => {
     expect(deadAddresses(services)).toEqual([]);
     expect(all(services, wrongPorts)).toEqual([]);
     expect(all(services, deafChecks)).toEqual([]);
@@ -184,14 +184,14 @@ describe('docker-compose.yml', () => {
     expect(checked).toEqual(expect.arrayContaining(['api', 'cognito', 'worker']));
   });
 
-  test('pins every image', () => {
+  test('compose pins every image', () => {
     expect(all(services, looseImages)).toEqual([]);
     const version = (image: string) => image.split(':')[1];
     expect(version(named('temporal-schema').image)).toBe(version(named('temporal').image));
     expect(version(named('temporal-namespace').image)).toBe(version(named('temporal').image));
   });
 
-  test('holds no password but through a variable, and no key at all', () => {
+  test('compose holds passwords only by variables, and no key', () => {
     const secrets = text
       .split('\n')
       .filter((line) => /(?:PASSWORD|PASS|PWD|KEYS|SECRET): |:\/\/\w+:\D/.test(line));
@@ -200,7 +200,7 @@ describe('docker-compose.yml', () => {
     expect(named('api').environment['PASSWORD_SEALING_KEYS']).toBe('');
   });
 
-  test('keeps values out of the log of PostgreSQL, as docs/production.md says', async () => {
+  test('compose keeps values out of the log of PostgreSQL, as docs/production.md says', async () => {
     const document = await readFile(`${REPOSITORY}docs/production.md`, 'utf8');
     for (const [setting, value] of [
       ['log_error_verbosity', 'terse'],
@@ -211,7 +211,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('keeps containers read-only, and gives them longer than their own drain', async () => {
+  test('compose keeps containers read-only and gives them longer than their own drain', async () => {
     expect(all(services, softContainers)).toEqual([]);
     const worker = await readFile(`${REPOSITORY}worker/worker.ts`, 'utf8');
     const force = /shutdownForceTime: '(\d+) seconds'/.exec(worker)?.[1];

@@ -64,7 +64,7 @@ describe('normaliseEmail', () => {
     expect(normaliseEmail(`x${longest}`)).toBeNull();
   });
 
-  test('is settled at once, whatever the case and whoever writes it', () => {
+  test('normalising an address is idempotent and ignores its case', () => {
     fc.assert(
       fc.property(fc.emailAddress(), (address) => {
         const once = normaliseEmail(address);
@@ -75,14 +75,14 @@ describe('normaliseEmail', () => {
     );
   });
 
-  test('takes no time to refuse what is made to take long', () => {
+  test('an address made to take long is refused quickly', () => {
     const hostile = `${'a.'.repeat(30)}@${'a-'.repeat(90)}!`;
     const began = performance.now();
     for (let round = 0; round < 100; round += 1) expect(normaliseEmail(hostile)).toBeNull();
     expect(performance.now() - began).toBeLessThan(500);
   });
 
-  test('never throws, and what it gives has no space, no control character and one @', () => {
+  test('normalising never throws, and its result has one @ and no space or control character', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.emailAddress(), (noise, address) => {
         for (const text of [noise, address + noise, noise + address]) {

@@ -250,7 +250,7 @@ describe.each([
   '%s sign-up accepts a username of 3 to 50 ASCII letters, digits and . _ - only',
   (_form, headers) => {
     test.for(NOT_USERNAMES)(
-      'a username is refused that has or is %s',
+      'sign-up refuses a username with or as %s',
       async ([_what, username], { api }) => {
         const pattern = '^[A-Za-z0-9._-]+$';
         const answer = await register(api, newBody({ username }), { headers });

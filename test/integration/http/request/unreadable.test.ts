@@ -112,10 +112,10 @@ test('a body that breaks off into invalid bytes gets one problem and logs no bug
   expect(api.scripts.logged.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
-test('invalid bytes after a whole request do not spoil its answer', async () => {
+test('invalid bytes sent together with a whole request close the connection without an answer', async () => {
   const answers = answersIn(await exchange(`${LIVE}\r\nnonsense\r\n\r\n`));
-  for (const { status, body } of answers) expect([status, body]).toEqual([200, { status: 'ok' }]);
-  expect(answers.length).toBeLessThanOrEqual(1);
+  // The parser fails before the request has been handled: what is under way must not be mixed up.
+  expect(answers).toEqual([]);
 });
 
 test('invalid bytes on a kept connection are answered after the previous answer', async ({
