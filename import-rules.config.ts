@@ -88,7 +88,7 @@ export default {
   forbidden: [
     {
       name: 'no circles',
-      comment: 'Two files that need each other are one file, or a third one is missing.',
+      comment: 'Merge files that import each other, or move what they share to a third file.',
       severity: 'error',
       from: {},
       to: { circular: true },
@@ -125,14 +125,14 @@ export default {
     },
     {
       name: 'handlers reach Cognito through ports',
-      comment: 'A handler that calls AWS could change a user past the saga.',
+      comment: 'A handler that calls AWS could change a user without the saga.',
       severity: 'error',
       from: { path: '^src/http/' },
       to: { path: '^src/(cognito|temporal)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'activities do not read configuration',
-      comment: 'They get values, so that a test can give its own.',
+      comment: 'They get values as arguments, so that a test can pass its own.',
       severity: 'error',
       from: { path: '^activities/' },
       to: { path: '^src/config/', dependencyTypesNot: ['type-only'] },
@@ -140,7 +140,7 @@ export default {
     {
       name: 'queries live in the ledger',
       comment:
-        'Handlers and activities call the ledger, and its guards with it; they only pass the connection on.',
+        'Handlers and activities call the ledger and may read `database-state`; they only pass the connection on.',
       severity: 'error',
       from: { path: '^(src/http|activities)/' },
       to: { path: '^src/db/(?!database-state)', dependencyTypesNot: ['type-only'] },
@@ -148,7 +148,7 @@ export default {
     only(
       ['@aws-sdk'],
       ['^src/cognito/', '^src/wiring\\.ts$', '^cli/setup/', '^dev/'],
-      'Calls to AWS pass the adapter, which classifies errors and bounds time.',
+      'Calls to AWS go through the adapter, which classifies errors and bounds time.',
     ),
     only(
       ['@temporalio/client'],
@@ -158,7 +158,7 @@ export default {
     only(
       ['@temporalio/worker'],
       ['^src/temporal/connection\\.ts$', '^src/wiring\\.ts$', '^worker/', '^cli/'],
-      'Its native part is loaded by processes that need it only.',
+      'Only processes that need it load its native part.',
     ),
     only(
       ['@temporalio/activity'],
@@ -182,7 +182,7 @@ export default {
     only(
       ['pino'],
       ['^src/telemetry/log\\.ts$', '^src/(wiring|api)\\.ts$', '^cli/', '^dev/'],
-      'Log lines pass one redaction.',
+      'Every log line goes through one redaction.',
     ),
     only(
       ['amqplib', 'undici', 'standardwebhooks'],

@@ -11,7 +11,7 @@ export interface RegistrationRef {
 
 /** The numbers of the retry policy, from the worker's configuration. */
 export interface RetryNumbers {
-  /** Attempts of a transient step before the run parks. */
+  /** Attempts of one step as an ordinary activity before the run parks; the fast path's comes on top. */
   readonly attempts: number;
   /** Attempts of the compensation before the run says `cleanup_required`. */
   readonly compensationAttempts: number;

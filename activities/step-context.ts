@@ -23,8 +23,8 @@ export interface StepContext {
   readonly db: Database;
   readonly provider: IdentityProvider;
   readonly graceMs: number;
-  /** How long a transient failure is retried before the run parks. */
-  readonly budgetMs: number;
+  /** How long createUser waits, at least, for a user that exists but cannot be read. */
+  readonly unreadableAfterMs: number;
   /** Called before each write to Cognito: waits until this deployment's quota allows it. */
   readonly acquireQuota: AcquireQuota;
   /** Aborts when the attempt's time is up: no call outlives its activity. */

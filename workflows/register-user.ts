@@ -41,7 +41,7 @@ import { showStatus, type Wake } from './wake.ts';
  *               ▼
  *            running ── createUser ─ setPassword ─ removeRoles ─ assignRoles ─ confirmRoles ─ complete ──► completed
  *               │  ▲                (continueSteps: what is left, as ordinary activities with retries)
- *   budget spent│  │retry by an operator, or a scheduled attempt that succeeds
+ *  attempts used│  │retry by an operator, or a scheduled attempt that succeeds
  *               ▼  │
  *          roles_pending (parked)
  *               │
@@ -49,7 +49,7 @@ import { showStatus, type Wake } from './wake.ts';
  *               ▼
  *          compensating ── deleteUser, then proof that no user is left ──► failed | cancelled
  *               │  ▲
- *   budget spent▼  │retry by an operator, or an attempt every 60 s
+ *  attempts used▼  │retry by an operator, or an attempt every 60 s
  *         cleanup_required
  *
  * createUser does not park after its budget: it retries every 60 s, because only Cognito knows whether
@@ -76,21 +76,21 @@ export async function registerUser({ registrationId }: RegistrationRef): Promise
     if (isClosed(run.status) && run.status !== 'completed') throw alreadyClosed();
     while (!isClosed(run.status)) {
       if (isCompensating(run.status) || run.instruction === 'cancel')
-        throw new CancelledFailure('row');
+        throw new CancelledFailure('the row asks for a cancel, or is compensating');
       if (run.instruction === 'pending') run = await ledger.acknowledgeInstruction(ref);
       run =
         run.status === 'roles_pending'
-          ? await parked(ref, run, wake)
+          ? await waitWhileParked(ref, run, wake)
           : await continueSteps(ref, run, wake);
     }
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;
     run = await compensate(ref, causeOf(error), wake);
   }
-  end(run);
+  throwUnlessCompleted(run);
 }
 
-/** Every step once; when that cannot even begin, the row is asked until it answers. */
+/** Tries every step once. When the local activity fails, reads the row until the database answers. */
 async function registerAtOnce(ref: RegistrationRef): Promise<RegistrationProgress> {
   let first;
   try {
@@ -112,11 +112,12 @@ async function continueSteps(
   scheduled = false,
 ): Promise<RegistrationProgress> {
   const attempts = scheduled ? 1 : run.retry.attempts;
-  const done = async (known: RegistrationProgress) => await Promise.resolve({ known, stop: false });
+  const goOn = async (known: RegistrationProgress) => await Promise.resolve({ known, stop: false });
   try {
     return await performSaga<RegistrationProgress>(run, (known) => known, {
       async createUser() {
         await createUser(ref, attempts, wake, scheduled);
+        // Also reads the row again.
         const known = await ledger.beginRegistration(ref);
         const goesOn =
           known.status === 'running' || (scheduled && known.status === 'roles_pending');
@@ -124,22 +125,22 @@ async function continueSteps(
       },
       async setPassword(known) {
         await setPassword(ref, attempts);
-        return await done(known);
+        return await goOn(known);
       },
       async removeRoles(known) {
         await removeRoles(ref, known.rolesToRemove, attempts);
-        return await done(known);
+        return await goOn(known);
       },
       async assignRoles(known) {
         await assignRoles(ref, known.rolesToAssign, attempts);
-        return await done(known);
+        return await goOn(known);
       },
       async confirmRoles(known) {
         await confirmRoles(ref, attempts);
-        return await done(known);
+        return await goOn(known);
       },
       async complete({ roles }) {
-        return await done(await complete(ref, roles));
+        return await goOn(await complete(ref, roles));
       },
     });
   } catch (error) {
@@ -151,7 +152,7 @@ async function continueSteps(
 
 /** Waits for an operator or the schedule. The row stays `roles_pending` until a person wants it
  * resumed or a scheduled attempt succeeds. */
-async function parked(
+async function waitWhileParked(
   ref: RegistrationRef,
   run: RegistrationProgress,
   wake: Wake,
@@ -171,7 +172,7 @@ async function parked(
   return woken;
 }
 
-/** A cancel decides before a failure does: an attempt in flight that fails after it arrives as an
+/** A cancel has priority over a failure: an attempt in flight that fails after it arrives as an
  * ordinary failure. */
 function causeOf(error: unknown): Cause {
   const failed = error instanceof StepsFailed ? error.failed : [];
@@ -181,7 +182,7 @@ function causeOf(error: unknown): Cause {
   throw error;
 }
 
-function end(run: RegistrationProgress): void {
+function throwUnlessCompleted(run: RegistrationProgress): void {
   if (run.status === 'completed') return;
   if (run.status === 'cancelled' && wasCancelled()) throw new CancelledFailure('cancelled');
   const { code, detail } = run.failure ?? { code: 'registration_failed', detail: run.status };

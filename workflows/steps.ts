@@ -142,7 +142,8 @@ function roleStep(
   return () => withinGrace(name, work, attempts);
 }
 
-/** Lag is a window in time: as long as it is open, spent attempts decide nothing. */
+/** While the user may still be invisible (PROPAGATION_GRACE_SECONDS), more attempts follow even when
+ * the step has used its own. */
 async function withinGrace(
   name: string,
   work: (earlier: number) => Promise<unknown>,

@@ -76,13 +76,8 @@ type RepairAction = Exclude<
 
 /** Goes through the open rows and mends what no run takes care of. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
-  const actions: Record<RepairAction, number> = {
-    started: 0,
-    restarted: 0,
-    compensated: 0,
-    completed: 0,
-    failed: 0,
-  };
+  const none = { started: 0, restarted: 0, compensated: 0, completed: 0, failed: 0 };
+  const actions: Record<RepairAction, number> = { ...none };
   const roundStart = await databaseNow(deps.db);
   const until = performance.now() + ROUND_MS;
   const over = () => performance.now() > until || deps.stopping?.aborted;
@@ -101,11 +96,8 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
       for (const action of await Promise.all(batch.map((row) => repair(deps, row)))) {
         if (action) actions[action] += 1;
       }
-      if (!deps.dryRun)
-        await recordSwept(
-          deps.db,
-          batch.map(({ id }) => id),
-        );
+      const ids = batch.map(({ id }) => id);
+      if (!deps.dryRun) await recordSwept(deps.db, ids);
     }
     // A dry run marks nothing, so it would meet the same rows again.
     if (deps.dryRun) break;
@@ -175,7 +167,7 @@ async function repairOne(deps: SweepDeps, row: OpenRow): Promise<RepairAction | 
     case 'ended': {
       const seenForMs = await endedRunSeenForMs(deps.db, row.id, run.runId, !deps.dryRun);
       if (seenForMs < (deps.afterEndMs ?? AFTER_END_MS)) return null;
-      if (!deps.dryRun) await takeBack(deps, row);
+      if (!deps.dryRun) await compensateByRun(deps, row);
       return 'compensated';
     }
     case 'completed':
@@ -183,9 +175,10 @@ async function repairOne(deps: SweepDeps, row: OpenRow): Promise<RepairAction | 
   }
 }
 
-// The ended run cannot: the row says compensating, and the same id started again only compensates.
-async function takeBack(deps: SweepDeps, row: OpenRow): Promise<void> {
-  if (isOpenForward(row.status)) await beginTakingBack(deps, row.id, 'terminated');
+// The ended run cannot compensate. So the row becomes `compensating` first; a new run with the same id
+// then only compensates.
+async function compensateByRun(deps: SweepDeps, row: OpenRow): Promise<void> {
+  if (isOpenForward(row.status)) await beginSweptCompensation(deps, row.id, 'terminated');
   await deps.runs.start(row.id, 'repair');
 }
 
@@ -204,7 +197,7 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
   }
   const known =
     row.createOutcome === 'created' ? row : await recordCreated(deps.db, row.id, user, null, 1);
-  // A run completes over a completed row only: it was set, and may be another by now.
+  // The run completed, so the password was set. The person may have changed it since: it is not set again.
   if (owesPassword(row)) await recordPasswordSet(deps.db, row.id, 1);
   for (const role of row.rolesTouched) {
     if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
@@ -226,7 +219,7 @@ async function compensateHere(
   row: Registration,
   failure: FailureName,
 ): Promise<boolean> {
-  if (isOpenForward(row.status)) await beginTakingBack(deps, row.id, failure);
+  if (isOpenForward(row.status)) await beginSweptCompensation(deps, row.id, failure);
   const wait = await deleteUser(ctx, row.id);
   const closed =
     wait === null &&
@@ -252,12 +245,16 @@ function contextOf(deps: SweepDeps, id: string): StepContext {
     attempt: 1,
     slow: true,
     graceMs: deps.propagationGraceSeconds * 1000,
-    budgetMs: 0,
+    unreadableAfterMs: 0,
     signal,
   };
 }
 
-async function beginTakingBack(deps: SweepDeps, id: string, failure: FailureName): Promise<void> {
+async function beginSweptCompensation(
+  deps: SweepDeps,
+  id: string,
+  failure: FailureName,
+): Promise<void> {
   const cause = { closesAs: 'failed', failure: publicFailure(failure) } as const;
   const cancelled = publicFailure('registration_cancelled');
   await beginCompensation(deps.db, id, cause, cancelled, {}, deps.telemetry.statusChanged);

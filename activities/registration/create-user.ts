@@ -140,7 +140,8 @@ async function unreadable(
 ): Promise<never> {
   const known = await record(ctx, row, { outcome });
   const since = known.existsSince?.getTime();
-  const spent = since !== undefined && nowOf(known) - since >= Math.max(ctx.graceMs, ctx.budgetMs);
+  const spent =
+    since !== undefined && nowOf(known) - since >= Math.max(ctx.graceMs, ctx.unreadableAfterMs);
   throw new StepFailure(spent ? 'exists_unreadable' : 'not_visible_yet');
 }
 

@@ -27,7 +27,7 @@ import { setPassword } from './set-password.ts';
 import { mayAct, type PasswordContext, type StepContext } from '../step-context.ts';
 import { databaseFailure, StepFailure } from '../step-failure.ts';
 
-/** What an attempt at everything came to. */
+/** The result of one attempt of every due step. */
 export interface AtOnce {
   readonly row: Registration;
   readonly stopped: StepFailureReport | null;
@@ -62,7 +62,7 @@ export async function registerAtOnce(
       return { known, stop: known.stopped !== null || !mayAct(known.row) };
     };
   // Replaced roles are rare; the ordinary path removes and confirms them.
-  const leave = async (known: Known) => await Promise.resolve({ known, stop: true });
+  const leaveToActivities = async (known: Known) => await Promise.resolve({ known, stop: true });
   try {
     const known = await performSaga(at.known, ({ row }) => outstandingOf(row), {
       createUser: attempt('createUser', async ({ row }) => {
@@ -71,13 +71,13 @@ export async function registerAtOnce(
         return recorded(mayAct(created) ? created : await readRow(ctx.db, id));
       }),
       setPassword: attempt('setPassword', async () => recorded(await setPassword(ctx, id))),
-      removeRoles: leave,
+      removeRoles: leaveToActivities,
       assignRoles: async (before) => {
-        if (before.row.rolesReplacedAt !== null) return await leave(before);
+        if (before.row.rolesReplacedAt !== null) return await leaveToActivities(before);
         const { known: after } = await attempt(null, (known) => assignAll(ctx, known))(before);
         return { known: after, stop: after.stopped !== null || after.rolesLeft === true };
       },
-      confirmRoles: leave,
+      confirmRoles: leaveToActivities,
       complete: attempt('complete', (before) => completeKnown(ctx, before)),
     });
     const { unrecorded: _, rolesLeft: __, ...ended } = await record(ctx, known);
@@ -90,7 +90,7 @@ export async function registerAtOnce(
     const failure = at.step === null ? undefined : failureOf(error, at.step);
     if (at.step === null || failure === undefined) throw error;
     const stopped = { step: at.step, failure, attempts: 1 };
-    return { row: await recordSteps(ctx.db, id, goingOn(row, [stopped])), stopped };
+    return { row: await recordSteps(ctx.db, id, recordsToRetry(row, [stopped])), stopped };
   }
 }
 
@@ -172,8 +172,9 @@ function failureOf(error: unknown, step: string): FailureName | undefined {
   return error instanceof DatabaseError ? databaseFailure(error, step) : undefined;
 }
 
-// They go on as ordinary activities, which count from here. A definitive one is told by the run.
-function goingOn(
+// Transient failures continue as ordinary activities, and this attempt is added to theirs in the receipt.
+// The workflow records a definitive failure.
+function recordsToRetry(
   row: Registration,
   reports: readonly StepFailureReport[],
 ): Record<string, StepRecord> {
@@ -206,7 +207,7 @@ async function assignAll(ctx: StepContext, known: Known): Promise<Known> {
     return [{ step: `assignRole:${role}`, failure: reason.failure, attempts: 1 }];
   });
   await record(ctx, known);
-  const steps: Record<string, StepRecord> = goingOn(row, reports);
+  const steps: Record<string, StepRecord> = recordsToRetry(row, reports);
   for (const role of assigned) steps[`assignRole:${role}`] = doneOnce(row, `assignRole:${role}`);
   const current = await recordRolesAssigned(ctx.db, row.id, assigned, steps);
   for (const result of results) {

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Database } from '../../src/db/client.ts';
 import { FAILURES, parkedAs, publicFailure, type FailureName } from '../../src/domain/failure.ts';
 import type { CompletedRegistration, Registration } from '../../src/domain/registration.ts';
-import { attemptsWith, type StepRecord } from '../../src/domain/step.ts';
+import { attemptsWith, isCompensation, type StepRecord } from '../../src/domain/step.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import {
   beginCompensation,
@@ -82,7 +82,7 @@ export function createRegistrationActivities(
       sealing: deps.sealing,
       acquireQuota: deps.quotas.acquirer({ ...quota, withinMs, signal }),
       graceMs: deps.propagationGraceSeconds * 1000,
-      budgetMs: deps.retryBudgetSeconds * 1000,
+      unreadableAfterMs: deps.retryBudgetSeconds * 1000,
       signal,
       attempt: Context.current().info.attempt,
       slow: isSlow(),
@@ -98,7 +98,7 @@ export function createRegistrationActivities(
       return await work();
     } catch (error) {
       const failure = named(deps.log, name, id, error);
-      const compensates = name === 'deleteUser';
+      const compensates = isCompensation(name);
       if (compensates) telemetry.compensationFailed(FAILURES[failure.failure].code);
       if (name === 'createUser' && isSlow()) await recordSlowFailure(id, failure.failure);
       throw toApplicationFailure(failure, attempt, compensates);

@@ -6,7 +6,8 @@ const FIRST_MS = 200;
 const MAX_MS = 10_000;
 
 /** How many attempts fit into a budget of waiting: 200 ms, doubling, at most 10 s apart. A number
- * of attempts, never a schedule-to-close: on a capped queue that gives up without having tried. */
+ * of attempts, never a schedule-to-close: that also counts time in the task queue, so a busy worker could
+ * park a step that was never tried. */
 export function attemptsWithin(budgetSeconds: number): number {
   let attempts = 1;
   for (let waited = 0, wait = FIRST_MS; waited + wait <= budgetSeconds * 1000; attempts += 1) {

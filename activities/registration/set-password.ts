@@ -26,7 +26,7 @@ export async function setPassword(ctx: PasswordContext, id: string): Promise<Reg
   if (!mayAct(row) || !owesPassword(row)) return row;
   const password = open(ctx, id, sealed);
   if (password) await set(ctx, row, password);
-  // It has served where an earlier attempt had its effect: whose password it is may be signed in.
+  // The seal is gone. That is fine where an earlier attempt set the password.
   else if (!(await wasSet(ctx, row))) throw new StepFailure('seal_lost');
   return await recordPasswordSet(ctx.db, id, attemptsWith(row.steps['setPassword'], ctx.attempt));
 }

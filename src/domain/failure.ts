@@ -2,10 +2,14 @@
  * The one failure table: what every failure is called, how the saga takes it, what the public
  * reads and what an operator does. Activities and workflows throw only these names; HTTP answers,
  * the pages under /problems and docs/reference/failures.md are made from it.
+ *
+ * To add a code: one row here, throw it in the handler, and name it in the problems of each route that
+ * can answer with it.
  */
 
-/** request: the caller's, no run involved · transient: retried · parked: waits for a person or the
- * schedule · definitive: everything is taken back. */
+/** request: refused at once, no workflow starts · transient: retried · parked: waits for a person or the
+ * schedule · definitive: the registration is undone. Callers get the HTTP status of `request` and
+ * `definitive` only; the others appear in receipts. */
 export type FailureKind = 'request' | 'transient' | 'parked' | 'definitive';
 
 export interface Failure {
@@ -19,7 +23,7 @@ export interface Failure {
   readonly operator: string;
 }
 
-const NOTHING = 'No action: the response tells the caller what to change.';
+const NO_ACTION = 'No action: the response tells the caller what to change.';
 const RETRIED =
   'No action: the step is retried. If the failure lasts, the registration parks; see the runbook.';
 const UNDONE = 'Registration failed and was undone. Please try again.';
@@ -263,7 +267,7 @@ export const FAILURES = {
     'The user pool rejected a value. Repeating the same request does not help. Nothing is left behind.',
     'Cognito, or a Lambda trigger of the pool, rejected a value: search the log for the registration id.',
   ),
-  // Of a step with a role, which cannot work at the next attempt either.
+  // A role call that would be rejected again.
   rejected: definitive(
     'registration_failed',
     500,
@@ -372,7 +376,7 @@ function request<const C extends string, const S extends number>(
   httpStatus: S,
   title: string,
   publicText: string,
-  operator = NOTHING,
+  operator = NO_ACTION,
 ) {
   return { kind: 'request', code, httpStatus, title, publicText, operator } as const;
 }
@@ -400,7 +404,7 @@ function definitive<const C extends string, const S extends number>(
   httpStatus: S,
   title: string,
   publicText: string,
-  operator = NOTHING,
+  operator = NO_ACTION,
 ) {
   return { kind: 'definitive', code, httpStatus, title, publicText, operator } as const;
 }

@@ -1,7 +1,7 @@
 /** What a registration still needs, as its row says. */
 export interface Outstanding {
   readonly userCreated: boolean;
-  /** The person chose a password that the user does not have yet. */
+  /** A password was sent, and the user does not have it yet. */
   readonly passwordToSet: boolean;
   readonly rolesToRemove: readonly string[];
   readonly rolesToAssign: readonly string[];
@@ -9,7 +9,12 @@ export interface Outstanding {
   readonly rolesToConfirm: boolean;
 }
 
-/** The steps of the saga in their order, and when each is due. The only place that knows the order. */
+/**
+ * The order in which both paths run the steps, and when each is due. A new step also belongs to the
+ * receipt (`stepsInOrder`), to the condition of `complete` in the ledger, and to the sweep, which completes
+ * registrations that lost their workflow. A field that an old history does not have reads as not due, so
+ * such a history still replays.
+ */
 const SAGA = [
   { step: 'createUser', isDue: (of: Outstanding) => !of.userCreated },
   { step: 'setPassword', isDue: (of: Outstanding) => of.passwordToSet },
@@ -21,9 +26,9 @@ const SAGA = [
 
 export type SagaStep = (typeof SAGA)[number]['step'];
 
-/** How a path performs each step: it takes what is known of the registration and returns what is known
- * afterwards. `stop` ends the path before the next step. */
-export type StepsOfPath<Known> = Readonly<
+/** How the fast path or the workflow runs each step. Takes what is known of the registration and returns
+ * what is known afterwards; `stop: true` skips the remaining steps. */
+export type StepImplementations<Known> = Readonly<
   Record<SagaStep, (known: Known) => Promise<{ readonly known: Known; readonly stop: boolean }>>
 >;
 
@@ -35,7 +40,7 @@ export type StepsOfPath<Known> = Readonly<
 export async function performSaga<Known>(
   start: Known,
   outstanding: (known: Known) => Outstanding,
-  steps: StepsOfPath<Known>,
+  steps: StepImplementations<Known>,
 ): Promise<Known> {
   let known = start;
   for (const { step, isDue } of SAGA) {

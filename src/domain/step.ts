@@ -18,6 +18,11 @@ export type StepName =
   | 'complete'
   | 'deleteUser';
 
+/** Whether a step undoes what the others did, rather than being undone. */
+export function isCompensation(step: string): boolean {
+  return step === 'deleteUser';
+}
+
 /** What the row remembers of one step. `lastError` is a code of FAILURES. */
 export interface StepRecord {
   readonly status: StepStatus;

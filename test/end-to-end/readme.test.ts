@@ -11,10 +11,10 @@ const aUuid = expect.stringMatching(UUID) as unknown;
 const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   'Start (1)': {
     shows(output) {
-      const [, summary = ''] = /^(Registrar runs\.\n[\s\S]*?)^```/m.exec(README) ?? [];
+      const [, summary = ''] = /^(Registrar is running\.\n[\s\S]*?)^```/m.exec(README) ?? [];
       const labels = [...summary.matchAll(/^ {2}(\S+(?: \S+)*?) {2,}/gm)].map(([, label]) => label);
       expect(labels.length).toBeGreaterThan(5);
-      expect(output).toContain('\nRegistrar runs.\n');
+      expect(output).toContain('\nRegistrar is running.\n');
       for (const label of labels) expect(output).toMatch(new RegExp(`^ {2}${label} `, 'm'));
     },
   },

@@ -36,7 +36,7 @@ export class Steps {
       provider: this.provider(),
       sealing: SEALING,
       graceMs: 0,
-      budgetMs: 0,
+      unreadableAfterMs: 0,
       acquireQuota: async () => undefined,
       signal: AbortSignal.timeout(4000),
       attempt: 1,

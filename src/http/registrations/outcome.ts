@@ -2,6 +2,7 @@ import { failureOfCode, FAILURES } from '../../domain/failure.ts';
 import type { PublicFailure, Registration } from '../../domain/registration.ts';
 import { isCompensating } from '../../domain/status.ts';
 import { isFailureCode, Problem } from '../problems/problem-details.ts';
+import { isCompensation } from '../../domain/step.ts';
 
 /** The problem with which a registration ended or cannot continue; null if there is none. */
 export function problemOf(row: Registration): Problem | null {
@@ -27,7 +28,7 @@ export function publicFailureOf({ status, failure }: Registration): PublicFailur
 
 function bothFailures({ failure, compensationFailures, closesAs, steps }: Registration): string {
   const failed = Object.entries(steps)
-    .filter(([name, { status }]) => status === 'failed' && name !== 'deleteUser')
+    .filter(([name, { status }]) => status === 'failed' && !isCompensation(name))
     .map(([name]) => name);
   const where = failed.length === 0 ? '' : ` at ${failed.join(', ')}`;
   const cause =

@@ -8,7 +8,7 @@ import type {
   Registration,
 } from '../../domain/registration.ts';
 import { COMPENSATING, isCompensating, isOpenForward } from '../../domain/status.ts';
-import type { StepRecord } from '../../domain/step.ts';
+import { isCompensation, type StepRecord } from '../../domain/step.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge, DatabaseError } from '../database-error.ts';
 import { foundRow, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
@@ -92,7 +92,7 @@ export async function closeRegistration(
   onStatusChanged?: OnStatusChanged,
 ): Promise<Registration> {
   return await moveLocked(db, id, onStatusChanged, (found) => {
-    if (!isCompensating(found.status) || !isProvedAbsent(found)) return null;
+    if (!isCompensating(found.status) || !nothingIsLeft(found)) return null;
     return {
       set: {
         status: found.closesAs ?? 'failed',
@@ -210,14 +210,14 @@ function closingEvent(row: RegistrationRow): AuditEventName {
   return row.closesAs === 'cancelled' ? 'registration.cancelled' : 'registration.failed';
 }
 
-function isProvedAbsent({ absenceConfirmedAt, strayUsernames }: RegistrationRow): boolean {
+function nothingIsLeft({ absenceConfirmedAt, strayUsernames }: RegistrationRow): boolean {
   return absenceConfirmedAt !== null && strayUsernames.length === 0;
 }
 
 function takenBack(row: RegistrationRow): Record<string, StepRecord> {
   const steps: Record<string, StepRecord> = {};
   for (const [name, step] of Object.entries(row.steps)) {
-    if (name === 'deleteUser') {
+    if (isCompensation(name)) {
       steps[name] = step;
       continue;
     }
