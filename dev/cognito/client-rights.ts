@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import type { AppClient, Body, Engine, Pool } from './engine.ts';
-import { notAuthorized } from './service-error.ts';
+import type { AppClient, Body, Engine, Pool } from './model.ts';
+import { notAuthorized, ServiceError } from './service-error.ts';
 import { claimsOf } from './tokens.ts';
 
 /** What an app client, and whoever signed in there, may do. */
@@ -30,13 +30,7 @@ export async function refuseUnwritable(
 }
 
 /** Operations without a token that name a person; their proof of the client's secret. */
-const PROVED_BY_HASH = new Set([
-  'ConfirmForgotPassword',
-  'ConfirmSignUp',
-  'ForgotPassword',
-  'ResendConfirmationCode',
-  'SignUp',
-]);
+const PROVED_BY_HASH = new Set(['ConfirmForgotPassword', 'ForgotPassword', 'SignUp']);
 
 /** Refuses an operation without a token that does not prove the secret of its client. */
 export async function refuseUnproved(engine: Engine, operation: string, body: Body): Promise<void> {
@@ -66,6 +60,12 @@ export function refuseWrongHash(client: AppClient, username: string, given: unkn
 export function refuseWrongSecret({ ClientId, ClientSecret }: AppClient, given: unknown): void {
   if (ClientSecret === undefined || ClientSecret === given) return;
   throw notAuthorized(`Unable to verify secret for client ${ClientId}`);
+}
+
+export async function clientOf(engine: Engine, body: Body): Promise<AppClient> {
+  const client = await engine.client(String(body['ClientId']));
+  if (client) return client;
+  throw new ServiceError('ResourceNotFoundException', 'User pool client does not exist.');
 }
 
 /** A pool whose users only administrators create. */

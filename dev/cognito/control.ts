@@ -1,4 +1,4 @@
-import type { Body } from './engine.ts';
+import type { Body } from './model.ts';
 import { FaultPlanError, parseFaultPlan } from './fault-plan.ts';
 import { setRules } from './pool-record.ts';
 import type { Sandbox } from './sandbox.ts';

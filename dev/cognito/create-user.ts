@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import type { Body, Engine, Pool, User } from './engine.ts';
+import type { Body, Pool, User } from './model.ts';
 import { checkPassword, temporaryPassword } from './password-policy.ts';
 import { invalidParameter, ServiceError, userNotFound } from './service-error.ts';
-import { checkedAttributes, emailOf, findUser, normalUsername, userAnswer } from './users.ts';
+import {
+  attributeOf,
+  checkedAttributes,
+  emailOf,
+  findUser,
+  merged,
+  normalUsername,
+  saveChanged,
+  userAnswer,
+} from './users.ts';
 
 /** Sends an invitation; throws where the mail cannot be delivered. */
 export type Invite = (user: User, temporaryPassword: string) => void;
 
 /** AdminCreateUser with RESEND, SUPPRESS, password policy and schema. */
 export async function createUser(
-  engine: Engine,
   pool: Pool,
   body: Body,
   invite: Invite,
@@ -24,54 +32,53 @@ export async function createUser(
   if (typeof chosen === 'string') checkPassword(policy, chosen);
   const password = typeof chosen === 'string' ? chosen : temporaryPassword();
   const username = normalUsername(pool, body['Username']);
-  if (action === 'RESEND') return resend(engine, pool, username, password, invite);
+  if (action === 'RESEND') return resend(pool, username, password, invite);
 
-  const attributes = checkedAttributes(pool, body);
-  let asked = username;
-  if (pool.options.UsernameAttributes?.includes('email')) {
-    if (!/^[^@\s]+@[^@\s]+$/.test(username)) {
-      throw invalidParameter('Username should be an email.');
-    }
-    const email = attributes.find(({ Name }) => Name === 'email')?.Value ?? username;
-    const known = await findUser(engine, pool, email);
-    if (known && !overlooks(known)) {
-      throw new ServiceError(
-        'UsernameExistsException',
-        'An account with the given email already exists.',
-      );
-    }
-    if (known) {
-      // cognito-local would find it too: it is asked for an address that nobody has.
-      if (!attributes.some(({ Name }) => Name === 'email'))
-        attributes.push({ Name: 'email', Value: email });
-      asked = `${randomUUID()}@duplicate.invalid`;
-    }
+  const byEmail = pool.options.UsernameAttributes?.includes('email') ?? false;
+  if (byEmail && !/^[^@\s]+@[^@\s]+$/.test(username)) {
+    throw invalidParameter('Username should be an email.');
+  }
+  const sub = randomUUID();
+  const Attributes = merged(
+    [{ Name: 'sub', Value: sub }, ...(byEmail ? [{ Name: 'email', Value: username }] : [])],
+    checkedAttributes(pool, body),
+  );
+  const now = new Date();
+  const user: User = {
+    Username: byEmail ? sub : username,
+    Password: password,
+    Attributes,
+    Enabled: true,
+    UserStatus: 'FORCE_CHANGE_PASSWORD',
+    UserCreateDate: now,
+    UserLastModifiedDate: now,
+    RefreshTokens: [],
+  };
+  const known = await findUser(pool, byEmail ? emailOf(user) : username);
+  // Only the fault `duplicate` makes a second user of an address; a username is always unique.
+  if (known && !(byEmail && overlooks(known))) {
+    throw new ServiceError(
+      'UsernameExistsException',
+      'An account with the given email already exists.',
+    );
   }
   const mediums = (body['DesiredDeliveryMediums'] ?? ['SMS']) as string[];
   const byMail = mediums.includes('EMAIL');
-  if (action === undefined && !byMail && !attributes.some(({ Name }) => Name === 'phone_number')) {
+  if (action === undefined && !byMail && attributeOf(user, 'phone_number') === undefined) {
     throw invalidParameter('User has no attribute matching desired delivery mediums');
   }
-  const answer = await engine.invoke('AdminCreateUser', {
-    ...body,
-    Username: asked,
-    UserAttributes: attributes,
-    TemporaryPassword: password,
-    MessageAction: 'SUPPRESS',
-  });
-  const user = await findUser(engine, pool, (answer['User'] as User).Username);
-  if (action === undefined && byMail && user) invite(user, password);
-  return answer;
+  await pool.saveUser(user);
+  if (action === undefined && byMail) invite(user, password);
+  return { User: userAnswer(user) };
 }
 
 async function resend(
-  engine: Engine,
   pool: Pool,
   username: string,
   password: string,
   invite: Invite,
 ): Promise<Body> {
-  const user = await findUser(engine, pool, username);
+  const user = await findUser(pool, username);
   if (user === undefined) throw userNotFound();
   if (user.UserStatus !== 'FORCE_CHANGE_PASSWORD') {
     throw new ServiceError(
@@ -80,8 +87,7 @@ async function resend(
     );
   }
   if (emailOf(user) === '') throw invalidParameter('User has no e-mail address');
-  const changed = { ...user, Password: password, UserLastModifiedDate: new Date() };
-  await pool.saveUser(engine.ctx, changed);
+  const changed = await saveChanged(pool, user, { Password: password });
   invite(changed, password);
-  return userAnswer(changed);
+  return { User: userAnswer(changed) };
 }

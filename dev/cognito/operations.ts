@@ -1,21 +1,14 @@
 import { refuseSelfSignUp, refuseUnproved, refuseUnwritable } from './client-rights.ts';
 import { createUser, type Invite } from './create-user.ts';
-import type { Body, Engine, Pool, User } from './engine.ts';
-import { pageOf, readableFilter } from './paging.ts';
+import type { Body, Engine, Pool, User } from './model.ts';
+import { pageOf } from './paging.ts';
 import { checkPassword } from './password-policy.ts';
 import { invalidParameter, ServiceError, userNotFound } from './service-error.ts';
 import { initiate, refresh, refuseRevoked, revoke, signOutEverywhere } from './sessions.ts';
-import {
-  checkClientSettings,
-  keepClientSettings,
-  keepPoolSettings,
-  refuseProtected,
-  withClientSettings,
-  withPoolSettings,
-} from './settings.ts';
-import { claimsOf, type Signer, signAnswer } from './tokens.ts';
+import { checkClientSettings, refuseProtected } from './settings.ts';
+import { respond } from './sign-in.ts';
+import { claimsOf } from './tokens.ts';
 import { checkedAttributes, findUser, normalUsername } from './users.ts';
-import { withGivenClientId } from './given-client.ts';
 
 export interface Request {
   readonly operation: string;
@@ -26,45 +19,39 @@ export interface Request {
 
 export interface Surroundings {
   readonly engine: Engine;
-  readonly signer: Signer;
   readonly invite: (pool: Pool) => Invite;
   /** A user that AdminCreateUser does not see, though it has the address. */
   readonly overlooks: (user: User) => boolean;
 }
 
-/** One API operation, with what cognito-local lacks. Throws `ServiceError`. */
+/** One API operation, after what holds for every request was checked. Throws `ServiceError`. */
 export async function perform(request: Request, around: Surroundings): Promise<Body> {
-  const { engine, signer } = around;
+  const { engine } = around;
   const { operation, pool } = request;
-  if (pool === undefined) {
-    const answer = await engine.invoke(operation, request.body);
-    if (operation === 'CreateUserPool') {
-      const { Id } = answer['UserPool'] as { Id: string };
-      await keepPoolSettings(engine, await engine.pool(Id), request.body);
-    }
-    return pageOf(operation, request.body, answer);
-  }
+  if (pool === undefined) return await engine.invoke(operation, request.body, pool);
   if (operation === 'AdminCreateUser') {
-    return createUser(engine, pool, request.body, around.invite(pool), around.overlooks);
+    return createUser(pool, request.body, around.invite(pool), around.overlooks);
   }
-  const body = await prepared(request, pool, around);
+  const body = await prepared(request, pool, engine);
   switch (operation) {
     case 'AdminUserGlobalSignOut':
-      return signOutEverywhere(engine, pool, body['Username']);
+      return signOutEverywhere(pool, body['Username']);
     case 'GlobalSignOut':
-      return signOutEverywhere(engine, pool, claimsOf(String(body['AccessToken']))['username']);
+      return signOutEverywhere(pool, claimsOf(String(body['AccessToken']))['username']);
     case 'RevokeToken':
       return revoke(engine, pool, body);
     case 'InitiateAuth':
     case 'AdminInitiateAuth':
-      return signAnswer(await initiate(engine, pool, body), signer, refreshTokenOf(body));
+      return initiate(engine, pool, body);
+    case 'RespondToAuthChallenge':
+      return respond(engine, pool, body);
     case 'GetTokensFromRefreshToken':
-      return signAnswer(await refresh(engine, pool, signer, body), signer, refreshTokenOf(body));
+      return refresh(engine, pool, body);
     case 'AdminDisableUser':
-      await signOutEverywhere(engine, pool, body['Username']);
+      await signOutEverywhere(pool, body['Username']);
       break;
     case 'CreateGroup':
-      await refuseSecondGroup(engine, pool, body['GroupName']);
+      await refuseSecondGroup(pool, body['GroupName']);
       break;
     case 'SignUp':
       refuseSelfSignUp(pool);
@@ -77,34 +64,16 @@ export async function perform(request: Request, around: Surroundings): Promise<B
       checkClientSettings(body);
       break;
   }
-  const answer = await engine.invoke(operation, body);
-  switch (operation) {
-    case 'CreateUserPoolClient':
-      return keepClientSettings(engine, pool, body, await withGivenClientId(engine, pool, answer));
-    case 'UpdateUserPoolClient':
-      return keepClientSettings(engine, pool, body, answer);
-    case 'DescribeUserPoolClient':
-      return withClientSettings(engine, answer);
-    case 'UpdateUserPool':
-      await keepPoolSettings(engine, pool, body);
-      return answer;
-    case 'DescribeUserPool':
-      return withPoolSettings(pool, answer);
-  }
-  return signAnswer(pageOf(operation, body, answer), signer);
+  return pageOf(operation, body, await engine.invoke(operation, body, pool));
 }
 
 // Everything about a request that holds for every operation: whom it means, what it may set.
-async function prepared(request: Request, pool: Pool, around: Surroundings): Promise<Body> {
-  const { engine, signer } = around;
+async function prepared(request: Request, pool: Pool, engine: Engine): Promise<Body> {
   const { operation } = request;
   const body = { ...request.body };
   await refuseUnproved(engine, operation, body);
   if (body['AccessToken'] !== undefined) {
-    await refuseRevoked(engine, pool, signer.open(body['AccessToken']));
-  }
-  if (typeof body['Filter'] === 'string' && body['Filter'] !== '') {
-    body['Filter'] = readableFilter(body['Filter']);
+    await refuseRevoked(pool, engine.signer.open(body['AccessToken']));
   }
   for (const name of ['Password', 'ProposedPassword']) {
     if (typeof body[name] === 'string') checkPassword(policyOf(pool), body[name]);
@@ -114,10 +83,10 @@ async function prepared(request: Request, pool: Pool, around: Surroundings): Pro
     checkPassword(policyOf(pool), responses['NEW_PASSWORD']);
   }
   if (body['Username'] !== undefined) {
-    const user = await findUser(engine, pool, body['Username']);
+    const user = await findUser(pool, body['Username']);
     if (user === undefined && /^Admin(?!.*Group$)/.test(operation)) throw userNotFound();
     body['Username'] = user?.Username ?? normalUsername(pool, body['Username']);
-    if (user) await refuseTakenEmail(engine, pool, user, body);
+    if (user) await refuseTakenEmail(pool, user, body);
   }
   if (body['UserAttributes'] !== undefined) {
     body['UserAttributes'] = checkedAttributes(pool, body);
@@ -135,9 +104,9 @@ async function prepared(request: Request, pool: Pool, around: Surroundings): Pro
 
 const policyOf = (pool: Pool) => pool.options.Policies?.PasswordPolicy ?? {};
 
-async function refuseTakenEmail(engine: Engine, pool: Pool, user: User, body: Body): Promise<void> {
+async function refuseTakenEmail(pool: Pool, user: User, body: Body): Promise<void> {
   const email = checkedAttributes(pool, body).find(({ Name }) => Name === 'email')?.Value;
-  const holder = email === undefined ? undefined : await findUser(engine, pool, email);
+  const holder = email === undefined ? undefined : await findUser(pool, email);
   if (holder !== undefined && holder.Username !== user.Username) {
     throw new ServiceError(
       'AliasExistsException',
@@ -146,14 +115,11 @@ async function refuseTakenEmail(engine: Engine, pool: Pool, user: User, body: Bo
   }
 }
 
-async function refuseSecondGroup(engine: Engine, pool: Pool, name: unknown): Promise<void> {
+async function refuseSecondGroup(pool: Pool, name: unknown): Promise<void> {
   if (typeof name !== 'string' || !/^\S{1,128}$/u.test(name)) {
     throw invalidParameter("1 validation error detected: Value at 'groupName' is not valid");
   }
-  if (await pool.getGroupByGroupName(engine.ctx, name)) {
+  if (await pool.getGroupByGroupName(name)) {
     throw new ServiceError('GroupExistsException', 'A group with the name already exists.');
   }
 }
-
-const refreshTokenOf = (body: Body): unknown =>
-  body['RefreshToken'] ?? (body['AuthParameters'] as Body | undefined)?.['REFRESH_TOKEN'];

@@ -1,4 +1,4 @@
-import type { Body } from './engine.ts';
+import type { Body } from './model.ts';
 import { invalidParameter } from './service-error.ts';
 
 interface Paging {
@@ -12,14 +12,13 @@ const PAGED: Readonly<Record<string, Paging>> = {
   AdminListGroupsForUser: { items: 'Groups', limit: 'Limit', token: 'NextToken' },
   ListUsersInGroup: { items: 'Users', limit: 'Limit', token: 'NextToken' },
   ListUsers: { items: 'Users', limit: 'Limit', token: 'PaginationToken' },
-  ListUserPools: { items: 'UserPools', limit: 'MaxResults', token: 'NextToken' },
   ListUserPoolClients: { items: 'UserPoolClients', limit: 'MaxResults', token: 'NextToken' },
 };
 
 // The service gives at most 60 of anything at once; who forgets the next page must notice.
 const LARGEST_PAGE = 60;
 
-/** Cuts a complete answer of cognito-local to the page that was asked for. */
+/** Cuts a complete answer to the page that was asked for. */
 export function pageOf(operation: string, body: Body, answer: Body): Body {
   const paging = PAGED[operation];
   if (paging === undefined) return answer;
@@ -37,15 +36,4 @@ export function pageOf(operation: string, body: Body, answer: Body): Body {
     [paging.items]: all.slice(start, end),
     ...(end < all.length ? { [paging.token]: Buffer.from(String(end)).toString('base64url') } : {}),
   };
-}
-
-/** Rewrites a ListUsers filter to the one form cognito-local reads. */
-export function readableFilter(filter: string): string {
-  const match = /^\s*([\w:]+)\s*(\^?=)\s*"((?:[^"\\]|\\.)*)"\s*$/.exec(filter);
-  const [, name, operator, quoted] = match ?? [];
-  if (name === undefined || operator === undefined || quoted === undefined) {
-    throw invalidParameter('Error while parsing filter');
-  }
-  const value = quoted.replace(/\\(.)/g, '$1');
-  return `${name} ${operator} "${name === 'email' ? value.toLowerCase() : value}"`;
 }

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { PasswordPolicy } from './engine.ts';
+import type { PasswordPolicy } from './model.ts';
 import { ServiceError } from './service-error.ts';
 
 const UPPER = 'ABCDEFGHJKLMNPQRSTUVWXYZ';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Body, createEngine, type Engine, type Pool, type User } from './engine.ts';
+import { createEngine } from './engine.ts';
 import type { Call, Fault, Rule } from './fault-plan.ts';
+import type { Body, Engine, Pool, User } from './model.ts';
 import { perform, type Request } from './operations.ts';
 import {
   addMail,
@@ -56,14 +57,15 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       source,
       code,
     });
-  const engine = await createEngine(options.directory, options.endpoint, (sent) =>
-    post(sent.poolId, sent.user, sent.source, sent.code),
-  );
+  const engine = await createEngine({
+    ...options,
+    onCode: ({ poolId, user, source, code }) => post(poolId, user, source, code),
+  });
   const oneAtATime = createPoolLocks();
   const late = new Set<NodeJS.Timeout>();
   const closing = new AbortController();
 
-  /** Runs the operation alone in its pool: cognito-local's updates read, wait and write. */
+  /** Runs the operation alone in its pool: updates read, wait and write. */
   const effect = async (
     request: Request,
     faults: readonly Fault[],
@@ -74,11 +76,10 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     const record = recordOf(poolId);
     const undelivered = faults.some(({ kind }) => kind === 'deliveryFailure');
     const answer = await oneAtATime(poolId, async () => {
-      const whom = await userOf(engine, request);
+      const whom = await userOf(request);
       if (whom && isHidden(record, whom.Username, operation)) throw userNotFound();
       const done = await perform(request, {
         engine,
-        signer: options.signer,
         invite: (at) => (user, code) => {
           if (!undelivered) post(at.options.Id, user, 'AdminCreateUser', code);
         },
@@ -121,7 +122,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       const record = recordOf(pool?.options.Id ?? '');
       const request = { operation, body, pool };
       const came = { count: recordCall(record, operation), cameAt: Date.now() };
-      const call = await describe(engine, request);
+      const call = await describe(request);
       const faults = [...record.faults.meet(call), ...everywhere.faults.meet(call)];
       for (const fault of faults) {
         if (fault.kind === 'latency') await sleep(fault.ms);
@@ -211,15 +212,15 @@ async function poolOf(engine: Engine, body: Body): Promise<Pool | undefined> {
   throw new ServiceError('ResourceNotFoundException', `User pool client does not exist.`);
 }
 
-async function userOf(engine: Engine, { body, pool }: Request): Promise<User | undefined> {
+async function userOf({ body, pool }: Request): Promise<User | undefined> {
   const parameters = body['AuthParameters'] as Body | undefined;
   const name = body['Username'] ?? parameters?.['USERNAME'];
   if (pool === undefined || typeof name !== 'string') return undefined;
-  return findUser(engine, pool, name).catch(() => undefined);
+  return findUser(pool, name).catch(() => undefined);
 }
 
-async function describe(engine: Engine, request: Request): Promise<Call> {
-  const user = await userOf(engine, request);
+async function describe(request: Request): Promise<Call> {
+  const user = await userOf(request);
   const { operation, body } = request;
   const asked = typeof body['Username'] === 'string' ? body['Username'] : '';
   return {

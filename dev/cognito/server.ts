@@ -6,7 +6,7 @@ import { PortTaken } from '../../src/config/port-taken.ts';
 import { makeFolder } from '../stack/files.ts';
 import type { RunningPart } from '../stack/postgres.ts';
 import { answerControl } from './control.ts';
-import type { Body } from './engine.ts';
+import type { Body } from './model.ts';
 import type { Rule } from './fault-plan.ts';
 import { createSandbox, CUT, type Sandbox } from './sandbox.ts';
 import { ServiceError } from './service-error.ts';

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { refuseWrongHash, refuseWrongSecret } from './client-rights.ts';
-import type { AppClient, Body, Engine, Pool, User } from './engine.ts';
+import { clientOf, refuseWrongHash, refuseWrongSecret } from './client-rights.ts';
+import { tokensFrom } from './issued-tokens.ts';
+import type { AppClient, Body, Engine, Pool, User } from './model.ts';
 import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './service-error.ts';
-import { type Claims, claimsOf, type Signer } from './tokens.ts';
+import { afterPassword } from './sign-in.ts';
+import { type Claims, claimsOf } from './tokens.ts';
 import { findUser } from './users.ts';
 
 /**
  * Sessions as the service has them: an access token names by `origin_jti` the refresh token that it
- * comes of, and dies with it; a refresh token is of one client. cognito-local lacks that, and answers
- * before it has looked at the password, and to disabled users.
+ * comes of, and dies with it; a refresh token is of one client.
  */
 
 /** Sign-in, and new tokens from a refresh token. */
@@ -18,12 +19,12 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
   const parameters = (body['AuthParameters'] ?? {}) as Body;
   if (flow.startsWith('REFRESH_TOKEN')) {
     const token = String(parameters['REFRESH_TOKEN']);
-    const user = await holderOf(engine, pool, token);
+    const user = await holderOf(pool, token);
     refuseWrongHash(client, String(user?.Username), parameters['SECRET_HASH']);
     if (rotates(client)) {
       throw invalidParameter('REFRESH_TOKEN_AUTH is not enabled for a client that rotates');
     }
-    return await refreshed(engine, client, user, token);
+    return await refreshed(engine, pool, client, user, token);
   }
   if (flow !== 'USER_PASSWORD_AUTH' && flow !== 'ADMIN_USER_PASSWORD_AUTH') {
     throw invalidParameter(`the sandbox does not support AuthFlow ${flow}`);
@@ -32,39 +33,29 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
     throw invalidParameter(`${flow} flow not enabled for this client`);
   }
   refuseWrongHash(client, String(parameters['USERNAME']), parameters['SECRET_HASH']);
-  const user = await findUser(engine, pool, parameters['USERNAME']);
+  const user = await findUser(pool, parameters['USERNAME']);
   if (user === undefined && client.PreventUserExistenceErrors !== 'ENABLED') throw userNotFound();
   if (user === undefined || user.Password !== parameters['PASSWORD']) {
     throw notAuthorized('Incorrect username or password.');
   }
   if (!user.Enabled) throw notAuthorized('User is disabled.');
-  const answer = await engine.invoke('InitiateAuth', {
-    ...body,
-    AuthFlow: 'USER_PASSWORD_AUTH',
-    AuthParameters: { ...parameters, USERNAME: user.Username },
-  });
-  return await keep(engine, pool, client, user.Username, answer);
+  return await afterPassword(engine, pool, client, user);
 }
 
 /** GetTokensFromRefreshToken. It takes the client's secret as it is, and so needs no username. */
-export async function refresh(
-  engine: Engine,
-  pool: Pool,
-  signer: Signer,
-  body: Body,
-): Promise<Body> {
+export async function refresh(engine: Engine, pool: Pool, body: Body): Promise<Body> {
   const client = await clientOf(engine, body);
   refuseWrongSecret(client, body['ClientSecret']);
   const token = String(body['RefreshToken']);
-  const user = await holderOf(engine, pool, token);
-  if (user === undefined) await refuseReused(engine, pool, token);
-  const answer = await refreshed(engine, client, user, token);
+  const user = await holderOf(pool, token);
+  if (user === undefined) await refuseReused(pool, token);
+  const answer = await refreshed(engine, pool, client, user, token);
   if (user === undefined || !rotates(client)) return answer;
   // The next one of the same session: with its end, and the `jti` by which access tokens name it.
-  const next = signer.sign({ ...claimsOf(token), rotation: randomUUID() });
+  const next = engine.signer.sign({ ...claimsOf(token), rotation: randomUUID() });
   const RefreshToken = `${next}.${client.ClientId}`;
   const RefreshTokens = user.RefreshTokens.map((one) => (one === token ? RefreshToken : one));
-  await pool.saveUser(engine.ctx, { ...user, RefreshTokens });
+  await pool.saveUser({ ...user, RefreshTokens });
   const result = answer['AuthenticationResult'] as Body;
   return { ...answer, AuthenticationResult: { ...result, RefreshToken } };
 }
@@ -73,10 +64,10 @@ const rotates = ({ RefreshTokenRotation }: AppClient): boolean =>
   RefreshTokenRotation?.Feature === 'ENABLED';
 
 /** Throws where another token of the same session has taken this one's place. */
-async function refuseReused(engine: Engine, pool: Pool, token: string): Promise<void> {
+async function refuseReused(pool: Pool, token: string): Promise<void> {
   const { jti, 'cognito:username': name } = claimsOf(token);
   if (jti === undefined || typeof name !== 'string') return;
-  const user = await findUser(engine, pool, name);
+  const user = await findUser(pool, name);
   if (!user?.RefreshTokens.some((one) => claimsOf(one)['jti'] === jti)) return;
   throw new ServiceError('RefreshTokenReuseException', 'Refresh Token has been rotated');
 }
@@ -88,27 +79,23 @@ export async function revoke(engine: Engine, pool: Pool, body: Body): Promise<Bo
   if (client.EnableTokenRevocation === false) {
     throw new ServiceError('UnsupportedOperationException', 'Token revocation is not enabled');
   }
-  const user = await holderOf(engine, pool, String(body['Token']));
+  const user = await holderOf(pool, String(body['Token']));
   const kept = user?.RefreshTokens.filter((token) => token !== body['Token']);
-  if (user && kept) await pool.saveUser(engine.ctx, { ...user, RefreshTokens: kept });
+  if (user && kept) await pool.saveUser({ ...user, RefreshTokens: kept });
   return {};
 }
 
 /** Ends every session of a user. */
-export async function signOutEverywhere(
-  engine: Engine,
-  pool: Pool,
-  username: unknown,
-): Promise<Body> {
-  const user = await findUser(engine, pool, username);
-  if (user) await pool.saveUser(engine.ctx, { ...user, RefreshTokens: [] });
+export async function signOutEverywhere(pool: Pool, username: unknown): Promise<Body> {
+  const user = await findUser(pool, username);
+  if (user) await pool.saveUser({ ...user, RefreshTokens: [] });
   return {};
 }
 
 /** Throws where the session of an access token is over, or its user disabled. A token that the
  * sandbox made by hand has no session. */
-export async function refuseRevoked(engine: Engine, pool: Pool, claims: Claims): Promise<void> {
-  const user = await findUser(engine, pool, claims['username'] ?? claims['sub']);
+export async function refuseRevoked(pool: Pool, claims: Claims): Promise<void> {
+  const user = await findUser(pool, claims['username'] ?? claims['sub']);
   if (user === undefined) return;
   if (!user.Enabled) throw notAuthorized('User is disabled.');
   const origin = claims['origin_jti'];
@@ -118,55 +105,26 @@ export async function refuseRevoked(engine: Engine, pool: Pool, claims: Claims):
 
 async function refreshed(
   engine: Engine,
+  pool: Pool,
   client: AppClient,
   user: User | undefined,
   token: string,
 ): Promise<Body> {
-  if (user === undefined || (clientIdOf(token) ?? client.ClientId) !== client.ClientId) {
+  if (user === undefined || clientIdOf(token) !== client.ClientId) {
     throw notAuthorized('Invalid Refresh Token');
   }
   if (Number(claimsOf(token)['exp']) * 1000 <= Date.now()) {
     throw notAuthorized('Refresh Token has expired');
   }
   if (!user.Enabled) throw notAuthorized('User is disabled.');
-  return await engine.invoke('InitiateAuth', {
-    ClientId: client.ClientId,
-    AuthFlow: 'REFRESH_TOKEN_AUTH',
-    AuthParameters: { REFRESH_TOKEN: token },
-  });
+  return { AuthenticationResult: await tokensFrom(engine, pool, client, user, token) };
 }
 
-async function clientOf(engine: Engine, body: Body): Promise<AppClient> {
-  const client = await engine.client(String(body['ClientId']));
-  if (client) return client;
-  throw new ServiceError('ResourceNotFoundException', 'User pool client does not exist.');
+async function holderOf(pool: Pool, token: string): Promise<User | undefined> {
+  return (await pool.getUserByRefreshToken(token)) ?? undefined;
 }
 
-async function holderOf(engine: Engine, pool: Pool, token: string): Promise<User | undefined> {
-  return (await pool.getUserByRefreshToken(engine.ctx, token)) ?? undefined;
-}
-
-/** Keeps a new refresh token with the name of its client, and none that have expired. */
-async function keep(
-  engine: Engine,
-  pool: Pool,
-  { ClientId }: AppClient,
-  username: string,
-  answer: Body,
-): Promise<Body> {
-  const result = answer['AuthenticationResult'] as Body | undefined;
-  const user = await findUser(engine, pool, username);
-  if (user === undefined || result === undefined) return answer;
-  const made = result['RefreshToken'];
-  const RefreshToken = `${String(made)}.${ClientId}`;
-  const RefreshTokens = user.RefreshTokens.filter(
-    (token) => Number(claimsOf(token)['exp']) * 1000 > Date.now(),
-  ).map((token) => (token === made ? RefreshToken : token));
-  await pool.saveUser(engine.ctx, { ...user, RefreshTokens });
-  return { ...answer, AuthenticationResult: { ...result, RefreshToken } };
-}
-
-// Behind the three parts of a JWT; not where a challenge was answered.
+// Behind the three parts of a JWT.
 function clientIdOf(refreshToken: string): string | undefined {
   return refreshToken.split('.')[3];
 }

@@ -1,30 +1,32 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jsonOf, readIfThere, writeFileSafely } from '../stack/files.ts';
 import { damaged } from '../stack/state-error.ts';
 
 type Tree = { [key: string]: unknown };
 
-/** What cognito-local asks of a store; its first argument is a logging context. */
+/** One JSON file, in memory. A key is the path to a value. */
 export interface DataStore {
-  get(ctx: unknown, key: string | string[], fallback?: unknown): Promise<unknown>;
-  getRoot(ctx: unknown): Promise<unknown>;
-  set(ctx: unknown, key: string | string[], value: unknown): Promise<void>;
-  delete(ctx: unknown, key: string | string[]): Promise<void>;
+  get(key: readonly string[]): unknown;
+  set(key: readonly string[], value: unknown): void;
+  delete(key: readonly string[]): void;
 }
 
 export interface Stores {
-  create(ctx: unknown, id: string, defaults: object): Promise<DataStore>;
+  create(id: string, defaults: object): Promise<DataStore>;
+  /** Deletes the file, for good: a write under way does not bring it back. */
+  delete(id: string): Promise<void>;
   /** Resolves when everything set before this call is in its file. */
   flushed(): Promise<void>;
 }
 
-// cognito-local's own store writes the whole file for each change and in place: slow, and
-// a kill leaves half a file. Here changes made during one write share the next.
+// Each write is of the whole file: changes made during one write share the next.
 export function createStores(directory: string): Stores {
-  const writers: { flush(): Promise<void> }[] = [];
+  const writers = new Map<string, Writer>();
+  const fileOf = (id: string): string => join(directory, `${id}.json`);
   return {
-    async create(_ctx, id, defaults) {
-      const file = join(directory, `${id}.json`);
+    async create(id, defaults) {
+      const file = fileOf(id);
       const text = await readIfThere(file);
       const stored = text === undefined ? structuredClone(defaults) : parse(text);
       // Every file began as the defaults: one that lacks a part of them is not what was written.
@@ -33,24 +35,27 @@ export function createStores(directory: string): Stores {
       }
       const root = stored;
       const writer = createWriter(file, root);
-      writers.push(writer);
+      writers.set(id, writer);
       if (text === undefined) {
         writer.touch();
         await writer.flush();
       }
       return storeOver(root, () => writer.touch());
     },
+    async delete(id) {
+      await writers.get(id)?.end();
+      writers.delete(id);
+      await rm(fileOf(id), { force: true });
+    },
     async flushed() {
-      await Promise.all(writers.map((writer) => writer.flush()));
+      await Promise.all([...writers.values()].map((writer) => writer.flush()));
     },
   };
 }
 
-const keysOf = (key: string | string[]): string[] => (Array.isArray(key) ? key : [key]);
-
 function storeOver(root: Tree, touch: () => void): DataStore {
   // Own properties only: a user may be called `constructor`.
-  const enclosing = (keys: string[], make: boolean): Tree | undefined => {
+  const enclosing = (keys: readonly string[], make: boolean): Tree | undefined => {
     let tree: Tree = root;
     for (const key of keys.slice(0, -1)) {
       if (!Object.hasOwn(tree, key)) {
@@ -62,17 +67,12 @@ function storeOver(root: Tree, touch: () => void): DataStore {
     return tree;
   };
   return {
-    async get(_ctx, key, fallback) {
-      const keys = keysOf(key);
+    get(keys) {
       const last = keys.at(-1) ?? '';
       const tree = enclosing(keys, false);
-      return (tree && Object.hasOwn(tree, last) ? tree[last] : undefined) ?? fallback ?? null;
+      return tree && Object.hasOwn(tree, last) ? tree[last] : undefined;
     },
-    async getRoot() {
-      return root;
-    },
-    async set(_ctx, key, value) {
-      const keys = keysOf(key);
+    set(keys, value) {
       const tree = enclosing(keys, true);
       if (tree) {
         Object.defineProperty(tree, keys.at(-1) ?? '', {
@@ -84,8 +84,7 @@ function storeOver(root: Tree, touch: () => void): DataStore {
       }
       touch();
     },
-    async delete(_ctx, key) {
-      const keys = keysOf(key);
+    delete(keys) {
       const tree = enclosing(keys, false);
       if (tree) delete tree[keys.at(-1) ?? ''];
       touch();
@@ -93,8 +92,16 @@ function storeOver(root: Tree, touch: () => void): DataStore {
   };
 }
 
-function createWriter(file: string, root: Tree): { touch(): void; flush(): Promise<void> } {
+interface Writer {
+  touch(): void;
+  flush(): Promise<void>;
+  /** Nothing is written from now on; resolves when the write under way is over. */
+  end(): Promise<void>;
+}
+
+function createWriter(file: string, root: Tree): Writer {
   let dirty = false;
+  let ended = false;
   let writing: Promise<void> | undefined;
   const write = async (): Promise<void> => {
     dirty = false;
@@ -113,12 +120,17 @@ function createWriter(file: string, root: Tree): { touch(): void; flush(): Promi
     async flush() {
       // A write under way may have begun before the last change: that one needs the next.
       await writing;
-      if (dirty) {
+      if (dirty && !ended) {
         writing ??= write().finally(() => {
           writing = undefined;
         });
       }
       await writing;
+    },
+    async end() {
+      ended = true;
+      // The pool is going: whether its last write failed no longer matters.
+      await writing?.catch(() => undefined);
     },
   };
 }

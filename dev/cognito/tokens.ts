@@ -11,7 +11,6 @@ import {
 import { join } from 'node:path';
 import { readIfThere, writeFileSafely } from '../stack/files.ts';
 import { damaged } from '../stack/state-error.ts';
-import type { Body } from './engine.ts';
 import { notAuthorized } from './service-error.ts';
 
 export type Claims = { [claim: string]: unknown };
@@ -23,7 +22,7 @@ export interface Signer {
   open(token: unknown): Claims;
 }
 
-/** Loads or makes the key of this sandbox: the one cognito-local signs with is public. */
+/** Loads or makes the key of this sandbox. */
 export async function createSigner(directory: string): Promise<Signer> {
   const file = join(directory, 'signing-key.pem');
   let pem = await readIfThere(file);
@@ -81,26 +80,6 @@ export function claimsOf(token: string): Claims {
   } catch {
     return {};
   }
-}
-
-/** Signs the tokens of an answer with our key and fills in what cognito-local leaves out.
- * @param refreshToken what they come of, where that is none of the answer's own */
-export function signAnswer(answer: Body, signer: Signer, refreshToken?: unknown): Body {
-  const result = answer['AuthenticationResult'] as Body | undefined;
-  if (result === undefined) return answer;
-  const origin = claimsOf(String(result['RefreshToken'] ?? refreshToken))['jti'];
-  const issued = claimsOf(String(result['AccessToken']));
-  const access = { ...issued, origin_jti: origin };
-  return {
-    ...answer,
-    AuthenticationResult: {
-      ...result,
-      AccessToken: signer.sign(access),
-      IdToken: signer.sign(claimsOf(String(result['IdToken']))),
-      TokenType: 'Bearer',
-      ExpiresIn: Number(issued['exp']) - Number(issued['iat']),
-    },
-  };
 }
 
 /** An access token with claims of the caller's choice, for tests of what the API refuses. */

@@ -1,8 +1,25 @@
-import type { Attribute, Body, Engine, Pool, User } from './engine.ts';
+import type { Attribute, Body, Pool, User } from './model.ts';
 import { invalidParameter } from './service-error.ts';
 
-export const emailOf = (user: User): string =>
-  user.Attributes.find(({ Name }) => Name === 'email')?.Value ?? '';
+export const attributeOf = (user: User, name: string): string | undefined =>
+  user.Attributes.find(({ Name }) => Name === name)?.Value;
+
+export const emailOf = (user: User): string => attributeOf(user, 'email') ?? '';
+
+/** Attributes after changes to them, by name; one that is set to nothing is gone. */
+export function merged(old: readonly Attribute[], changes: readonly Attribute[]): Attribute[] {
+  const values = new Map([...old, ...changes].map(({ Name, Value = '' }) => [Name, Value]));
+  return [...values]
+    .filter(([, Value]) => Value !== '')
+    .map(([Name, Value]) => ({ Name, Value }))
+    .toSorted((a, b) => a.Name.localeCompare(b.Name));
+}
+
+export async function saveChanged(pool: Pool, user: User, changes: Partial<User>): Promise<User> {
+  const changed = { ...user, ...changes, UserLastModifiedDate: new Date() };
+  await pool.saveUser(changed);
+  return changed;
+}
 
 /** The API's default is case-sensitive: only a pool that says otherwise ignores case. */
 const ignoresCase = (pool: Pool): boolean =>
@@ -18,13 +35,8 @@ export function normalUsername(pool: Pool, username: unknown): string {
   return ignoresCase(pool) ? text.toLowerCase() : text;
 }
 
-export async function findUser(
-  engine: Engine,
-  pool: Pool,
-  username: unknown,
-): Promise<User | undefined> {
-  const found = await pool.getUserByUsername(engine.ctx, normalUsername(pool, username));
-  return found ?? undefined;
+export async function findUser(pool: Pool, username: unknown): Promise<User | undefined> {
+  return (await pool.getUserByUsername(normalUsername(pool, username))) ?? undefined;
 }
 
 /** The attributes of a request, checked against the pool's schema and normalised. */
@@ -50,9 +62,8 @@ export function checkedAttributes(pool: Pool, body: Body): Attribute[] {
   });
 }
 
+/** A user as an answer shows it. */
 export function userAnswer(user: User): Body {
   const { Username, Attributes, Enabled, UserStatus, UserCreateDate, UserLastModifiedDate } = user;
-  return {
-    User: { Username, Attributes, Enabled, UserStatus, UserCreateDate, UserLastModifiedDate },
-  };
+  return { Username, Attributes, Enabled, UserStatus, UserCreateDate, UserLastModifiedDate };
 }

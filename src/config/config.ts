@@ -215,6 +215,10 @@ function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['te
   let connection: TemporalConnection = {};
   let namespace: string | undefined;
   try {
+    // envconfig 1.24 looks profiles up in a plain object: with `__proto__` it would write the address and
+    // the API key into Object.prototype.
+    const profile = env['TEMPORAL_PROFILE'] ?? '';
+    if (profile in Object.prototype) throw new Error(`Profile '${profile}' not found`);
     const loaded = loadClientConnectConfig({ overrideEnvVars: Object.fromEntries(set) });
     connection = loaded.connectionOptions;
     namespace = loaded.namespace;

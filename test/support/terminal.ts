@@ -29,6 +29,8 @@ export class Terminal {
         this.#printed += chunk;
       });
     }
+    // A block may end the shell; `paste` says so.
+    shell.stdin.on('error', () => undefined);
     shell.stdin.write(`trap 'failed+=" $?"' ERR\n`);
   }
 

@@ -129,6 +129,7 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ['TEMPORAL_ADDRESS', 'http://x:1', 'host:port'],
   ['TEMPORAL_ADDRESS', 'x:99999', 'host:port'],
   ['TEMPORAL_PROFILE', 'nope', "Profile 'nope' not found"],
+  ['TEMPORAL_PROFILE', '__proto__', "Profile '__proto__' not found"],
   ['TEMPORAL_UI_URL', 'ui', 'a URL'],
   ['COGNITO_USER_POOL_ID', 'pool', 'not a valid user pool id'],
   ['COGNITO_USER_POOL_ID', 'eu-central-1_Ab-Cd', 'not a valid user pool id'],

@@ -27,8 +27,9 @@ test.beforeAll(async ({ pool }) => {
 async function person(pool: TestPool, name: string): Promise<string> {
   const Username = `${name}@example.com`;
   const { client } = pool;
+  const UserAttributes = [{ Name: 'email_verified', Value: 'true' }];
   await client.send(
-    new AdminCreateUserCommand({ UserPoolId, Username, MessageAction: 'SUPPRESS' }),
+    new AdminCreateUserCommand({ UserPoolId, Username, UserAttributes, MessageAction: 'SUPPRESS' }),
   );
   await client.send(
     new AdminSetUserPasswordCommand({ UserPoolId, Username, Password: PASSWORD, Permanent: true }),

@@ -131,11 +131,11 @@ test('a stream sends no event without a change, only comments', async ({ api }) 
   const stream = await open(api, app, id);
   expect(await stream.next()).toMatchObject({ event: 'receipt' });
   const before = seen.reads;
-  for (let n = 0; n < 3; n += 1) {
+  // However slow the machine is: six reads, and nothing but comments meanwhile.
+  while (seen.reads - before < 6) {
     await api.row(id, { status: 'accepted' });
     expect(await stream.next()).toEqual({ comment: 'still here' });
   }
-  expect(seen.reads - before).toBeGreaterThanOrEqual(6);
   await stream.cancel();
 });
 

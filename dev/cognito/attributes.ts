@@ -1,0 +1,86 @@
+import { randomInt } from 'node:crypto';
+import type { Attribute, Body, Engine, Pool, User } from './model.ts';
+import { invalidParameter } from './service-error.ts';
+import { emailOf, merged, saveChanged } from './users.ts';
+
+const CONTACTS = ['email', 'phone_number'] as const;
+
+/** The attributes that a request sets, where the schema lets them change. */
+export function permittedChanges(pool: Pool, user: User, body: Body): Attribute[] {
+  const changes = (body['UserAttributes'] ?? []) as Attribute[];
+  const after = merged(user.Attributes, changes);
+  for (const { Name } of changes) {
+    const schema = pool.options.SchemaAttributes?.find((attribute) => attribute.Name === Name);
+    if (schema?.Mutable === false) {
+      throw invalidParameter(`user.${Name}: Attribute cannot be updated.`);
+    }
+    const contact = CONTACTS.find((one) => Name === `${one}_verified`);
+    if (contact && !after.some((attribute) => attribute.Name === contact)) {
+      throw invalidParameter(`${contact} is required to verify or un-verify it`);
+    }
+  }
+  return changes;
+}
+
+/**
+ * Sets attributes. A new address is unverified unless the request says otherwise, and gets a code where
+ * the pool verifies addresses.
+ * @param pending new values that count once they are verified
+ */
+export async function changeAttributes(
+  engine: Engine,
+  pool: Pool,
+  user: User,
+  changes: readonly Attribute[],
+  pending: readonly Attribute[],
+): Promise<Body> {
+  const sets = (name: string, among: readonly Attribute[]): boolean =>
+    among.some(({ Name }) => Name === name);
+  const unverified = CONTACTS.filter(
+    (contact) => sets(contact, changes) && !sets(`${contact}_verified`, changes),
+  ).map((contact) => ({ Name: `${contact}_verified`, Value: 'false' }));
+  const changed = await saveChanged(pool, user, {
+    Attributes: merged(user.Attributes, [...changes, ...unverified]),
+    ...(pending.length > 0 && { UnverifiedAttributeChanges: [...pending] }),
+  });
+  const asks = sets('email_verified', unverified) || sets('email', pending);
+  if (!asks || !pool.options.AutoVerifiedAttributes?.includes('email')) {
+    return { CodeDeliveryDetailsList: [] };
+  }
+  return {
+    CodeDeliveryDetailsList: [await sendVerification(engine, pool, changed, 'UpdateUserAttribute')],
+  };
+}
+
+/** Sends the code that verifies the address, to the new one where a change of it is pending. */
+export async function sendVerification(
+  engine: Engine,
+  pool: Pool,
+  user: User,
+  source: string,
+): Promise<Body> {
+  const code = newCode();
+  await saveChanged(pool, user, { AttributeVerificationCode: code });
+  const Attributes = merged(user.Attributes, user.UnverifiedAttributeChanges ?? []);
+  return sendCode(engine, pool, { ...user, Attributes }, source, code);
+}
+
+export const newCode = (): string => String(randomInt(1_000_000)).padStart(6, '0');
+
+/** Mails a code, and answers where it went. */
+export function sendCode(
+  engine: Engine,
+  pool: Pool,
+  user: User,
+  source: string,
+  code: string,
+): Body {
+  engine.onCode({ poolId: pool.options.Id, user, source, code });
+  return deliveryTo(emailOf(user));
+}
+
+export const deliveryTo = (email: string): Body => ({
+  AttributeName: 'email',
+  DeliveryMedium: 'EMAIL',
+  Destination: email.replace(/^(.)[^@]*@(.).*$/, '$1***@$2***'),
+});
