@@ -58,7 +58,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { log, changed } = options;
   const sdk = installRuntime(log);
   const stopping = new AbortController();
-  const pool = openDatabase(config.database.url, 20);
+  const pool = openDatabase(config.database.url, 20, config.database.preparesStatements);
   const metrics = createMetrics({
     readBacklog: () => readBacklog(pool.db),
     temporal: () => {
@@ -129,7 +129,11 @@ export interface CommandParts {
 }
 
 export function wireCommand(config: Config, options: { connections: number }): CommandParts {
-  const pool = openDatabase(config.database.url, options.connections);
+  const pool = openDatabase(
+    config.database.url,
+    options.connections,
+    config.database.preparesStatements,
+  );
   const { cognito, provider } = wireCognito(config, NO_TELEMETRY);
   return {
     db: pool.db,

@@ -74,7 +74,7 @@ export async function registerAtOnce(
       removeRoles: leaveToActivities,
       assignRoles: async (before) => {
         if (before.row.rolesReplacedAt !== null) return await leaveToActivities(before);
-        const { known: after } = await attempt(null, (known) => assignAll(ctx, known))(before);
+        const { known: after } = await attempt(null, (state) => assignAll(ctx, state))(before);
         return { known: after, stop: after.stopped !== null || after.rolesLeft === true };
       },
       confirmRoles: leaveToActivities,

@@ -28,7 +28,7 @@ export function rowMapper<T extends Table>(
       columns.map(([key, column]) => {
         const value = raw[column.name];
         if (value === undefined) throw new Error(`the statement returns no ${column.name}`);
-        return [key, value === null ? null : (column.mapFromDriverValue(value) as unknown)];
+        return [key, value === null ? null : column.mapFromDriverValue(value)];
       }),
     ) as InferSelectModel<T>;
 }
