@@ -95,6 +95,13 @@ export default {
     },
     ...layerRules,
     {
+      name: 'production does not need dev',
+      comment: 'The image has no dev folder: a command that imports from it would not start there.',
+      severity: 'error',
+      from: { path: '^(src|activities|workflows|worker|cli)/' },
+      to: { path: '^dev/' },
+    },
+    {
       name: 'workflows are deterministic',
       comment:
         'Temporal replays workflow code: it sees the domain, the contracts and the workflow SDK only.',

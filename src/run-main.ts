@@ -39,7 +39,7 @@ export function drainOnSignal(
   process.on('SIGINT', drain);
 }
 
-export function errorLines(error: unknown, env: Environment): readonly string[] {
+function errorLines(error: unknown, env: Environment): readonly string[] {
   if (error instanceof ConfigError) return error.lines;
   if (error instanceof DatabaseError) return [`PostgreSQL at ${databaseOf(env)} ${said(error)}`];
   const temporal = temporalReason(error);

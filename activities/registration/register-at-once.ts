@@ -87,9 +87,12 @@ export async function registerAtOnce(
     if (error instanceof QuotaSpent || error instanceof TooEarly) {
       return { row: await readRow(ctx.db, id), stopped: null };
     }
-    const failure = at.step === null ? undefined : failureOf(error, at.step);
-    if (at.step === null || failure === undefined) throw error;
-    const stopped = { step: at.step, failure, attempts: 1 };
+    const { step } = at;
+    // A role step that cannot be recorded: the workflow reads the row again.
+    if (step === null) throw error;
+    const failure = failureOf(error, step);
+    if (failure === undefined) throw error;
+    const stopped = { step, failure, attempts: 1 };
     return { row: await recordSteps(ctx.db, id, recordsToRetry(row, [stopped])), stopped };
   }
 }

@@ -87,6 +87,7 @@ const PLANTED: readonly (readonly [path: string, text: string, rule: string])[] 
   ['worker/a.ts', "import 'hono';", 'package: hono, @hono, swagger-ui-dist'],
   ['worker/b.ts', "import { d } from './d.ts';\nexport const b = d;", 'no circles'],
   ['worker/d.ts', "import { b } from './b.ts';\nexport const d = b;", 'no circles'],
+  ['cli/b.ts', "import '../dev/commands.ts';", 'production does not need dev'],
   ['dev/a.ts', "import 'drizzle-orm';", 'package: drizzle-orm'],
   ['cli/a.ts', "import './nowhere.ts';", 'every import can be resolved'],
 ];
