@@ -30,7 +30,7 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
   const closing = new AbortController();
   const parts = wireProcess(config, {
     hostsWorker: config.worker.inProcess,
-    changed: (id) => changes.changed(id),
+    changed: (id, completed) => changes.changed(id, completed),
     log,
   });
   const app = createApp(wireApi(config, parts, { log, changes, closing: closing.signal }));

@@ -10,6 +10,7 @@ import type { Config } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { Runs } from './domain/runs.ts';
+import type { CompletedRegistration } from './domain/registration.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
@@ -47,7 +48,7 @@ export interface Parts {
 
 export interface PartsOptions {
   readonly hostsWorker: boolean;
-  readonly changed: (registrationId: string) => void;
+  readonly changed: (registrationId: string, completed?: CompletedRegistration) => void;
   readonly log: Logger;
 }
 
@@ -57,7 +58,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { log, changed } = options;
   const sdk = installRuntime(log);
   const stopping = new AbortController();
-  const pool = openDatabase(config.database.url, 20);
+  const pool = openDatabase(config.database.url, 20, config.database.preparesStatements);
   const metrics = createMetrics({
     readBacklog: () => readBacklog(pool.db),
     temporal: () => {
@@ -128,7 +129,11 @@ export interface CommandParts {
 }
 
 export function wireCommand(config: Config, options: { connections: number }): CommandParts {
-  const pool = openDatabase(config.database.url, options.connections);
+  const pool = openDatabase(
+    config.database.url,
+    options.connections,
+    config.database.preparesStatements,
+  );
   const { cognito, provider } = wireCognito(config, NO_TELEMETRY);
   return {
     db: pool.db,

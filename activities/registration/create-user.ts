@@ -12,6 +12,7 @@ import {
   recordCreated,
   recordCreateOutcome,
   type RecordedOutcome,
+  type RecordedUser,
 } from '../../src/ledger/registrations/create-attempt.ts';
 import { nowOf } from '../../src/ledger/registrations/row.ts';
 import { readRow } from '../../src/ledger/registrations/transitions.ts';
@@ -69,12 +70,28 @@ async function create(
   await ctx.acquireQuota('create');
   const attempted = await recordCreateAttempt(ctx.db, row);
   if (!attempted) return await overtaken(ctx, row);
+  const created = await callCreate(ctx, attempted, mayReplaceLeftover);
+  if ('row' in created) return created.row;
+  return await keepUser(ctx, attempted, created.user, attempted.createAttempt);
+}
+
+/**
+ * The call to Cognito of an attempt that the row has recorded.
+ * @returns the user, which the caller records; or the row, where the user exists already and is recorded
+ * @throws StepFailure, QuotaSpent, DatabaseError
+ */
+export async function callCreate(
+  ctx: StepContext,
+  attempted: Registration,
+  mayReplaceLeftover = true,
+): Promise<{ readonly user: RecordedUser } | { readonly row: Registration }> {
   try {
-    const created = await ctx.provider.createUser({ ...attempted, mark: row.id }, ctx.signal);
-    return await keep(ctx, attempted, created, attempted.createAttempt);
+    return {
+      user: await ctx.provider.createUser({ ...attempted, mark: attempted.id }, ctx.signal),
+    };
   } catch (error) {
-    if (!(error instanceof Error) || error.name === 'DatabaseError') throw error;
-    return await failed(ctx, attempted, error, mayReplaceLeftover);
+    if (!(error instanceof Error)) throw error;
+    return { row: await failed(ctx, attempted, error, mayReplaceLeftover) };
   }
 }
 
@@ -157,7 +174,7 @@ async function settle(
   found: ProviderUser,
   { answered, mayReplaceLeftover = true }: SettleOptions,
 ): Promise<Registration> {
-  if (found.mark === row.id) return await keep(ctx, row, found, null);
+  if (found.mark === row.id) return await keepUser(ctx, row, found, null);
   const leftover =
     found.mark !== null && namesRegistration(found.mark) && (await isLeftover(ctx.db, found.mark));
   if (!leftover) {
@@ -183,10 +200,10 @@ async function settle(
 }
 
 /** Records the user; one that came too late, or second, is deleted at once. */
-async function keep(
+export async function keepUser(
   ctx: StepContext,
   row: Registration,
-  user: { readonly username: string; readonly sub: string },
+  user: RecordedUser,
   attempt: number | null,
 ): Promise<Registration> {
   const known = await recordCreated(ctx.db, row.id, user, attempt, attemptsOf(ctx, row));

@@ -1,4 +1,5 @@
-import type { Registration } from '../../src/domain/registration.ts';
+import type { AuditEvent } from '../../src/domain/audit-event.ts';
+import { owesPassword, type Registration } from '../../src/domain/registration.ts';
 import { performSaga } from '../../src/domain/saga.ts';
 import { attemptsWith, type StepRecord } from '../../src/domain/step.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
@@ -11,7 +12,13 @@ import {
   readRow,
 } from '../../src/ledger/registrations/transitions.ts';
 import type { StepFailureReport } from '../contract.ts';
-import { createUser, TooEarly } from './create-user.ts';
+import { callCreate, createUser, keepUser, TooEarly } from './create-user.ts';
+import type { RecordedUser } from '../../src/ledger/registrations/create-attempt.ts';
+import {
+  beginWithCreateAttempt,
+  completeAtOnce,
+} from '../../src/ledger/registrations/fast-path.ts';
+import { nowOf } from '../../src/ledger/registrations/row.ts';
 import { QuotaSpent } from '../quota.ts';
 import { addRole } from './roles.ts';
 import { FAILURES, type FailureName } from '../../src/domain/failure.ts';
@@ -24,6 +31,8 @@ import { databaseFailure, StepFailure } from '../step-failure.ts';
 export interface AtOnce {
   readonly row: Registration;
   readonly stopped: StepFailureReport | null;
+  /** The audit events of the registration, where this call completed it. */
+  readonly timeline?: readonly AuditEvent[];
 }
 
 /**
@@ -36,54 +45,49 @@ export async function registerAtOnce(
   id: string,
   runId: string | null = null,
 ): Promise<AtOnce> {
-  const begun = await beginSteps(ctx.db, id, runId);
+  const attempted = await beginNew(ctx, id, runId);
+  const begun = attempted ?? (await beginSteps(ctx.db, id, runId));
   if (begun.status !== 'running' || !mayAct(begun)) return { row: begun, stopped: null };
-  // The step under way and the row before it, for the report of a failure.
-  let at: { step: string | null; row: Registration } = { step: 'createUser', row: begun };
+  // The step under way and what was known before it, for the report of a failure.
+  let at: { step: string | null; known: Known } = {
+    step: 'createUser',
+    known: { row: begun, stopped: null, unrecorded: null },
+  };
   const attempt =
-    (step: string, work: (known: AtOnce) => Promise<AtOnce>) =>
-    async (before: AtOnce): Promise<{ known: AtOnce; stop: boolean }> => {
-      at = { step, row: before.row };
+    (step: string | null, work: (known: Known) => Promise<Known>) =>
+    async (before: Known): Promise<{ known: Known; stop: boolean }> => {
+      at = { step, known: before };
       const known = await work(before);
+      at = { step, known };
       return { known, stop: known.stopped !== null || !mayAct(known.row) };
     };
   // Replaced roles are rare; the ordinary path removes and confirms them.
-  const leaveToActivities = async (known: AtOnce) => await Promise.resolve({ known, stop: true });
+  const leaveToActivities = async (known: Known) => await Promise.resolve({ known, stop: true });
   try {
-    return await performSaga<AtOnce>(
-      { row: begun, stopped: null },
-      ({ row }) => outstandingOf(row),
-      {
-        createUser: attempt('createUser', async ({ row }) => {
-          const created = await createUser(ctx, row);
-          return { row: mayAct(created) ? created : await readRow(ctx.db, id), stopped: null };
-        }),
-        setPassword: attempt('setPassword', async () => ({
-          row: await setPassword(ctx, id),
-          stopped: null,
-        })),
-        removeRoles: leaveToActivities,
-        assignRoles: async (known) => {
-          at = { step: null, row: known.row };
-          return known.row.rolesReplacedAt === null
-            ? await assignAll(ctx, known.row)
-            : await leaveToActivities(known);
-        },
-        confirmRoles: leaveToActivities,
-        complete: attempt('complete', async ({ row }) => {
-          const { roles } = row;
-          const steps = stepsOnCompletion(row);
-          const { statusChanged } = ctx.telemetry;
-          const { registration } = await complete(ctx.db, id, roles, steps, statusChanged);
-          return { row: registration, stopped: null };
-        }),
+    const known = await performSaga(at.known, ({ row }) => outstandingOf(row), {
+      createUser: attempt('createUser', async ({ row }) => {
+        if (attempted) return await createNew(ctx, attempted);
+        const created = await createUser(ctx, row);
+        return recorded(mayAct(created) ? created : await readRow(ctx.db, id));
+      }),
+      setPassword: attempt('setPassword', async () => recorded(await setPassword(ctx, id))),
+      removeRoles: leaveToActivities,
+      assignRoles: async (before) => {
+        if (before.row.rolesReplacedAt !== null) return await leaveToActivities(before);
+        const { known: after } = await attempt(null, (state) => assignAll(ctx, state))(before);
+        return { known: after, stop: after.stopped !== null || after.rolesLeft === true };
       },
-    );
+      confirmRoles: leaveToActivities,
+      complete: attempt('complete', (before) => completeKnown(ctx, before)),
+    });
+    const { unrecorded: _, rolesLeft: __, ...ended } = await record(ctx, known);
+    return ended;
   } catch (error) {
+    const { row } = await record(ctx, at.known);
     if (error instanceof QuotaSpent || error instanceof TooEarly) {
       return { row: await readRow(ctx.db, id), stopped: null };
     }
-    const { step, row } = at;
+    const { step } = at;
     // A role step that cannot be recorded: the workflow reads the row again.
     if (step === null) throw error;
     const failure = failureOf(error, step);
@@ -91,6 +95,79 @@ export async function registerAtOnce(
     const stopped = { step, failure, attempts: 1 };
     return { row: await recordSteps(ctx.db, id, recordsToRetry(row, [stopped])), stopped };
   }
+}
+
+/** What the fast path knows of a registration. */
+interface Known extends AtOnce {
+  /** The user that Cognito created, while only this process knows it: `row` has it, the ledger has not.
+   * A crash leaves an open create attempt, whose user is found by e-mail and adopted by its mark. */
+  readonly unrecorded: RecordedUser | null;
+  readonly rolesLeft?: boolean;
+}
+
+function recorded(row: Registration): Known {
+  return { row, stopped: null, unrecorded: null };
+}
+
+/** Every end of the fast path but completion records the user first. */
+async function record(ctx: StepContext, known: Known): Promise<Known> {
+  if (!known.unrecorded) return known;
+  const row = await keepUser(ctx, known.row, known.unrecorded, known.row.createAttempt);
+  return { ...known, row, unrecorded: null };
+}
+
+/** Begins a new registration together with its create attempt. null: it is not new, or the quota is
+ * used up for now. */
+async function beginNew(
+  ctx: StepContext,
+  id: string,
+  runId: string | null,
+): Promise<Registration | null> {
+  try {
+    // Before the transaction: inside, its lock would last through the flush to the disk.
+    await ctx.acquireQuota('create');
+  } catch (error) {
+    if (error instanceof QuotaSpent) return null;
+    throw error;
+  }
+  return await beginWithCreateAttempt(ctx.db, id, runId);
+}
+
+async function createNew(ctx: StepContext, attempted: Registration): Promise<Known> {
+  const created = await callCreate(ctx, attempted);
+  if ('row' in created) return recorded(created.row);
+  const { user } = created;
+  const known: Known = {
+    row: {
+      ...attempted,
+      createOutcome: 'created',
+      cognitoUsername: user.username,
+      userId: user.sub,
+      userCreatedAt: new Date(nowOf(attempted)),
+    },
+    stopped: null,
+    unrecorded: user,
+  };
+  return owesPassword(attempted) ? await record(ctx, known) : known;
+}
+
+async function completeKnown(ctx: StepContext, known: Known): Promise<Known> {
+  const { statusChanged } = ctx.telemetry;
+  const { row, unrecorded } = known;
+  if (unrecorded) {
+    const steps = { createUser: doneOnce(row, 'createUser'), ...stepsOnCompletion(row) };
+    const createdAt = row.userCreatedAt ?? new Date(nowOf(row));
+    const done = await completeAtOnce(ctx.db, row, unrecorded, createdAt, steps);
+    if (done) {
+      statusChanged(done.registration);
+      return { ...recorded(done.registration), timeline: done.timeline };
+    }
+  }
+  const { row: current } = await record(ctx, known);
+  const { id, roles } = row;
+  const steps = stepsOnCompletion({ ...current, roles });
+  const { registration } = await complete(ctx.db, id, roles, steps, statusChanged);
+  return recorded(registration);
 }
 
 function failureOf(error: unknown, step: string): FailureName | undefined {
@@ -117,16 +194,14 @@ function recordsToRetry(
   );
 }
 
-// All calls are settled before anything is recorded: no call may be in flight when compensation starts.
-async function assignAll(
-  ctx: StepContext,
-  row: Registration,
-): Promise<{ readonly known: AtOnce; readonly stop: boolean }> {
+// All calls are settled before anything is recorded: one in flight must not meet a compensation.
+async function assignAll(ctx: StepContext, known: Known): Promise<Known> {
+  const { row } = known;
   const wanted = row.roles.filter((role) => !row.rolesAssigned.includes(role));
   const results = await Promise.allSettled(wanted.map((role) => addRole(ctx, row, role)));
   const assigned = wanted.filter((_, index) => results[index]?.status === 'fulfilled');
   // `complete` records them.
-  if (assigned.length === wanted.length) return { known: { row, stopped: null }, stop: false };
+  if (assigned.length === wanted.length) return known;
   const reports = wanted.flatMap((role, index): StepFailureReport[] => {
     const result = results[index];
     if (result?.status !== 'rejected') return [];
@@ -134,16 +209,17 @@ async function assignAll(
     if (!(reason instanceof StepFailure)) return [];
     return [{ step: `assignRole:${role}`, failure: reason.failure, attempts: 1 }];
   });
+  await record(ctx, known);
   const steps: Record<string, StepRecord> = recordsToRetry(row, reports);
   for (const role of assigned) steps[`assignRole:${role}`] = doneOnce(row, `assignRole:${role}`);
-  const recorded = await recordRolesAssigned(ctx.db, row.id, assigned, steps);
+  const current = await recordRolesAssigned(ctx.db, row.id, assigned, steps);
   for (const result of results) {
     if (result.status === 'fulfilled' || result.reason instanceof StepFailure) continue;
     // The ordinary path waits in the queue of the quota.
     if (!(result.reason instanceof QuotaSpent)) throw result.reason;
   }
   const definitive = reports.find(({ failure }) => FAILURES[failure].kind === 'definitive');
-  return { known: { row: recorded, stopped: definitive ?? reports[0] ?? null }, stop: true };
+  return { ...recorded(current), stopped: definitive ?? reports[0] ?? null, rolesLeft: true };
 }
 
 function stepsOnCompletion(row: Registration): Record<string, StepRecord> {

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Database } from '../../src/db/client.ts';
 import { FAILURES, parkedAs, publicFailure, type FailureName } from '../../src/domain/failure.ts';
-import type { Registration } from '../../src/domain/registration.ts';
+import type { CompletedRegistration, Registration } from '../../src/domain/registration.ts';
 import { attemptsWith, isCompensation, type StepRecord } from '../../src/domain/step.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import {
@@ -47,7 +47,7 @@ export interface RegistrationActivityDeps {
   readonly log: StepLog;
   readonly telemetry: Telemetry;
   /** Tells waiters in this process that a row has changed. */
-  readonly changed: (registrationId: string) => void;
+  readonly changed: (registrationId: string, completed?: CompletedRegistration) => void;
   readonly retryBudgetSeconds: number;
   readonly compensationBudgetSeconds: number;
   readonly propagationGraceSeconds: number;
@@ -153,7 +153,8 @@ export function createRegistrationActivities(
         const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
         const quota = { registrationId: id, queuesAs: null };
         const ctx = context(withinMs, quota, cancellationSignal);
-        const { row, stopped } = await registerAtOnce(ctx, id, runIdOf());
+        const { row, stopped, timeline } = await registerAtOnce(ctx, id, runIdOf());
+        if (timeline) deps.changed(id, { registration: row, timeline });
         return { run: view(row), stopped };
       }),
     // Repeatable: begin moves only an accepted or running row, to running.

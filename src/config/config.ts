@@ -39,7 +39,7 @@ export interface Config {
     /** Without a slash at its end. */
     readonly uiUrl: string | null;
   };
-  readonly database: { readonly url: string };
+  readonly database: { readonly url: string; readonly preparesStatements: boolean };
   readonly cognito: {
     readonly region: string;
     readonly userPoolId: string;
@@ -123,7 +123,10 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
     },
     temporal: parseTemporal(read, env),
-    database: { url: databaseUrl(read) },
+    database: {
+      url: databaseUrl(read),
+      preparesStatements: read.choice('DATABASE_PREPARED_STATEMENTS', ['true', 'false']) === 'true',
+    },
     cognito,
     tokens: parseTokens(read, cognito, process, doors),
     grants: parseGrants(read),

@@ -51,6 +51,11 @@ export const VARIABLES: readonly Variable[] = [
     'DATABASE_URL',
     'connection of the role that owns the schema, for `migrate`; the role of DATABASE_URL needs only the grants of docs/production.md and cannot change the audit trail',
   ),
+  plain(
+    'DATABASE_PREPARED_STATEMENTS',
+    'true',
+    'whether frequent statements stay prepared on a connection; `false` behind a pooler in transaction mode that does not support them',
+  ),
   told('AWS_REGION', 'embedded', 'AWS region of the pool'),
   told('COGNITO_USER_POOL_ID', 'embedded', 'id of the user pool'),
   told('COGNITO_CLIENT_ID', 'embedded', "id of Registrar's app client"),

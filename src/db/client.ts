@@ -1,8 +1,8 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
+import postgres, { type Sql } from 'postgres';
 import * as schema from './schema.ts';
 
-export type Database = PostgresJsDatabase<typeof schema>;
+export type Database = PostgresJsDatabase<typeof schema> & { readonly $client: Sql };
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 
 export interface DatabasePool {
@@ -12,10 +12,12 @@ export interface DatabasePool {
 }
 
 /** Opens nothing by itself: connections are made when the first query wants one.
- * @param maxConnections of this process */
-export function openDatabase(url: string, maxConnections = 10): DatabasePool {
+ * @param maxConnections of this process
+ * @param prepare whether frequent statements stay prepared; a pooler in transaction mode may not allow it */
+export function openDatabase(url: string, maxConnections = 10, prepare = true): DatabasePool {
   const client = postgres(url, {
     max: maxConnections,
+    prepare,
     // 3 s, so that a request finds out that PostgreSQL is away before its client gives up.
     connect_timeout: 3,
     // Seconds between connection attempts. The driver's own back-off grows to 20 s, in which a query

@@ -1,3 +1,4 @@
+import type { AuditEvent } from './audit-event.ts';
 import type { RegistrationStatus } from './status.ts';
 import type { StepRecord } from './step.ts';
 
@@ -149,4 +150,11 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Whether an ownership mark has the form of a registration's id, as Registrar writes it. */
 export function namesRegistration(mark: string): boolean {
   return UUID.test(mark);
+}
+
+/** A registration that has just been completed: all that a receipt shows of it. */
+export interface CompletedRegistration {
+  readonly registration: Registration;
+  /** Its audit events, in their order. */
+  readonly timeline: readonly AuditEvent[];
 }

@@ -81,7 +81,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     quotas: createQuotas(db, UNPACED),
     log,
     telemetry: metrics.telemetry,
-    changed: (id: string) => changes.changed(id),
+    changed: (id, completed) => changes.changed(id, completed),
   });
   const activities: RegistrationActivities =
     path === 'fast'

@@ -39,7 +39,7 @@ export function newSignup({ secret }: Pick<AppDeps, 'secret'>, named: boolean) {
       password: secret(password),
       fault: passwordFault(password, confirm_password ?? null),
     }))
-    .openapi(named ? 'NewSignup' : 'NewQuietSignup', { example: EXAMPLE });
+    .openapi(named ? 'NewSignup' : 'NewAsyncSignup', { example: EXAMPLE });
 }
 
 export type NewSignup = z.infer<ReturnType<typeof newSignup>>;

@@ -26,8 +26,15 @@ export async function findVisible(
 }
 
 /** The receipt of one registration, with its running attempts. */
-export async function receiptOf(deps: AppDeps, row: Registration): Promise<Receipt> {
-  const [timeline, run] = await Promise.all([readTimeline(deps.db, row.id), liveRun(deps, row)]);
+export async function receiptOf(
+  deps: AppDeps,
+  row: Registration,
+  known: readonly AuditEvent[] | null = null,
+): Promise<Receipt> {
+  const [timeline, run] = await Promise.all([
+    known ?? readTimeline(deps.db, row.id),
+    liveRun(deps, row),
+  ]);
   return toReceipt(row, timeline, run, deps.temporal);
 }
 

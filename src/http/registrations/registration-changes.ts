@@ -1,7 +1,10 @@
 import { EventEmitter } from 'node:events';
+import type { CompletedRegistration } from '../../domain/registration.ts';
 
 /** Listens for changes of one registration. */
 export interface ChangeSubscription {
+  /** The completed registration, where its completion was seen. */
+  readonly completed: () => CompletedRegistration | null;
   /** Waits for the next change, at most `ms`. A change since the last wait ends it at once. */
   readonly wait: (ms: number) => Promise<void>;
   /** Ends the wait, or the next one, as a change does. */
@@ -14,21 +17,28 @@ export interface ChangeSubscription {
 export class RegistrationChanges {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
 
-  changed(registrationId: string): void {
-    this.#emitter.emit(registrationId);
+  /** @param completed where the change completed it: waiters need not read it */
+  changed(registrationId: string, completed?: CompletedRegistration): void {
+    this.#emitter.emit(registrationId, completed);
   }
 
   subscribe(registrationId: string): ChangeSubscription {
     let changed = false;
+    let known: CompletedRegistration | null = null;
     let endWait: (() => void) | undefined;
     const wake = (): void => {
       changed = true;
       endWait?.();
     };
-    this.#emitter.on(registrationId, wake);
+    const onChange = (completed?: CompletedRegistration): void => {
+      known ??= completed ?? null;
+      wake();
+    };
+    this.#emitter.on(registrationId, onChange);
     return {
+      completed: () => known,
       wake,
-      unsubscribe: () => void this.#emitter.off(registrationId, wake),
+      unsubscribe: () => void this.#emitter.off(registrationId, onChange),
       async wait(ms) {
         if (!changed) {
           await new Promise<void>((resolve) => {

@@ -108,12 +108,14 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       const { registration, replayed } = await acceptForCaller(deps, c, key, wanted);
       const seconds = waitSecondsOf(c.req.header('prefer'));
       if (replayed) c.header('Idempotent-Replayed', 'true');
-      const row =
-        seconds === null ? registration : await waitAsPreferred(deps, c, registration, seconds);
+      const { row, timeline } =
+        seconds === null
+          ? { row: registration, timeline: null }
+          : await waitAsPreferred(deps, c, registration, seconds);
       const problem = seconds === null ? null : problemOf(row);
       if (problem) throw problem;
       c.header('Location', `/registrations/${row.id}`);
-      return c.json(await receiptOf(deps, row), row.status === 'completed' ? 201 : 202);
+      return c.json(await receiptOf(deps, row, timeline), row.status === 'completed' ? 201 : 202);
     },
   );
 
@@ -135,8 +137,11 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
     async (c) => {
       const found = await findVisible(deps, c.var.caller, c.req.param('id') ?? '');
       const seconds = waitSecondsOf(c.req.header('prefer'));
-      const row = seconds === null ? found : await waitAsPreferred(deps, c, found, seconds);
-      return c.json(await receiptOf(deps, row), 200);
+      const { row, timeline } =
+        seconds === null
+          ? { row: found, timeline: null }
+          : await waitAsPreferred(deps, c, found, seconds);
+      return c.json(await receiptOf(deps, row, timeline), 200);
     },
   );
 

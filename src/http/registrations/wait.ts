@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import type { AuditEvent } from '../../domain/audit-event.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { isClosed } from '../../domain/status.ts';
 import { readRegistration } from '../../ledger/registrations/read.ts';
@@ -22,6 +23,22 @@ export async function waitUntilSettled(
   seconds: number,
   client: AbortSignal,
 ): Promise<Registration> {
+  return (await wait(deps, registration, seconds, client)).row;
+}
+
+/** What is known after a wait. */
+export interface Waited {
+  readonly row: Registration;
+  /** The audit events of a completed registration; null where they have to be read. */
+  readonly timeline: readonly AuditEvent[] | null;
+}
+
+async function wait(
+  deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
+  registration: Registration,
+  seconds: number,
+  client: AbortSignal,
+): Promise<Waited> {
   const until = Date.now() + seconds * 1000;
   const ended = AbortSignal.any([client, deps.closing]);
   const changes = deps.changes.subscribe(registration.id);
@@ -32,9 +49,11 @@ export async function waitUntilSettled(
     while (!isSettled(known) && Date.now() < until && !ended.aborted) {
       await changes.wait(Math.min(poll, until - Date.now()));
       poll = Math.min(poll * 2, LAST_POLL_MS);
+      const completed = changes.completed();
+      if (completed) return { row: completed.registration, timeline: completed.timeline };
       known = (await readOrNull(deps, known.id)) ?? known;
     }
-    return known;
+    return { row: known, timeline: null };
   } finally {
     changes.unsubscribe();
     ended.removeEventListener('abort', changes.wake);
@@ -47,9 +66,9 @@ export async function waitAsPreferred(
   c: Context,
   registration: Registration,
   seconds: number,
-): Promise<Registration> {
+): Promise<Waited> {
   c.header('Preference-Applied', `wait=${seconds}`);
-  return await waitUntilSettled(deps, registration, seconds, c.req.raw.signal);
+  return await wait(deps, registration, seconds, c.req.raw.signal);
 }
 
 // A short database outage does not end a wait: the registration is already accepted.

@@ -9,7 +9,7 @@ import { atEdge } from '../database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
 
 /** What a caller who must not learn who exists gets: an id, whatever became of it. */
-export type QuietAcceptance =
+export type UndisclosedAcceptance =
   | { readonly kind: 'accepted'; readonly id: string; readonly starts: boolean }
   | { readonly kind: 'replayed'; readonly id: string }
   | { readonly kind: 'key_reused' };
@@ -24,7 +24,7 @@ export type QuietAcceptance =
 export async function acceptWithoutDisclosure(
   db: Database,
   input: AcceptInput,
-): Promise<QuietAcceptance> {
+): Promise<UndisclosedAcceptance> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const accepted = await atEdge(() => db.transaction((tx) => acceptOnce(tx, input)));
     if (accepted) return accepted;
@@ -33,7 +33,10 @@ export async function acceptWithoutDisclosure(
 }
 
 /** null where another door, which takes no turns, was quicker: nothing is written then. */
-async function acceptOnce(tx: Transaction, input: AcceptInput): Promise<QuietAcceptance | null> {
+async function acceptOnce(
+  tx: Transaction,
+  input: AcceptInput,
+): Promise<UndisclosedAcceptance | null> {
   await takeTurns(tx, input);
   if (input.idempotencyKey !== null) {
     const held = await findWithoutDisclosure(tx, input, input.idempotencyKey);

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
+import { runPrepared } from '../../db/prepared.ts';
 import { HOLDS_KEY, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
@@ -8,7 +9,7 @@ import { WAITING } from '../../domain/step.ts';
 import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
-import { ROW, toRegistration } from './row.ts';
+import { registrationOf, ROW, toRegistration } from './row.ts';
 import { requestRetry } from './instructions.ts';
 
 /** A parsed, normalised request; `id` is the caller's choice, so that a repeated commit is the same row. */
@@ -140,19 +141,52 @@ export function requestedEvent(input: AcceptInput): NewAuditEvent {
 /** null where another row holds the address, the username or the key: also the row of this id, when
  * the reply to its COMMIT was lost. A conflict is no error: PostgreSQL would log its values. */
 async function insert(db: Database, input: AcceptInput): Promise<Registration | null> {
-  return await atEdge(() =>
-    db.transaction(async (tx) => {
-      const [row] = await tx
-        .insert(registrations)
-        .values(acceptedRow(input))
-        .onConflictDoNothing()
-        .returning(ROW);
-      if (!row) return null;
-      await appendAuditEvent(tx, requestedEvent(input));
-      return toRegistration(row);
-    }),
+  const { event, actor, details } = requestedEvent(input);
+  const [raw] = await atEdge(() =>
+    runPrepared(db, ACCEPT, [
+      input.id,
+      input.email,
+      input.username,
+      input.firstName,
+      input.lastName,
+      JSON.stringify(input.attributes),
+      input.emailVerified,
+      input.invite,
+      JSON.stringify(input.roles),
+      input.requestedBy,
+      input.door,
+      input.keyScope,
+      input.idempotencyKey,
+      input.requestHash,
+      input.sealedPassword,
+      JSON.stringify(acceptedRow(input).steps),
+      randomUUID(),
+      event,
+      actor,
+      JSON.stringify(details),
+    ]),
   );
+  return raw ? registrationOf(raw) : null;
 }
+
+/** Row and audit event in one statement, and so in one commit. */
+const ACCEPT = `
+  WITH accepted AS (
+    INSERT INTO registrations (id, email, username, first_name, last_name, attributes, email_verified,
+      invite, roles, requested_by, door, key_scope, idempotency_key, request_hash, sealed_password,
+      steps, status, accepted_at, swept_at, sealed_at)
+    VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::jsonb, $7::boolean,
+      $8::boolean, ARRAY(SELECT jsonb_array_elements_text($9::jsonb)), $10::text, $11::text, $12::text,
+      $13::text, $14::text, $15::bytea,
+      $16::jsonb, 'accepted', clock_timestamp(), clock_timestamp(),
+      CASE WHEN $15::bytea IS NULL THEN NULL ELSE clock_timestamp() END)
+    ON CONFLICT DO NOTHING
+    RETURNING *, clock_timestamp() AS read_at
+  ), requested AS (
+    INSERT INTO audit_events (id, event, registration_id, actor, details)
+    SELECT $17::uuid, $18::text, accepted.id, $19::text, $20::jsonb FROM accepted
+  )
+  SELECT * FROM accepted`;
 
 async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResult | null> {
   const [same] = await atEdge(() =>

@@ -1,5 +1,6 @@
 import { eq, getTableColumns, sql, type InferSelectModel } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
+import { rowMapper } from '../../db/prepared.ts';
 import { registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { atEdge } from '../database-error.ts';
@@ -53,6 +54,14 @@ export function toRegistration(row: RegistrationRow): Registration {
     },
     readAt: { database: readAt, monotonicMs: performance.now() },
   };
+}
+
+const mapColumns = rowMapper(registrations);
+
+/** A registration from a raw row that has every column, and `read_at`. */
+export function registrationOf(raw: Readonly<Record<string, unknown>>): Registration {
+  const readAt = registrations.acceptedAt.mapFromDriverValue(raw['read_at']) as Date;
+  return toRegistration({ ...mapColumns(raw), readAt });
 }
 
 /** The time now by PostgreSQL's clock, in ms since the epoch, from what the row was read with. */

@@ -165,7 +165,7 @@ async function tellOthers(tx: Transaction, row: RegistrationRow, now: Date): Pro
 }
 
 // The id deduplicates: where a failover lost what was told already, the same is told again under it.
-function eventIdOf(registrationId: string, event: UserEventType): string {
+export function eventIdOf(registrationId: string, event: UserEventType): string {
   return createHash('sha256').update(`${event}/${registrationId}`).digest('hex').slice(0, 32);
 }
 

@@ -51,7 +51,7 @@ async function wholeReads(ledger: Ledger, work: () => Promise<unknown>): Promise
   return (await readsOf(ledger, work)).scans;
 }
 
-test('a quiet sign-up with a key', async ({ ledger }) => {
+test('a sign-up without disclosure and with a key', async ({ ledger }) => {
   const id = randomUUID();
   const email = `${id}@example.com`;
   const sent = {
