@@ -107,7 +107,7 @@ function looseImages({ image, build }: Service): string[] {
 }
 
 function softContainers({ build, init, read_only, tmpfs }: Service): string[] {
-  return !build || (init && read_only && tmpfs.includes('/tmp:exec')) ? [] : ['not read-only'];
+  return !build || (init && read_only && tmpfs.includes('/tmp')) ? [] : ['not read-only'];
 }
 
 const seconds = (words: string | undefined): number => Number(/^\d+/.exec(words ?? '')?.[0]);
