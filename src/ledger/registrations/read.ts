@@ -36,7 +36,13 @@ export async function readRegistration(db: Database, id: string): Promise<Regist
   return raw ? registrationOf(raw) : null;
 }
 
-// Prepared: each waiting request polls with it.
+/** What a waiting request polls: a fraction of the cost of the row. */
+export async function readStatus(db: Database, id: string): Promise<RegistrationStatus | null> {
+  const [raw] = await atEdge(() => runPrepared(db, STATUS, [id]));
+  return raw ? (raw['status'] as RegistrationStatus) : null;
+}
+
+const STATUS = `SELECT status FROM registrations WHERE id = $1::uuid`;
 const READ = `SELECT *, clock_timestamp() AS read_at FROM registrations WHERE id = $1::uuid`;
 
 /** What the trail says of one registration, oldest first. */
