@@ -36,6 +36,10 @@ export const LOCAL_COMMANDS: readonly Command[] = [
 export const OPERATING_COMMANDS: readonly Command[] = [
   run('api', 'Runs the API process.'),
   run('worker', 'Runs a worker process.'),
+  run(
+    'build',
+    'Bundles the workflows ahead, as the image does. Otherwise the first start does it, and keeps the result in `node_modules/.cache`.',
+  ),
   run('migrate', 'Migrates the database, as the role of `DATABASE_MIGRATION_URL`.'),
   run(
     'setup',
