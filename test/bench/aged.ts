@@ -43,14 +43,14 @@ export async function compareAged(
     const old = await startContender('registrar', 'aged', engine, site, agedUrl);
     running.push(old);
     print('Measuring while the sweep starts the lost runs of the parked registrations');
-    const catchingUp = figuresOf([await measureRound(old.measured, { ...plan, rounds: 1 })]);
+    const catchingUp = figuresOf([await measureRound(old.measured, plan, 'first')]);
     print('Starting the rest of the lost runs');
     await startRuns(engine.address, agedUrl);
     const fresh = await startContender('registrar', 'empty', engine, site, emptyUrl);
     running.push(fresh);
     for (let round = 1; round <= plan.rounds; round += 1) {
       for (const { measured, rounds } of [fresh, old]) {
-        rounds.push(await measureRound(measured, plan));
+        rounds.push(await measureRound(measured, plan, round === 1 ? 'first' : 'again'));
       }
       print(`round ${round} of ${plan.rounds}`);
     }

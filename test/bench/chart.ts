@@ -40,8 +40,9 @@ export function chartOf(panels: readonly Panel[]): string {
 
 function drawPanel(panel: Panel, top: number): { lines: string[]; height: number } {
   const totals = panel.bars.map(({ parts }) => total(parts));
-  const scale = (WIDTH - LABELS - NUMBERS) / Math.max(...totals, Number.MIN_VALUE);
-  const lines = [text(0 + GAP, top + 12, panel.title, 'font-weight="bold" fill="#111827"')];
+  const longest = Math.max(...totals);
+  const scale = longest > 0 ? (WIDTH - LABELS - NUMBERS) / longest : 0;
+  const lines = [text(GAP, top + 12, panel.title, 'font-weight="bold" fill="#111827"')];
   let y = top + 12 + GAP;
   if (panel.parts.length > 1) {
     lines.push(...legend(panel.parts, y));

@@ -47,7 +47,7 @@ export async function compareOn(
     }
     for (let round = 1; round <= plan.rounds; round += 1) {
       for (const { name: contender, measured, rounds } of running) {
-        rounds.push(await measureRound(measured, plan));
+        rounds.push(await measureRound(measured, plan, round === 1 ? 'first' : 'again'));
         print(
           `round ${round} of ${plan.rounds}, ${lineOf(contender, figuresOf(rounds.slice(-1)))}`,
         );

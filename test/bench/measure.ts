@@ -7,9 +7,11 @@ import { cpuMsOf } from './process-usage.ts';
 import { percentile, sum } from './statistics.ts';
 
 export const MANY_CALLERS = 32;
-const WARM_UP_MS = 2000;
-/** What Temporal and PostgreSQL do after the last answer counts too. */
-const SETTLE_MS = 1500;
+/** Before a process is measured for the first time, and after it has been idle for a while. */
+const WARM_UP_MS = { first: 2500, again: 700 };
+/** What Temporal and PostgreSQL do after the last answer counts too. PostgreSQL's own statistics are a
+ * second late. */
+const SETTLE_MS = 1200;
 
 /** The process trees that are measured. */
 export type ProcessName = 'api' | 'ledger' | 'temporal' | 'temporalPostgres';
@@ -55,15 +57,18 @@ export interface Measured {
 }
 
 /** Registrations by one caller and then by 32, with the CPU time and the writes of the latter. */
-export async function measureRound(measured: Measured, plan: Plan): Promise<Round> {
+export async function measureRound(
+  measured: Measured,
+  plan: Plan,
+  warmUp: keyof typeof WARM_UP_MS,
+): Promise<Round> {
   const { target } = measured;
   const ledger = countWrites(measured.ledgerUrl);
   const temporal = measured.temporalUrl === null ? null : countWrites(measured.temporalUrl);
   try {
-    await load(target, { callers: MANY_CALLERS, ms: WARM_UP_MS });
+    await load(target, { callers: MANY_CALLERS, ms: WARM_UP_MS[warmUp] });
     await sleep(SETTLE_MS);
     const one = await load(target, { callers: 1, ms: plan.oneMs });
-    await sleep(SETTLE_MS);
     const before = await usageOf(measured, ledger, temporal);
     const many = await load(target, { callers: MANY_CALLERS, ms: plan.manyMs });
     await sleep(SETTLE_MS);

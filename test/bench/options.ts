@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { CONTENDERS, type ContenderName } from './contenders.ts';
 import { ENGINES, type EngineName } from './engines.ts';
 
-/** How long each phase of a round lasts. */
+/** How long each phase of a round lasts. `--quick` is one round. */
 export interface Plan {
   readonly rounds: number;
   readonly oneMs: number;
@@ -18,8 +18,8 @@ export interface Options {
   readonly write: boolean;
 }
 
-const PLAN: Plan = { rounds: 3, oneMs: 3000, manyMs: 5000 };
-const QUICK: Plan = { rounds: 1, oneMs: 2000, manyMs: 4000 };
+const PLAN: Plan = { rounds: 3, oneMs: 2000, manyMs: 3500 };
+const QUICK: Plan = { rounds: 1, oneMs: 2000, manyMs: 3500 };
 
 /** @throws Error with the reason where the words are wrong */
 export function parseOptions(args: readonly string[]): Options {
