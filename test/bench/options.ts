@@ -43,6 +43,9 @@ export function parseOptions(args: readonly string[]): Options {
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new Error(`--rounds must be a whole number from 1, not "${values.rounds}"`);
   }
+  if (values.write && values.only !== undefined) {
+    throw new Error('--write needs all contenders: leave --only out');
+  }
   return {
     what: modes[0] ?? 'compare',
     engines: chosen('--engine', values.engine, ENGINES),

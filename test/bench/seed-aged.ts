@@ -98,18 +98,31 @@ async function insertParked(sql: Sql, count: number): Promise<void> {
     ) AS past`;
 }
 
+/** Two events of each registration, in as many transactions as there are checkpoints: one that held
+ * all of them would be sorted anew for each checkpoint. */
 async function insertEvents(sql: Sql): Promise<void> {
-  await sql`INSERT INTO audit_events (id, event, registration_id, actor, at, details)
-    SELECT gen_random_uuid(), 'registration.requested', id, requested_by, accepted_at,
-      jsonb_build_object('door', door, 'roles', to_jsonb(roles))
-    FROM registrations ORDER BY accepted_at`;
+  const [size] = await sql<{ pages: number; rows: number }[]>`
+    SELECT pg_relation_size('registrations')::int / 8192 AS pages, count(*)::int AS rows
+    FROM registrations`;
+  const { pages = 0, rows = 0 } = size ?? {};
+  const step = Math.ceil((pages * CHECKPOINT_EVENTS) / Math.max(2 * rows, 1));
+  for (let page = 0; page < pages; page += step) {
+    await insertEventsOf(sql, `(${page},0)`, `(${page + step},0)`);
+  }
+}
+
+/** Of the rows on these pages, which lie in the order of their acceptance. */
+async function insertEventsOf(sql: Sql, from: string, before: string): Promise<void> {
   await sql`INSERT INTO audit_events (id, event, registration_id, user_id, actor, at, key, details)
-    SELECT gen_random_uuid(),
-      CASE status WHEN 'completed' THEN 'user.registered' WHEN 'failed' THEN 'registration.failed'
-        WHEN 'cancelled' THEN 'registration.cancelled' ELSE 'registration.parked' END,
-      id, user_id, 'system', coalesce(finished_at, parked_at), coalesce(user_id, ''),
+    SELECT gen_random_uuid(), event, id, user_id, actor, at, key,
       jsonb_build_object('door', door, 'roles', to_jsonb(roles))
-    FROM registrations ORDER BY accepted_at`;
+    FROM registrations CROSS JOIN LATERAL (VALUES
+      ('registration.requested', requested_by, accepted_at, ''),
+      (CASE status WHEN 'completed' THEN 'user.registered' WHEN 'failed' THEN 'registration.failed'
+        WHEN 'cancelled' THEN 'registration.cancelled' ELSE 'registration.parked' END,
+        'system', coalesce(finished_at, parked_at), coalesce(user_id, ''))
+    ) AS events (event, actor, at, key)
+    WHERE registrations.ctid >= ${from}::tid AND registrations.ctid < ${before}::tid`;
 }
 
 /** Delivered events, and mails that wait for their next attempt. */

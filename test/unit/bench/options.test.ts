@@ -21,6 +21,7 @@ test.each([
   [['--rounds', '0'], '--rounds must be a whole number'],
   [['--engine', 'cloud'], '--engine must be one of server, dev-server'],
   [['--only', 'saga,other'], 'not "other"'],
+  [['--write', '--only', 'registrar'], '--write needs all contenders'],
   [['--aged', '--memory'], 'choose one of --aged, --memory'],
 ])('%j is refused with the reason', (args, reason) => {
   expect(() => parseOptions(args)).toThrow(reason);
