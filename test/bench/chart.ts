@@ -17,6 +17,7 @@ const LABELS = 130;
 const NUMBERS = 60;
 const BAR = 18;
 const GAP = 8;
+const LEGEND = 140;
 const COLOURS = ['#2563eb', '#0d9488', '#d97706', '#9333ea'];
 const FONT = 'font-family="system-ui, sans-serif" font-size="12"';
 
@@ -66,9 +67,8 @@ function drawPanel(panel: Panel, top: number): { lines: string[]; height: number
 }
 
 function legend(names: readonly string[], y: number): string[] {
-  const width = (WIDTH - LABELS) / names.length;
   return names.flatMap((name, index) => {
-    const x = LABELS + index * width;
+    const x = LABELS + index * LEGEND;
     return [
       `<rect x="${round(x)}" y="${y}" width="10" height="10" fill="${COLOURS[index % COLOURS.length]}"/>`,
       text(x + 14, y + 9, name, 'fill="#374151"'),
