@@ -30,7 +30,9 @@ export async function countHappyPath(
   try {
     for (let count = 0; count < REGISTRATIONS; count += 1) {
       const before = await counter.read();
-      ids.push((await register(target)).id);
+      const { id, status } = await register(target);
+      if (status !== 201) throw new Error(`a registration by one caller ended with ${status}`);
+      ids.push(id);
       commits.push(writesSince(before, await counter.read()).commits);
     }
   } finally {

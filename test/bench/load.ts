@@ -9,12 +9,12 @@ export interface Target {
 export interface Load {
   /** Of each registration that was answered with 201, in ms. */
   readonly took: readonly number[];
-  /** Accepted, but not completed within the wait. */
-  readonly late: number;
+  /** Not completed within the wait, or refused with 503. */
+  readonly unfinished: number;
   readonly seconds: number;
 }
 
-/** Registers one person and waits for the outcome. */
+/** Registers one person and waits for the outcome. Throws unless it is completed, late or refused. */
 export async function register({ url, bearer }: Target): Promise<{ id: string; status: number }> {
   const answer = await fetch(`${url}/registrations`, {
     method: 'POST',
@@ -30,8 +30,8 @@ export async function register({ url, bearer }: Target): Promise<{ id: string; s
     }),
   });
   const text = await answer.text();
-  if (answer.status !== 201 && answer.status !== 202) throw new Error(`${answer.status}: ${text}`);
-  const { id } = JSON.parse(text) as { id: string };
+  if (![201, 202, 503].includes(answer.status)) throw new Error(`${answer.status}: ${text}`);
+  const { id = '' } = JSON.parse(text) as { id?: string };
   return { id, status: answer.status };
 }
 
@@ -41,7 +41,7 @@ export async function load(
   { callers, ms, most = Infinity }: { callers: number; ms: number; most?: number },
 ): Promise<Load> {
   const took: number[] = [];
-  let late = 0;
+  let unfinished = 0;
   let begun = 0;
   const from = performance.now();
   const caller = async (): Promise<void> => {
@@ -50,9 +50,9 @@ export async function load(
       const sent = performance.now();
       const { status } = await register(target);
       if (status === 201) took.push(performance.now() - sent);
-      else late += 1;
+      else unfinished += 1;
     }
   };
   await Promise.all(Array.from({ length: callers }, caller));
-  return { took, late, seconds: (performance.now() - from) / 1000 };
+  return { took, unfinished, seconds: (performance.now() - from) / 1000 };
 }

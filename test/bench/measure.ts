@@ -35,15 +35,15 @@ export interface Times {
 export interface Figures extends PerRegistration {
   readonly one: Times;
   readonly many: Times;
-  /** Accepted, but not completed within the wait of 30 s. */
-  readonly late: number;
+  /** Not completed within the wait of 30 s, or refused with 503. */
+  readonly unfinished: number;
 }
 
 /** One round of one contender. */
 export interface Round {
   readonly one: { readonly took: readonly number[]; readonly seconds: number };
   readonly many: { readonly took: readonly number[]; readonly seconds: number };
-  readonly late: number;
+  readonly unfinished: number;
   readonly cpuMs: CpuMs;
   readonly ledger: Writes;
   readonly temporal: Writes | null;
@@ -76,7 +76,7 @@ export async function measureRound(
     return {
       one,
       many,
-      late: one.late + many.late,
+      unfinished: one.unfinished + many.unfinished,
       cpuMs: mapCpu((name) => after.cpuMs[name] - before.cpuMs[name]),
       ledger: writesSince(before.ledger, after.ledger),
       temporal:
@@ -114,7 +114,7 @@ export function figuresOf(rounds: readonly Round[]): Figures {
   return {
     one: timesOf(rounds.map(({ one }) => one)),
     many: timesOf(rounds.map(({ many }) => many)),
-    late: sum(rounds.map(({ late }) => late)),
+    unfinished: sum(rounds.map(({ unfinished }) => unfinished)),
     cpuMs: mapCpu((name) => each(({ cpuMs }) => cpuMs[name])),
     ledger: writes(({ ledger }) => ledger),
     temporal: rounds.every(({ temporal }) => temporal)

@@ -56,7 +56,8 @@ export function targetTable(targets: readonly Target[]): Table {
 }
 
 export function agedTable({ empty, aged, catchingUp }: AgedResult): Table {
-  const ratio = (of: (figures: Figures) => number): string => number(of(aged) / of(empty), 2);
+  const ratio = (of: (figures: Figures) => number): string =>
+    of(empty) === 0 ? NONE : number(of(aged) / of(empty), 2);
   const row = (name: string, of: (figures: Figures) => number): readonly string[] => [
     name,
     number(of(empty), 1),
@@ -74,7 +75,7 @@ export function agedTable({ empty, aged, catchingUp }: AgedResult): Table {
     row('CPU: API and worker (ms)', ({ cpuMs }) => cpuMs.api),
     row('CPU: PostgreSQL of the ledger (ms)', ({ cpuMs }) => cpuMs.ledger),
     row('CPU: total (ms)', ({ cpuMs }) => totalCpuMs(cpuMs)),
-    row('not completed within 30 s', ({ late }) => late),
+    row('refused, or not completed within 30 s', ({ unfinished }) => unfinished),
   ];
 }
 
@@ -118,13 +119,14 @@ export function markdown([head = [], ...rows]: Table): string {
 /** What `npm run bench` prints of one engine. */
 export function comparisonText(comparison: Comparison): string {
   const targets = comparison.engine === 'server' ? targetsOf(comparison.results) : [];
-  const late = comparison.results.filter((result) => result.late > 0);
+  const unfinished = comparison.results.filter((result) => result.unfinished > 0);
   return [
     '',
     comparison.title,
     plainText(comparisonTable(comparison)),
-    ...late.map(
-      (result) => `${DESCRIPTIONS[result.contender].title}: ${result.late} not completed in 30 s`,
+    ...unfinished.map(
+      (result) =>
+        `${DESCRIPTIONS[result.contender].title}: ${result.unfinished} refused, or not completed within 30 s`,
     ),
     ...(targets.length > 0 ? ['', plainText(targetTable(targets))] : []),
   ].join('\n');

@@ -14,7 +14,7 @@ const writes = { commits: 3, walRecords: 50, walBytes: 6000 };
 const figures = {
   one: times,
   many: times,
-  late: 0,
+  unfinished: 0,
   cpuMs: { api: 1, ledger: 2, temporal: 3, temporalPostgres: 4 },
   ledger: writes,
   temporal: writes,

@@ -12,7 +12,7 @@ function round(ms: number, count: number): Round {
   return {
     one: { took, seconds: 1 },
     many: { took, seconds: 2 },
-    late: 0,
+    unfinished: 0,
     cpuMs: { api: 10 * count, ledger: 5 * count, temporal: 4 * count, temporalPostgres: count },
     ledger: writes,
     temporal: null,
