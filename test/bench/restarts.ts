@@ -77,7 +77,8 @@ async function measure(name: string, parts: Parts): Promise<void> {
 
 async function compare(env: Readonly<Record<string, string>>): Promise<void> {
   const { config, parts } = open(env);
-  const { db: owner, close } = openDatabase(env['DATABASE_URL'] ?? '', 1);
+  const pool = openDatabase(env['DATABASE_URL'] ?? '', 1);
+  const owner = pool.db;
   const restarted = async () => {
     const [row] = await owner.execute<{ count: number }>(sql`SELECT count(*)::int
       FROM registrations WHERE email LIKE 'lost-%' AND run_id <> 'lost'`);
@@ -120,7 +121,7 @@ async function compare(env: Readonly<Record<string, string>>): Promise<void> {
   await rounds;
   await measure('idle again', parts);
   await parts.close();
-  await close();
+  await pool.close();
 }
 
 const home = await mkdtemp(join(tmpdir(), 'registrar-bench-'));

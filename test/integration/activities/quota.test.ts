@@ -47,7 +47,7 @@ test('deletions and other updates together stay within the rate', async () => {
 });
 
 /** Calls until one is granted; the test's time-out bounds it. */
-async function granted(acquireQuota: AcquireQuota, quota: Quota): Promise<void> {
+async function untilGranted(acquireQuota: AcquireQuota, quota: Quota): Promise<void> {
   for (;;) {
     try {
       return await acquireQuota(quota);
@@ -73,7 +73,7 @@ test.for(['create', 'update'] as const)(
     let over = false;
     const loop = async (quotaClass: QuotaClass): Promise<void> => {
       while (!over) {
-        await granted(acquirerOf(quotaClass)(), quota);
+        await untilGranted(acquirerOf(quotaClass)(), quota);
         calls[quotaClass] += 1;
         if (calls.person >= 60) over = true;
       }
