@@ -79,7 +79,7 @@ test.for(['create', 'update'] as const)(
       }
     };
     const persons = Array.from({ length: 10 }, () => loop('person'));
-    const background = Array.from({ length: 3 }, () => loop('background'));
+    const background = Array.from({ length: 6 }, () => loop('background'));
     await Promise.all([...persons, ...background]);
     expect(calls.background).toBeGreaterThan(0);
     expect(calls.background).toBeLessThanOrEqual(calls.person / 3);
