@@ -219,7 +219,7 @@ export const auditEvents = pgTable(
     uniqueIndex('audit_events_once').on(t.registrationId, t.event, t.key),
     index('audit_events_newest').on(t.at.desc().nullsFirst(), t.id.desc().nullsFirst()),
     index('audit_events_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
-    index('audit_events_tx').on(t.txId),
+    index('audit_events_tx').on(t.txId, t.seq),
   ],
 );
 
@@ -320,6 +320,9 @@ export const outboxDeliveries = pgTable(
     index('outbox_deliveries_due')
       .on(t.destination, t.nextAttemptAt)
       .where(sql.raw('delivered_at IS NULL AND given_up_at IS NULL')),
+    index('outbox_deliveries_delivered')
+      .on(t.deliveredAt, t.outboxId)
+      .where(sql.raw('delivered_at IS NOT NULL')),
     index('outbox_deliveries_given_up').on(t.destination).where(sql.raw('given_up_at IS NOT NULL')),
   ],
 );

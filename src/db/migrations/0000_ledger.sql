@@ -143,12 +143,13 @@ ALTER TABLE "outbox_deliveries" ADD CONSTRAINT "outbox_deliveries_outbox_id_outb
 CREATE UNIQUE INDEX "audit_events_once" ON "audit_events" USING btree ("registration_id","event","key");--> statement-breakpoint
 CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id");--> statement-breakpoint
+CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id","seq");--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind <> 'invitation';--> statement-breakpoint
 CREATE INDEX "outbox_invitations" ON "outbox" USING btree ("registration_id") WHERE kind = 'invitation';--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
+CREATE INDEX "outbox_deliveries_delivered" ON "outbox_deliveries" USING btree ("delivered_at","outbox_id") WHERE delivered_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_given_up" ON "outbox_deliveries" USING btree ("destination") WHERE given_up_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "quota_places_turn" ON "quota_places" USING btree ("quota","signup","turn_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE living;--> statement-breakpoint

@@ -18,7 +18,9 @@ export const everHadEmail = (email: string): SQL => livingOrPast(sql`email = ${e
 /** The beginning of an address, as it is stored. By bytes, as the index, whatever the collation. */
 export const everHadEmailPrefix = (prefix: string): SQL =>
   livingOrPast(sql`email ~>=~ ${prefix} AND email ~<~ ${`${prefix}\u{10FFFF}`}`);
-export const everHadUsername = (username: string): SQL => livingOrPast(hasUsername(username));
+// As an array: PostgreSQL keeps no statistics of `lower`, and would expect many in a page of the newest.
+export const everHadUsername = (username: string): SQL =>
+  sql`id = ANY(ARRAY(SELECT id FROM registrations WHERE ${livingOrPast(hasUsername(username))}))`;
 
 /** The living row that fits, of which an address or a username has at most one. */
 export async function findLiving(
