@@ -158,11 +158,13 @@ export const registrations = pgTable(
       .on(sql`lower(${t.username} COLLATE "C")`)
       .where(sql.raw('living AND username IS NOT NULL')),
     uniqueIndex('registrations_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_KEY),
-    // What a list filters by. A row that completes enters none of those with a predicate.
+    // What a list filters by. A row that completes enters none of those with a predicate, but of roles.
     index('registrations_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
-    index('registrations_phase')
-      .on(t.phase, t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst())
-      .where(sql.raw(`phase <> 'completed'`)),
+    index('registrations_phase').on(
+      t.phase,
+      t.acceptedAt.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
     index('registrations_failure')
       .on(FAILURE_CODE, t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst())
       .where(sql.raw('failure IS NOT NULL')),

@@ -27,12 +27,15 @@ export const WAITING_KINDS = sql`kinds AS (
  * Exported for a test that reads its plan. */
 export const BACKLOG_QUERY = sql`
   WITH RECURSIVE ${WAITING_KINDS}, active AS (
-    -- No index tells accepted from running. Beyond both bounds the oldest of the two stays exact.
-    (SELECT id, status, accepted_at FROM registrations WHERE phase = 'active'
-      ORDER BY accepted_at, id LIMIT ${BOUND})
-    UNION
-    (SELECT id, status, accepted_at FROM registrations WHERE phase = 'active'
-      ORDER BY accepted_at DESC, id DESC LIMIT ${BOUND})
+    -- No index tells accepted from running: their ids come from both ends of one, and the status is
+    -- looked up, so that the order of time never costs more than the bound.
+    SELECT accepted_at, (SELECT status FROM registrations WHERE id = ends.id) AS status FROM (
+      (SELECT id, accepted_at FROM registrations WHERE phase = 'active'
+        ORDER BY accepted_at, id LIMIT ${BOUND})
+      UNION
+      (SELECT id, accepted_at FROM registrations WHERE phase = 'active'
+        ORDER BY accepted_at DESC, id DESC LIMIT ${BOUND})
+    ) AS ends
   ), open AS (
     SELECT status, NULL AS code, least(count(*), ${BOUND})::int AS count, min(accepted_at) AS since
     FROM active GROUP BY status

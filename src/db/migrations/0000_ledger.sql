@@ -156,7 +156,7 @@ CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree 
 CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE living AND username IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND living;--> statement-breakpoint
 CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
-CREATE INDEX "registrations_phase" ON "registrations" USING btree ("phase","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE phase <> 'completed';--> statement-breakpoint
+CREATE INDEX "registrations_phase" ON "registrations" USING btree ("phase","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "registrations_failure" ON "registrations" USING btree ((failure->>'code'),"accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE failure IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_past_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE NOT living;--> statement-breakpoint
 CREATE INDEX "registrations_past_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE NOT living AND username IS NOT NULL;--> statement-breakpoint

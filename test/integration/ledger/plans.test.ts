@@ -138,7 +138,7 @@ describe('a page', () => {
   });
 });
 
-describe('with 30,000 open registrations', () => {
+describe('with 100,000 open registrations', () => {
   test.beforeAll(async ({ ledger }) => {
     await ledger.db.execute(sql`INSERT INTO registrations
         (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash,
@@ -147,8 +147,8 @@ describe('with 30,000 open registrations', () => {
         n || '@open.example', true, true, '{}', 'tester', 'canonical', 'tester', '',
         now() - n * interval '1 second', now() - n * interval '1 second',
         now() - n * interval '1 second', '{"code": "identity_provider_unavailable"}'
-      FROM generate_series(1, 30000) n`);
-    await ledger.db.execute(sql`ANALYZE`);
+      FROM generate_series(1, 100000) n`);
+    await ledger.db.execute(sql`VACUUM ANALYZE`);
   });
 
   test('the sweep reads no more rows than it takes', async ({ ledger }) => {
@@ -160,8 +160,8 @@ describe('with 30,000 open registrations', () => {
   test('the backlog reads no more rows of a status than it counts', async ({ ledger }) => {
     const reads = await readsOf(ledger, () => readBacklog(ledger.db));
     expect(reads.scans).toBe(0);
-    // Accepted and running rows from both ends, parked ones once.
-    expect(reads.rows).toBeLessThan(3 * BACKLOG_BOUND + 1000);
+    // Accepted and running rows from both ends, and their status; parked ones once.
+    expect(reads.rows).toBeLessThan(5 * BACKLOG_BOUND + 1000);
   });
 });
 
