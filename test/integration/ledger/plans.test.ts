@@ -26,7 +26,7 @@ test.beforeAll(async ({ ledger }) => {
       (id, status, email, email_verified, invite, roles, requested_by, door, key_scope,
        idempotency_key, request_hash, accepted_at)
     SELECT gen_random_uuid(), 'failed', n || '@past.example', true, true, '{}', 'door:signup',
-      'signup', 'signup:' || n || '@past.example', 'key', '', now() FROM generate_series(1, 60000) n`);
+      'signup', 'signup:' || n || '@past.example', 'key', '', now() FROM generate_series(1, 20000) n`);
   await ledger.db.execute(sql`WITH past AS (
       INSERT INTO outbox (id, registration_id, kind, occurred_at)
       SELECT gen_random_uuid(), id, 'invitation', now() FROM registrations RETURNING id)
@@ -138,7 +138,7 @@ describe('a page', () => {
   });
 });
 
-describe('with 100,000 open registrations', () => {
+describe('with 30,000 open registrations', () => {
   test.beforeAll(async ({ ledger }) => {
     await ledger.db.execute(sql`INSERT INTO registrations
         (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash,
@@ -147,7 +147,7 @@ describe('with 100,000 open registrations', () => {
         n || '@open.example', true, true, '{}', 'tester', 'canonical', 'tester', '',
         now() - n * interval '1 second', now() - n * interval '1 second',
         now() - n * interval '1 second', '{"code": "identity_provider_unavailable"}'
-      FROM generate_series(1, 100000) n`);
+      FROM generate_series(1, 30000) n`);
     await ledger.db.execute(sql`VACUUM ANALYZE`);
   });
 
