@@ -29,5 +29,10 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     stickyQueueScheduleToStartTimeout: '2 seconds',
     maxConcurrentActivityTaskExecutions: 100,
     maxConcurrentLocalActivityExecutions: 100,
+    // A run holds the slot of its task throughout its fast path, and a poller holds one while it waits.
+    // With the default of 40, an eager start found none from 30 registrations at once on, and its task
+    // queued for seconds behind the two pollers of the shared queue.
+    maxConcurrentWorkflowTaskExecutions: 120,
+    nonStickyToStickyPollRatio: 0.5,
   });
 }

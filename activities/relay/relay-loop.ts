@@ -4,6 +4,7 @@ import type { Destination } from './destination.ts';
 import { adopt, deliverDue } from './deliver-due.ts';
 import { sendInvitations, type InvitationDeps } from './invitations.ts';
 import { pause } from './pause.ts';
+import { prune } from './prune.ts';
 
 /** After this the activity ends, and the schedule starts the next one. */
 const RELAY_MS = 10 * 60_000;
@@ -36,6 +37,7 @@ export async function relay(deps: RelayDeps, heartbeat: () => void): Promise<voi
     const destinations = deps.destinations();
     const loops = [
       sendInvitations(deps, over),
+      prune(deps, over),
       ...(destinations.length > 0 ? adopt(deps, destinations, over) : []),
       ...destinations.map((destination) => deliverDue(deps, destination, over)),
     ];

@@ -6,6 +6,7 @@ import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { STATUS_WITHOUT_PENDING } from './outbox.ts';
+import { everHadEmail } from '../registrations/living.ts';
 import { ROW, toRegistration } from '../registrations/row.ts';
 import { queueInvitation } from '../registrations/transitions.ts';
 
@@ -98,7 +99,7 @@ async function secondsUntilAllowed(tx: Transaction, email: string): Promise<numb
       extract(epoch FROM d.mail_attempted_at + interval '1 hour' - now())::float8 AS seconds
     FROM registrations r JOIN outbox o ON o.registration_id = r.id AND o.kind = 'invitation'
     JOIN outbox_deliveries d ON d.outbox_id = o.id AND d.destination = 'cognito-mail'
-    WHERE r.email = ${email} AND d.mail_attempted_at > now() - interval '1 hour'
+    WHERE ${everHadEmail(email)} AND d.mail_attempted_at > now() - interval '1 hour'
     ORDER BY d.mail_attempted_at DESC LIMIT ${MAILS_PER_HOUR}`);
   const oldest = mails[MAILS_PER_HOUR - 1];
   return oldest ? Math.max(1, Math.ceil(oldest.seconds)) : 0;
