@@ -103,6 +103,8 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       signUp: unlimited,
       sessionCall: unlimited,
       passwordCheck: async () => unlimited,
+      accountCall: async () => unlimited,
+      mail: async () => true,
     },
     changes,
     verifyToken: createTokenVerifier({
