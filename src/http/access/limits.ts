@@ -40,9 +40,6 @@ export interface Limits {
    * @returns a function that gives the count back; for `code_check` only, if the code was correct
    */
   accountCall(call: AccountCall, address: string, name: string): Promise<() => Promise<void>>;
-  /** Counts a mail to an address, whichever name it was asked for by. Must not show in an answer.
-   * @returns whether it may be sent */
-  mail(email: string): Promise<boolean>;
 }
 
 /**
@@ -71,8 +68,6 @@ const ACCOUNT_CALLS: Readonly<Record<AccountCall, { perName: number; perAddress:
   code_check: { perName: 10, perAddress: 100 },
   password_change: { perName: 4, perAddress: 40 },
 };
-/** Codes and temporary passwords that one address is mailed in an hour. */
-const MAILS_PER_HOUR = 5;
 
 /** Counts in PostgreSQL, so that all API processes share the counts. */
 export function createLimits(store: LimitStore, registerPerMinute: number): Limits {
@@ -100,11 +95,6 @@ export function createLimits(store: LimitStore, registerPerMinute: number): Limi
     code_check: accountLimit(store, 'code_check'),
     password_change: accountLimit(store, 'password_change'),
   };
-  const mails = createSharedLimit(store, {
-    name: 'mail',
-    points: MAILS_PER_HOUR,
-    windowSeconds: HOUR_SECONDS,
-  });
   return {
     signUp: async (address, email) => {
       await countAll([...signUps(address), { limit: signUpsOfEmail, key: digestOf(email) }]);
@@ -120,11 +110,6 @@ export function createLimits(store: LimitStore, registerPerMinute: number): Limi
     },
     accountCall: async (call, address, name) =>
       await countWithReturn(accountCalls[call](address, name)),
-    mail: async (email) => {
-      const key = digestOf(email);
-      if (mails.msKnownOver(key) > 0) return false;
-      return (await mails.consume(key, { isAway: false })) === 0;
-    },
   };
 }
 

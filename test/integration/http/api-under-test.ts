@@ -104,7 +104,6 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       sessionCall: unlimited,
       passwordCheck: async () => unlimited,
       accountCall: async () => unlimited,
-      mail: async () => true,
     },
     changes,
     verifyToken: createTokenVerifier({
