@@ -6,6 +6,7 @@ import { listen as listenApart, metricsAnswers, type Listener } from './http/pro
 import { createApp } from './http/app.ts';
 import { RegistrationChanges } from './http/registrations/registration-changes.ts';
 import type { Config } from './config/config.ts';
+import { commonPasswords } from './secrets/common-passwords.ts';
 import { configWarnings } from './config/warnings.ts';
 import { startHousekeeping } from './ledger/housekeeping.ts';
 import { createHttpServer } from './http/server.ts';
@@ -33,7 +34,14 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
     changed: (id, completed) => changes.changed(id, completed),
     log,
   });
-  const app = createApp(wireApi(config, parts, { log, changes, closing: closing.signal }));
+  const app = createApp(
+    wireApi(config, parts, {
+      log,
+      changes,
+      commonPasswords: commonPasswords(),
+      closing: closing.signal,
+    }),
+  );
   const housekeeping = startHousekeeping(parts.pool.db, log);
   let apart: Listener | null = null;
   try {

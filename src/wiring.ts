@@ -11,6 +11,7 @@ import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { Runs } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
+import { createPasswordPolicy } from './domain/password-policy.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
@@ -165,8 +166,15 @@ export function wireApi(
   {
     log,
     changes,
+    commonPasswords,
     closing,
-  }: { readonly log: Logger; readonly changes: RegistrationChanges; readonly closing: AbortSignal },
+  }: {
+    readonly log: Logger;
+    readonly changes: RegistrationChanges;
+    /** Each in its caseless form. */
+    readonly commonPasswords: ReadonlySet<string>;
+    readonly closing: AbortSignal;
+  },
 ): AppDeps {
   const { http, cognito, temporal } = config;
   const { clientSecret } = cognito;
@@ -193,6 +201,7 @@ export function wireApi(
       namespace: temporal.namespace,
     },
     signupMode: http.signupMode,
+    passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),

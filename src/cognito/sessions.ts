@@ -12,6 +12,7 @@ import { ProviderUnavailable } from '../domain/role.ts';
 import type { Person, Sessions, Tokens } from '../domain/session.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { REQUEST_TIMEOUT_MS } from './call.ts';
+import { checkAsTyped } from './typed-password.ts';
 
 export interface SessionSettings {
   readonly clientId: string;
@@ -78,19 +79,21 @@ export function createSessions(
   return {
     personOf,
     signIn: async (name, password) => {
-      const answer = await ask((abortSignal) => {
-        const AuthParameters = {
-          USERNAME: name,
-          PASSWORD: password.reveal(),
-          ...(clientSecret ? { SECRET_HASH: secretHash(name, clientId, clientSecret) } : {}),
-        };
-        const flow = {
-          AuthFlow: 'USER_PASSWORD_AUTH',
-          ClientId: clientId,
-          AuthParameters,
-        } as const;
-        return client.send(new InitiateAuthCommand(flow), { abortSignal });
-      });
+      const initiate = (typed: Secret) =>
+        ask((abortSignal) => {
+          const AuthParameters = {
+            USERNAME: name,
+            PASSWORD: typed.reveal(),
+            ...(clientSecret ? { SECRET_HASH: secretHash(name, clientId, clientSecret) } : {}),
+          };
+          const flow = {
+            AuthFlow: 'USER_PASSWORD_AUTH',
+            ClientId: clientId,
+            AuthParameters,
+          } as const;
+          return client.send(new InitiateAuthCommand(flow), { abortSignal });
+        });
+      const answer = await checkAsTyped(password, initiate, (found) => found === null);
       if (!answer) return { kind: 'refused' };
       const { AuthenticationResult: result } = answer;
       return result ? { kind: 'signed_in', tokens: tokensOf(result, '') } : { kind: 'challenge' };

@@ -3,6 +3,7 @@ import { awsDomainOf, isAwsHost } from './aws-hosts.ts';
 import { EnvironmentReader, quoted, type RawEnvironment } from './environment-reader.ts';
 import { DEFAULTS } from './environment-table.ts';
 import type { Grant } from '../domain/grants.ts';
+import { PASSWORD_RULES, type PasswordRules } from '../domain/password-policy.ts';
 import type { SealingKey } from '../secrets/sealing.ts';
 
 /** The doors that the variable DOORS can open; the others are always open. */
@@ -29,6 +30,7 @@ export interface Config {
     /** Where the API serves `/metrics`; null: on its own port when local, otherwise nowhere. */
     readonly metricsPort: number | null;
     readonly signupMode: 'sync' | 'async';
+    readonly passwordRules: PasswordRules;
   };
   readonly temporal: {
     /** `host:port` */
@@ -123,6 +125,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
       metricsPort: parseMetricsPort(read),
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
+      passwordRules: read.choice('PASSWORD_RULES', PASSWORD_RULES),
     },
     temporal: parseTemporal(read, env),
     database: {

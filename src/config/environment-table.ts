@@ -139,6 +139,11 @@ export const VARIABLES: readonly Variable[] = [
   ),
   plain('SWEEP_INTERVAL_SECONDS', '60', 'interval of the schedule that repairs open registrations'),
   plain('SIGNUP_MODE', 'sync', 'how sign-up answers without a `Prefer` header: `sync` or `async`'),
+  plain(
+    'PASSWORD_RULES',
+    'composition',
+    'what a person must choose as a password: `composition` (8 characters, with an uppercase letter, a lowercase letter and a digit) or `length` (15 characters); both refuse common passwords and those with the e-mail, username or name',
+  ),
   told('EVENTS_AMQP_URL', 'off', 'URL of the RabbitMQ that gets the events'),
   plain('EVENTS_AMQP_EXCHANGE', 'user_events', 'exchange for the events'),
   plain('EVENTS_AMQP_ROUTING_KEY', 'user.created', 'routing key of `user.created`'),

@@ -147,6 +147,8 @@ export const registrations = pgTable(
     replacementOpenAt: at('replacement_open_at'),
     /** The registration that takes over, or took over, the address of this one. */
     replacedBy: uuid('replaced_by'),
+    /** The `sequence` of the person's latest event; `user.created` has 1. */
+    eventSequence: integer('event_sequence').notNull().default(1),
     /** Audit events that the trail refused; the sweep appends them. */
     unrecordedEvents: text('unrecorded_events')
       .array()
@@ -164,6 +166,7 @@ export const registrations = pgTable(
     uniqueIndex('registrations_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_KEY),
     index('registrations_newest').on(t.acceptedAt.desc(), t.id.desc()),
     index('registrations_email').on(t.email),
+    index('registrations_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
     index('registrations_requested_by').on(t.requestedBy, t.acceptedAt.desc(), t.id.desc()),
     index('registrations_roles').using('gin', t.roles),
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
@@ -276,6 +279,8 @@ export const outbox = pgTable(
     /** The name that was sent; such a row is deleted once it is done. */
     accountName: text('account_name'),
     occurredAt: at('occurred_at').notNull(),
+    /** Of an event: rises per person. */
+    sequence: integer('sequence').notNull().default(1),
   },
   (t) => [
     index('outbox_events').on(t.occurredAt, t.id).where(IS_EVENT),

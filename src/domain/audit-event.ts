@@ -12,6 +12,8 @@ export const AUDIT_EVENTS = [
   'registration.cancelled',
   'registration.released',
   'user.registered',
+  'user.email_verified',
+  'user.password_changed',
   'user.password_reset',
   'user.signed_out_everywhere',
   'user.deleted',

@@ -5,6 +5,7 @@ import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
+import type { PasswordPolicy } from '../domain/password-policy.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
 import type { Runs } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
@@ -76,6 +77,8 @@ export interface AppDeps {
   readonly temporal: TemporalView;
   /** What sign-up does without a `Prefer` header (SIGNUP_MODE). */
   readonly signupMode: 'sync' | 'async';
+  /** What a chosen password must satisfy (PASSWORD_RULES). */
+  readonly passwordPolicy: PasswordPolicy;
   readonly propagationGraceSeconds: number;
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];

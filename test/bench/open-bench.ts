@@ -10,6 +10,7 @@ import { createQuotas } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
 import { createRoleCatalogue } from '../../src/cognito/role-catalogue.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
+import { createPasswordPolicy } from '../../src/domain/password-policy.ts';
 import { createLimits } from '../../src/http/access/limits.ts';
 import { createApp } from '../../src/http/app.ts';
 import { RegistrationChanges } from '../../src/http/registrations/registration-changes.ts';
@@ -124,6 +125,7 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
       namespace: 'default',
     },
     signupMode: 'sync',
+    passwordPolicy: createPasswordPolicy('composition', new Set()),
     propagationGraceSeconds: RETRY.propagationGraceSeconds,
     attributes: [],
     secret: (text) => new Secret(text),

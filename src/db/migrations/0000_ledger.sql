@@ -43,7 +43,8 @@ CREATE TABLE "outbox" (
 	"registration_id" uuid,
 	"kind" text NOT NULL,
 	"account_name" text,
-	"occurred_at" timestamp (3) with time zone NOT NULL
+	"occurred_at" timestamp (3) with time zone NOT NULL,
+	"sequence" integer DEFAULT 1 NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "outbox_deliveries" (
@@ -143,6 +144,7 @@ CREATE TABLE "registrations" (
 	"replaced_was_enabled" boolean,
 	"replacement_open_at" timestamp (3) with time zone,
 	"replaced_by" uuid,
+	"event_sequence" integer DEFAULT 1 NOT NULL,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
 	CONSTRAINT "registrations_seal_in_use" CHECK (sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))),
@@ -170,6 +172,7 @@ CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btr
   AND released_at IS NULL AND NOT (status = 'completed' AND user_deleted_at IS NOT NULL);--> statement-breakpoint
 CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "registrations_email" ON "registrations" USING btree ("email");--> statement-breakpoint
+CREATE INDEX "registrations_user" ON "registrations" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles");--> statement-breakpoint
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint

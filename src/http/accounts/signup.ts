@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { PASSWORD_FAULTS } from '../../domain/password-policy.ts';
 import { FAILURES } from '../../domain/failure.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { emailHash } from '../../secrets/email-hash.ts';
@@ -81,7 +80,7 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
         ...doorErrors(
           {
             400: [
-              ...PASSWORD_FAULTS,
+              ...deps.passwordPolicy.faults,
               EMAIL_EXISTS,
               USERNAME_EXISTS,
               FAILURES.password_rejected.publicText,

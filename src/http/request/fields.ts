@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { MAX_EMAIL_OCTETS, normaliseEmail } from '../../domain/email.ts';
+import { hasPasswordCharacters, PASSWORD_CHARACTERS } from '../../domain/password-policy.ts';
 import { MAX_ROLES, ROLE_NAME } from '../../domain/role.ts';
 import { MAX_USERNAME, MIN_USERNAME, USERNAME_CHARACTERS } from '../../domain/username.ts';
 import type { Secret } from '../../secrets/secret.ts';
@@ -100,6 +101,10 @@ export function password(secret: (text: string) => Secret) {
       error: 'Must not contain invalid Unicode.',
       params: { code: 'broken_unicode' },
     })
+    .refine((value) => !value.isWellFormed() || hasPasswordCharacters(value), {
+      error: 'Must not begin or end with white space, or contain line breaks.',
+      params: { code: 'white_space' },
+    })
     .transform(secret)
     .openapi({
       type: 'string',
@@ -107,6 +112,7 @@ export function password(secret: (text: string) => Secret) {
       writeOnly: true,
       minLength: 1,
       maxLength: MAX_PASSWORD,
+      pattern: PASSWORD_CHARACTERS,
       description: 'The password for sign-in. No response contains it.',
     });
 }

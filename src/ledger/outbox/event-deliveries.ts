@@ -90,12 +90,14 @@ export async function dueEvents(
       kind: UserEventType;
       registration_id: string;
       occurred_at: string;
+      sequence: number;
       attempts: number;
       user_id: string;
       username: string;
       email: string;
-    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, d.attempts,
-        r.user_id, coalesce(r.username, r.email) AS username, r.email
+      email_verified: boolean;
+    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, d.attempts,
+        r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified
       FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
       JOIN registrations r ON r.id = o.registration_id
       WHERE d.destination = ${destination} AND d.delivered_at IS NULL AND d.given_up_at IS NULL
@@ -106,8 +108,14 @@ export async function dueEvents(
       type: row.kind,
       registrationId: row.registration_id,
       occurredAt: new Date(row.occurred_at),
+      sequence: row.sequence,
       attempts: row.attempts,
-      user: { id: row.user_id, username: row.username, email: row.email },
+      user: {
+        id: row.user_id,
+        username: row.username,
+        email: row.email,
+        emailVerified: row.email_verified,
+      },
     }));
   });
 }

@@ -4,6 +4,8 @@ import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
 import { createTokenVerifier } from '../../../src/http/access/tokens.ts';
 import { openDatabase } from '../../../src/db/client.ts';
+import { createPasswordPolicy } from '../../../src/domain/password-policy.ts';
+import { commonPasswords } from '../../../src/secrets/common-passwords.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
 import type { Runs, RunState } from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
@@ -103,6 +105,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       signUp: unlimited,
       sessionCall: unlimited,
       passwordCheck: async () => unlimited,
+      accountCall: async () => unlimited,
     },
     changes,
     verifyToken: createTokenVerifier({
@@ -123,6 +126,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       namespace: 'default',
     },
     signupMode: 'sync',
+    passwordPolicy: createPasswordPolicy('composition', commonPasswords()),
     propagationGraceSeconds: 30,
     attributes: ['locale', 'custom:tenant_id'],
     secret: (text) => new Secret(text),
