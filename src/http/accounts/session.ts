@@ -155,7 +155,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
 }
 
 /** The normalised name for a sign-in; empty if no account can have it. */
-function nameOf(sentName: string): string {
+export function nameOf(sentName: string): string {
   const username = usernameFault(sentName) === null ? sentName.trim() : '';
   return normaliseEmail(sentName) ?? username;
 }
@@ -169,7 +169,7 @@ interface SignInAccount {
 
 /** An unknown username is counted and sent to Cognito like a known one, so that neither the response
  * nor its time shows which accounts exist. */
-async function accountOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<SignInAccount> {
+export async function accountOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<SignInAccount> {
   if (normaliseEmail(name) !== null) return { countedAs: name, poolName: name };
   const row = await findLiving(deps.db, hasUsername(name));
   return { countedAs: row?.email ?? name, poolName: row?.cognitoUsername ?? randomUUID() };

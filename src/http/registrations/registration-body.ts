@@ -32,6 +32,10 @@ export function newRegistration({
         description:
           'Whether to send an invitation with a temporary password on completion. Defaults to true without a password. Must not be true with a password.',
       }),
+      replaceUnverified: z.boolean().optional().openapi({
+        description:
+          'Whether to delete the account of somebody who signed up with this address and never proved it, and go on. Defaults to false: then such an address is refused with `email_unverified`.',
+      }),
     })
     .refine((body) => body.password == null || body.invite !== true, {
       path: ['invite'],
@@ -68,6 +72,7 @@ export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Reg
     emailVerified: body.emailVerified ?? body.password == null,
     invite: body.invite ?? body.password == null,
     password: body.password ?? null,
+    ...(body.replaceUnverified && { replaceUnverified: true }),
     roles: [...new Set(body.roles)],
     rolesSent: body.roles,
   };

@@ -100,6 +100,8 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       passwordState: () => scripts.passwordState(),
     },
     sessions: NO_SESSIONS,
+    recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },
+    accounts: { read: away, endSessions: away, verifyEmail: away },
     clientAddress: () => '192.0.2.1',
     limits: {
       signUp: unlimited,
