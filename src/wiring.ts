@@ -18,6 +18,7 @@ import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
 import { createDirectory } from './cognito/directory.ts';
 import { createRoleCatalogue } from './cognito/role-catalogue.ts';
+import { createPasswordRecovery } from './cognito/password-recovery.ts';
 import { createSessions } from './cognito/sessions.ts';
 import { createClientAddress } from './http/access/client-address.ts';
 import { createLimits } from './http/access/limits.ts';
@@ -75,6 +76,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
   const quotas = createQuotas(pool.db, config.cognito);
+  const { clientId, clientSecret } = config.cognito;
+  const recovery = createPasswordRecovery(cognito, { clientId: clientId ?? '', clientSecret }, log);
   const deps = {
     ...config.retry,
     db: pool.db,
@@ -93,6 +96,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
       stopping: stopping.signal,
       lock: () => tryAdvisoryLock(config.database.url, LOCKS.relay),
       destinations: () => openDestinations(config, log),
+      recovery,
+      publicMailsPerDay: config.cognito.publicMailsPerDay,
     }),
   };
   const { namespace } = config.temporal;

@@ -20,7 +20,8 @@ import {
   recordRunningFailure,
 } from '../../src/ledger/registrations/transitions.ts';
 import type { Sealing } from '../../src/secrets/sealing.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider } from '../../src/cognito/adapter.ts';
+import type { IdentityProvider } from '../../src/cognito/adapter.ts';
+import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from '../contract.ts';
 import { createUser, TooEarly } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';

@@ -1,6 +1,7 @@
 import type { Directory } from '../domain/directory.ts';
 import { ProviderUnavailable } from '../domain/role.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider, type ProviderUser } from './adapter.ts';
+import type { IdentityProvider, ProviderUser } from './adapter.ts';
+import { REQUEST_TIMEOUT_MS } from './call.ts';
 
 /** The API's few questions, put to Cognito. */
 export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): Directory {

@@ -11,7 +11,7 @@ import {
 import { ProviderUnavailable } from '../domain/role.ts';
 import type { Person, Sessions, Tokens } from '../domain/session.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { REQUEST_TIMEOUT_MS } from './adapter.ts';
+import { REQUEST_TIMEOUT_MS } from './call.ts';
 import { checkAsTyped } from './typed-password.ts';
 
 export interface SessionSettings {
@@ -136,6 +136,6 @@ function tokensOf(result: AuthenticationResultType, refreshToken: string): Token
   };
 }
 
-function secretHash(username: string, clientId: string, clientSecret: string): string {
+export function secretHash(username: string, clientId: string, clientSecret: string): string {
   return createHmac('sha256', clientSecret).update(`${username}${clientId}`).digest('base64');
 }

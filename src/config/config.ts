@@ -53,6 +53,8 @@ export interface Config {
     /** Per second; 0 is unpaced. */
     readonly createRps: number;
     readonly updateRps: number;
+    /** Half of what the mailer may send: the rest is for people whom administrators invite. null: no bound. */
+    readonly publicMailsPerDay: number | null;
     readonly attributes: readonly string[];
   };
   readonly tokens: {
@@ -265,6 +267,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
       read.refuse('COGNITO_ATTRIBUTES', `${quoted(name)} is not a valid attribute name`);
     }
   }
+  const mailPerDay = read.integer('MAIL_PER_DAY', 0, 100_000_000);
   const userPoolId = read.required('COGNITO_USER_POOL_ID');
   if (userPoolId !== '' && !POOL_ID.test(userPoolId)) {
     read.refuse('COGNITO_USER_POOL_ID', 'is not a valid user pool id');
@@ -277,6 +280,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
     endpoint: read.url('COGNITO_ENDPOINT', ['http:', 'https:']),
     createRps: read.integer('COGNITO_CREATE_RPS', 0, 10_000),
     updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
+    publicMailsPerDay: mailPerDay === 0 ? null : Math.floor(mailPerDay / 2),
     attributes: [...new Set(attributes)],
   };
 }

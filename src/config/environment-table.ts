@@ -86,6 +86,11 @@ export const VARIABLES: readonly Variable[] = [
     '20',
     "updates per second, of the account's quota of 25; 0 means no pacing",
   ),
+  plain(
+    'MAIL_PER_DAY',
+    '50',
+    "mails that the pool's mailer may send a day, counted from 09:00 UTC; 50 is the limit of Cognito's own mailer, 0 means no limit. Mails that people ask for without a token take at most half",
+  ),
   told(
     'COGNITO_ATTRIBUTES',
     '–',

@@ -16,6 +16,7 @@ export const AUDIT_EVENTS = [
   'user.password_changed',
   'user.password_reset',
   'user.signed_out_everywhere',
+  'user.deleted',
   'invitation.requested',
   'invitation.sent',
   'administrator.created',

@@ -1,11 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
+import { IS_EVENT } from '../../db/schema.ts';
+import type { EventDestination, OutboxDestination } from '../../domain/outbox.ts';
 import type { UserEvent, UserEventType } from '../../domain/user-event.ts';
 import { atEdge } from '../database-error.ts';
-
-/** Where events go; the invitation's mail is no event. */
-export type EventDestination = 'amqp' | 'webhook';
-export type OutboxDestination = EventDestination | 'cognito-mail';
 
 export interface DueEvent extends UserEvent {
   /** Attempts that have failed. */
@@ -60,7 +58,7 @@ export async function adoptEvents(
     }>(sql`
       WITH page AS (
         SELECT id, occurred_at FROM outbox
-        WHERE kind <> 'invitation'
+        WHERE ${IS_EVENT}
           AND (occurred_at, id) > (${from.occurredAt}::timestamptz, ${from.id}::uuid)
           AND occurred_at < ${before?.toISOString() ?? 'infinity'}::timestamptz
         ORDER BY occurred_at, id LIMIT ${limit}
@@ -227,7 +225,7 @@ export async function countEvents(
           AND delivered_at IS NULL AND given_up_at IS NULL)::int AS waiting,
         (SELECT count(*) FROM outbox_deliveries WHERE destination = ${destination}
           AND given_up_at IS NOT NULL)::int AS given_up,
-        (SELECT count(*) FROM outbox o WHERE kind <> 'invitation'
+        (SELECT count(*) FROM outbox o WHERE ${IS_EVENT}
           AND occurred_at >= ${since?.toISOString() ?? 'infinity'}::timestamptz
           AND NOT EXISTS (SELECT FROM outbox_deliveries d
             WHERE d.outbox_id = o.id AND d.destination = ${destination}))::int AS untold`);

@@ -2,12 +2,12 @@ import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import {
   claimInvitation,
-  deferInvitation,
   giveUpInvitation,
   recordInvitation,
   recordInvitationUnanswered,
   type DueInvitation,
 } from '../../../../src/ledger/outbox/outbox.ts';
+import { deferDelivery } from '../../../../src/ledger/outbox/cognito-deliveries.ts';
 import { requestInvitation } from '../../../../src/ledger/outbox/request-invitation.ts';
 import { type Ledger, times } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
@@ -89,7 +89,7 @@ test('an invitation that is not needed is settled, and an earlier mail keeps its
 
 test('a deferred invitation is not due and keeps its code and count', async ({ ledger }) => {
   const { id } = await ledger.at('completed');
-  await deferInvitation(ledger.db, await onlyDueOf(ledger, id), 'mail_deferred', 60_000);
+  await deferDelivery(ledger.db, await onlyDueOf(ledger, id), 'mail_deferred', 60_000);
   expect(await dueOf(ledger, id)).toEqual([]);
   expect(await deliveriesOf(ledger, id)).toMatchObject([
     { attempts: 1, unanswered: 0, mailed: false, due_in: 60, last_error: 'mail_deferred' },
@@ -166,7 +166,7 @@ test('a request makes a waiting invitation due at once and adds no second one', 
 }) => {
   const { id } = await ledger.at('completed');
   const before = await onlyDueOf(ledger, id);
-  await deferInvitation(ledger.db, before, 'mail_deferred', 3_600_000);
+  await deferDelivery(ledger.db, before, 'mail_deferred', 3_600_000);
   await requestInvitation(ledger.db, id, { actor: 'alice' });
   const after = await onlyDueOf(ledger, id);
   expect(after.outboxId).toBe(before.outboxId);

@@ -109,6 +109,11 @@ const row: fc.Arbitrary<Registration> = fc.record({
   nextResumeAt: maybeAt,
   userDeletedAt: maybeAt,
   releasedAt: maybeAt,
+  replaces: fc.option(id),
+  replacement: fc.constantFrom(null, 'requested', 'disabling', 'deleting', 'deleted', 'kept'),
+  replacedWasEnabled: fc.option(fc.boolean()),
+  replacementOpenAt: maybeAt,
+  replacedBy: fc.option(id),
   unrecordedEvents: fc.array(fc.constantFrom(...AUDIT_EVENTS), { maxLength: 2 }),
 });
 const event: fc.Arbitrary<AuditEvent> = fc.record({
