@@ -8,7 +8,8 @@ import { ProviderUnavailable } from '../domain/role.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { atProvider, REQUEST_TIMEOUT_MS } from './call.ts';
 import { ProviderError, toProviderError } from './provider-error.ts';
-import { secretHash, type SessionSettings } from './sessions.ts';
+import type { SessionSettings } from './session-call.ts';
+import { secretHash } from './sign-in-flow.ts';
 
 interface Log {
   warn(fields: object, message: string): void;
