@@ -140,8 +140,6 @@ export const registrations = pgTable(
     sweptAt: at('swept_at').notNull().defaultNow(),
     userDeletedAt: at('user_deleted_at'),
     releasedAt: at('released_at'),
-    /** The `sequence` of the person's latest event; `user.created` has 1. */
-    eventSequence: integer('event_sequence').notNull().default(1),
     /** The unverified sign-up whose address this registration takes over, and what became of it. */
     replaces: uuid('replaces'),
     replacement: text('replacement').$type<Replacement>(),
@@ -151,6 +149,8 @@ export const registrations = pgTable(
     replacementOpenAt: at('replacement_open_at'),
     /** The registration that takes over, or took over, the address of this one. */
     replacedBy: uuid('replaced_by'),
+    /** The `sequence` of the person's latest event; `user.created` has 1. */
+    eventSequence: integer('event_sequence').notNull().default(1),
     /** Audit events that the trail refused; the sweep appends them. */
     unrecordedEvents: text('unrecorded_events')
       .array()

@@ -140,12 +140,12 @@ CREATE TABLE "registrations" (
 	"swept_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"user_deleted_at" timestamp (3) with time zone,
 	"released_at" timestamp (3) with time zone,
-	"event_sequence" integer DEFAULT 1 NOT NULL,
 	"replaces" uuid,
 	"replacement" text,
 	"replaced_was_enabled" boolean,
 	"replacement_open_at" timestamp (3) with time zone,
 	"replaced_by" uuid,
+	"event_sequence" integer DEFAULT 1 NOT NULL,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
 	CONSTRAINT "registrations_seal_in_use" CHECK (sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))),

@@ -8,6 +8,7 @@ import {
   type DueInvitation,
 } from '../../../../src/ledger/outbox/outbox.ts';
 import { deferDelivery } from '../../../../src/ledger/outbox/cognito-deliveries.ts';
+import { takeMail } from '../../../../src/ledger/mail-limits.ts';
 import { requestInvitation } from '../../../../src/ledger/outbox/request-invitation.ts';
 import { type Ledger, times } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
@@ -148,11 +149,17 @@ test('one address gets five mails an hour at most, including those of earlier re
   ledger,
 }) => {
   const first = await ledger.at('completed');
-  await recordInvitation(ledger.db, await onlyDueOf(ledger, first.id), 'mailed');
+  const { email } = first;
+  const mail = async (id: string): Promise<void> => {
+    const due = await onlyDueOf(ledger, id);
+    expect(await takeMail(ledger.db, { email, publicPerDay: null })).toEqual({ kind: 'allowed' });
+    await recordInvitation(ledger.db, due, 'mailed');
+  };
+  await mail(first.id);
   await ledger.set(first.id, { userDeletedAt: new Date() });
-  const { id } = await ledger.at('completed', { email: first.email });
+  const { id } = await ledger.at('completed', { email });
   for (let mails = 2; mails <= 5; mails += 1) {
-    await recordInvitation(ledger.db, await onlyDueOf(ledger, id), 'mailed');
+    await mail(id);
     const requests = await times(8, () => requestInvitation(ledger.db, id, { actor: 'alice' }));
     const kind = mails < 5 ? 'requested' : 'rate_limited';
     expect(requests.map((request) => request.kind)).toEqual(requests.map(() => kind));
