@@ -18,12 +18,14 @@ import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
 import { createDirectory } from './cognito/directory.ts';
 import { createRoleCatalogue } from './cognito/role-catalogue.ts';
+import { createPasswordRecovery } from './cognito/password-recovery.ts';
 import { createSessions } from './cognito/sessions.ts';
 import { createClientAddress } from './http/access/client-address.ts';
 import { createLimits } from './http/access/limits.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
 import type { RegistrationChanges } from './http/registrations/registration-changes.ts';
+import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
@@ -40,6 +42,8 @@ export interface Parts {
   readonly cognito: CognitoIdentityProviderClient;
   readonly provider: IdentityProvider;
   readonly sealing: Sealing;
+  /** Of our app client. */
+  readonly sessions: Sessions<Secret>;
   readonly runs: Runs;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
@@ -75,6 +79,10 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
   const quotas = createQuotas(pool.db, config.cognito);
+  const { clientId, clientSecret } = config.cognito;
+  const appClient = { clientId: clientId ?? '', clientSecret };
+  const recovery = createPasswordRecovery(cognito, appClient, log);
+  const sessions = createSessions(cognito, appClient, log);
   const deps = {
     ...config.retry,
     db: pool.db,
@@ -85,6 +93,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     log,
     telemetry,
     changed,
+    publicMailsPerDay: config.cognito.publicMailsPerDay,
+    sessions: clientId === null ? null : sessions,
   };
   const activities = {
     ...createRegistrationActivities({ ...deps, ...config.schedules }),
@@ -93,6 +103,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
       stopping: stopping.signal,
       lock: () => tryAdvisoryLock(config.database.url, LOCKS.relay),
       destinations: () => openDestinations(config, log),
+      recovery,
     }),
   };
   const { namespace } = config.temporal;
@@ -110,6 +121,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     cognito,
     provider,
     sealing,
+    sessions,
     runs,
     temporal,
     metrics,
@@ -162,28 +174,25 @@ export function wireApi(
     log,
     changes,
     commonPasswords,
+    afterwards,
     closing,
   }: {
     readonly log: Logger;
     readonly changes: RegistrationChanges;
     /** Each in its caseless form. */
     readonly commonPasswords: ReadonlySet<string>;
+    readonly afterwards: AppDeps['afterwards'];
     readonly closing: AbortSignal;
   },
 ): AppDeps {
   const { http, cognito, temporal } = config;
-  const { clientSecret } = cognito;
   const isLocal = config.environment === 'local';
   return {
     db: parts.pool.db,
     runs: parts.runs,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider),
-    sessions: createSessions(
-      parts.cognito,
-      { clientId: cognito.clientId ?? '', clientSecret },
-      log,
-    ),
+    sessions: parts.sessions,
     changes,
     verifyToken: createTokenVerifier(config.tokens),
     grants: config.grants,
@@ -196,6 +205,9 @@ export function wireApi(
       namespace: temporal.namespace,
     },
     signupMode: http.signupMode,
+    signupVerification: http.signupVerification,
+    publicMailsPerDay: cognito.publicMailsPerDay,
+    afterwards,
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     attributes: cognito.attributes,

@@ -1,9 +1,12 @@
 import type { Directory } from '../domain/directory.ts';
 import { ProviderUnavailable } from '../domain/role.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider, type ProviderUser } from './adapter.ts';
+import type { IdentityProvider, ProviderUser } from './adapter.ts';
+import { REQUEST_TIMEOUT_MS } from './call.ts';
 
 /** The API's few questions, put to Cognito. */
-export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): Directory {
+export function createDirectory(
+  provider: Pick<IdentityProvider, 'readUser' | 'verifyEmail'>,
+): Directory {
   async function read(username: string): Promise<ProviderUser | null> {
     try {
       return await provider.readUser(username, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
@@ -12,6 +15,17 @@ export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): D
     }
   }
   return {
+    addressOf: async (username) => {
+      const user = await read(username);
+      return user && { email: user.email, verified: user.emailVerified };
+    },
+    verifyEmail: async (username) => {
+      try {
+        await provider.verifyEmail(username, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+      } catch {
+        throw new ProviderUnavailable('user');
+      }
+    },
     userExists: async (username) => (await read(username)) !== null,
     passwordState: async (username) => {
       const user = await read(username);

@@ -86,6 +86,11 @@ export const VARIABLES: readonly Variable[] = [
     '20',
     "updates per second, of the account's quota of 25; 0 means no pacing",
   ),
+  plain(
+    'MAIL_PER_DAY',
+    '50',
+    "mails that the pool's mailer may send a day, counted from 09:00 UTC; 50 is the limit of Cognito's own mailer, 0 means no limit. Mails that people ask for without a token take at most half",
+  ),
   told(
     'COGNITO_ATTRIBUTES',
     '–',
@@ -134,6 +139,11 @@ export const VARIABLES: readonly Variable[] = [
   ),
   plain('SWEEP_INTERVAL_SECONDS', '60', 'interval of the schedule that repairs open registrations'),
   plain('SIGNUP_MODE', 'sync', 'how sign-up answers without a `Prefer` header: `sync` or `async`'),
+  plain(
+    'SIGNUP_VERIFICATION',
+    'optional',
+    '`required`: a person who signed up gets no token before the e-mail address is proved with a mailed code, and sign-up does not tell whether an address is taken',
+  ),
   plain(
     'PASSWORD_RULES',
     'composition',

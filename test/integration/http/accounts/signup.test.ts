@@ -11,6 +11,18 @@ import type { Secret } from '../../../../src/secrets/secret.ts';
 import { type Answer, type ApiUnderTest, freshScripts } from '../api-under-test.ts';
 import { test } from '../../../support/api-test.ts';
 
+const CHALLENGED = {
+  kind: 'challenge',
+  challenge: {
+    name: 'SOFTWARE_TOKEN_MFA',
+    session: 'session',
+    poolName: 'user',
+    options: null,
+    destination: null,
+    secret: null,
+  },
+} as const;
+
 /** The sign-up door over a real ledger; what runs and pool do is scripted. The whole way over real
  * parts is test/end-to-end/signup.test.ts. */
 
@@ -429,7 +441,7 @@ test('sign-up answers asynchronously when the run parks or the user cannot sign 
 }) => {
   const cases: Run[] = [
     { columns: { status: 'roles_pending', user_id: 'sub-3' } },
-    { deps: { sessions: signsIn(api, PASSWORD, { signIn: async () => ({ kind: 'challenge' }) }) } },
+    { deps: { sessions: signsIn(api, PASSWORD, { signIn: async () => CHALLENGED }) } },
   ];
   for (const run of cases) {
     const { status, body, headers } = await register(api, newBody(), run);

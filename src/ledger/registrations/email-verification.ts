@@ -1,0 +1,63 @@
+import { and, sql } from 'drizzle-orm';
+import type { Database } from '../../db/client.ts';
+import { LIVING, registrations } from '../../db/schema.ts';
+import { appendAuditEvent } from '../audit/audit-trail.ts';
+import { atEdge } from '../database-error.ts';
+import { appendUserEvent } from '../outbox/append-user-event.ts';
+
+export interface VerifiedAddress {
+  readonly userId: string;
+  /** The verified address, normalised. Another address than the ledger's proves nothing. */
+  readonly email: string;
+  /** Who proved it: the person's own id, or `system`. */
+  readonly actor: string;
+}
+
+/**
+ * Records that a person has proved the address in the ledger: row, audit event and the event for
+ * others in one transaction. Repeatable: an address that is proved already changes nothing.
+ * @returns whether this call recorded it
+ */
+export async function recordEmailVerified(
+  db: Database,
+  { userId, email, actor }: VerifiedAddress,
+): Promise<boolean> {
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .update(registrations)
+        .set({ emailVerified: true })
+        .where(
+          and(
+            sql`user_id = ${userId} AND email = ${email} AND NOT email_verified`,
+            sql`(${LIVING})`,
+          ),
+        )
+        .returning({ id: registrations.id, status: registrations.status });
+      if (!row) return false;
+      await appendAuditEvent(tx, {
+        event: 'user.email_verified',
+        registrationId: row.id,
+        userId,
+        actor,
+      });
+      // Before the registration completes, `user.created` is still to come and will say it.
+      if (row.status === 'completed') await appendUserEvent(tx, row.id, 'user.email_verified');
+      return true;
+    }),
+  );
+}
+
+/** Whether the person was, or may have been, mailed a temporary password: by an invitation, or because
+ * they forgot theirs. */
+export async function wasMailedPassword(db: Database, registrationId: string): Promise<boolean> {
+  return await atEdge(async () => {
+    const [found] = await db.execute<{ mailed: boolean }>(sql`SELECT
+      EXISTS (SELECT FROM outbox o JOIN outbox_deliveries d ON d.outbox_id = o.id
+        WHERE o.registration_id = ${registrationId}::uuid AND o.kind = 'invitation'
+          AND d.mail_attempted_at IS NOT NULL)
+      OR EXISTS (SELECT FROM audit_events WHERE registration_id = ${registrationId}::uuid
+        AND event = 'user.password_reset' AND details->>'by' = 'recovery') AS mailed`);
+    return found?.mailed ?? false;
+  });
+}
