@@ -1,5 +1,5 @@
 import { AdminDisableUserCommand } from '@aws-sdk/client-cognito-identity-provider';
-import { createDirectory } from '../../../../src/cognito/directory.ts';
+import { createAccounts } from '../../../../src/cognito/directory.ts';
 import { createCognito } from '../../../../src/cognito/adapter.ts';
 import { createSessions } from '../../../../src/cognito/sessions.ts';
 import type { AppDeps } from '../../../../src/http/app.ts';
@@ -25,7 +25,7 @@ export class AccountDoors {
     this.#app = api.app({
       doors: new Set(['session', 'signup']),
       sessions: createSessions(pool.client, { clientId, clientSecret: null }, api.deps.logger),
-      directory: createDirectory(provider),
+      accounts: createAccounts(provider, async () => undefined),
       verifyToken: createTokenVerifier({ issuer, jwksUrl, clientIds: [clientId] }),
       ...more,
     });
