@@ -16,6 +16,9 @@ function documentDeps(): AppDeps {
   const settings = {
     doors: new Set(DOORS),
     signupMode: 'sync',
+    signupVerification: 'optional',
+    publicMailsPerDay: null,
+    afterwards: (work) => void work(),
     passwordPolicy: createPasswordPolicy('composition', new Set()),
     attributes: [],
     sealing: { seal: unused },

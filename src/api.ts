@@ -9,6 +9,7 @@ import type { Config } from './config/config.ts';
 import { commonPasswords } from './secrets/common-passwords.ts';
 import { configWarnings } from './config/warnings.ts';
 import { startHousekeeping } from './ledger/housekeeping.ts';
+import { createBackgroundWork } from './http/background-work.ts';
 import { createHttpServer } from './http/server.ts';
 import { cannotListen } from './config/port-taken.ts';
 
@@ -34,11 +35,13 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
     changed: (id, completed) => changes.changed(id, completed),
     log,
   });
+  const background = createBackgroundWork(log);
   const app = createApp(
     wireApi(config, parts, {
       log,
       changes,
       commonPasswords: commonPasswords(),
+      afterwards: background.start,
       closing: closing.signal,
     }),
   );
@@ -59,6 +62,7 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
         housekeeping.stop();
         closing.abort();
         await drain(server);
+        await background.end();
         await parts.close();
         apart?.close();
       },

@@ -26,6 +26,7 @@ import { createLimits } from './http/access/limits.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
 import type { RegistrationChanges } from './http/registrations/registration-changes.ts';
+import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
@@ -42,6 +43,8 @@ export interface Parts {
   readonly cognito: CognitoIdentityProviderClient;
   readonly provider: IdentityProvider;
   readonly sealing: Sealing;
+  /** Of our app client. */
+  readonly sessions: Sessions<Secret>;
   readonly recovery: PasswordRecovery<Secret>;
   readonly quotas: Quotas;
   readonly runs: Runs;
@@ -80,7 +83,9 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
   const quotas = createQuotas(pool.db, config.cognito);
   const { clientId, clientSecret } = config.cognito;
-  const recovery = createPasswordRecovery(cognito, { clientId: clientId ?? '', clientSecret }, log);
+  const appClient = { clientId: clientId ?? '', clientSecret };
+  const recovery = createPasswordRecovery(cognito, appClient, log);
+  const sessions = createSessions(cognito, appClient, log);
   const deps = {
     ...config.retry,
     db: pool.db,
@@ -91,6 +96,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     log,
     telemetry,
     changed,
+    publicMailsPerDay: config.cognito.publicMailsPerDay,
+    sessions: clientId === null ? null : sessions,
   };
   const activities = {
     ...createRegistrationActivities({ ...deps, ...config.schedules }),
@@ -100,7 +107,6 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
       lock: () => tryAdvisoryLock(config.database.url, LOCKS.relay),
       destinations: () => openDestinations(config, log),
       recovery,
-      publicMailsPerDay: config.cognito.publicMailsPerDay,
     }),
   };
   const { namespace } = config.temporal;
@@ -118,6 +124,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     cognito,
     provider,
     sealing,
+    sessions,
     recovery,
     quotas,
     runs,
@@ -172,28 +179,25 @@ export function wireApi(
     log,
     changes,
     commonPasswords,
+    afterwards,
     closing,
   }: {
     readonly log: Logger;
     readonly changes: RegistrationChanges;
     /** Each in its caseless form. */
     readonly commonPasswords: ReadonlySet<string>;
+    readonly afterwards: AppDeps['afterwards'];
     readonly closing: AbortSignal;
   },
 ): AppDeps {
   const { http, cognito, temporal } = config;
-  const { clientSecret } = cognito;
   const isLocal = config.environment === 'local';
   return {
     db: parts.pool.db,
     runs: parts.runs,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider),
-    sessions: createSessions(
-      parts.cognito,
-      { clientId: cognito.clientId ?? '', clientSecret },
-      log,
-    ),
+    sessions: parts.sessions,
     recovery: parts.recovery,
     accounts: createAccounts(parts.provider, (signal) =>
       accountQuota(parts.quotas)(signal)('update'),
@@ -210,6 +214,9 @@ export function wireApi(
       namespace: temporal.namespace,
     },
     signupMode: http.signupMode,
+    signupVerification: http.signupVerification,
+    publicMailsPerDay: cognito.publicMailsPerDay,
+    afterwards,
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     attributes: cognito.attributes,

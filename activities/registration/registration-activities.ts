@@ -44,6 +44,8 @@ export interface RegistrationActivityDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
   readonly sealing: Pick<Sealing, 'open'>;
+  readonly sessions: PasswordContext['sessions'];
+  readonly publicMailsPerDay: number | null;
   readonly quotas: Quotas;
   readonly log: StepLog;
   readonly telemetry: Telemetry;
@@ -81,6 +83,8 @@ export function createRegistrationActivities(
       db,
       provider: deps.provider,
       sealing: deps.sealing,
+      sessions: deps.sessions,
+      publicMailsPerDay: deps.publicMailsPerDay,
       acquireQuota: deps.quotas.acquirer({ ...quota, withinMs, signal }),
       graceMs: deps.propagationGraceSeconds * 1000,
       unreadableAfterMs: deps.retryBudgetSeconds * 1000,

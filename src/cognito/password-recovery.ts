@@ -9,7 +9,8 @@ import type { Confirmation, PasswordRecovery } from '../domain/account.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { atProvider } from './call.ts';
 import { ProviderError, toProviderError } from './provider-error.ts';
-import { secretHash, type SessionSettings } from './sessions.ts';
+import type { SessionSettings } from './session-call.ts';
+import { secretHash } from './sign-in-flow.ts';
 
 interface Log {
   warn(fields: object, message: string): void;

@@ -30,6 +30,7 @@ export interface Config {
     /** Where the API serves `/metrics`; null: on its own port when local, otherwise nowhere. */
     readonly metricsPort: number | null;
     readonly signupMode: 'sync' | 'async';
+    readonly signupVerification: 'optional' | 'required';
     readonly passwordRules: PasswordRules;
   };
   readonly temporal: {
@@ -125,6 +126,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
       metricsPort: parseMetricsPort(read),
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
+      signupVerification: read.choice('SIGNUP_VERIFICATION', ['optional', 'required']),
       passwordRules: read.choice('PASSWORD_RULES', PASSWORD_RULES),
     },
     temporal: parseTemporal(read, env),

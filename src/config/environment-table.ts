@@ -140,6 +140,11 @@ export const VARIABLES: readonly Variable[] = [
   plain('SWEEP_INTERVAL_SECONDS', '60', 'interval of the schedule that repairs open registrations'),
   plain('SIGNUP_MODE', 'sync', 'how sign-up answers without a `Prefer` header: `sync` or `async`'),
   plain(
+    'SIGNUP_VERIFICATION',
+    'optional',
+    '`required`: a person who signed up gets no token before the e-mail address is proved with a mailed code, and sign-up does not tell whether an address is taken',
+  ),
+  plain(
     'PASSWORD_RULES',
     'composition',
     'what a person must choose as a password: `composition` (8 characters, with an uppercase letter, a lowercase letter and a digit) or `length` (15 characters); both refuse common passwords and those with the e-mail, username or name',

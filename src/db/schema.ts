@@ -108,6 +108,8 @@ export const registrations = pgTable(
     /** Laid out by src/secrets/sealing.ts; null once it is set, taken back or too old. */
     sealedPassword: bytea('sealed_password'),
     passwordSetAt: at('password_set_at'),
+    /** Whether the step that sets the password also has a code mailed that proves the address. */
+    mailsCode: boolean('mails_code').notNull().default(false),
     absenceConfirmedAt: at('absence_confirmed_at'),
     strayUsernames: text('stray_usernames').array().notNull().default([]),
     failure: jsonb('failure').$type<PublicFailure>(),

@@ -150,8 +150,8 @@ export const FAILURES = {
     'challenge_required',
     403,
     'Challenge required',
-    'Sign-in requires another step, which this service does not support.',
-    'The user must complete the challenge with Cognito.',
+    'Sign-in requires another step: answer the challenge.',
+    'The user must complete the challenge, at `POST /auth/challenge` or with Cognito.',
   ),
   rate_limited: request('rate_limited', 429, 'Rate limited', 'Too many requests. Please wait.'),
   unavailable: {

@@ -4,10 +4,10 @@ export type PasswordRules = (typeof PASSWORD_RULES)[number];
 
 /** What is known about the person whose password it is. */
 export interface PasswordOwner {
-  readonly email?: string | null;
-  readonly username?: string | null;
-  readonly firstName?: string | null;
-  readonly lastName?: string | null;
+  readonly email?: string | null | undefined;
+  readonly username?: string | null | undefined;
+  readonly firstName?: string | null | undefined;
+  readonly lastName?: string | null | undefined;
 }
 
 /** The rules for a password that somebody chooses; the pool has a policy of its own. */

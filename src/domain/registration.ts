@@ -101,6 +101,8 @@ export interface Registration {
   /** When a password was sealed for it; null: nobody chose one. The seal itself stays in the ledger. */
   readonly sealedAt: Date | null;
   readonly passwordSetAt: Date | null;
+  /** Whether a code that proves the address is mailed once the password is set. */
+  readonly mailsCode: boolean;
   /** When compensation last proved that no user with our mark is left; a user recorded later clears it. */
   readonly absenceConfirmedAt: Date | null;
   /** Cognito usernames of users with our mark that must not stay: a create that landed after the row

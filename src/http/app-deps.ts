@@ -81,6 +81,13 @@ export interface AppDeps {
   readonly temporal: TemporalView;
   /** What sign-up does without a `Prefer` header (SIGNUP_MODE). */
   readonly signupMode: 'sync' | 'async';
+  /** `required`: a person who signed up gets no tokens before the address is proved (SIGNUP_VERIFICATION). */
+  readonly signupVerification: 'optional' | 'required';
+  /** What public mails may take of the mailer's day; null: no bound. */
+  readonly publicMailsPerDay: number | null;
+  /** Does work after the response, so that it does not show in the response's time. The process waits
+   * for it before it ends; its errors are logged. */
+  readonly afterwards: (work: () => Promise<unknown>) => void;
   /** What a chosen password must satisfy (PASSWORD_RULES). */
   readonly passwordPolicy: PasswordPolicy;
   readonly propagationGraceSeconds: number;

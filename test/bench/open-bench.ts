@@ -76,6 +76,8 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
   const runs = createRuns({ client: () => temporal, taskQueue, eager: true, log });
   const changes = new RegistrationChanges();
   const real = createRegistrationActivities({
+    sessions: null,
+    publicMailsPerDay: null,
     ...RETRY,
     db,
     provider,
@@ -128,6 +130,9 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
       namespace: 'default',
     },
     signupMode: 'sync',
+    signupVerification: 'optional',
+    publicMailsPerDay: null,
+    afterwards: (work) => void work(),
     passwordPolicy: createPasswordPolicy('composition', new Set()),
     propagationGraceSeconds: RETRY.propagationGraceSeconds,
     attributes: [],

@@ -9,6 +9,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import { createBackgroundActivities } from '../../activities/background/background-activities.ts';
 import { createCognito } from '../../src/cognito/adapter.ts';
+import { createSessions } from '../../src/cognito/sessions.ts';
 import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
 import { createQuotas, type QuotaRates } from '../../activities/quota.ts';
@@ -123,6 +124,11 @@ export class Saga {
       db: this.db,
       provider: createCognito(this.pool.client, this.pool.userPoolId),
       sealing: SEALING,
+      sessions: createSessions(
+        this.pool.client,
+        { clientId: this.pool.clientId, clientSecret: null },
+        quiet,
+      ),
       quotas: createQuotas(this.db, this.#options.rates ?? { createRps: 0, updateRps: 0 }),
       runs: this.runs,
       log: quiet,

@@ -118,6 +118,7 @@ CREATE TABLE "registrations" (
 	"sealed_at" timestamp (3) with time zone,
 	"sealed_password" "bytea",
 	"password_set_at" timestamp (3) with time zone,
+	"mails_code" boolean DEFAULT false NOT NULL,
 	"absence_confirmed_at" timestamp (3) with time zone,
 	"stray_usernames" text[] DEFAULT '{}' NOT NULL,
 	"failure" jsonb,

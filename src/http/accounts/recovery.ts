@@ -8,7 +8,7 @@ import { doorErrors } from '../public-form/answers.ts';
 import { readDoorBody } from '../public-form/body.ts';
 import { sent } from '../public-form/fields.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
-import { nameOf } from './session.ts';
+import { nameOf } from './account.ts';
 
 const MESSAGE = 'If this account exists, a mail that leads to a new password is on its way.';
 const CODES: readonly FailureCode[] = [

@@ -22,7 +22,7 @@ import { readDoorBody } from '../public-form/body.ts';
 import { DoorError } from '../public-form/error.ts';
 import { chosenPasswordText, passwordText, sent } from '../public-form/fields.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
-import { accountOf, nameOf } from './session.ts';
+import { accountOf, nameOf } from './account.ts';
 
 const WRONG_CODE = 'Invalid or expired code';
 const REJECTED = FAILURES.password_rejected.publicText;

@@ -50,6 +50,7 @@ async function checkAndAccept(
     if (held) return { registration: held.registration, replayed: true };
   }
   await refuseUnknown(deps, wanted.rolesSent);
+  refusePassword(wanted);
   return await acceptOrThrow(deps, caller, input);
 }
 
@@ -73,6 +74,12 @@ function refuseVouching(caller: Caller, { emailVerified, password }: Registratio
     'Only a caller with the grant `*` may send both a password and `emailVerified: true`.';
   const place = { pointer: pointerTo('emailVerified'), code: 'forbidden', detail };
   throw new Problem('forbidden', { detail, errors: [place] });
+}
+
+function refusePassword({ passwordFault: detail }: RegistrationRequest): void {
+  if (detail == null) return;
+  const place = { pointer: pointerTo('password'), code: 'password_rejected', detail };
+  throw new Problem('password_rejected', { detail, errors: [place] });
 }
 
 /** @throws ProviderUnavailable when the pool must be asked and does not answer */

@@ -104,7 +104,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       },
     },
     async (c) => {
-      const wanted = toWanted(parse(body, await readJson(c)));
+      const wanted = toWanted(deps, parse(body, await readJson(c)));
       const key = idempotencyKeyOf(c);
       const { registration, replayed } = await acceptForCaller(deps, c, key, wanted);
       const seconds = waitSecondsOf(c.req.header('prefer'));

@@ -3,7 +3,6 @@ import { MAX_EMAIL_OCTETS, normaliseEmail } from '../../domain/email.ts';
 import { hasPasswordCharacters, PASSWORD_CHARACTERS } from '../../domain/password-policy.ts';
 import { MAX_ROLES, ROLE_NAME } from '../../domain/role.ts';
 import { MAX_USERNAME, MIN_USERNAME, USERNAME_CHARACTERS } from '../../domain/username.ts';
-import type { Secret } from '../../secrets/secret.ts';
 
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
 const MAX_ROLES_SENT = 200;
@@ -88,8 +87,8 @@ export const username = z
     example: 'ada.lovelace',
   });
 
-/** Not trimmed; becomes a Secret here. */
-export function password(secret: (text: string) => Secret) {
+/** A password that somebody chooses. Not trimmed; the code that reads it must turn it into a Secret. */
+export function chosenPassword() {
   return z
     .string()
     .min(1)
@@ -105,7 +104,6 @@ export function password(secret: (text: string) => Secret) {
       error: 'Must not begin or end with white space, or contain line breaks.',
       params: { code: 'white_space' },
     })
-    .transform(secret)
     .openapi({
       type: 'string',
       format: 'password',

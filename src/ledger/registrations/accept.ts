@@ -34,6 +34,8 @@ export interface AcceptInput extends Pick<
   readonly requestHash: string;
   /** As src/secrets/sealing.ts makes it for this id; null: nobody chose a password. */
   readonly sealedPassword: Uint8Array | null;
+  /** Only of a sign-up without disclosure. */
+  readonly mailsCode?: boolean;
   /** Whether it may take the address of an unverified sign-up, whose account is deleted then. */
   readonly replaceUnverified?: boolean;
 }

@@ -9,6 +9,7 @@ import { commonPasswords } from '../../../src/secrets/common-passwords.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
 import type { Runs, RunState } from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
+import { createBackgroundWork } from '../../../src/http/background-work.ts';
 import { readBacklog } from '../../../src/ledger/backlog.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createSealing } from '../../../src/secrets/sealing.ts';
@@ -30,6 +31,13 @@ const NO_SESSIONS: Sessions<Secret> = {
   refresh: away,
   personOf: away,
   signOut: away,
+  answerChallenge: away,
+  revoke: away,
+  endSessions: away,
+  mailCode: away,
+  verifyEmail: away,
+  changePassword: away,
+  rename: away,
 };
 
 /** Everything that the fakes were asked, and what they are told to answer. */
@@ -59,6 +67,8 @@ export interface ApiUnderTest {
   readonly sql: postgres.Sql;
   app(overrides?: Partial<AppDeps>): ReturnType<typeof createApp>;
   call(path: string, options?: CallOptions): Promise<Answer>;
+  /** Waits for work that goes on after a response. */
+  settled(): Promise<void>;
   /** Sets columns of a row as a run would, and hints that it changed. */
   row(id: string, columns: Record<string, unknown>): Promise<void>;
   end(): Promise<void>;
@@ -85,6 +95,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
   const changes = new RegistrationChanges();
   const closing = new AbortController();
   const scripts = freshScripts();
+  const background = createBackgroundWork(recordingLog(scripts));
   const deps: AppDeps = {
     db: pool.db,
     runs: recordingRuns(scripts),
@@ -128,6 +139,9 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       namespace: 'default',
     },
     signupMode: 'sync',
+    signupVerification: 'optional',
+    publicMailsPerDay: null,
+    afterwards: background.start,
     passwordPolicy: createPasswordPolicy('composition', commonPasswords()),
     propagationGraceSeconds: 30,
     attributes: ['locale', 'custom:tenant_id'],
@@ -174,11 +188,13 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
         body: isJson ? JSON.parse(text) : null,
       };
     },
+    settled: () => background.end(),
     row: async (id, columns) => {
       await sql`UPDATE registrations SET ${sql(columns)} WHERE id = ${id}`;
       changed(id);
     },
     end: async () => {
+      await background.end();
       await issuer.close();
       await sql.end();
       await pool.close();

@@ -75,9 +75,7 @@ describe('common passwords', () => {
   test.each(['Password1', 'pAssw0rD', 'Ｐａｓｓｗｏｒｄ１', 'Qwerty123', 'Trustno1'])(
     '%s is too common, in any case and Unicode form',
     (password) => {
-      expect(composition.faultOf(password, null, {})).toBe(
-        /\p{Lu}.*\d|\d.*\p{Lu}/u.test(password) ? COMMON : null,
-      );
+      expect(composition.faultOf(password, null, {})).toBe(COMMON);
     },
   );
 
@@ -88,7 +86,7 @@ describe('common passwords', () => {
   test('every password of the list is refused in every case', () => {
     const passwords = [...common];
     fc.assert(
-      fc.property(fc.nat(passwords.length - 1), fc.infinite(fc.boolean()), (index, upper) => {
+      fc.property(fc.nat(passwords.length - 1), fc.infiniteStream(fc.boolean()), (index, upper) => {
         const mixed = Array.from(passwords[index] ?? '', (letter) =>
           upper.next().value ? letter.toUpperCase() : letter.toLowerCase(),
         ).join('');
@@ -118,7 +116,7 @@ describe('personal passwords', () => {
   });
 
   test('a person without names may choose any password', () => {
-    const nobody = { email: null, username: '', firstName: ' ', lastName: undefined as never };
+    const nobody = { email: null, username: '', firstName: ' ', lastName: undefined };
     expect(composition.faultOf('Analytical1', null, nobody)).toBeNull();
   });
 
@@ -150,7 +148,7 @@ describe('personal passwords', () => {
 
 test('caselessForm is the same for its own result', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
+    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       expect(caselessForm(caselessForm(text))).toBe(caselessForm(text));
     }),
   );

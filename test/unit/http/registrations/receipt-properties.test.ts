@@ -89,6 +89,7 @@ const row: fc.Arbitrary<Registration> = fc.record({
   userCreatedAt: maybeAt,
   sealedAt: maybeAt,
   passwordSetAt: maybeAt,
+  mailsCode: fc.boolean(),
   cognitoUsername: fc.option(text),
   userId: fc.option(text),
   failure: fc.option(failure),
