@@ -8,6 +8,7 @@ import { readDoorBody } from '../public-form/body.ts';
 import { sent } from '../public-form/fields.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
 import { nameOf } from './account.ts';
+import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
 
 const MESSAGE = 'If this account exists, a mail that leads to a new password is on its way.';
 

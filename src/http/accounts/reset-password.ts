@@ -21,6 +21,10 @@ import { DoorError } from '../public-form/error.ts';
 import { chosenPasswordText, passwordText, sent } from '../public-form/fields.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
 import { accountOf, nameOf } from './account.ts';
+import { waitForEvenTime } from './even-time.ts';
+import { proveByMailedPassword } from './prove-address.ts';
+import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
+import { WRONG_CODE } from './verify-email.ts';
 
 const REJECTED = FAILURES.password_rejected.publicText;
 /** Cognito's codes are six digits; a temporary password has letters too. */
