@@ -171,6 +171,8 @@ async function mailTemporaryPassword(
       { factors, phoneNumber: phoneNumber !== null && isOwnPhone },
       signal,
     );
+    await acquireQuota('update');
+    await provider.forgetDevices(username, signal);
     const holder = { registrationId: registration.id, userId: user.sub };
     await recordRecoveryBegun(db, due, holder);
     // Until its sessions ended, somebody else could change the address that the mail goes to.

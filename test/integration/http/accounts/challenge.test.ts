@@ -122,6 +122,11 @@ test('a first password that breaks a rule is refused with the text of sign-up, a
     const { status, body } = await answer({ ...first, new_password });
     expect([status, body]).toEqual([400, { detail }]);
   }
+  const odd = await answer({ ...first, challenge: 'CUSTOM_CHALLENGE', code: '1' });
+  expect([odd.status, odd.body.detail]).toEqual([
+    422,
+    [{ type: 'enum', loc: ['body', 'challenge'], msg: 'Input should be one of the listed values' }],
+  ]);
   for (const field of ['new_password', 'code']) {
     const challenge = field === 'code' ? 'SMS_MFA' : first.challenge;
     const { status, body } = await answer({ ...first, challenge });
