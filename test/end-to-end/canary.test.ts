@@ -202,6 +202,45 @@ describe.each(PASSWORD_DOORS)('a password through the $name door', (door) => {
   });
 });
 
+describe('passwords and codes at the routes of accounts', () => {
+  const username = addressOf('account');
+  const next = `${canary}2`;
+  const bearer = ({ body }: Answer) => ({
+    headers: { authorization: `Bearer ${String((body as { access_token: string }).access_token)}` },
+  });
+  const login = (password: string) => ask('POST', '/auth/login', { username, password });
+
+  test('a code that is guessed, with a token or with the password, is refused', async () => {
+    const signup = PASSWORD_DOORS.find(({ name }) => name === 'signup');
+    const body = signup?.body(username, canary);
+    expect((await ask('POST', '/auth/register', body)).status).toBe(201);
+    const code = canary;
+    const signedIn = bearer(await login(canary));
+    expect((await ask('POST', '/auth/verify-email/request', {}, signedIn)).status).toBe(202);
+    expect((await ask('POST', '/auth/verify-email', { code }, signedIn)).status).toBe(400);
+    const pair = { username, password: canary };
+    expect((await ask('POST', '/auth/verify-email/request', pair)).status).toBe(202);
+    expect((await ask('POST', '/auth/verify-email', { ...pair, code })).status).toBe(400);
+    const session = canary;
+    const answered = { username, session, challenge: 'SMS_MFA', code };
+    expect((await ask('POST', '/auth/challenge', answered)).status).toBe(401);
+    const first = { username, session, challenge: 'NEW_PASSWORD_REQUIRED', new_password: canary };
+    expect((await ask('POST', '/auth/challenge', first)).status).toBe(401);
+  });
+
+  test('a password is changed', async () => {
+    const change = { current_password: canary, new_password: next };
+    const signedIn = bearer(await login(canary));
+    const wrong = { ...change, current_password: next };
+    expect(
+      (await ask('POST', '/auth/change-password', { ...wrong, new_password: `${next}3` }, signedIn))
+        .status,
+    ).toBe(400);
+    expect((await ask('POST', '/auth/change-password', change, signedIn)).status).toBe(200);
+    expect((await login(next)).status).toBe(200);
+  });
+});
+
 type Place = () => Promise<Buffer[]>;
 
 /** What others are told. */
