@@ -71,9 +71,9 @@ export function recoveryOf(
 ): 'nothing' | 'code' | 'temporary_password' {
   if (!user?.enabled) return 'nothing';
   if (registration === null) return 'code';
-  const { status, userDeletedAt, replacedBy, cognitoUsername, email } = registration;
-  const isTheirs = status === 'completed' && userDeletedAt === null && replacedBy === null;
-  if (!isTheirs || cognitoUsername !== user.username) return 'nothing';
+  const { status, userDeletedAt, releasedAt, replacedBy, cognitoUsername, email } = registration;
+  const isTheirs = status === 'completed' && userDeletedAt === null && releasedAt === null;
+  if (!isTheirs || replacedBy !== null || cognitoUsername !== user.username) return 'nothing';
   // The mailbox of the pool's address may be the one of somebody who took the account over.
   if (normaliseEmail(user.email) !== email) return 'nothing';
   if (user.status === 'FORCE_CHANGE_PASSWORD') return 'temporary_password';
@@ -171,6 +171,8 @@ async function mailTemporaryPassword(
       { factors, phoneNumber: phoneNumber !== null && isOwnPhone },
       signal,
     );
+    await acquireQuota('update');
+    await provider.forgetDevices(username, signal);
     const holder = { registrationId: registration.id, userId: user.sub };
     await recordRecoveryBegun(db, due, holder);
     // Until its sessions ended, somebody else could change the address that the mail goes to.

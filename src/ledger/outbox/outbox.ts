@@ -27,11 +27,7 @@ export interface DueInvitation extends ClaimedDelivery {
  * @returns null when none is due
  */
 export async function claimInvitation(db: Database): Promise<DueInvitation | null> {
-  const claimed = await claimDelivery<{
-    email: string;
-    cognito_username: string | null;
-    since_created_ms: number | null;
-  }>(
+  const claimed = await claimDelivery(
     db,
     'cognito-mail',
     { leaseSeconds: UNANSWERED_WAIT_S, countsAsMail: true },
@@ -39,7 +35,12 @@ export async function claimInvitation(db: Database): Promise<DueInvitation | nul
       (extract(epoch FROM clock_timestamp() - r.user_created_at) * 1000)::float8 AS since_created_ms`,
   );
   if (!claimed || claimed.registrationId === null) return null;
-  const { row, registrationId, ...delivery } = claimed;
+  const { row: raw, registrationId, ...delivery } = claimed;
+  const row = raw as {
+    email: string;
+    cognito_username: string | null;
+    since_created_ms: number | null;
+  };
   return {
     ...delivery,
     registrationId,

@@ -221,7 +221,9 @@ test("an administrator's registration meets email_unverified, and replaces the s
   expect(row).toMatchObject({ status: 'completed', roles: ['viewer'] });
   expect(await signsIn(pool, squatter.email, PASSWORD)).toBe(false);
   const at = { UserPoolId: pool.userPoolId, Username: squatter.cognitoUsername ?? '' };
-  await expect(pool.client.send(new AdminGetUserCommand(at))).rejects.toThrow();
+  await expect(pool.client.send(new AdminGetUserCommand(at))).rejects.toThrow(
+    'User does not exist',
+  );
   expect((await steps.row(squatter.id)).rolesTouched).toEqual([]);
 });
 
