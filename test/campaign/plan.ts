@@ -76,21 +76,25 @@ export function planOf(seed: number, registrations: number): Plan {
   const chance = chanceOf(seed);
   const spanMs = registrations * MS_FOR_EACH;
   const foreign = foreignUsers(chance, seed);
+  const planned = Array.from({ length: registrations }, (_, index) => {
+    const taken = index % FOR_EACH_FOREIGN === FOR_EACH_FOREIGN - 1;
+    const email = taken
+      ? chance.weighted(foreign.map((user) => [1, user.email] as const))
+      : `person-${index}@seed-${seed}.example.com`;
+    const drawn = registration(chance, email, spanMs);
+    // A foreign user may have been made a moment before: that is no create of Registrar's.
+    return taken ? { ...drawn, faults: drawn.faults.filter(isNoDuplicate) } : drawn;
+  });
+  const disturbed = disturbances(chance, spanMs);
+  const strangers = new Set(foreign.map(({ email }) => email));
   return {
     seed,
     foreign,
-    registrations: Array.from({ length: registrations }, (_, index) => {
-      const taken = index % FOR_EACH_FOREIGN === FOR_EACH_FOREIGN - 1;
-      const email = taken
-        ? chance.weighted(foreign.map((user) => [1, user.email] as const))
-        : `person-${index}@seed-${seed}.example.com`;
-      const planned = registration(chance, email, spanMs);
-      // A foreign user may have been made a moment before: that is no create of Registrar's.
-      return taken
-        ? { ...planned, squatter: null, faults: planned.faults.filter(isNoDuplicate) }
-        : planned;
-    }),
-    disturbances: disturbances(chance, spanMs),
+    disturbances: disturbed,
+    // Drawn last, so that a seed decides everything else as before.
+    registrations: planned.map((one) =>
+      strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) },
+    ),
   };
 }
 
@@ -118,7 +122,7 @@ function drawnRegistration(chance: Chance, email: string, spanMs: number): Plann
     faults: faultsFor(chance, { email, roles, resets }),
     actions: planned,
     decisions: decisions(chance, roles),
-    squatter: squatter(chance),
+    squatter: null,
     againAfterMs: chance.holds(15) ? chance.between(2000, 12_000) : null,
   };
 }

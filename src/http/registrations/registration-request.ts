@@ -4,11 +4,11 @@ import type { Registration } from '../../domain/registration.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import {
   accept,
-  release,
   requestHashOf,
   type AcceptInput,
   type AcceptResult,
 } from '../../ledger/registrations/accept.ts';
+import { release } from '../../ledger/registrations/release.ts';
 import { nowOf } from '../../ledger/registrations/row.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import type { AppDeps } from '../app-deps.ts';

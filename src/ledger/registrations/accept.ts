@@ -4,7 +4,6 @@ import type { Database, Transaction } from '../../db/client.ts';
 import { runPrepared } from '../../db/prepared.ts';
 import { HOLDS_KEY, registrations } from '../../db/schema.ts';
 import { isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
-import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { WAITING } from '../../domain/step.ts';
 import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
@@ -92,32 +91,6 @@ export async function accept(db: Database, input: AcceptInput): Promise<AcceptRe
     if (conflict) return conflict;
   }
   throw new Error('accept: the conflicting row disappeared in each of five attempts');
-}
-
-/** Frees the address of a completed registration whose user is no longer in the pool. */
-export async function release(db: Database, id: string): Promise<void> {
-  await atEdge(() =>
-    db.transaction(async (tx) => {
-      const [row] = await tx
-        .update(registrations)
-        .set({ releasedAt: NOW })
-        .where(
-          and(
-            eq(registrations.id, id),
-            eq(registrations.status, 'completed'),
-            sql`${registrations.releasedAt} IS NULL`,
-          ),
-        )
-        .returning();
-      if (!row) return;
-      await appendAuditEvent(tx, {
-        event: 'registration.released',
-        registrationId: id,
-        userId: row.userId,
-        actor: SYSTEM_ACTOR,
-      });
-    }),
-  );
 }
 
 /** All processes share PostgreSQL's clock. */
