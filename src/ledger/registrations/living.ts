@@ -1,12 +1,13 @@
 import { and, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
-import { LIVING, registrations } from '../../db/schema.ts';
+import { HOLDS_EMAIL, LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { caseless } from '../../domain/username.ts';
 import { atEdge } from '../database-error.ts';
 import { ROW, toRegistration } from './row.ts';
 
-export const hasEmail = (email: string): SQL => sql`${registrations.email} = ${email}`;
+export const hasEmail = (email: string): SQL =>
+  sql`${registrations.email} = ${email} AND ${HOLDS_EMAIL}`;
 // In the C collation, as the index: in others `lower` may not take I to i.
 export const hasUsername = (username: string): SQL =>
   sql`lower(${registrations.username} COLLATE "C") = ${caseless(username)}`;
@@ -14,10 +15,14 @@ export const hasUsername = (username: string): SQL =>
 // Living and past rows have an index each, so that a new row enters one of them: a search asks both.
 const livingOrPast = (condition: SQL): SQL =>
   sql`((${condition} AND living) OR (${condition} AND NOT living))`;
-export const everHadEmail = (email: string): SQL => livingOrPast(sql`email = ${email}`);
+/** A sign-up that is being replaced lives, and its address is among the past ones. */
+const livingOrPastEmail = (condition: SQL): SQL =>
+  sql`((${condition} AND living AND ${HOLDS_EMAIL})
+    OR (${condition} AND (NOT living OR replaced_by IS NOT NULL)))`;
+export const everHadEmail = (email: string): SQL => livingOrPastEmail(sql`email = ${email}`);
 /** The beginning of an address, as it is stored. By bytes, as the index, whatever the collation. */
 export const everHadEmailPrefix = (prefix: string): SQL =>
-  livingOrPast(sql`email ~>=~ ${prefix} AND email ~<~ ${`${prefix}\u{10FFFF}`}`);
+  livingOrPastEmail(sql`email ~>=~ ${prefix} AND email ~<~ ${`${prefix}\u{10FFFF}`}`);
 // As an array: PostgreSQL keeps no statistics of `lower`, and would expect many in a page of the newest.
 export const everHadUsername = (username: string): SQL =>
   sql`id = ANY(ARRAY(SELECT id FROM registrations WHERE ${livingOrPast(hasUsername(username))}))`;
