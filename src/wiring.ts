@@ -4,25 +4,29 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
-import { createQuotas } from '../activities/quota.ts';
+import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
 import type { Config } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
+import type { PasswordRecovery } from './domain/account.ts';
 import type { Runs } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
+import { createPasswordPolicy } from './domain/password-policy.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
-import { createDirectory } from './cognito/directory.ts';
+import { createAccounts, createDirectory } from './cognito/directory.ts';
 import { createRoleCatalogue } from './cognito/role-catalogue.ts';
+import { createPasswordRecovery } from './cognito/password-recovery.ts';
 import { createSessions } from './cognito/sessions.ts';
 import { createClientAddress } from './http/access/client-address.ts';
 import { createLimits } from './http/access/limits.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
 import type { RegistrationChanges } from './http/registrations/registration-changes.ts';
+import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
@@ -39,6 +43,10 @@ export interface Parts {
   readonly cognito: CognitoIdentityProviderClient;
   readonly provider: IdentityProvider;
   readonly sealing: Sealing;
+  /** Of our app client. */
+  readonly sessions: Sessions<Secret>;
+  readonly recovery: PasswordRecovery<Secret>;
+  readonly quotas: Quotas;
   readonly runs: Runs;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
@@ -74,6 +82,10 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
   const quotas = createQuotas(pool.db, config.cognito);
+  const { clientId, clientSecret } = config.cognito;
+  const appClient = { clientId: clientId ?? '', clientSecret };
+  const recovery = createPasswordRecovery(cognito, appClient, log);
+  const sessions = createSessions(cognito, appClient, log);
   const deps = {
     ...config.retry,
     db: pool.db,
@@ -84,6 +96,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     log,
     telemetry,
     changed,
+    publicMailsPerDay: config.cognito.publicMailsPerDay,
+    sessions: clientId === null ? null : sessions,
   };
   const activities = {
     ...createRegistrationActivities({ ...deps, ...config.schedules }),
@@ -92,6 +106,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
       stopping: stopping.signal,
       lock: () => tryAdvisoryLock(config.database.url, LOCKS.relay),
       destinations: () => openDestinations(config, log),
+      recovery,
     }),
   };
   const { namespace } = config.temporal;
@@ -109,6 +124,9 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     cognito,
     provider,
     sealing,
+    sessions,
+    recovery,
+    quotas,
     runs,
     temporal,
     metrics,
@@ -160,21 +178,29 @@ export function wireApi(
   {
     log,
     changes,
+    commonPasswords,
+    afterwards,
     closing,
-  }: { readonly log: Logger; readonly changes: RegistrationChanges; readonly closing: AbortSignal },
+  }: {
+    readonly log: Logger;
+    readonly changes: RegistrationChanges;
+    /** Each in its caseless form. */
+    readonly commonPasswords: ReadonlySet<string>;
+    readonly afterwards: AppDeps['afterwards'];
+    readonly closing: AbortSignal;
+  },
 ): AppDeps {
   const { http, cognito, temporal } = config;
-  const { clientSecret } = cognito;
   const isLocal = config.environment === 'local';
   return {
     db: parts.pool.db,
     runs: parts.runs,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider),
-    sessions: createSessions(
-      parts.cognito,
-      { clientId: cognito.clientId ?? '', clientSecret },
-      log,
+    sessions: parts.sessions,
+    recovery: parts.recovery,
+    accounts: createAccounts(parts.provider, (signal) =>
+      accountQuota(parts.quotas)(signal)('update'),
     ),
     changes,
     verifyToken: createTokenVerifier(config.tokens),
@@ -188,6 +214,10 @@ export function wireApi(
       namespace: temporal.namespace,
     },
     signupMode: http.signupMode,
+    signupVerification: http.signupVerification,
+    publicMailsPerDay: cognito.publicMailsPerDay,
+    afterwards,
+    passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),

@@ -3,7 +3,8 @@ import type { Database } from '../db/client.ts';
 import { FAILURES, isFailureName, type FailureName } from '../domain/failure.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
-import type { OutboxDestination } from './outbox/event-deliveries.ts';
+import type { OutboxDestination } from '../domain/outbox.ts';
+import { DESTINATIONS } from './outbox/destinations.ts';
 
 /** Deliveries of each destination that are looked at, those due longest: beyond it none is counted. */
 const OUTBOX_BOUND = 10_000;
@@ -116,7 +117,7 @@ async function readOutbox(db: Database): Promise<OutboxState[]> {
       min(next_attempt_at) FILTER (WHERE given_up_at IS NULL) AS next_attempt_at,
       (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1]
         AS last_error
-    FROM unnest(ARRAY['amqp', 'webhook', 'cognito-mail']) AS destination
+    FROM unnest(${DESTINATIONS}) AS destination
     LEFT JOIN LATERAL (
       (SELECT outbox_id, given_up_at, next_attempt_at, last_error FROM outbox_deliveries d
         WHERE d.destination = destination.destination AND delivered_at IS NULL

@@ -5,11 +5,13 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { createCognito } from '../../src/cognito/adapter.ts';
 import type { RegistrationActivities } from '../../activities/contract.ts';
-import { createDirectory } from '../../src/cognito/directory.ts';
+import { createAccounts, createDirectory } from '../../src/cognito/directory.ts';
+import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import { createQuotas } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
 import { createRoleCatalogue } from '../../src/cognito/role-catalogue.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
+import { createPasswordPolicy } from '../../src/domain/password-policy.ts';
 import { createLimits } from '../../src/http/access/limits.ts';
 import { createApp } from '../../src/http/app.ts';
 import { RegistrationChanges } from '../../src/http/registrations/registration-changes.ts';
@@ -74,6 +76,8 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
   const runs = createRuns({ client: () => temporal, taskQueue, eager: true, log });
   const changes = new RegistrationChanges();
   const real = createRegistrationActivities({
+    sessions: null,
+    publicMailsPerDay: null,
     ...RETRY,
     db,
     provider,
@@ -109,6 +113,8 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     // No public door is open.
     limits: createLimits({ db, table: limitCounts }, 1),
     sessions: createSessions(parts.client, { clientId: '', clientSecret: null }, log),
+    recovery: createPasswordRecovery(parts.client, { clientId: '', clientSecret: null }, log),
+    accounts: createAccounts(createCognito(parts.client, ''), async () => undefined),
     verifyToken: async () => ({
       userId: 'bench',
       clientId: 'bench',
@@ -124,6 +130,10 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
       namespace: 'default',
     },
     signupMode: 'sync',
+    signupVerification: 'optional',
+    publicMailsPerDay: null,
+    afterwards: (work) => void work(),
+    passwordPolicy: createPasswordPolicy('composition', new Set()),
     propagationGraceSeconds: RETRY.propagationGraceSeconds,
     attributes: [],
     secret: (text) => new Secret(text),

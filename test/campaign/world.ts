@@ -18,8 +18,8 @@ export interface World {
   readonly rows: readonly Row[];
   /** Everybody in the pool whom Registrar may have made. */
   readonly users: readonly PoolUser[];
-  /** Of the outbox, without invitations. */
-  readonly events: readonly { readonly registrationId: string; readonly kind: string }[];
+  /** Of the outbox: what others are told. */
+  readonly events: readonly { readonly registrationId: string | null; readonly kind: string }[];
   readonly trail: readonly {
     readonly registrationId: string | null;
     readonly event: string;
@@ -58,6 +58,6 @@ export async function readWorld(
     rows,
     trail,
     users: users.filter(({ sub }) => !others.has(sub)),
-    events: told.filter(({ kind }) => kind !== 'invitation'),
+    events: told.filter(({ kind }) => kind.startsWith('user.')),
   };
 }

@@ -26,6 +26,8 @@ export interface RegistrationRequest extends Omit<
 > {
   /** null: no password was chosen. Set only if the deployment has a sealing key. */
   readonly password: Secret | null;
+  /** Why the password is refused. Checked late, so that a replay is answered first. */
+  readonly passwordFault?: string | null;
   /** `roles` are what the registration assigns; these are as sent: checked against grants and pool,
    * and what pointers point into. */
   readonly rolesSent: readonly string[];
@@ -34,7 +36,7 @@ export interface RegistrationRequest extends Omit<
 /** Turns a request into the input of the ledger; seals the password. */
 export function acceptInputOf(
   deps: Pick<AppDeps, 'sealing'>,
-  { rolesSent, password, ...fields }: RegistrationRequest,
+  { rolesSent, password, passwordFault: _fault, ...fields }: RegistrationRequest,
   keyed: Keyed,
 ): AcceptInput {
   const id = randomUUID();

@@ -1,12 +1,13 @@
 import { and, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
-import { LIVING, registrations } from '../../db/schema.ts';
+import { HOLDS_EMAIL, LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { caseless } from '../../domain/username.ts';
 import { atEdge } from '../database-error.ts';
 import { ROW, toRegistration } from './row.ts';
 
-export const hasEmail = (email: string): SQL => sql`${registrations.email} = ${email}`;
+export const hasEmail = (email: string): SQL =>
+  sql`${registrations.email} = ${email} AND ${HOLDS_EMAIL}`;
 // In the C collation, as the index: in others `lower` may not take I to i.
 export const hasUsername = (username: string): SQL =>
   sql`lower(${registrations.username} COLLATE "C") = ${caseless(username)}`;

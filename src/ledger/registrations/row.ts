@@ -31,6 +31,7 @@ export function toRegistration(row: RegistrationRow): Registration {
     endedRunId: _endedRunId,
     endedRunSeenAt: _endedRunSeenAt,
     sealedPassword: _sealedPassword,
+    eventSequence: _eventSequence,
     readAt,
     ...same
   } = row;

@@ -2,11 +2,18 @@ import { importsOf, type SourceFile, sourcesOf } from '../architecture/source.ts
 
 /** Authorised by a token, a password or a client of the pool: IAM is not asked for these. */
 const BY_TOKEN = new Set([
+  'AssociateSoftwareToken',
+  'ChangePassword',
   'GetTokensFromRefreshToken',
   'GetUser',
+  'GetUserAttributeVerificationCode',
   'GlobalSignOut',
   'InitiateAuth',
+  'RespondToAuthChallenge',
   'RevokeToken',
+  'UpdateUserAttributes',
+  'VerifySoftwareToken',
+  'VerifyUserAttribute',
 ]);
 const ADAPTER = 'src/cognito/adapter.ts';
 
