@@ -41,8 +41,8 @@ test.beforeAll(async ({ deployment }) => {
 test('the example is there in local mode, and nowhere else', async ({ deployment }) => {
   const elsewhere = await deployment.api({ ENVIRONMENT: 'staging' });
   for (const path of ['/example', '/example/', '/example/app.js', '/example/mailbox']) {
-    expect((await fetch(`${elsewhere.url}${path}`)).status, path).toBe(404);
-    expect((await fetch(`${api.url}${path}`)).status, path).toBe(200);
+    const statuses = [elsewhere, api].map(async ({ url }) => (await fetch(`${url}${path}`)).status);
+    expect([path, ...(await Promise.all(statuses))]).toEqual([path, 404, 200]);
   }
   const page = await fetch(`${api.url}/example`);
   expect(page.headers.get('content-security-policy')).toBe(
@@ -69,7 +69,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     readonly complaints: string[];
     /** Paths that were asked for, with their status. */
     readonly answers: string[];
-    fill(fields: Record<string, string>): Promise<void>;
+    enter(fields: Record<string, string>): Promise<void>;
     press(name: string): Promise<void>;
     /** Waits for the view. */
     shows(view: string): Promise<void>;
@@ -83,9 +83,10 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     const complaints: string[] = [];
     const answers: string[] = [];
     page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', ({ text }) => {
+    page.on('console', (message) => {
       // The browser says of each refused request that it was refused.
-      if (!text().startsWith('Failed to load resource')) complaints.push(text());
+      const text = message.text();
+      if (!text.startsWith('Failed to load resource')) complaints.push(text);
     });
     page.on('response', (answer) => {
       answers.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
@@ -96,7 +97,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
       page,
       complaints,
       answers,
-      async fill(fields) {
+      async enter(fields) {
         for (const [label, text] of Object.entries(fields)) {
           await page.getByLabel(label, { exact: true }).filter({ visible: true }).fill(text);
         }
@@ -160,7 +161,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     const email = `${name}@example.com`;
     await visited.page.getByRole('link', { name: 'Create an account' }).click();
     await visited.shows('sign-up');
-    await visited.fill({
+    await visited.enter({
       'E-mail': email,
       Username: name,
       'First name': 'Ada',
@@ -175,7 +176,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
 
   async function signIn(visited: Visit, username: string, password: string): Promise<void> {
     await visited.shows('sign-in');
-    await visited.fill({ 'E-mail or username': username, Password: password });
+    await visited.enter({ 'E-mail or username': username, Password: password });
     await visited.press('Sign in');
   }
 
@@ -191,17 +192,17 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
 
     const email = await signUp(visited, 'ada');
     await inspect(visited);
-    await visited.fill({ Code: '000000' });
+    await visited.enter({ Code: '000000' });
     await visited.press('Confirm');
     await visited.says('Invalid or expired code');
-    await visited.fill({ Code: await mailedCode(visited) });
+    await visited.enter({ Code: await mailedCode(visited) });
     await visited.press('Confirm');
     await visited.shows('profile');
     await visited.says('Your address is confirmed.');
     expect(await page.locator('[data-show="verified"]').innerText()).toBe('confirmed');
     await inspect(visited);
 
-    await visited.fill({ 'First name': 'Augusta' });
+    await visited.enter({ 'First name': 'Augusta' });
     await visited.press('Save name');
     await visited.says('Your name is saved.');
     await visited.press('Sign out');
@@ -211,19 +212,19 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     await visited.shows('forgot');
     await inspect(visited);
     const before = await mailCount(deployment.pool, email);
-    await visited.fill({ 'E-mail or username': email });
+    await visited.enter({ 'E-mail or username': email });
     await visited.press('Send it');
     await visited.shows('reset');
     await inspect(visited);
     await eventually(async () => (await mailCount(deployment.pool, email)) > before);
-    await visited.fill({
+    await visited.enter({
       'Code or temporary password from the mail': await mailedCode(visited),
       'New password': OTHER_PASSWORD,
       'Repeat the password': 'Different3',
     });
     await visited.press('Set password');
     await visited.says('The passwords do not match.');
-    await visited.fill({ 'Repeat the password': OTHER_PASSWORD });
+    await visited.enter({ 'Repeat the password': OTHER_PASSWORD });
     await visited.press('Set password');
     await visited.says('Your new password is set.');
     await signIn(visited, email, PASSWORD);
@@ -258,24 +259,24 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     await signIn(visited, email, mailed);
     await visited.shows('new-password');
     await inspect(visited);
-    await visited.fill({ 'New password': 'password', 'Repeat the password': 'password' });
+    await visited.enter({ 'New password': 'password', 'Repeat the password': 'password' });
     await visited.press('Save and sign in');
     await visited.says('Password must');
-    await visited.fill({ 'New password': PASSWORD, 'Repeat the password': PASSWORD });
+    await visited.enter({ 'New password': PASSWORD, 'Repeat the password': PASSWORD });
     await visited.press('Save and sign in');
     await visited.shows('profile');
     await visited.says('Your password is saved.');
     expect(await visited.page.locator('[data-show="email"]').innerText()).toBe(email);
     expect(await visited.page.locator('[data-show="verified"]').innerText()).toBe('confirmed');
 
-    await visited.fill({
+    await visited.enter({
       'Current password': PASSWORD,
       'New password': OTHER_PASSWORD,
       'Repeat the new password': OTHER_PASSWORD,
     });
     await visited.press('Change password');
     await visited.says('Your password is changed.');
-    await visited.fill({ 'Last name': 'Murray Hopper' });
+    await visited.enter({ 'Last name': 'Murray Hopper' });
     await visited.press('Save name');
     await visited.says('Your name is saved.');
     expect(visited.complaints).toEqual([]);
@@ -318,10 +319,10 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     await visited.shows('sign-in-code');
     await inspect(visited);
     expect(await mailCount(deployment.pool, email)).toBe(before + 1);
-    await visited.fill({ Code: '00000000' });
+    await visited.enter({ Code: '00000000' });
     await visited.press('Continue');
     await visited.says('Invalid code or session');
-    await visited.fill({ Code: await mailedCode(visited) });
+    await visited.enter({ Code: await mailedCode(visited) });
     await visited.press('Continue');
     await visited.shows('profile');
     expect(visited.complaints).toEqual([]);
@@ -335,7 +336,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     const visited = await visit(strict.url);
     const email = await signUp(visited, 'strict');
     expect(visited.answers).toContain('202 /auth/register');
-    await visited.fill({ Code: await mailedCode(visited) });
+    await visited.enter({ Code: await mailedCode(visited) });
     await visited.press('Confirm');
     await visited.shows('profile');
     expect(await visited.page.locator('[data-show="email"]').innerText()).toBe(email);
@@ -356,7 +357,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     });
     for (const minutes of [31, 62]) {
       await page.clock.setFixedTime(Date.now() + minutes * 60_000);
-      await visited.fill({ 'First name': `After ${minutes}` });
+      await visited.enter({ 'First name': `After ${minutes}` });
       await visited.press('Save name');
       await visited.says('Your name is saved.');
     }
