@@ -66,10 +66,9 @@ export async function changePassword(fields) {
 }
 
 export async function signOut() {
-  if (tokens === null) return;
-  const { refresh } = tokens;
   try {
-    await callSignedIn('POST', '/auth/logout', { refresh_token: refresh });
+    // The token of that moment: the call may have to renew it first.
+    await callSignedIn('POST', '/auth/logout', () => ({ refresh_token: tokens?.refresh }));
   } finally {
     tokens = null;
   }
@@ -91,17 +90,22 @@ function keep(body) {
   return body;
 }
 
-/** A call with the access token, which is renewed when it is over, also before its time. */
+/** A call with the access token, which is renewed when it is over, also before its time.
+ * @param {object | (() => object)} [body] a function where it depends on the tokens */
 async function callSignedIn(method, path, body) {
+  const send = () => {
+    const json = typeof body === 'function' ? body() : body;
+    return call(method, path, json, tokens?.access);
+  };
   if (tokens && tokens.expiresAt - EARLY_MS < Date.now()) await refreshOnce();
   const sent = tokens?.access;
   try {
-    return await call(method, path, body, sent);
+    return await send();
   } catch (error) {
     if (error.status !== 401 || tokens === null) throw error;
     // Another call may have renewed it meanwhile.
     if (tokens.access === sent) await refreshOnce();
-    return await call(method, path, body, tokens?.access);
+    return await send();
   }
 }
 

@@ -1,7 +1,7 @@
 /** The views of the page: each is a section of index.html, and the address names the one that shows. */
 import * as api from './api.js';
 
-/** The pair of somebody who has no token yet and must prove the address; forgotten afterwards. */
+/** Name and password of somebody who must prove the address before there are tokens. */
 let pair = null;
 /** The challenge under way: `{username, challenge, session, …}`. */
 let challenge = null;
@@ -104,8 +104,6 @@ async function signedIn(run, username) {
   try {
     person = await run();
     address = person.email;
-    pair = null;
-    challenge = null;
     show('profile');
   } catch (error) {
     if (!error.challenge) throw error;
@@ -168,6 +166,7 @@ function render({ isFirst = false } = {}) {
   const exists = /^[a-z-]+$/.test(asked) && view(asked) !== null && (NEEDS[asked]?.() ?? true);
   const name = exists ? asked : api.isSignedIn() ? 'profile' : 'sign-in';
   if (name !== asked) history.replaceState(null, '', `#${name}`);
+  forget(name);
   say('');
   for (const section of document.querySelectorAll('[data-view]')) {
     section.hidden = section.dataset.view !== name;
@@ -177,6 +176,12 @@ function render({ isFirst = false } = {}) {
   document.title = `${heading.textContent} · Registrar example`;
   // Who hears the page learns that it has changed; who uses the keyboard goes on from here.
   if (!isFirst) heading.focus();
+}
+
+/** Keeps a password and a challenge only while their views show. */
+function forget(name) {
+  if (name !== 'verify') pair = null;
+  if (!['new-password', 'sign-in-code', 'select-factor'].includes(name)) challenge = null;
 }
 
 /** Puts what is known into the views. */
@@ -189,11 +194,13 @@ function fill() {
     challenge: challenge ? textOfChallenge(challenge) : '',
   };
   for (const [name, text] of Object.entries(texts)) {
-    for (const place of document.querySelectorAll(`[data-show="${name}"]`))
+    for (const place of document.querySelectorAll(`[data-show="${name}"]`)) {
       place.textContent = text;
+    }
   }
-  for (const place of document.querySelectorAll('[data-signed-in]'))
+  for (const place of document.querySelectorAll('[data-signed-in]')) {
     place.hidden = !api.isSignedIn();
+  }
   document.querySelector('#unverified').hidden = person === null || person.is_verified;
   // A username is no address of mail.
   const to = address.includes('@') ? `?to=${encodeURIComponent(address)}` : '';
@@ -238,8 +245,9 @@ function onSubmit(form, run) {
     void during(form, async () => {
       await run(fields);
       // A password stays in no field that is out of sight.
-      for (const input of form.querySelectorAll('[type="password"], [name="code"]'))
+      for (const input of form.querySelectorAll('[type="password"], [name="code"]')) {
         input.value = '';
+      }
     });
   });
 }
@@ -254,8 +262,10 @@ async function during(place, run) {
   if (place.getAttribute('aria-busy') === 'true') return;
   const wasSignedIn = api.isSignedIn();
   place.setAttribute('aria-busy', 'true');
-  for (const input of place.querySelectorAll('[aria-invalid]'))
+  for (const input of place.querySelectorAll('[aria-invalid]')) {
     input.removeAttribute('aria-invalid');
+    input.removeAttribute('aria-errormessage');
+  }
   say('');
   try {
     await run();
