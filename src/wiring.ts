@@ -223,7 +223,12 @@ export function wireApi(
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
     corsOrigins: http.corsOrigins,
-    local: isLocal ? { acceptsHost: createHostCheck(http.host) } : null,
+    local: isLocal
+      ? {
+          acceptsHost: createHostCheck(http.host),
+          mailbox: `${cognito.endpoint ?? ''}/_sandbox/mail?pool=${cognito.userPoolId}`,
+        }
+      : null,
     logger: log,
     metrics: parts.metrics,
     servesMetrics: isLocal && http.metricsPort === null,
