@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { Mail } from '../../dev/cognito/pool-record.ts';
+import type { Mail } from '../../dev/cognito/mailbox.ts';
 import { eventually } from '../support/eventually.ts';
 import { REPOSITORY } from '../support/program.ts';
 import { PSQL } from '../support/programs.ts';
@@ -176,13 +176,19 @@ const FAULT_PLANS: Readonly<Record<string, Expectation>> = {
     },
   },
   'Fault plans (2)': {
+    shows: (output) => expect(jsonIn(output)).toEqual([{ pending: 0 }]),
+  },
+};
+const SANDBOX: Readonly<Record<string, Expectation>> = {
+  'Mailbox (1)': {
     shows(output) {
-      const [mail, late] = jsonIn(output);
-      const sent = expect.arrayContaining([expect.objectContaining({ to: PEOPLE.ada })]) as unknown;
-      expect(mail).toMatchObject({ items: sent });
-      expect(late).toEqual({ pending: 0 });
+      const [all, hers] = jsonIn(output);
+      const sent = expect.objectContaining({ to: PEOPLE.ada }) as unknown;
+      expect(all).toMatchObject({ items: expect.arrayContaining([sent]) as unknown });
+      expect(hers).toMatchObject({ items: expect.arrayContaining([sent]) as unknown });
     },
   },
+  'Clock (1)': shows({ pools: 1 }),
 };
 
 /** The token of the terminal is one that the API accepts from an administrator. */
@@ -198,3 +204,6 @@ testBlocks('docs/integrating.md', await read('docs/integrating.md'), INTEGRATING
 const plans = await read('docs/reference/fault-plans.md');
 testBlocks('docs/reference/fault-plans.md', plans, FAULT_PLANS, paste);
 testBlocks('docs/reference/tokens.md', await read('docs/reference/tokens.md'), TOKENS, paste);
+// The last, because the clock stays ahead.
+const sandbox = await read('docs/reference/sandbox.md');
+testBlocks('docs/reference/sandbox.md', sandbox, SANDBOX, paste);
