@@ -1,16 +1,17 @@
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 
 /** Asks on stderr and reads lines of stdin: stdout stays free for the result. */
 export class Prompt {
   /** A person types the answers; otherwise they come from a pipe, and nobody can correct them. */
   readonly isInteractive: boolean;
   readonly #input: Interface;
-  readonly #lines: AsyncIterator<string>;
+  readonly #lines: AsyncIterator<string, undefined>;
   #isShown = false;
 
-  constructor(stdin: NodeJS.ReadStream = process.stdin) {
-    this.isInteractive = Boolean(stdin.isTTY);
+  constructor() {
+    this.isInteractive = isatty(process.stdin.fd);
     // With `terminal`, readline turns the echo of the terminal off and writes what is typed itself.
     const output = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
@@ -19,7 +20,7 @@ export class Prompt {
       },
     });
     const terminal = this.isInteractive;
-    this.#input = createInterface({ input: stdin, output, terminal, historySize: 0 });
+    this.#input = createInterface({ input: process.stdin, output, terminal, historySize: 0 });
     this.#input.on('SIGINT', () => this.#input.close());
     this.#lines = this.#input[Symbol.asyncIterator]();
   }
@@ -56,8 +57,8 @@ export class Prompt {
   }
 
   async #next(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error('The input ended before every question was answered.');
-    return value;
+    const line = await this.#lines.next();
+    if (line.done) throw new Error('The input ended before every question was answered.');
+    return line.value;
   }
 }

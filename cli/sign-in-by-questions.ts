@@ -46,7 +46,9 @@ export async function signInByQuestions(
     if (answer.kind === 'signed_in') return answer.tokens.accessToken;
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
-    throw new Error(`Cognito does not answer, or refuses the app client: ${parts.lastError()}`);
+    throw new Error(`Cognito does not answer, or refuses the app client: ${parts.lastError()}`, {
+      cause: error,
+    });
   }
   throw new Error(
     'Wrong e-mail or password, or the user is disabled. A temporary password is valid for 7 days.',
