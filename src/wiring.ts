@@ -4,11 +4,12 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
-import { createQuotas } from '../activities/quota.ts';
+import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
 import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
+import type { PasswordRecovery } from './domain/account.ts';
 import type { Runs } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
@@ -16,7 +17,7 @@ import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
-import { createDirectory } from './cognito/directory.ts';
+import { createAccounts, createDirectory } from './cognito/directory.ts';
 import { createRoleCatalogue } from './cognito/role-catalogue.ts';
 import { createPasswordRecovery } from './cognito/password-recovery.ts';
 import { createSessions } from './cognito/sessions.ts';
@@ -44,6 +45,8 @@ export interface Parts {
   readonly sealing: Sealing;
   /** Of our app client. */
   readonly sessions: Sessions<Secret>;
+  readonly recovery: PasswordRecovery<Secret>;
+  readonly quotas: Quotas;
   readonly runs: Runs;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
@@ -122,6 +125,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     provider,
     sealing,
     sessions,
+    recovery,
+    quotas,
     runs,
     temporal,
     metrics,
@@ -211,6 +216,10 @@ export function wireApi(
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider),
     sessions: parts.sessions,
+    recovery: parts.recovery,
+    accounts: createAccounts(parts.provider, (signal) =>
+      accountQuota(parts.quotas)(signal)('update'),
+    ),
     changes,
     verifyToken: createTokenVerifier(config.tokens),
     grants: config.grants,

@@ -46,7 +46,12 @@ async function endSessionsOf(deps: SignOutDeps, due: DueAccountDelivery): Promis
     await provider.endSessions(user.username, signal);
     const registrationId = user.mark !== null && namesRegistration(user.mark) ? user.mark : null;
     const holder = { registrationId, userId: user.sub };
-    await recordSignedOut(db, due.outboxId, holder, 'unconfirmed');
+    await recordSignedOut(
+      db,
+      due.outboxId,
+      holder,
+      due.kind === 'sign_out' ? 'unconfirmed' : 'relay',
+    );
   } catch (error) {
     if (error instanceof QuotaSpent) {
       return await deferDelivery(db, due, FAILURES.throttled.code, 1000);

@@ -1,12 +1,11 @@
+import type { Accounts } from '../domain/account.ts';
 import type { Directory } from '../domain/directory.ts';
 import { ProviderUnavailable } from '../domain/role.ts';
 import type { IdentityProvider, ProviderUser } from './adapter.ts';
 import { REQUEST_TIMEOUT_MS } from './call.ts';
 
 /** The API's few questions, put to Cognito. */
-export function createDirectory(
-  provider: Pick<IdentityProvider, 'readUser' | 'verifyEmail'>,
-): Directory {
+export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): Directory {
   async function read(username: string): Promise<ProviderUser | null> {
     try {
       return await provider.readUser(username, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
@@ -15,22 +14,39 @@ export function createDirectory(
     }
   }
   return {
-    addressOf: async (username) => {
-      const user = await read(username);
-      return user && { email: user.email, verified: user.emailVerified };
-    },
-    verifyEmail: async (username) => {
-      try {
-        await provider.verifyEmail(username, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
-      } catch {
-        throw new ProviderUnavailable('user');
-      }
-    },
     userExists: async (username) => (await read(username)) !== null,
     passwordState: async (username) => {
       const user = await read(username);
       if (!user) return null;
       return user.status === 'FORCE_CHANGE_PASSWORD' ? 'owes_password' : 'has_password';
     },
+  };
+}
+
+/** @param acquireQuota waits a moment for a call of the quota of updates, or throws */
+export function createAccounts(
+  provider: Pick<IdentityProvider, 'readUser' | 'endSessions' | 'verifyEmail'>,
+  acquireQuota: (signal: AbortSignal) => Promise<void>,
+): Accounts {
+  async function ask<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+    } catch {
+      throw new ProviderUnavailable('account');
+    }
+  }
+  const update = (call: (signal: AbortSignal) => Promise<void>) =>
+    ask(async (signal) => {
+      await acquireQuota(signal);
+      await call(signal);
+    });
+  return {
+    read: (username) =>
+      ask(async (signal) => {
+        const user = await provider.readUser(username, signal);
+        return user && { username: user.username, userId: user.sub, email: user.email };
+      }),
+    endSessions: (username) => update((signal) => provider.endSessions(username, signal)),
+    verifyEmail: (username) => update((signal) => provider.verifyEmail(username, signal)),
   };
 }

@@ -1,12 +1,13 @@
 import {
   ConfirmForgotPasswordCommand,
   ForgotPasswordCommand,
+  InitiateAuthCommand,
+  RespondToAuthChallengeCommand,
   type CognitoIdentityProviderClient,
 } from '@aws-sdk/client-cognito-identity-provider';
-import type { PasswordRecovery } from '../domain/account.ts';
-import { ProviderUnavailable } from '../domain/role.ts';
+import type { Confirmation, PasswordRecovery } from '../domain/account.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { atProvider, REQUEST_TIMEOUT_MS } from './call.ts';
+import { atProvider } from './call.ts';
 import { ProviderError, toProviderError } from './provider-error.ts';
 import type { SessionSettings } from './session-call.ts';
 import { secretHash } from './sign-in-flow.ts';
@@ -15,6 +16,8 @@ interface Log {
   warn(fields: object, message: string): void;
 }
 
+/** Of a confirmation, which is two calls with a temporary password. */
+export const CONFIRM_TIMEOUT_MS = 6000;
 /** Messages of errors that concern our app client, not the person. */
 const ABOUT_US = /secret|client/i;
 /** A wrong or expired code, nobody of that name, and the pool's limits: one answer for all. */
@@ -51,9 +54,8 @@ export function createPasswordRecovery(
           throw isAboutUs(error) ? new ProviderError('AccessDeniedException', 400) : error;
         }
       }),
-    confirm: async (username, code, password) => {
-      try {
-        const abortSignal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    confirm: (username, code, password) =>
+      confirmation(async (abortSignal) => {
         await client.send(
           new ConfirmForgotPasswordCommand({
             ...of(username),
@@ -63,15 +65,53 @@ export function createPasswordRecovery(
           { abortSignal },
         );
         return 'done';
-      } catch (error) {
-        const { name } = toProviderError(error);
-        if (PASSWORD.has(name)) return 'password_rejected';
-        if (REFUSED.has(name) && !isAboutUs(error)) return 'refused';
-        log.warn({ error: name }, 'Cognito refused to reset a password');
-        throw new ProviderUnavailable('password recovery');
-      }
-    },
+      }),
+    confirmTemporary: (username, temporary, password) =>
+      confirmation(async (abortSignal) => {
+        const hash = clientSecret
+          ? { SECRET_HASH: secretHash(username, clientId, clientSecret) }
+          : {};
+        const { ChallengeName, Session, ChallengeParameters } = await client.send(
+          new InitiateAuthCommand({
+            AuthFlow: 'USER_PASSWORD_AUTH',
+            ClientId: clientId,
+            AuthParameters: { USERNAME: username, PASSWORD: temporary.reveal(), ...hash },
+          }),
+          { abortSignal },
+        );
+        // Tokens, or another challenge: somebody's own password, which is no code.
+        if (ChallengeName !== 'NEW_PASSWORD_REQUIRED') return 'refused';
+        const name = ChallengeParameters?.['USER_ID_FOR_SRP'] ?? username;
+        await client.send(
+          new RespondToAuthChallengeCommand({
+            ChallengeName,
+            ClientId: clientId,
+            Session,
+            ChallengeResponses: {
+              USERNAME: name,
+              NEW_PASSWORD: password.reveal(),
+              ...(clientSecret ? { SECRET_HASH: secretHash(name, clientId, clientSecret) } : {}),
+            },
+          }),
+          { abortSignal },
+        );
+        return 'done';
+      }),
   };
+
+  async function confirmation(
+    call: (abortSignal: AbortSignal) => Promise<Confirmation>,
+  ): Promise<Confirmation> {
+    try {
+      return await call(AbortSignal.timeout(CONFIRM_TIMEOUT_MS));
+    } catch (error) {
+      const { name } = toProviderError(error);
+      if (PASSWORD.has(name)) return 'password_rejected';
+      if (REFUSED.has(name) && !isAboutUs(error)) return 'refused';
+      log.warn({ error: name }, 'Cognito did not confirm a new password');
+      return 'unknown';
+    }
+  }
 }
 
 function isAboutUs(error: unknown): boolean {

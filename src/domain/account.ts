@@ -24,18 +24,41 @@ export interface AccountAdministration {
   verifyEmail(username: string, signal: AbortSignal): Promise<void>;
 }
 
+/** An account, as the pool has it now. */
+export interface PoolAccount {
+  /** Cognito's. */
+  readonly username: string;
+  /** The Cognito sub. */
+  readonly userId: string;
+  readonly email: string;
+}
+
+/** What the API does to an account by itself; it takes of the quota what registrations leave. Each
+ * throws ProviderUnavailable (src/domain/role.ts). */
+export interface Accounts {
+  /** By Cognito username or e-mail; null: nobody. */
+  read(username: string): Promise<PoolAccount | null>;
+  endSessions(username: string): Promise<void>;
+  verifyEmail(username: string): Promise<void>;
+}
+
 /** Cognito's own flow for a forgotten password, which needs a proved address. */
 export interface PasswordRecovery<Password> {
   /** Cognito mails a code where its own rules allow it. @throws ProviderError */
   mailCode(username: string, signal: AbortSignal): Promise<void>;
-  /**
-   * Sets a new password with a mailed code. `refused`: a wrong or expired code, a limit of the pool, or
-   * nobody of that name.
-   * @throws ProviderUnavailable (src/domain/role.ts): nobody knows whether the password was set
-   */
-  confirm(
+  /** Sets a new password with a mailed code. */
+  confirm(username: string, code: string, password: Password): Promise<Confirmation>;
+  /** Sets the first password with a mailed temporary one. A second factor that is asked for after it
+   * changes nothing: the password is set. */
+  confirmTemporary(
     username: string,
-    code: string,
+    temporary: Password,
     password: Password,
-  ): Promise<'done' | 'refused' | 'password_rejected'>;
+  ): Promise<Confirmation>;
 }
+
+/**
+ * `refused`: a wrong or expired code, a limit of the pool, or nobody of that name. `unknown`: Cognito did
+ * not answer, or not to us, so the password may be set.
+ */
+export type Confirmation = 'done' | 'refused' | 'password_rejected' | 'unknown';

@@ -114,6 +114,8 @@ export interface Registration {
   readonly compensationFailures: readonly CompensationFailure[];
   readonly steps: Readonly<Record<string, StepRecord>>;
   readonly invitation: Invitation;
+  /** When a temporary password was last mailed to somebody who forgot theirs. */
+  readonly recoveryMailedAt: Date | null;
   readonly acceptedAt: Date;
   readonly finishedAt: Date | null;
   readonly parkedAt: Date | null;
@@ -150,6 +152,14 @@ export function owesPassword({
   passwordSetAt,
 }: Pick<Registration, 'sealedAt' | 'passwordSetAt'>): boolean {
   return sealedAt !== null && passwordSetAt === null;
+}
+
+/** Whether Registrar mailed a temporary password: who uses it has read the mail. */
+export function hasMailedPassword({
+  invitation,
+  recoveryMailedAt,
+}: Pick<Registration, 'invitation' | 'recoveryMailedAt'>): boolean {
+  return invitation.sentAt !== null || recoveryMailedAt !== null;
 }
 
 /** A sign-up whose address nobody has proved: it gets no role, and an administrator may replace it. */

@@ -32,11 +32,12 @@ export interface UserEvent {
 /** What every destination is told of an event. */
 export interface UserEventBody {
   readonly event_type: UserEventType;
+  /** Of a deleted person, the id alone. */
   readonly user_data: {
     readonly id: string;
-    readonly username: string;
-    readonly email: string;
-    readonly email_verified: boolean;
+    readonly username?: string;
+    readonly email?: string;
+    readonly email_verified?: boolean;
   };
   readonly registration_id: string;
   /** RFC 3339, UTC. */
@@ -49,7 +50,8 @@ export function bodyOf(event: UserEvent): UserEventBody {
   const { emailVerified, ...user } = event.user;
   return {
     event_type: type,
-    user_data: { ...user, email_verified: emailVerified },
+    user_data:
+      type === 'user.deleted' ? { id: user.id } : { ...user, email_verified: emailVerified },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,

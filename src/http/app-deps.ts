@@ -3,6 +3,7 @@ import type { ClientAddress } from './access/client-address.ts';
 import type { Limits } from './access/limits.ts';
 import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
+import type { Accounts, PasswordRecovery } from '../domain/account.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
@@ -66,6 +67,9 @@ export interface AppDeps {
   readonly directory: Directory;
   /** Of our app client; asked only where a door needs it. */
   readonly sessions: Sessions<Secret>;
+  /** With our app client, as sessions. */
+  readonly recovery: Pick<PasswordRecovery<Secret>, 'confirm' | 'confirmTemporary'>;
+  readonly accounts: Accounts;
   readonly changes: Changes;
   readonly verifyToken: VerifyToken;
   readonly grants: readonly Grant[];

@@ -4,6 +4,8 @@ import type { AppDeps, AppEnv } from './app-deps.ts';
 import { mountAuditEvents } from './operations/audit-events.ts';
 import { mountSeedingDoor } from './doors/seeding.ts';
 import { mountSessionDoor } from './accounts/session.ts';
+import { mountForgotPassword } from './accounts/recovery.ts';
+import { mountResetPassword } from './accounts/reset-password.ts';
 import { mountSignupDoor } from './accounts/signup.ts';
 import { mountStepDoor } from './doors/step.ts';
 import { mountUsersDoor } from './doors/users.ts';
@@ -39,7 +41,11 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   if (deps.doors.has('step')) mountStepDoor(api, deps);
   if (deps.doors.has('signup')) mountSignupDoor(api, deps);
   if (deps.doors.has('seeding')) mountSeedingDoor(api, deps);
-  if (deps.doors.has('session')) mountSessionDoor(api, deps);
+  if (deps.doors.has('session')) {
+    mountSessionDoor(api, deps);
+    mountForgotPassword(api, deps);
+    mountResetPassword(api, deps);
+  }
   mountHealth(api, deps, () => databaseState(deps.db, deps.logger));
   if (deps.servesMetrics) mountMetrics(api, deps);
   mountProblemPages(api);

@@ -5,7 +5,8 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { createCognito } from '../../src/cognito/adapter.ts';
 import type { RegistrationActivities } from '../../activities/contract.ts';
-import { createDirectory } from '../../src/cognito/directory.ts';
+import { createAccounts, createDirectory } from '../../src/cognito/directory.ts';
+import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import { createQuotas } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
 import { createRoleCatalogue } from '../../src/cognito/role-catalogue.ts';
@@ -112,6 +113,8 @@ export async function openBench(parts: BenchParts, path: (typeof PATHS)[number])
     // No public door is open.
     limits: createLimits({ db, table: limitCounts }, 1),
     sessions: createSessions(parts.client, { clientId: '', clientSecret: null }, log),
+    recovery: createPasswordRecovery(parts.client, { clientId: '', clientSecret: null }, log),
+    accounts: createAccounts(createCognito(parts.client, ''), async () => undefined),
     verifyToken: async () => ({
       userId: 'bench',
       clientId: 'bench',

@@ -10,7 +10,7 @@ import {
   SetUserMFAPreferenceCommand,
   VerifySoftwareTokenCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { totpAt } from '../../dev/cognito/totp.ts';
 import { runSetup } from '../../cli/setup/setup.ts';
 import { clientSettings } from '../../src/cognito/app-client.ts';
@@ -31,6 +31,9 @@ let folder: string;
 let env: Record<string, string>;
 
 test.beforeAll(async ({ pool }) => {
+  // For setup in this process; the command itself gets no credentials.
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'sandbox');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'sandbox');
   folder = await mkdtemp(join(tmpdir(), 'registrar-login-'));
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
@@ -48,7 +51,10 @@ test.beforeAll(async ({ pool }) => {
     COGNITO_CLIENT_SECRET: UserPoolClient?.ClientSecret ?? '',
   };
 });
-test.afterAll(async () => await rm(folder, { recursive: true }));
+test.afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true });
+});
 
 /** At a terminal whose screen does not show stdout, as in `TOKEN=$(…)`. */
 function login(email: string): PseudoTerminal & { token(): Promise<string> } {
@@ -107,7 +113,6 @@ test('the first administrator gets from the mailed password to a token at a term
         TEMPORAL_ADDRESS: temporalAddress(),
         TEMPORAL_TASK_QUEUE: uniqueTaskQueue('login'),
         DATABASE_URL: database.appUrl,
-        AWS_ACCESS_KEY_ID: 'sandbox',
       },
       'setup',
     ),

@@ -1,10 +1,8 @@
+import { hasMailedPassword } from '../../domain/registration.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import type { Person } from '../../domain/session.ts';
 import { findByUserId } from '../../ledger/registrations/account-events.ts';
-import {
-  recordEmailVerified,
-  wasMailedPassword,
-} from '../../ledger/registrations/email-verification.ts';
+import { recordEmailVerified } from '../../ledger/registrations/email-verification.ts';
 import { giveBackMail, takeMail } from '../../ledger/mail-limits.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { compareWithLedger, hasAddressOf, type KnownPerson } from './admission.ts';
@@ -51,15 +49,15 @@ export async function proveWithCode(
  * the pool does not answer, the address stays unproved, and a code proves it.
  */
 export async function proveByMailedPassword(
-  { db, directory, logger }: Pick<AppDeps, 'db' | 'directory' | 'logger'>,
+  { db, accounts, logger }: Pick<AppDeps, 'db' | 'accounts' | 'logger'>,
   poolName: string,
 ): Promise<void> {
   const row = await findByUserId(db, poolName);
-  if (!row || row.emailVerified || !(await wasMailedPassword(db, row.id))) return;
+  if (!row || row.emailVerified || !hasMailedPassword(row)) return;
   try {
-    const address = await directory.addressOf(poolName);
-    if (!address || !hasAddressOf(address, row)) return;
-    await directory.verifyEmail(poolName);
+    const user = await accounts.read(poolName);
+    if (!user || !hasAddressOf(user, row)) return;
+    await accounts.verifyEmail(user.username);
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
     logger.warn({ registrationId: row.id }, 'the address could not be marked as proved');

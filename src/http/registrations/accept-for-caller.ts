@@ -123,6 +123,7 @@ async function acceptOrThrow(
     case 'key_reused':
       throw new Problem('idempotency_key_reused');
     case 'email_taken':
+    case 'email_unverified':
     case 'username_taken':
       throw takenProblem(caller, result.kind, result.holder);
     default:
@@ -133,7 +134,7 @@ async function acceptOrThrow(
 /** Names the holding registration only to a caller who may read it. */
 function takenProblem(
   caller: Caller,
-  code: 'email_taken' | 'username_taken',
+  code: 'email_taken' | 'email_unverified' | 'username_taken',
   holder: Registration,
 ): Problem {
   return new Problem(code, maySee(caller, holder) ? { registrationId: holder.id } : {});

@@ -28,6 +28,10 @@ export function newRegistration({ attributes, sealing }: Pick<AppDeps, 'attribut
         description:
           'Whether to send an invitation with a temporary password on completion. Defaults to true without a password. Must not be true with a password.',
       }),
+      replaceUnverified: z.boolean().optional().openapi({
+        description:
+          'Whether to delete the account of somebody who signed up with this address and never proved it, and go on. Defaults to false: then such an address is refused with `email_unverified`.',
+      }),
     })
     .refine((body) => body.password == null || body.invite !== true, {
       path: ['invite'],
@@ -68,6 +72,7 @@ export function toWanted(
     invite: body.invite ?? password == null,
     password: password == null ? null : secret(password),
     passwordFault: password == null ? null : passwordPolicy.guessableFaultOf(password, body),
+    ...(body.replaceUnverified && { replaceUnverified: true }),
     roles: [...new Set(body.roles)],
     rolesSent: body.roles,
   };

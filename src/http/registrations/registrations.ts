@@ -88,6 +88,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
           'role_not_grantable',
           'unknown_role',
           'email_taken',
+          'email_unverified',
           'username_taken',
           'idempotency_key_reused',
           'registration_failed',

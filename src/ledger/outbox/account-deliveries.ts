@@ -23,6 +23,7 @@ export interface DueAccountDelivery extends ClaimedDelivery {
   readonly name: string;
   /** Since it was asked for, by PostgreSQL's clock. */
   readonly ageMs: number;
+  readonly kind: AccountDelivery;
 }
 
 /** Promises a mail for a forgotten password: one statement, the same for everybody. */
@@ -75,16 +76,20 @@ async function claim(
   destination: CognitoDestination,
   leaseSeconds: number,
 ): Promise<DueAccountDelivery | null> {
-  const claimed = await claimDelivery<{ account_name: string | null; age_ms: number }>(
+  const claimed = await claimDelivery<{
+    account_name: string | null;
+    age_ms: number;
+    kind: AccountDelivery;
+  }>(
     db,
     destination,
     { leaseSeconds, countsAsMail: false },
-    sql`o.account_name,
+    sql`o.account_name, o.kind,
       (extract(epoch FROM clock_timestamp() - o.occurred_at) * 1000)::float8 AS age_ms`,
   );
   if (!claimed) return null;
   const { row, ...delivery } = claimed;
-  return { ...delivery, name: row.account_name ?? '', ageMs: row.age_ms };
+  return { ...delivery, name: row.account_name ?? '', ageMs: row.age_ms, kind: row.kind };
 }
 
 /** Counts the mail that is about to be sent as unanswered: whatever becomes of this process, it may
@@ -108,8 +113,9 @@ export interface AccountHolder {
   readonly userId: string;
 }
 
-/** How a password was reset. `unconfirmed`: the reply was lost, so it may be the old one. */
-export type ResetBy = 'recovery' | 'code' | 'temporary_password' | 'unconfirmed';
+/** How a password was reset. `relay`: by code or temporary password, and the process that knew died.
+ * `unconfirmed`: the reply was lost, so it may be the old one. */
+export type ResetBy = 'recovery' | 'code' | 'temporary_password' | 'relay' | 'unconfirmed';
 
 /** Records that the old password and all sessions are dead, before the mail that leads to a new one. */
 export async function recordRecoveryBegun(
@@ -130,6 +136,10 @@ export async function recordTemporaryPasswordMailed(
     db.transaction(async (tx) => {
       const now = new Date();
       const expires = new Date(now.getTime() + TEMPORARY_PASSWORD_DAYS * 86_400_000);
+      await tx
+        .update(registrations)
+        .set({ recoveryMailedAt: now })
+        .where(eq(registrations.id, registrationId));
       const [invited] = await tx
         .update(registrations)
         .set({
@@ -158,6 +168,17 @@ export async function recordSignedOut(
       await appendReset(tx, outboxId, holder, by);
       await forget(tx, outboxId);
     }),
+  );
+}
+
+/** The password is set. The caller ends the sessions now; where it fails, the relay does. */
+export async function confirmReset(db: Database, outboxId: string): Promise<void> {
+  await atEdge(() =>
+    db.execute(sql`WITH confirmed AS (
+        UPDATE outbox SET kind = 'password_reset' WHERE id = ${outboxId}::uuid RETURNING id)
+      UPDATE outbox_deliveries d
+      SET next_attempt_at = clock_timestamp() + make_interval(secs => ${SIGN_OUT_LEASE_S})
+      FROM confirmed WHERE d.outbox_id = confirmed.id`),
   );
 }
 

@@ -47,17 +47,3 @@ export async function recordEmailVerified(
     }),
   );
 }
-
-/** Whether the person was, or may have been, mailed a temporary password: by an invitation, or because
- * they forgot theirs. */
-export async function wasMailedPassword(db: Database, registrationId: string): Promise<boolean> {
-  return await atEdge(async () => {
-    const [found] = await db.execute<{ mailed: boolean }>(sql`SELECT
-      EXISTS (SELECT FROM outbox o JOIN outbox_deliveries d ON d.outbox_id = o.id
-        WHERE o.registration_id = ${registrationId}::uuid AND o.kind = 'invitation'
-          AND d.mail_attempted_at IS NOT NULL)
-      OR EXISTS (SELECT FROM audit_events WHERE registration_id = ${registrationId}::uuid
-        AND event = 'user.password_reset' AND details->>'by' = 'recovery') AS mailed`);
-    return found?.mailed ?? false;
-  });
-}

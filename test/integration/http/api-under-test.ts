@@ -109,10 +109,10 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     directory: {
       userExists: () => scripts.userExists(),
       passwordState: () => scripts.passwordState(),
-      addressOf: async () => null,
-      verifyEmail: async () => undefined,
     },
     sessions: NO_SESSIONS,
+    recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },
+    accounts: { read: away, endSessions: away, verifyEmail: away },
     clientAddress: () => '192.0.2.1',
     limits: {
       signUp: unlimited,

@@ -110,6 +110,7 @@ const row: fc.Arbitrary<Registration> = fc.record({
   nextResumeAt: maybeAt,
   userDeletedAt: maybeAt,
   releasedAt: maybeAt,
+  recoveryMailedAt: maybeAt,
   replaces: fc.option(id),
   replacement: fc.constantFrom(null, 'requested', 'disabling', 'deleting', 'deleted', 'kept'),
   replacedWasEnabled: fc.option(fc.boolean()),
