@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import type { Database } from '../../src/db/client.ts';
 import type { PasswordRecovery } from '../../src/domain/account.ts';
 import { normaliseEmail } from '../../src/domain/email.ts';
@@ -18,7 +17,7 @@ import {
 import {
   deferDelivery,
   deferralMs,
-  endAttempt,
+  deferUnanswered,
 } from '../../src/ledger/outbox/cognito-deliveries.ts';
 import { giveBackMail, takeMail, type MailRequest } from '../../src/ledger/mail-limits.ts';
 import { findLiving, hasEmail, hasUsername } from '../../src/ledger/registrations/living.ts';
@@ -255,10 +254,7 @@ async function notDone(
   }
   // A password that is set late would replace the one that is mailed next.
   const seconds = Math.max(deps.propagationGraceSeconds, deferralMs(0) / 1000);
-  await endAttempt(deps.db, due, {
-    lastError: code,
-    nextAttemptAt: sql`now() + make_interval(secs => ${seconds})`,
-  });
+  await deferUnanswered(deps.db, due, code, seconds);
 }
 
 function mailTo({ publicMailsPerDay }: RecoveryDeps, email: string): MailRequest {

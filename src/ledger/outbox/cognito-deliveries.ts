@@ -124,6 +124,19 @@ export async function deferDelivery(
   });
 }
 
+/** Nobody knows whether the attempt took effect: the next one waits until it can no more. */
+export async function deferUnanswered(
+  db: Database,
+  due: ClaimedDelivery,
+  code: string,
+  delaySeconds: number,
+): Promise<void> {
+  await endAttempt(db, due, {
+    lastError: code,
+    nextAttemptAt: sql`now() + make_interval(secs => ${delaySeconds})`,
+  });
+}
+
 /** Slow: 5 s, doubling, at most an hour apart. The default mailer's quota is counted in days. */
 export function deferralMs(attempts: number): number {
   return Math.min(3_600_000, 5000 * 2 ** Math.min(attempts, 20));

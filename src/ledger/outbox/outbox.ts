@@ -4,7 +4,12 @@ import { registrations } from '../../db/schema.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { publicFailure } from '../../domain/failure.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
-import { claimDelivery, endAttempt, type ClaimedDelivery } from './cognito-deliveries.ts';
+import {
+  claimDelivery,
+  deferUnanswered,
+  endAttempt,
+  type ClaimedDelivery,
+} from './cognito-deliveries.ts';
 
 /** Temporary passwords expire after 7 days. */
 const INVITATION_DAYS = 7;
@@ -100,10 +105,7 @@ export async function recordInvitationUnanswered(
   due: DueInvitation,
   code: string,
 ): Promise<void> {
-  await endAttempt(db, due, {
-    lastError: code,
-    nextAttemptAt: sql`now() + make_interval(secs => ${UNANSWERED_WAIT_S})`,
-  });
+  await deferUnanswered(db, due, code, UNANSWERED_WAIT_S);
 }
 
 /** Ends the attempts that go on by themselves, and says so in the receipt. */
