@@ -6,7 +6,7 @@ import { createBackgroundActivities } from '../activities/background/background-
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
-import type { Config } from './config/config.ts';
+import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { PasswordRecovery } from './domain/account.ts';
@@ -160,6 +160,24 @@ export function wireCommand(config: Config, options: { connections: number }): C
       cognito.destroy();
       await pool.close();
     },
+  };
+}
+
+/** What signing in at a terminal needs: Cognito alone, without credentials of AWS. */
+export function wireSignIn(
+  { cognito: settings, passwordRules }: SignInSettings,
+  common: ReadonlySet<string>,
+) {
+  const client = cognitoClient(settings);
+  let lastError: string | null = null;
+  const { clientId, clientSecret } = settings;
+  const log = { warn: (fields: { error?: string }) => void (lastError = fields.error ?? null) };
+  return {
+    sessions: createSessions(client, { clientId: clientId ?? '', clientSecret }, log),
+    passwordPolicy: createPasswordPolicy(passwordRules, common),
+    /** The name of the last error of Cognito that is not about the person. */
+    lastError: () => lastError,
+    close: () => client.destroy(),
   };
 }
 

@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import type { Database } from '../../src/db/client.ts';
 import type { PasswordRecovery } from '../../src/domain/account.ts';
 import { normaliseEmail } from '../../src/domain/email.ts';
@@ -18,7 +17,7 @@ import {
 import {
   deferDelivery,
   deferralMs,
-  endAttempt,
+  deferUnanswered,
 } from '../../src/ledger/outbox/cognito-deliveries.ts';
 import { giveBackMail, takeMail, type MailRequest } from '../../src/ledger/mail-limits.ts';
 import { findLiving, hasEmail, hasUsername } from '../../src/ledger/registrations/living.ts';
@@ -71,9 +70,9 @@ export function recoveryOf(
 ): 'nothing' | 'code' | 'temporary_password' {
   if (!user?.enabled) return 'nothing';
   if (registration === null) return 'code';
-  const { status, userDeletedAt, replacedBy, cognitoUsername, email } = registration;
-  const isTheirs = status === 'completed' && userDeletedAt === null && replacedBy === null;
-  if (!isTheirs || cognitoUsername !== user.username) return 'nothing';
+  const { status, userDeletedAt, releasedAt, replacedBy, cognitoUsername, email } = registration;
+  const isTheirs = status === 'completed' && userDeletedAt === null && releasedAt === null;
+  if (!isTheirs || replacedBy !== null || cognitoUsername !== user.username) return 'nothing';
   // The mailbox of the pool's address may be the one of somebody who took the account over.
   if (normaliseEmail(user.email) !== email) return 'nothing';
   if (user.status === 'FORCE_CHANGE_PASSWORD') return 'temporary_password';
@@ -171,6 +170,8 @@ async function mailTemporaryPassword(
       { factors, phoneNumber: phoneNumber !== null && isOwnPhone },
       signal,
     );
+    await acquireQuota('update');
+    await provider.forgetDevices(username, signal);
     const holder = { registrationId: registration.id, userId: user.sub };
     await recordRecoveryBegun(db, due, holder);
     // Until its sessions ended, somebody else could change the address that the mail goes to.
@@ -253,10 +254,7 @@ async function notDone(
   }
   // A password that is set late would replace the one that is mailed next.
   const seconds = Math.max(deps.propagationGraceSeconds, deferralMs(0) / 1000);
-  await endAttempt(deps.db, due, {
-    lastError: code,
-    nextAttemptAt: sql`now() + make_interval(secs => ${seconds})`,
-  });
+  await deferUnanswered(deps.db, due, code, seconds);
 }
 
 function mailTo({ publicMailsPerDay }: RecoveryDeps, email: string): MailRequest {

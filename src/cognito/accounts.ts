@@ -25,24 +25,6 @@ export function createAccountAdministration(
   userPoolId: string,
 ): AccountAdministration {
   const of = (username: string) => ({ UserPoolId: userPoolId, Username: username });
-  const forgetDevices = async (username: string, abortSignal: AbortSignal): Promise<void> => {
-    try {
-      for (;;) {
-        const { Devices = [] } = await client.send(
-          new AdminListDevicesCommand({ ...of(username), Limit: DEVICES_AT_ONCE }),
-          { abortSignal },
-        );
-        for (const { DeviceKey } of Devices) {
-          await client.send(new AdminForgetDeviceCommand({ ...of(username), DeviceKey }), {
-            abortSignal,
-          });
-        }
-        if (Devices.length < DEVICES_AT_ONCE) return;
-      }
-    } catch (error) {
-      if (!NO_DEVICES.has(toProviderError(error).name)) throw error;
-    }
-  };
   return {
     disableUser: (username, signal) =>
       atProvider(signal, async (abortSignal) => {
@@ -87,7 +69,25 @@ export function createAccountAdministration(
             { abortSignal },
           );
         }
-        await forgetDevices(username, abortSignal);
+      }),
+    forgetDevices: (username, signal) =>
+      atProvider(signal, async (abortSignal) => {
+        try {
+          for (;;) {
+            const { Devices = [] } = await client.send(
+              new AdminListDevicesCommand({ ...of(username), Limit: DEVICES_AT_ONCE }),
+              { abortSignal },
+            );
+            for (const { DeviceKey } of Devices) {
+              await client.send(new AdminForgetDeviceCommand({ ...of(username), DeviceKey }), {
+                abortSignal,
+              });
+            }
+            if (Devices.length < DEVICES_AT_ONCE) return;
+          }
+        } catch (error) {
+          if (!NO_DEVICES.has(toProviderError(error).name)) throw error;
+        }
       }),
     verifyEmail: (username, signal) =>
       atProvider(signal, async (abortSignal) => {

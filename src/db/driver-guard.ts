@@ -17,6 +17,11 @@ const MENDED = [
     places: 2,
   },
   {
+    broken: '    !hadError && (query || sent.length) && error(',
+    mended: '    ;(query || sent.length) && error(',
+    places: 1,
+  },
+  {
     broken: '        return fetchArrayTypes()\n',
     mended: '        return fetchArrayTypes().catch(() => undefined)\n',
     places: 1,
@@ -27,8 +32,9 @@ const MENDED = [
  * Mends postgres.js 3.4.9 while it is loaded; call it before anything imports the driver. When a
  * connection is cut inside a transaction, its ROLLBACK is written to a socket that is null: an
  * uncaught exception that ends the process. And a write that was buffered at that moment leaves the
- * connection unable to send ever again; one that is cut while it asks for
- * the array types leaves a rejection that nobody handles. Sources: porsager/postgres#1154, #1208; pull request 1209.
+ * connection unable to send ever again. A query that is sent between a socket's error and its close is
+ * never settled. A connection that is cut while it asks for the array types leaves a rejection that
+ * nobody handles. Sources: porsager/postgres#1154, #1208; pull request 1209.
  */
 export function guardDriver(): void {
   registerHooks({

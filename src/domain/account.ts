@@ -9,7 +9,7 @@ export interface AccountAdministration {
   replacePassword(username: string, signal: AbortSignal): Promise<void>;
   /** Ends every session: refresh tokens, and access tokens where Cognito is asked. */
   endSessions(username: string, signal: AbortSignal): Promise<void>;
-  /** Removes what a sign-in asks for beside the password, and the devices that need not be asked. */
+  /** Removes what a sign-in asks for beside the password. */
   removeSecondFactors(
     username: string,
     which: {
@@ -20,6 +20,8 @@ export interface AccountAdministration {
     },
     signal: AbortSignal,
   ): Promise<void>;
+  /** Forgets the devices that a sign-in does not ask for a second factor. */
+  forgetDevices(username: string, signal: AbortSignal): Promise<void>;
   /** Marks the address of the user as proved. */
   verifyEmail(username: string, signal: AbortSignal): Promise<void>;
 }

@@ -12,21 +12,24 @@ export function createBackgroundWork(log: Pick<Log, 'warn'>): BackgroundWork {
   const running = new Set<Promise<void>>();
   return {
     start: (work) => {
-      const done = (async () => {
-        try {
-          await work();
-        } catch (error) {
-          log.warn(
-            { error: error instanceof Error ? error.name : 'unknown' },
-            'work after a response failed',
-          );
-        }
-      })();
-      running.add(done);
-      void done.then(() => running.delete(done));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      running.add(promise);
+      void finish(work, log).finally(() => {
+        running.delete(promise);
+        resolve();
+      });
     },
     end: async () => {
       while (running.size > 0) await Promise.all(running);
     },
   };
+}
+
+async function finish(work: () => Promise<unknown>, log: Pick<Log, 'warn'>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const name = error instanceof Error ? error.name : 'unknown';
+    log.warn({ error: name }, 'work after a response failed');
+  }
 }

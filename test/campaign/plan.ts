@@ -33,8 +33,17 @@ export interface PlannedRegistration {
   readonly actions: readonly Action[];
   /** In order; when they are spent, a retry. */
   readonly decisions: readonly Decision[];
+  /** Somebody signed up with the address before and never proved it, and this registration replaces
+   * them; null: nobody did. */
+  readonly squatter: Squatter | null;
   /** The same address is registered again so long after the first time; null: it is not. */
   readonly againAfterMs: number | null;
+}
+
+/** A sign-up that is to be replaced. */
+export interface Squatter {
+  /** When the address is proved after all, if that is possible by then; null: never. */
+  readonly provesAfterMs: number | null;
 }
 
 export interface Disturbance {
@@ -77,7 +86,9 @@ export function planOf(seed: number, registrations: number): Plan {
         : `person-${index}@seed-${seed}.example.com`;
       const planned = registration(chance, email, spanMs);
       // A foreign user may have been made a moment before: that is no create of Registrar's.
-      return taken ? { ...planned, faults: planned.faults.filter(isNoDuplicate) } : planned;
+      return taken
+        ? { ...planned, squatter: null, faults: planned.faults.filter(isNoDuplicate) }
+        : planned;
     }),
     disturbances: disturbances(chance, spanMs),
   };
@@ -107,8 +118,14 @@ function drawnRegistration(chance: Chance, email: string, spanMs: number): Plann
     faults: faultsFor(chance, { email, roles, resets }),
     actions: planned,
     decisions: decisions(chance, roles),
+    squatter: squatter(chance),
     againAfterMs: chance.holds(15) ? chance.between(2000, 12_000) : null,
   };
+}
+
+function squatter(chance: Chance): Squatter | null {
+  if (!chance.holds(20)) return null;
+  return { provesAfterMs: chance.holds(40) ? chance.between(0, 3000) : null };
 }
 
 const ACTIONS: Weighted<Action['kind'] | 'resets' | null> = [

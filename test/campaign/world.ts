@@ -11,6 +11,10 @@ export interface Row {
   readonly cognitoUsername: string | null;
   /** null: no password was chosen */
   readonly sealedAt: Date | null;
+  readonly door: string;
+  readonly userDeletedAt: Date | null;
+  /** The registration that takes over, or took over, its address. */
+  readonly replacedBy: string | null;
 }
 
 /** Everything that has to agree when the dust has settled. */
@@ -41,6 +45,9 @@ export async function readWorld(
       userId: registrations.userId,
       cognitoUsername: registrations.cognitoUsername,
       sealedAt: registrations.sealedAt,
+      door: registrations.door,
+      userDeletedAt: registrations.userDeletedAt,
+      replacedBy: registrations.replacedBy,
     })
     .from(registrations);
   const told = await db

@@ -2,7 +2,14 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { FAILURES } from '../../domain/failure.ts';
 import { normaliseEmail } from '../../domain/email.ts';
-import { CHALLENGES, type Challenge, type SignIn } from '../../domain/session.ts';
+import {
+  CHALLENGES,
+  type Challenge,
+  type ChallengeName,
+  type ChallengeReply,
+  type SignIn,
+} from '../../domain/session.ts';
+import type { Secret } from '../../secrets/secret.ts';
 import { emailHash } from '../../secrets/email-hash.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
@@ -12,7 +19,7 @@ import { readDoorBody } from '../public-form/body.ts';
 import { DoorError } from '../public-form/error.ts';
 import { chosenPasswordText, sent } from '../public-form/fields.ts';
 import { accountDigest, accountOf, nameOf, type SignInAccount } from './account.ts';
-import { admit, discard } from './admission.ts';
+import { permittedPerson, discard } from './admission.ts';
 import { waitForEvenTime } from './even-time.ts';
 import { proveByMailedPassword } from './prove-address.ts';
 import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
@@ -69,7 +76,7 @@ export async function answerSignIn(
 ): Promise<Response | null> {
   if (signIn.kind === 'challenge') return answerChallenge(c, account, signIn.challenge);
   const { tokens } = signIn;
-  const person = await admit(deps, tokens);
+  const person = await permittedPerson(deps, tokens);
   if (person) return c.json({ ...showTokens(tokens), ...showPerson(person) }, 200);
   deps.afterwards(() => discard(deps, tokens));
   return null;
@@ -108,28 +115,56 @@ function decode(text: string): BoundSession | null {
   }
 }
 
-const answerOf = (deps: Pick<AppDeps, 'passwordPolicy'>) =>
-  z
+const CODE_CHALLENGES = CHALLENGES.filter((name) => name !== 'NEW_PASSWORD_REQUIRED');
+
+/** The password as it was sent, for the rules, and as a secret. */
+function answerOf({ secret, passwordPolicy }: Pick<AppDeps, 'secret' | 'passwordPolicy'>) {
+  const named = { username: sent(320), session: sent(SESSION_LENGTH) };
+  const withPassword = z
     .object({
-      username: sent(320),
-      challenge: z.enum(CHALLENGES),
-      session: sent(SESSION_LENGTH),
-      new_password: chosenPasswordText()
-        .nullish()
-        .openapi({ description: `For NEW_PASSWORD_REQUIRED. ${deps.passwordPolicy.description}` }),
-      code: sent(CODE_LENGTH)
-        .nullish()
-        .openapi({ description: 'For the others; SELECT_MFA_TYPE: the chosen factor.' }),
+      ...named,
+      challenge: z.literal('NEW_PASSWORD_REQUIRED'),
+      new_password: chosenPasswordText().openapi({ description: passwordPolicy.description }),
     })
-    .openapi('ChallengeAnswer', {
+    .openapi('FirstPassword', {
       example: {
         username: 'ada@example.com',
         challenge: 'NEW_PASSWORD_REQUIRED',
         session: 'eyJhY2NvdW50…',
         new_password: 'Analytical1',
-        code: null,
       },
     });
+  const withCode = z
+    .object({
+      ...named,
+      challenge: z.enum(CODE_CHALLENGES),
+      code: sent(CODE_LENGTH).openapi({ description: 'SELECT_MFA_TYPE: the chosen factor.' }),
+    })
+    .openapi('ChallengeCode');
+  return z
+    .discriminatedUnion('challenge', [withPassword, withCode])
+    .transform((body): ChallengeAnswer => {
+      const { username, session } = body;
+      if (body.challenge !== 'NEW_PASSWORD_REQUIRED') {
+        const { challenge, code } = body;
+        return { username, session, challenge, reply: { code }, fault: null };
+      }
+      const { challenge, new_password: chosen } = body;
+      // Only what the request says: the rest would tell a stranger the names of the account.
+      const owner = { email: normaliseEmail(username), username: username.trim() };
+      const fault = passwordPolicy.faultOf(chosen, null, owner);
+      return { username, session, challenge, reply: { newPassword: secret(chosen) }, fault };
+    });
+}
+
+interface ChallengeAnswer {
+  readonly username: string;
+  readonly session: string;
+  readonly challenge: ChallengeName;
+  readonly reply: ChallengeReply<Secret>;
+  /** The first rule that the new password breaks. */
+  readonly fault: string | null;
+}
 
 /** What sign-in asks for beside the password. */
 export function mountChallenge(api: Api, deps: AppDeps): void {
@@ -161,15 +196,9 @@ export function mountChallenge(api: Api, deps: AppDeps): void {
     async (c) => {
       const begun = performance.now();
       const body = await readDoorBody(c, schema);
-      const reply = replyOf(deps, body);
+      if (body.fault !== null) throw new DoorError(400, body.fault);
       const name = nameOf(body.username);
       c.set('emailHash', emailHash(name));
-      if (body.challenge === 'NEW_PASSWORD_REQUIRED') {
-        // Only what the request says: the rest would tell a stranger the names of the account.
-        const owner = { email: normaliseEmail(name), username: name };
-        const fault = passwordPolicy.faultOf(body.new_password ?? '', null, owner);
-        if (fault !== null) throw new DoorError(400, fault);
-      }
       const address = deps.clientAddress(c);
       await deps.limits.sessionCall(address);
       const giveBack = await deps.limits.accountCall('code_check', address, name);
@@ -186,7 +215,7 @@ export function mountChallenge(api: Api, deps: AppDeps): void {
         await giveBack();
         return await refuse();
       }
-      const answer = await deps.sessions.answerChallenge({ ...bound, name: challenge }, reply);
+      const answer = await deps.sessions.answerChallenge({ ...bound, name: challenge }, body.reply);
       if (answer.kind === 'wrong_code') return await refuse();
       await giveBack();
       if (answer.kind === 'refused') return await refuse();
@@ -197,19 +226,4 @@ export function mountChallenge(api: Api, deps: AppDeps): void {
       return (await answerSignIn(deps, c, account, answer)) ?? (await refuse());
     },
   );
-}
-
-function replyOf(
-  { secret }: Pick<AppDeps, 'secret'>,
-  { challenge, new_password, code }: z.infer<ReturnType<typeof answerOf>>,
-) {
-  const isPassword = challenge === 'NEW_PASSWORD_REQUIRED';
-  const missing = (field: string) =>
-    new DoorError(422, [{ type: 'missing', loc: ['body', field], msg: 'Field required' }]);
-  if (isPassword) {
-    if (typeof new_password !== 'string') throw missing('new_password');
-    return { newPassword: secret(new_password) };
-  }
-  if (typeof code !== 'string') throw missing('code');
-  return { code };
 }

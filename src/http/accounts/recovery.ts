@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi';
 import { emailHash } from '../../secrets/email-hash.ts';
-import type { FailureCode } from '../../domain/failure.ts';
 import { requestRecovery } from '../../ledger/outbox/account-deliveries.ts';
 import { json } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
@@ -9,14 +8,9 @@ import { readDoorBody } from '../public-form/body.ts';
 import { sent } from '../public-form/fields.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
 import { nameOf } from './account.ts';
+import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
 
 const MESSAGE = 'If this account exists, a mail that leads to a new password is on its way.';
-const CODES: readonly FailureCode[] = [
-  'rate_limited',
-  'payload_too_large',
-  'unavailable',
-  'internal',
-];
 
 const forgotPassword = z
   .object({ username: sent(320).openapi({ description: 'The username or the e-mail address.' }) })
@@ -31,17 +25,15 @@ export function mountForgotPassword(api: Api, deps: AppDeps): void {
     api,
     deps,
     {
+      ...TAGS,
       method: 'post',
       path: '/auth/forgot-password',
       operationId: 'doorForgotPassword',
       summary: 'Ask for a mail that leads to a new password',
       description:
         'The response is the same for every name. The mail contains a code, or a temporary password if the address is not proved or nobody has signed in yet; then the old password and every session are invalid.',
-      tags: ['Door: session'],
-      request: {
-        body: { required: true, content: { 'application/json': { schema: forgotPassword } } },
-      },
-      responses: { 202: json(Message, 'Accepted.'), ...doorErrors({}, CODES) },
+      request: bodyOf(forgotPassword),
+      responses: { 202: json(Message, 'Accepted.'), ...doorErrors({}, PUBLIC) },
     },
     async (c) => {
       const { username } = await readDoorBody(c, forgotPassword);

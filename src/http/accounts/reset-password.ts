@@ -2,8 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { emailHash } from '../../secrets/email-hash.ts';
 import type { Confirmation } from '../../domain/account.ts';
 import { normaliseEmail } from '../../domain/email.ts';
-import { FAILURES, type FailureCode } from '../../domain/failure.ts';
-import { hasMailedPassword } from '../../domain/registration.ts';
+import { FAILURES } from '../../domain/failure.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import {
   confirmReset,
@@ -14,7 +13,6 @@ import {
   type ResetBy,
 } from '../../ledger/outbox/account-deliveries.ts';
 import { findByUserId } from '../../ledger/registrations/account-events.ts';
-import { recordEmailVerified } from '../../ledger/registrations/email-verification.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { doorErrors } from '../public-form/answers.ts';
@@ -23,19 +21,16 @@ import { DoorError } from '../public-form/error.ts';
 import { chosenPasswordText, passwordText, sent } from '../public-form/fields.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
 import { accountOf, nameOf } from './account.ts';
+import { waitForEvenTime } from './even-time.ts';
+import { proveByMailedPassword } from './prove-address.ts';
+import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
+import { WRONG_CODE } from './verify-email.ts';
 
-const WRONG_CODE = 'Invalid or expired code';
 const REJECTED = FAILURES.password_rejected.publicText;
 /** Cognito's codes are six digits; a temporary password has letters too. */
 const CODE = /^\d{6}$/;
 /** Longer than both calls to Cognito last. After it, a call without a reply may still take effect. */
 const CALLS_SECONDS = 10;
-const CODES: readonly FailureCode[] = [
-  'rate_limited',
-  'payload_too_large',
-  'unavailable',
-  'internal',
-];
 
 const resetOf = ({ secret, passwordPolicy }: Pick<AppDeps, 'secret' | 'passwordPolicy'>) =>
   z
@@ -68,21 +63,22 @@ export function mountResetPassword(api: Api, deps: AppDeps): void {
     api,
     deps,
     {
+      ...TAGS,
       method: 'post',
       path: '/auth/reset-password',
       operationId: 'doorResetPassword',
       summary: 'Choose a new password with a mailed code',
       description:
         '`code` is the mailed code or the mailed temporary password. A temporary password also proves the address.',
-      tags: ['Door: session'],
-      request: { body: { required: true, content: { 'application/json': { schema } } } },
+      request: bodyOf(schema),
       responses: {
         204: { description: 'The password is set, and every session has ended.' },
-        ...doorErrors({ 400: [...deps.passwordPolicy.faults, WRONG_CODE, REJECTED] }, CODES),
+        ...doorErrors({ 400: [...deps.passwordPolicy.faults, WRONG_CODE, REJECTED] }, PUBLIC),
       },
     },
     async (c) => {
       const body = await readDoorBody(c, schema);
+      const begun = performance.now();
       if (body.fault !== null) throw new DoorError(400, body.fault);
       const name = nameOf(body.username);
       c.set('emailHash', emailHash(name));
@@ -104,6 +100,7 @@ export function mountResetPassword(api: Api, deps: AppDeps): void {
       if (result !== 'done') {
         // A promise that is left ends sessions without need; it harms nobody.
         await forgetDelivery(deps.db, promise).catch(() => undefined);
+        await waitForEvenTime(begun);
         throw new DoorError(400, result === 'refused' ? WRONG_CODE : REJECTED);
       }
       await giveBack();
@@ -141,9 +138,7 @@ async function endSessions(
     if (!user) throw new ProviderUnavailable('user');
     await deps.accounts.endSessions(user.username);
     const row = await findByUserId(deps.db, user.userId);
-    if (by === 'temporary_password' && row && hasMailedPassword(row)) {
-      await proveAddress(deps, user, row.email);
-    }
+    if (by === 'temporary_password') await proveByMailedPassword(deps, user.userId);
     const holder = { registrationId: row?.id ?? null, userId: user.userId };
     await recordSignedOut(deps.db, promise, holder, by);
   } catch (error) {
@@ -151,15 +146,4 @@ async function endSessions(
     deps.logger.warn({ error: name }, 'ending the sessions after a reset is left to the relay');
     await hastenSignOut(deps.db, promise).catch(() => undefined);
   }
-}
-
-/** Whoever has the temporary password read it in the mailbox. */
-async function proveAddress(
-  { db, accounts }: AppDeps,
-  user: { readonly username: string; readonly userId: string; readonly email: string },
-  mailedTo: string,
-): Promise<void> {
-  if (normaliseEmail(user.email) !== mailedTo) return;
-  await accounts.verifyEmail(user.username);
-  await recordEmailVerified(db, { userId: user.userId, email: mailedTo, actor: user.userId });
 }

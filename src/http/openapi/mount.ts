@@ -12,7 +12,7 @@ export type Api = OpenAPIHono<AppEnv>;
 /** `security` of an operation that requires a bearer token, for both the document and the check. */
 export const BEARER: { bearer: [] }[] = [{ bearer: [] }];
 /** The same where a request without a token names the person in its body. */
-export const BEARER_OR_BODY: ({ bearer: [] } | Record<never, never>)[] = [{ bearer: [] }, {}];
+export const BEARER_OR_BODY: { bearer?: [] }[] = [{ bearer: [] }, {}];
 
 type Guard = MiddlewareHandler<AppEnv>;
 type MountDeps = Pick<AppDeps, 'verifyToken' | 'grants'>;

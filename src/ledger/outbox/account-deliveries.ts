@@ -76,11 +76,7 @@ async function claim(
   destination: CognitoDestination,
   leaseSeconds: number,
 ): Promise<DueAccountDelivery | null> {
-  const claimed = await claimDelivery<{
-    account_name: string | null;
-    age_ms: number;
-    kind: AccountDelivery;
-  }>(
+  const claimed = await claimDelivery(
     db,
     destination,
     { leaseSeconds, countsAsMail: false },
@@ -88,7 +84,8 @@ async function claim(
       (extract(epoch FROM clock_timestamp() - o.occurred_at) * 1000)::float8 AS age_ms`,
   );
   if (!claimed) return null;
-  const { row, ...delivery } = claimed;
+  const { row: raw, ...delivery } = claimed;
+  const row = raw as { account_name: string | null; age_ms: number; kind: AccountDelivery };
   return { ...delivery, name: row.account_name ?? '', ageMs: row.age_ms, kind: row.kind };
 }
 

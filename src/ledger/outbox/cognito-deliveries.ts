@@ -27,26 +27,24 @@ export interface ClaimOptions {
  * Claims the delivery that has been due longest: until the lease ends, no other relay takes it. A process
  * that dies leaves it due then.
  * @param columns further columns, of `o` (outbox) and `r` (its registration, where there is one)
- * @returns null when none is due
+ * @returns null when none is due; `row` has the further columns
  */
-export async function claimDelivery<Row extends Record<string, unknown>>(
+export async function claimDelivery(
   db: Database,
   destination: CognitoDestination,
   { leaseSeconds, countsAsMail }: ClaimOptions,
   columns: SQL,
-): Promise<(ClaimedDelivery & { readonly row: Row }) | null> {
+): Promise<(ClaimedDelivery & { readonly row: Readonly<Record<string, unknown>> }) | null> {
   const counted = countsAsMail
     ? sql`, unanswered = unanswered + 1, mail_attempted_at = now()`
     : sql``;
   return await atEdge(async () => {
-    const [row] = await db.execute<
-      Row & {
-        outbox_id: string;
-        registration_id: string | null;
-        attempts: number;
-        unanswered: number;
-      }
-    >(sql`WITH due AS (
+    const [row] = await db.execute<{
+      outbox_id: string;
+      registration_id: string | null;
+      attempts: number;
+      unanswered: number;
+    }>(sql`WITH due AS (
         SELECT outbox_id, destination FROM outbox_deliveries
         WHERE destination = ${destination} AND delivered_at IS NULL AND given_up_at IS NULL
           AND next_attempt_at <= now()
@@ -67,7 +65,7 @@ export async function claimDelivery<Row extends Record<string, unknown>>(
       registrationId: row.registration_id,
       attempts: row.attempts,
       unanswered: row.unanswered,
-      row: row as unknown as Row,
+      row,
     };
   });
 }
@@ -123,6 +121,19 @@ export async function deferDelivery(
     unanswered: sql`CASE WHEN mail_attempted_at IS NULL THEN unanswered ELSE greatest(unanswered - 1, 0) END`,
     mailAttemptedAt: null,
     nextAttemptAt: sql`now() + make_interval(secs => ${delayMs / 1000})`,
+  });
+}
+
+/** Nobody knows whether the attempt took effect: the next one waits until it can no more. */
+export async function deferUnanswered(
+  db: Database,
+  due: ClaimedDelivery,
+  code: string,
+  delaySeconds: number,
+): Promise<void> {
+  await endAttempt(db, due, {
+    lastError: code,
+    nextAttemptAt: sql`now() + make_interval(secs => ${delaySeconds})`,
   });
 }
 

@@ -4,7 +4,12 @@ import { registrations } from '../../db/schema.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { publicFailure } from '../../domain/failure.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
-import { claimDelivery, endAttempt, type ClaimedDelivery } from './cognito-deliveries.ts';
+import {
+  claimDelivery,
+  deferUnanswered,
+  endAttempt,
+  type ClaimedDelivery,
+} from './cognito-deliveries.ts';
 
 /** Temporary passwords expire after 7 days. */
 const INVITATION_DAYS = 7;
@@ -27,11 +32,7 @@ export interface DueInvitation extends ClaimedDelivery {
  * @returns null when none is due
  */
 export async function claimInvitation(db: Database): Promise<DueInvitation | null> {
-  const claimed = await claimDelivery<{
-    email: string;
-    cognito_username: string | null;
-    since_created_ms: number | null;
-  }>(
+  const claimed = await claimDelivery(
     db,
     'cognito-mail',
     { leaseSeconds: UNANSWERED_WAIT_S, countsAsMail: true },
@@ -39,7 +40,12 @@ export async function claimInvitation(db: Database): Promise<DueInvitation | nul
       (extract(epoch FROM clock_timestamp() - r.user_created_at) * 1000)::float8 AS since_created_ms`,
   );
   if (!claimed || claimed.registrationId === null) return null;
-  const { row, registrationId, ...delivery } = claimed;
+  const { row: raw, registrationId, ...delivery } = claimed;
+  const row = raw as {
+    email: string;
+    cognito_username: string | null;
+    since_created_ms: number | null;
+  };
   return {
     ...delivery,
     registrationId,
@@ -99,10 +105,7 @@ export async function recordInvitationUnanswered(
   due: DueInvitation,
   code: string,
 ): Promise<void> {
-  await endAttempt(db, due, {
-    lastError: code,
-    nextAttemptAt: sql`now() + make_interval(secs => ${UNANSWERED_WAIT_S})`,
-  });
+  await deferUnanswered(db, due, code, UNANSWERED_WAIT_S);
 }
 
 /** Ends the attempts that go on by themselves, and says so in the receipt. */

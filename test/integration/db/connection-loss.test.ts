@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { openDatabase } from '../../../src/db/client.ts';
 import { accept } from '../../../src/ledger/registrations/accept.ts';
 import { DatabaseError } from '../../../src/ledger/database-error.ts';
@@ -34,7 +34,11 @@ test('each connection cut under load is a DatabaseError, leaves no partial row, 
   expect(lost.length).toBeGreaterThan(0);
   expect(lost.filter((e) => !(e instanceof DatabaseError) || e.definitive)).toEqual([]);
   const visibleTo = { callerId: '', grants: '*' } as const;
-  const rows = await times(20, () => listRegistrations(db, { visibleTo, limit: 1000 }));
+  // A connection that was cut is handed out until the process has read its end.
+  const rows = await vi.waitFor(
+    () => times(20, () => listRegistrations(db, { visibleTo, limit: 1000 })),
+    { timeout: 10_000 },
+  );
   const kept = outcomes.length - lost.length;
   expect(Math.min(...rows.map(({ length }) => length))).toBeGreaterThanOrEqual(kept);
   const [events] = await ledger.db.execute<{ count: number }>(

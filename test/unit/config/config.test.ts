@@ -150,6 +150,7 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ['RETRY_BUDGET_SECONDS', '0', 'from 1'],
   ['RETRY_BUDGET_SECONDS', '1.5', 'a whole number'],
   ['SIGNUP_MODE', 'later', 'one of sync, async'],
+  ['SIGNUP_VERIFICATION', 'always', 'one of optional, required'],
   ['PASSWORD_RULES', 'strict', 'one of composition, length'],
   ['EVENTS_AMQP_URL', 'http://x', 'amqp:'],
   ['CORS_ORIGINS', 'https://a.example/', 'is not an origin'],

@@ -1,7 +1,7 @@
 import {
+  AdminSetUserMFAPreferenceCommand,
   AdminUpdateUserAttributesCommand,
   AssociateSoftwareTokenCommand,
-  SetUserMFAPreferenceCommand,
   SetUserPoolMfaConfigCommand,
   VerifySoftwareTokenCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
@@ -13,8 +13,15 @@ import { createClientAddress } from '../../../../src/http/access/client-address.
 import type { SignedUp } from '../signed-up.ts';
 import { AccountDoors, NEXT_PASSWORD } from './account-doors.ts';
 import { test } from '../../../support/api-test.ts';
+import { otherThan } from '../../../support/pool-people.ts';
 
 let doors: AccountDoors;
+/** As the sandbox can send. */
+const ALL_FACTORS = {
+  SoftwareTokenMfaConfiguration: { Enabled: true },
+  EmailMfaConfiguration: {},
+  SmsMfaConfiguration: { SmsConfiguration: { SnsCallerArn: 'arn:aws:iam::1:role/sms' } },
+};
 const REFUSED = [401, { detail: 'Invalid code or session' }];
 
 test.beforeAll(({ api, pool }) => {
@@ -122,6 +129,11 @@ test('a first password that breaks a rule is refused with the text of sign-up, a
     const { status, body } = await answer({ ...first, new_password });
     expect([status, body]).toEqual([400, { detail }]);
   }
+  const odd = await answer({ ...first, challenge: 'CUSTOM_CHALLENGE', code: '1' });
+  expect([odd.status, odd.body.detail]).toEqual([
+    422,
+    [{ type: 'enum', loc: ['body', 'challenge'], msg: 'Input should be one of the listed values' }],
+  ]);
   for (const field of ['new_password', 'code']) {
     const challenge = field === 'code' ? 'SMS_MFA' : first.challenge;
     const { status, body } = await answer({ ...first, challenge });
@@ -133,27 +145,34 @@ test('a first password that breaks a rule is refused with the text of sign-up, a
   expect((await answer({ ...first, new_password: NEXT_PASSWORD })).status).toBe(200);
 });
 
-/** Signs in once and sets an authenticator up. @returns its secret */
-async function withAuthenticator({ email }: SignedUp): Promise<string> {
-  const { client, userPoolId } = doors.pool;
-  await client.send(
+const setMfa = (MfaConfiguration: 'ON' | 'OPTIONAL' | 'OFF', more: object = ALL_FACTORS) =>
+  doors.pool.client.send(
     new SetUserPoolMfaConfigCommand({
-      UserPoolId: userPoolId,
-      MfaConfiguration: 'OPTIONAL',
-      SoftwareTokenMfaConfiguration: { Enabled: true },
+      UserPoolId: doors.pool.userPoolId,
+      MfaConfiguration,
+      ...more,
     }),
   );
-  const AccessToken = await doors.accessToken(email);
+const prefer = ({ email }: SignedUp, more: object) =>
+  doors.pool.client.send(
+    new AdminSetUserMFAPreferenceCommand({
+      UserPoolId: doors.pool.userPoolId,
+      Username: email,
+      ...more,
+    }),
+  );
+const ENABLED = { Enabled: true };
+const totp = async (secret: string) => totpAt(secret, await doors.pool.now());
+
+/** Signs in once and sets an authenticator up. @returns its secret */
+async function withAuthenticator(person: SignedUp, more: object = {}): Promise<string> {
+  const { client } = doors.pool;
+  await setMfa('OPTIONAL');
+  const AccessToken = await doors.accessToken(person.email);
   const { SecretCode = '' } = await client.send(new AssociateSoftwareTokenCommand({ AccessToken }));
-  await client.send(
-    new VerifySoftwareTokenCommand({ AccessToken, UserCode: totpAt(SecretCode, Date.now()) }),
-  );
-  await client.send(
-    new SetUserMFAPreferenceCommand({
-      AccessToken,
-      SoftwareTokenMfaSettings: { Enabled: true, PreferredMfa: true },
-    }),
-  );
+  const UserCode = await totp(SecretCode);
+  await client.send(new VerifySoftwareTokenCommand({ AccessToken, UserCode }));
+  await prefer(person, { SoftwareTokenMfaSettings: ENABLED, ...more });
   return SecretCode;
 }
 
@@ -162,12 +181,81 @@ test('a person with an authenticator signs in with its code', async () => {
   const secret = await withAuthenticator(person);
   const first = await challenged(person.username);
   expect(first.challenge).toBe('SOFTWARE_TOKEN_MFA');
-  const right = totpAt(secret, Date.now());
-  const wrong = right === '000000' ? '000001' : '000000';
-  const refused = await answer({ ...first, code: wrong });
+  const refused = await answer({ ...first, code: otherThan(await totp(secret)) });
   expect([refused.status, refused.body]).toEqual(REFUSED);
-  const done = await answer({ ...first, code: totpAt(secret, Date.now()) });
+  const done = await answer({ ...first, code: await totp(secret) });
   expect([done.status, done.body.email]).toEqual([200, person.email]);
+});
+
+test.for([
+  ['EMAIL_OTP', 'EmailMfaSettings'],
+  ['SMS_MFA', 'SMSMfaSettings'],
+] as const)('a person signs in with a code by %s', async ([challenge, setting]) => {
+  const person = await doors.known();
+  await setMfa('OPTIONAL');
+  const phone = '+15550100123';
+  await doors.pool.client.send(
+    new AdminUpdateUserAttributesCommand({
+      UserPoolId: doors.pool.userPoolId,
+      Username: person.email,
+      UserAttributes: [{ Name: 'phone_number', Value: phone }],
+    }),
+  );
+  await prefer(person, { [setting]: ENABLED });
+  const { body } = await doors.login(person.email);
+  expect(body).toMatchObject({
+    challenge,
+    destination: expect.stringContaining('***') as unknown,
+    options: null,
+    secret: null,
+  });
+  const code = await doors.codeFor(challenge === 'SMS_MFA' ? phone : person.email);
+  const { username } = person;
+  const asked = { username, challenge, session: body.session as string };
+  expect((await answer({ ...asked, code: otherThan(code) })).status).toBe(401);
+  expect((await answer({ ...asked, code })).body.email).toBe(person.email);
+});
+
+test('a person with two second factors chooses one, and is asked for its code', async () => {
+  const person = await doors.known();
+  await withAuthenticator(person, { EmailMfaSettings: ENABLED });
+  const { body } = await doors.login(person.email);
+  expect(body).toMatchObject({
+    challenge: 'SELECT_MFA_TYPE',
+    options: ['SOFTWARE_TOKEN_MFA', 'EMAIL_OTP'],
+  });
+  const { username } = person;
+  const { challenge, session } = body as { challenge: string; session: string };
+  const chosen = await answer({ username, challenge, session, code: 'EMAIL_OTP' });
+  expect([chosen.status, chosen.body]).toMatchObject([
+    403,
+    { code: 'challenge_required', challenge: 'EMAIL_OTP' },
+  ]);
+  const code = await doors.codeFor(person.email);
+  const next = { username, challenge: 'EMAIL_OTP', session: chosen.body.session as string };
+  expect((await answer({ ...next, code })).body.email).toBe(person.email);
+});
+
+test('where the pool insists on a second factor, an invited person chooses a password and sets an authenticator up', async () => {
+  await setMfa('ON', { SoftwareTokenMfaConfiguration: ENABLED });
+  try {
+    const { email, username } = await doors.invited();
+    const first = await challenged(email);
+    const asked = await answer({ ...first, new_password: NEXT_PASSWORD });
+    expect(asked.body).toMatchObject({
+      challenge: 'MFA_SETUP',
+      secret: expect.stringMatching(/^[A-Z2-7]{16,}$/) as unknown,
+    });
+    const { challenge, session, secret } = asked.body;
+    const right = await totp(secret);
+    const setUp = { username, challenge, session };
+    expect((await answer({ ...setUp, code: otherThan(right) })).status).toBe(401);
+    expect((await answer({ ...setUp, code: right })).body.email).toBe(email);
+    const { body } = await doors.login(email, NEXT_PASSWORD);
+    expect(body.challenge).toBe('SOFTWARE_TOKEN_MFA');
+  } finally {
+    await setMfa('OFF', {});
+  }
 });
 
 test('100 guesses of a code from 100 addresses are stopped after 10, and nonsense sessions stop nobody', async ({
@@ -188,8 +276,7 @@ test('100 guesses of a code from 100 addresses are stopped after 10, and nonsens
     expect(status).toBe(401);
   }
   await pool.clearCalls();
-  const right = totpAt(secret, Date.now());
-  const wrong = right === '000000' ? '000001' : '000000';
+  const wrong = otherThan(await totp(secret));
   const guesses = await Promise.all(
     Array.from({ length: 100 }, (_, n) => guess(n, { ...first, code: wrong })),
   );

@@ -70,7 +70,7 @@ test('an address proved before the registration completes is told by user.create
 test('where the trail refuses the event, the address stays unproved', async ({ ledger }) => {
   const { id, userId, email } = await unproved(ledger);
   await ledger.refuseAudit('user.email_verified');
-  await expect(prove(ledger, userId, email)).rejects.toThrow();
+  await expect(prove(ledger, userId, email)).rejects.toThrow('');
   await ledger.allowAudit();
   expect((await ledger.row(id)).emailVerified).toBe(false);
   expect(await prove(ledger, userId, email)).toBe(true);
