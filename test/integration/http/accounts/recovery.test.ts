@@ -172,7 +172,7 @@ test('a code from the mail sets a new password and ends every session', async ({
   expect((await reset(api, pool, row.email, code)).body).toEqual(WRONG_CODE);
 });
 
-test('the owner of a mailbox gets the account of a squatter, and a new administrator registration replaces it', async ({
+test('the owner of a mailbox gets the account of a squatter by mail, and the address counts as proved', async ({
   api,
   pool,
   steps,
