@@ -6,7 +6,7 @@ import { createBackgroundActivities } from '../activities/background/background-
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
-import type { Config } from './config/config.ts';
+import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { PasswordRecovery } from './domain/account.ts';
@@ -187,6 +187,24 @@ export function wireCommand(config: Config, options: { connections: number }): C
   };
 }
 
+/** What signing in at a terminal needs: Cognito alone, without credentials of AWS. */
+export function wireSignIn(
+  { cognito: settings, passwordRules }: SignInSettings,
+  common: ReadonlySet<string>,
+) {
+  const client = cognitoClient(settings);
+  let lastError: string | null = null;
+  const { clientId, clientSecret } = settings;
+  const log = { warn: (fields: { error?: string }) => void (lastError = fields.error ?? null) };
+  return {
+    sessions: createSessions(client, { clientId: clientId ?? '', clientSecret }, log),
+    passwordPolicy: createPasswordPolicy(passwordRules, common),
+    /** The name of the last error of Cognito that is not about the person. */
+    lastError: () => lastError,
+    close: () => client.destroy(),
+  };
+}
+
 function wireCognito(
   config: Config,
   telemetry: Telemetry,
@@ -247,7 +265,12 @@ export function wireApi(
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
     corsOrigins: http.corsOrigins,
-    local: isLocal ? { acceptsHost: createHostCheck(http.host) } : null,
+    local: isLocal
+      ? {
+          acceptsHost: createHostCheck(http.host),
+          mailbox: `${cognito.endpoint ?? ''}/_sandbox/mail?pool=${cognito.userPoolId}`,
+        }
+      : null,
     logger: log,
     metrics: parts.metrics,
     servesMetrics: isLocal && http.metricsPort === null,

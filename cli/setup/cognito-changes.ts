@@ -65,7 +65,7 @@ export async function cognitoChanges(
   if (mend) changes.push(mend.change);
   changes.push(...(await missingRoles(client, UserPoolId, rolesNamedIn(config))));
   if (setup.admin !== null) {
-    changes.push(...(await administrator(client, UserPoolId, setup.admin, config)));
+    changes.push(...(await administrator(client, UserPoolId, setup.admin, setup)));
   }
   const after = (one: UserPoolClientType) =>
     mend && !setup.check && one === own ? mend.mended : one;
@@ -125,7 +125,7 @@ async function administrator(
   client: CognitoIdentityProviderClient,
   UserPoolId: string,
   email: string,
-  config: Config,
+  { config, print }: CognitoSetup,
 ): Promise<Change[]> {
   const user = { UserPoolId, Username: email };
   const sub = await subOf(client, user);
@@ -147,6 +147,11 @@ async function administrator(
             details: { role: ADMINISTRATORS },
           }),
         );
+        if (sub === null) {
+          print(
+            `Cognito mails ${email} a temporary password. For the first sign-in and a token: npm run --silent login -- --email ${email}`,
+          );
+        }
       },
     },
   ];

@@ -27,7 +27,6 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, Operation>> = {
   async UpdateUserAttributes(engine, pool, body) {
     const user = await holderOf(engine, pool, body);
     const changes = await permittedChanges(pool, user, body);
-    engine.attempts.count(pool, user, 'UpdateUserAttributes');
     const { AttributesRequireVerificationBeforeUpdate: after = [] } =
       pool.options.UserAttributeUpdateSettings ?? {};
     const now = changes.filter(({ Name }) => !after.includes(Name));

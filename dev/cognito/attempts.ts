@@ -9,7 +9,6 @@ const PER_HOUR: Readonly<Record<CountedOperation, number>> = {
   ForgotPassword: 5,
   ConfirmForgotPassword: 5,
   GetUserAttributeVerificationCode: 5,
-  UpdateUserAttributes: 10,
   VerifyUserAttribute: 15,
   ChangePassword: 5,
 };

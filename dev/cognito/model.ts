@@ -146,7 +146,6 @@ export type CountedOperation =
   | 'ForgotPassword'
   | 'ConfirmForgotPassword'
   | 'GetUserAttributeVerificationCode'
-  | 'UpdateUserAttributes'
   | 'VerifyUserAttribute'
   | 'ChangePassword';
 

@@ -31,20 +31,19 @@ export function mendClient(
   own: UserPoolClientType,
 ): { change: Change; mended: UserPoolClientType } | null {
   if (!isMadeBySetup(own)) return null;
-  const found = shortfalls(pool, own);
-  if (found.length === 0) return null;
-  const units = Object.assign({}, ...found.map(([, { TokenValidityUnits }]) => TokenValidityUnits));
-  const mended: UserPoolClientType = {
-    ...own,
-    ...Object.assign({}, ...found.map(([, settings]) => settings)),
-    TokenValidityUnits: { ...own.TokenValidityUnits, ...units },
-  };
-  const texts = found.map(([text]) => text).join('; ');
+  const texts: string[] = [];
+  let mended = own;
+  for (const [text, settings] of shortfalls(pool, own)) {
+    const units = { ...mended.TokenValidityUnits, ...settings.TokenValidityUnits };
+    mended = { ...mended, ...settings, TokenValidityUnits: units };
+    texts.push(text);
+  }
+  if (texts.length === 0) return null;
   return {
     mended,
     change: {
       edits: true,
-      missing: `Cognito: in app client ${own.ClientName} (${own.ClientId}), which setup created: ${texts}`,
+      missing: `Cognito: in app client ${own.ClientName} (${own.ClientId}), which setup created: ${texts.join('; ')}`,
       apply: async () => {
         // Cognito resets every setting that the request does not name.
         const { ClientSecret: _s, CreationDate: _c, LastModifiedDate: _l, ...settings } = mended;

@@ -1,5 +1,6 @@
 import { ProviderUnavailable } from '../domain/role.ts';
 import { REQUEST_TIMEOUT_MS } from './call.ts';
+import { toProviderError } from './provider-error.ts';
 
 /** Our app client. */
 export interface SessionSettings {
@@ -54,7 +55,7 @@ export function createSessionCall(log: Log): SessionCall {
     } catch (error) {
       const { name, message } = error instanceof Error ? error : { name: 'Unknown', message: '' };
       if (REFUSED.has(name) && !ABOUT_US.test(message)) return { kind: 'refused', error: name };
-      log.warn({ error: name }, 'Cognito refused a session request');
+      log.warn({ error: toProviderError(error).name }, 'Cognito refused a session request');
       throw new ProviderUnavailable('session');
     }
   };

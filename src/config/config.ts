@@ -89,6 +89,12 @@ export interface Config {
   };
 }
 
+/** What it takes to sign in to the pool. */
+export interface SignInSettings {
+  readonly cognito: Config['cognito'];
+  readonly passwordRules: PasswordRules;
+}
+
 /** The environment is invalid. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -180,6 +186,16 @@ export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
   const temporal = parseTemporal(read, env);
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return temporal;
+}
+
+/** All that `npm run login` needs. Throws `ConfigError`. */
+export function parseSignInSettings(env: RawEnvironment): SignInSettings {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const cognito = parseCognito(read);
+  if (cognito.clientId === null) read.refuse('COGNITO_CLIENT_ID', 'missing');
+  const passwordRules = read.choice('PASSWORD_RULES', PASSWORD_RULES);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return { cognito, passwordRules };
 }
 
 function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {

@@ -99,8 +99,12 @@ export interface AppDeps {
   readonly sealing: Pick<Sealing, 'seal'> | null;
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
-  /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to. */
-  readonly local: { readonly acceptsHost: (hostname: string) => boolean } | null;
+  /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to, and where the Cognito
+   * sandbox shows the mail of the pool. */
+  readonly local: {
+    readonly acceptsHost: (hostname: string) => boolean;
+    readonly mailbox: string;
+  } | null;
   readonly logger: Log;
   readonly metrics: MetricsView;
   /** Whether this API serves `/metrics`; otherwise metrics have their own port or none. */

@@ -9,6 +9,7 @@ import { mountResetPassword } from './accounts/reset-password.ts';
 import { mountSignupDoor } from './accounts/signup.ts';
 import { mountStepDoor } from './doors/step.ts';
 import { mountUsersDoor } from './doors/users.ts';
+import { mountExample } from './operations/example.ts';
 import { mountHealth, mountMetrics } from './operations/health.ts';
 import { browserAccess, ownHostOnly, requestIds, requestLog, safeHeaders } from './middleware.ts';
 import { refuseOtherMethods } from './openapi/mount.ts';
@@ -50,6 +51,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   if (deps.servesMetrics) mountMetrics(api, deps);
   mountProblemPages(api);
   mountDocument(api, deps);
+  if (local !== null) mountExample(api, local.mailbox);
 
   api.notFound((c) => answerError(c, new Problem('not_found'), deps.logger));
   api.onError((error, c) => answerError(c, error, deps.logger));

@@ -50,7 +50,7 @@ export function isWithheld(
 
 /** The person whom tokens belong to, if they may have them; null: signed out a moment ago, or the
  * address has to be proved first. */
-export async function admit(deps: Deps, tokens: Tokens): Promise<Person | null> {
+export async function permittedPerson(deps: Deps, tokens: Tokens): Promise<Person | null> {
   const inPool = await deps.sessions.personOf(tokens.accessToken);
   if (!inPool) return null;
   const { person, row } = await compareWithLedger(deps, inPool);
@@ -61,6 +61,6 @@ export async function admit(deps: Deps, tokens: Tokens): Promise<Person | null> 
 /** Ends a session whose tokens are given to nobody. First records an address that the pool says is
  * proved, so that the next sign-in succeeds. */
 export async function discard(deps: Deps, tokens: Tokens): Promise<void> {
-  await admit(deps, tokens);
+  await permittedPerson(deps, tokens);
   await deps.sessions.revoke(tokens.refreshToken);
 }

@@ -19,7 +19,7 @@ import { readDoorBody } from '../public-form/body.ts';
 import { DoorError } from '../public-form/error.ts';
 import { chosenPasswordText, sent } from '../public-form/fields.ts';
 import { accountDigest, accountOf, nameOf, type SignInAccount } from './account.ts';
-import { admit, discard } from './admission.ts';
+import { permittedPerson, discard } from './admission.ts';
 import { waitForEvenTime } from './even-time.ts';
 import { proveByMailedPassword } from './prove-address.ts';
 import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
@@ -76,7 +76,7 @@ export async function answerSignIn(
 ): Promise<Response | null> {
   if (signIn.kind === 'challenge') return answerChallenge(c, account, signIn.challenge);
   const { tokens } = signIn;
-  const person = await admit(deps, tokens);
+  const person = await permittedPerson(deps, tokens);
   if (person) return c.json({ ...showTokens(tokens), ...showPerson(person) }, 200);
   deps.afterwards(() => discard(deps, tokens));
   return null;

@@ -58,7 +58,8 @@ export function mountProfile(api: Api, deps: AppDeps): void {
       summary: 'Change the names of the signed-in user',
       description: 'A name that is not sent stays as it is.',
       security: BEARER,
-      request: bodyOf(names),
+      // Without one nothing changes.
+      request: { body: { ...bodyOf(names).body, required: false } },
       responses: {
         200: json(PersonSchema, 'The person.'),
         ...doorErrors({}, ['unauthenticated', ...PUBLIC]),

@@ -9,7 +9,7 @@ import { DoorError } from '../public-form/error.ts';
 import { password, sent } from '../public-form/fields.ts';
 import { BEARER, mountPlain, type Api } from '../openapi/mount.ts';
 import { accountOf, nameOf } from './account.ts';
-import { admit, discard, isWithheld } from './admission.ts';
+import { permittedPerson, discard, isWithheld } from './admission.ts';
 import { answerSignIn, mountChallenge, SIGN_IN_RESPONSES } from './challenge.ts';
 import { mountChangePassword } from './change-password.ts';
 import { waitForEvenTime } from './even-time.ts';
@@ -110,7 +110,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       const tokens = await sessions.refresh(body.refresh_token);
       if (!tokens) throw new DoorError(401, DEAD_TOKEN);
       // A session from before the address had to be proved.
-      if (deps.signupVerification === 'required' && !(await admit(deps, tokens))) {
+      if (deps.signupVerification === 'required' && !(await permittedPerson(deps, tokens))) {
         deps.afterwards(() => sessions.revoke(tokens.refreshToken));
         throw new DoorError(401, DEAD_TOKEN);
       }

@@ -56,7 +56,7 @@ test('a process that dies before it records the password leaves the code to the 
       mailCode: async () => true,
       revoke: async () => undefined,
     },
-    signal: AbortSignal.timeout(100),
+    signal: AbortSignal.timeout(3000),
     // The ledger is out of reach from here on.
     db: new Proxy(steps.db, {
       get(target, name) {

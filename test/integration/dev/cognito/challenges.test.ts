@@ -225,7 +225,7 @@ test('a second factor by mail or text message is a code for one sign-in', async 
     ['EMAIL_OTP', 'EmailMfaSettings', {}, 8],
     ['SMS_MFA', 'SMSMfaSettings', { phone_number: '+15550100123' }, 6],
   ] as const) {
-    const name = await addPerson(pool, `by-${factor}`, { attributes });
+    const name = await addPerson(pool, `by-${factor.toLowerCase()}`, { attributes });
     const to = 'phone_number' in attributes ? attributes.phone_number : name;
     await prefer(pool, name, { [setting]: { Enabled: true } });
     const asked = await signIn(pool, name);

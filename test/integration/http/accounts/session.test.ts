@@ -278,8 +278,13 @@ test('login with the right temporary password says that a new one is due', async
   expect([status, body]).toEqual([
     403,
     {
-      detail: 'Sign-in requires another step, which this service does not support.',
+      detail: 'Sign-in requires another step: answer the challenge.',
       code: 'challenge_required',
+      challenge: 'NEW_PASSWORD_REQUIRED',
+      session: expect.any(String) as unknown,
+      options: null,
+      destination: null,
+      secret: null,
     },
   ]);
 });

@@ -282,6 +282,7 @@ test('browsers of configured origins may call the API and read the headers that 
   });
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get('access-control-allow-headers')).toContain('Idempotency-Key');
+  expect(preflight.headers.get('access-control-allow-methods')).toContain('PATCH');
   for (const origin of ['https://evil.example', 'https://admin.example.evil', 'null']) {
     expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
     const refused = await ask(origin, 'OPTIONS', { 'access-control-request-method': 'POST' });
