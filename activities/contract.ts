@@ -7,6 +7,9 @@ import type { RegistrationStatus } from '../src/domain/status.ts';
 /** The whole input of a run, and of each of its activities: no personal data enters a history. */
 export interface RegistrationRef {
   readonly registrationId: string;
+  /** Nobody waits for it: the sweep restarted it, or the schedule resumed it. Its activities take the
+   * background worker's few slots and connections, and the background share of the quotas. */
+  readonly background?: true;
 }
 
 /** The numbers of the retry policy, from the worker's configuration. */
@@ -30,7 +33,7 @@ export interface RegistrationProgress extends Outstanding {
 
 /** A place in the queue of a quota, which the row `quota_places` of the step holds. */
 export interface Place {
-  readonly quota: 'create' | 'update' | 'compensation';
+  readonly quota: 'create' | 'update' | 'compensation' | 'background_create' | 'background_update';
   /** Since when the step waits, milliseconds since the epoch by PostgreSQL's clock: it keeps its
    * order even when its row was removed as overdue. */
   readonly at: number;

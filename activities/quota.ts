@@ -10,6 +10,12 @@ import { ProviderError } from '../src/cognito/provider-error.ts';
 const INSIDE_MS = 1000;
 /** Of the updates' rate: no backlog of role assignments holds up what takes back. */
 const KEPT_FOR_DELETIONS = 0.2;
+/** Of creations and of updates: what background work may take while persons wait. */
+const FOR_BACKGROUND = 0.2;
+const BACKGROUND_SHARE: Partial<Record<Quota, Quota>> = {
+  create: 'background_create',
+  update: 'background_update',
+};
 /** What a wait inside leaves of the attempt's time. */
 const FOR_THE_CALL_MS = 1500;
 
@@ -50,11 +56,26 @@ export interface Quotas {
   acquirer(options: QuotaOptions): AcquireQuota;
 }
 
+/** background: its calls are those that are free at once, and a bounded share while persons wait. */
+export type QuotaClass = 'person' | 'background';
+
 /** Queues and rates lie in PostgreSQL: the fast path, ordinary activities and the background work of
  * every process draw from the same. An unpaced quota costs no statement. */
-export function createQuotas(db: Database, { createRps, updateRps }: QuotaRates): Quotas {
+export function createQuotas(
+  db: Database,
+  { createRps, updateRps }: QuotaRates,
+  quotaClass: QuotaClass = 'person',
+): Quotas {
+  const isBackground = quotaClass === 'background';
   const deletions = updateRps * KEPT_FOR_DELETIONS;
-  const perSecond = { create: createRps, update: updateRps - deletions, compensation: deletions };
+  const updates = updateRps - deletions;
+  const perSecond: Record<Quota, number> = {
+    create: createRps,
+    update: updates,
+    compensation: deletions,
+    background_create: createRps * FOR_BACKGROUND,
+    background_update: updates * FOR_BACKGROUND,
+  };
 
   return {
     acquirer({ registrationId, queuesAs, place, signal, withinMs }) {
@@ -69,17 +90,31 @@ export function createQuotas(db: Database, { createRps, updateRps }: QuotaRates)
         since: place?.quota === quota ? place.at : null,
       });
 
-      return async function acquireQuota(quota) {
-        if (perSecond[quota] === 0) return;
+      async function acquire(quota: Quota): Promise<void> {
         // A deletion goes with the updates while that is quick.
+        const updateWithinMs = isBackground ? 0 : insideMs();
         const among =
-          quota === 'compensation' ? await takeQuotaCall(db, callerOf('update'), insideMs()) : null;
+          quota === 'compensation'
+            ? await takeQuotaCall(db, callerOf('update'), updateWithinMs)
+            : null;
         const waitMs = among ?? (await takeQuotaCall(db, callerOf(quota), insideMs()));
         if (waitMs !== null) return await pause(waitMs, signal);
         if (registrationId === null || queuesAs === null) throw new QuotaSpent(null);
         const caller = { ...callerOf(quota), registrationId, step: queuesAs };
         const joined = await joinQuotaQueue(db, caller);
         throw new QuotaSpent({ quota, at: joined.since, waitMs: joined.waitMs });
+      }
+
+      return async function acquireQuota(quota) {
+        if (perSecond[quota] === 0) return;
+        const share = isBackground && place?.quota !== quota ? BACKGROUND_SHARE[quota] : undefined;
+        if (share) {
+          const newcomer = { ...callerOf(quota), since: null };
+          if ((await takeQuotaCall(db, newcomer, 0)) !== null) return;
+          // Whoever has its turn of the share then waits in the queue like all others.
+          await acquire(share);
+        }
+        await acquire(quota);
       };
     },
   };

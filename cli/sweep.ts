@@ -23,7 +23,7 @@ await runMain(async () => {
     const report = await sweep({
       db: parts.db,
       provider: parts.provider,
-      quotas: createQuotas(parts.db, config.cognito),
+      quotas: createQuotas(parts.db, config.cognito, 'background'),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
       log,
       telemetry: NO_TELEMETRY,

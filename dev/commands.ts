@@ -36,6 +36,10 @@ export const LOCAL_COMMANDS: readonly Command[] = [
 export const OPERATING_COMMANDS: readonly Command[] = [
   run('api', 'Runs the API process.'),
   run('worker', 'Runs a worker process.'),
+  run(
+    'build',
+    'Bundles the workflows ahead, as the image does. Otherwise the first start does it, and keeps the result in `node_modules/.cache`.',
+  ),
   run('migrate', 'Migrates the database, as the role of `DATABASE_MIGRATION_URL`.'),
   run(
     'setup',
@@ -83,7 +87,11 @@ export const DEVELOPING_COMMANDS: readonly Command[] = [
   run('lint', 'Runs oxlint with type information, and knip.'),
   run('typecheck', 'Checks the types; the workflows are checked without the types of Node.'),
   run('db:generate', 'Generates the migration from `src/db/schema.ts`.'),
-  run('bench', 'Measures the fast path against the ordinary path in the same process.'),
+  run(
+    'bench',
+    "Measures Registrar beside the saga of Temporal's samples, an empty workflow and no engine, on a Temporal server over PostgreSQL and on the dev server: times, CPU, writes. See docs/performance.md. Exit code 1 when a count of the happy path has grown.",
+    '[--quick] [--rounds 3] [--engine server] [--only registrar,saga] [--aged] [--memory] [--start-up] [--write]',
+  ),
   run(
     'campaign',
     'Registers people while a seed decides what fails: Cognito, lost and late replies, operators, signals, processes, connections. Afterwards pool, ledger, events and audit trail must agree. Each finding comes with the command that repeats it. Exit code 0 without findings, 2 with findings, 1 when the campaign failed. About two minutes per seed.',

@@ -1,9 +1,15 @@
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../src/config/config.ts';
-import { type Running, startLocal } from './local.ts';
+import { type Registrar, type Running, startLocal } from './local.ts';
 import { printError, printLine, reasonOf } from './stack/progress.ts';
-import { registrar } from './registrar.ts';
 
+// It takes a second to load, and the parts start meanwhile.
+const loading = import('./registrar.ts').then(({ registrar }) => registrar);
+const registrar: Registrar = {
+  migrate: async (databaseUrl) => (await loading).migrate(databaseUrl),
+  setUp: async (...given) => (await loading).setUp(...given),
+  serve: async (...given) => (await loading).serve(...given),
+};
 let running: Running | undefined;
 let stoppingSince: number | undefined;
 /** A terminal's Ctrl-C comes twice, from the terminal and from npm: that is no second thought. */

@@ -1,6 +1,6 @@
 import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
 import type { Client } from '@temporalio/client';
-import type { NativeConnection, Worker } from '@temporalio/worker';
+import type { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
@@ -35,7 +35,17 @@ import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { supervise, type Supervised } from '../worker/supervise.ts';
+import {
+  createBackgroundWorker,
+  together,
+  type RunnableWorker,
+} from '../worker/background-worker.ts';
 import { createWorker } from '../worker/worker.ts';
+
+/** Connections to PostgreSQL that a process opens for the requests and runs of persons. */
+const CONNECTIONS = 20;
+/** For background work: a flood of it waits here, and delays no person's statement. */
+const BACKGROUND_CONNECTIONS = 5;
 
 /** The connections and services of a process, with or without a worker. */
 export interface Parts {
@@ -66,7 +76,14 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { log, changed } = options;
   const sdk = installRuntime(log);
   const stopping = new AbortController();
-  const pool = openDatabase(config.database.url, 20, config.database.preparesStatements);
+  const { url, preparesStatements } = config.database;
+  const pool = openDatabase(url, CONNECTIONS, preparesStatements);
+  const backgroundPool = openDatabase(
+    url,
+    BACKGROUND_CONNECTIONS,
+    preparesStatements,
+    'registrar-background',
+  );
   const metrics = createMetrics({
     readBacklog: () => readBacklog(pool.db),
     temporal: () => {
@@ -81,17 +98,15 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
-  const quotas = createQuotas(pool.db, config.cognito);
   const { clientId, clientSecret } = config.cognito;
   const appClient = { clientId: clientId ?? '', clientSecret };
   const recovery = createPasswordRecovery(cognito, appClient, log);
   const sessions = createSessions(cognito, appClient, log);
   const deps = {
     ...config.retry,
-    db: pool.db,
+    ...config.schedules,
     provider,
     sealing,
-    quotas,
     runs,
     log,
     telemetry,
@@ -99,19 +114,28 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     publicMailsPerDay: config.cognito.publicMailsPerDay,
     sessions: clientId === null ? null : sessions,
   };
-  const activities = {
-    ...createRegistrationActivities({ ...deps, ...config.schedules }),
-    ...createBackgroundActivities({
-      ...deps,
-      stopping: stopping.signal,
-      lock: () => tryAdvisoryLock(config.database.url, LOCKS.relay),
-      destinations: () => openDestinations(config, log),
-      recovery,
-    }),
-  };
+  const person = { ...deps, db: pool.db, quotas: createQuotas(pool.db, config.cognito) };
+  const { db } = backgroundPool;
+  const background = { ...deps, db, quotas: createQuotas(db, config.cognito, 'background') };
+  const backgroundActivities = createBackgroundActivities({
+    ...background,
+    stopping: stopping.signal,
+    lock: () => tryAdvisoryLock(url, LOCKS.relay),
+    destinations: () => openDestinations(config, log),
+    recovery,
+  });
   const { namespace } = config.temporal;
-  const makeWorker = (connection: NativeConnection): Promise<Worker> =>
-    createWorker({ connection, namespace, taskQueue, activities });
+  const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
+    const of = { connection, namespace, taskQueue };
+    const activities = createRegistrationActivities(person);
+    return together(
+      await createWorker({ ...of, activities }),
+      await createBackgroundWorker({
+        ...of,
+        activities: { ...createRegistrationActivities(background), ...backgroundActivities },
+      }),
+    );
+  };
   const temporal = supervise({
     connect: config.temporal.connection,
     namespace,
@@ -126,7 +150,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     sealing,
     sessions,
     recovery,
-    quotas,
+    quotas: person.quotas,
     runs,
     temporal,
     metrics,
@@ -134,7 +158,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
       stopping.abort();
       await temporal.stop();
       cognito.destroy();
-      await pool.close();
+      await Promise.all([pool.close(), backgroundPool.close()]);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
-import { NativeConnection, type NativeConnectionOptions, type Worker } from '@temporalio/worker';
+import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+import type { RunnableWorker } from './background-worker.ts';
 import { hasStatusAttribute } from '../src/temporal/search-attribute.ts';
 
 const RECONNECT_MS = 1000;
@@ -19,7 +20,7 @@ export interface SupervisedOptions {
   readonly connect: NativeConnectionOptions;
   readonly namespace: string;
   /** null for a process without a worker. */
-  readonly createWorker: ((connection: NativeConnection) => Promise<Worker>) | null;
+  readonly createWorker: ((connection: NativeConnection) => Promise<RunnableWorker>) | null;
   readonly log: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -45,7 +46,7 @@ export function supervise(options: SupervisedOptions): Supervised {
   let failedAt: keyof typeof FAILED | null = null;
   /** In a row, at that stage. */
   let failures = 0;
-  let worker: Worker | null = null;
+  let worker: RunnableWorker | null = null;
   let answers = false;
   /** It was there, and does not answer. */
   let lost = false;

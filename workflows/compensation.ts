@@ -1,19 +1,16 @@
-import { CancellationScope, proxyActivities, sleep } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
 import type {
-  RegistrationActivities,
   RegistrationRef,
   RegistrationProgress,
   StepFailureReport,
 } from '../activities/contract.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import { isCompensating } from '../src/domain/status.ts';
-import { budgeted, SLOW, UNENDING } from './activity-options.ts';
+import { budgeted, SLOW } from './activity-options.ts';
+import { ledgerOf, step } from './proxies.ts';
 import { withQuota } from './quota.ts';
 import { reportOf } from './step-error.ts';
-import { step } from './steps.ts';
 import { showStatus, untilOperatorWakes, type Wake } from './wake.ts';
-
-const ledger = proxyActivities<RegistrationActivities>(UNENDING);
 
 export interface Cause {
   readonly failure: FailureName;
@@ -30,6 +27,7 @@ export async function compensate(
   wake: Wake,
 ): Promise<RegistrationProgress> {
   return await CancellationScope.nonCancellable(async () => {
+    const ledger = ledgerOf(ref);
     let run = await ledger.beginCompensation({ ...ref, ...cause });
     // The row stays open while a user may be left: one that was recorded since is looked for again.
     while (isCompensating(run.status)) {
@@ -53,7 +51,7 @@ async function deleteWithin(
   try {
     await afterGrace(() =>
       withQuota(attempts, (left, from) =>
-        step(budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
+        step(ref, budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
       ),
     );
     return null;
@@ -64,8 +62,8 @@ async function deleteWithin(
 
 /** Every 60 s until it is done; an operator's retry starts it anew at once. */
 async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void> {
-  const work = () => afterGrace(() => step(SLOW, 'deleteUser').deleteUser(ref));
-  while (!(await untilOperatorWakes(wake, work))) await ledger.acknowledgeInstruction(ref);
+  const work = () => afterGrace(() => step(ref, SLOW, 'deleteUser').deleteUser(ref));
+  while (!(await untilOperatorWakes(wake, work))) await ledgerOf(ref).acknowledgeInstruction(ref);
 }
 
 /** Until nothing has to be waited for: a create without a reply may land within its grace. */

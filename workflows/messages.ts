@@ -4,4 +4,9 @@ export const RESUME_SIGNAL = 'resume';
 /** Who woke the run: an operator's instruction gets a full budget, the schedule one attempt per role. */
 export type ResumedBy = 'operator' | 'schedule';
 
+/** Where activities of background work are served: by few slots, so that persons find theirs free. */
+export function backgroundTaskQueueOf(taskQueue: string): string {
+  return `${taskQueue}-background`;
+}
+
 export const STATUS_ATTRIBUTE = 'RegistrationStatus';

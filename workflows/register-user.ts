@@ -6,7 +6,6 @@ import {
   continueAsNew,
   defineSignal,
   isCancellation,
-  proxyActivities,
   proxyLocalActivities,
   setHandler,
   workflowInfo,
@@ -18,9 +17,10 @@ import type {
 } from '../activities/contract.ts';
 import { performSaga } from '../src/domain/saga.ts';
 import { isClosed, isCompensating } from '../src/domain/status.ts';
-import { AT_ONCE, UNENDING } from './activity-options.ts';
+import { AT_ONCE } from './activity-options.ts';
 import { compensate, type Cause } from './compensation.ts';
 import { RESUME_SIGNAL, type ResumedBy } from './messages.ts';
+import { ledgerOf } from './proxies.ts';
 import { definitiveOf, StepsFailed } from './step-error.ts';
 import {
   assignRoles,
@@ -56,18 +56,20 @@ import { showStatus, type Wake } from './wake.ts';
  * the user exists. Only a user that exists but cannot be read parks.
  */
 const atOnce = proxyLocalActivities<RegistrationActivities>(AT_ONCE);
-const ledger = proxyActivities<RegistrationActivities>(UNENDING);
 const resumeSignal = defineSignal<[ResumedBy]>(RESUME_SIGNAL);
 
 /**
  * One registration, from `accepted` to closed. The row in the ledger decides what is left to do: a
  * first run, a run after a Reset and a run that the sweep started are the same case.
  */
-export async function registerUser({ registrationId }: RegistrationRef): Promise<void> {
-  const ref = { registrationId };
+export async function registerUser(started: RegistrationRef): Promise<void> {
+  const asked = { registrationId: started.registrationId };
+  // Until a person asks for something.
+  let ref = started;
   const wake: Wake = { by: null };
   setHandler(resumeSignal, (by) => {
     if (wake.by !== 'operator') wake.by = by;
+    if (by === 'operator') ref = asked;
   });
 
   let run: RegistrationProgress | undefined;
@@ -75,9 +77,10 @@ export async function registerUser({ registrationId }: RegistrationRef): Promise
     run = await registerAtOnce(ref);
     if (isClosed(run.status) && run.status !== 'completed') throw alreadyClosed();
     while (!isClosed(run.status)) {
+      if (run.instruction === 'cancel' || run.instruction === 'pending') ref = asked;
       if (isCompensating(run.status) || run.instruction === 'cancel')
         throw new CancelledFailure('the row asks for a cancel, or is compensating');
-      if (run.instruction === 'pending') run = await ledger.acknowledgeInstruction(ref);
+      if (run.instruction === 'pending') run = await ledgerOf(ref).acknowledgeInstruction(ref);
       run =
         run.status === 'roles_pending'
           ? await waitWhileParked(ref, run, wake)
@@ -85,7 +88,7 @@ export async function registerUser({ registrationId }: RegistrationRef): Promise
     }
   } catch (error) {
     if (error instanceof ApplicationFailure) throw error;
-    run = await compensate(ref, causeOf(error), wake);
+    run = await compensate(wasCancelled() ? asked : ref, causeOf(error), wake);
   }
   throwUnlessCompleted(run);
 }
@@ -97,7 +100,7 @@ async function registerAtOnce(ref: RegistrationRef): Promise<RegistrationProgres
     first = await atOnce.registerAtOnce(ref);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return await ledger.beginRegistration(ref);
+    return await ledgerOf(ref).beginRegistration(ref);
   }
   const { run, stopped } = first;
   if (stopped && definitiveOf([stopped])) throw new StepsFailed([stopped]);
@@ -118,7 +121,7 @@ async function continueSteps(
       async createUser() {
         await createUser(ref, attempts, wake, scheduled);
         // Also reads the row again.
-        const known = await ledger.beginRegistration(ref);
+        const known = await ledgerOf(ref).beginRegistration(ref);
         const goesOn =
           known.status === 'running' || (scheduled && known.status === 'roles_pending');
         return { known, stop: !goesOn || !known.userCreated || known.instruction === 'cancel' };
@@ -146,7 +149,7 @@ async function continueSteps(
   } catch (error) {
     const failed = error instanceof StepsFailed && !wasCancelled() ? error.failed : [];
     if (failed.length === 0 || definitiveOf(failed)) throw error;
-    return await ledger.park({ ...ref, failed, parks: run.parks });
+    return await ledgerOf(ref).park({ ...ref, failed, parks: run.parks });
   }
 }
 
@@ -164,9 +167,9 @@ async function waitWhileParked(
   await condition(() => wake.by !== null);
   const scheduled = wake.by === 'schedule';
   wake.by = null;
-  const woken = await ledger.acknowledgeInstruction(ref);
+  const woken = await ledgerOf(ref).acknowledgeInstruction(ref);
   if (woken.status === 'roles_pending' && scheduled && woken.instruction !== 'cancel') {
-    return await continueSteps(ref, woken, wake, true);
+    return await continueSteps({ ...ref, background: true }, woken, wake, true);
   }
   if (woken.status === 'running') showStatus(null);
   return woken;

@@ -1,24 +1,17 @@
-import { CancellationScope, isCancellation, proxyActivities, sleep } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type {
-  RegistrationActivities,
   RegistrationRef,
   RegistrationProgress,
   StepFailureReport,
 } from '../activities/contract.ts';
 import { FAILURES } from '../src/domain/failure.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
+import { ledgerOf, step } from './proxies.ts';
 import { withQuota } from './quota.ts';
 import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
 import { untilOperatorWakes, type Wake } from './wake.ts';
 
 const MAX_LAG_PAUSE_MS = 60_000;
-
-const ledger = proxyActivities<RegistrationActivities>(UNENDING);
-
-/** The activities of a step, under an id that the UI and the receipt show. */
-export function step(options: Parameters<typeof proxyActivities>[0], name: string) {
-  return proxyActivities<RegistrationActivities>({ ...options, activityId: name });
-}
 
 /**
  * Creates the user. After the budget a second call goes on slowly, without end, until an operator wants
@@ -35,7 +28,7 @@ export async function createUser(
     const earlier = await createWithin(ref, attempts, scheduled);
     if (earlier === null) return;
     if (await untilOperatorWakes(wake, () => slowCreateUser(ref, earlier))) return;
-    await ledger.acknowledgeInstruction(ref);
+    await ledgerOf(ref).acknowledgeInstruction(ref);
   }
 }
 
@@ -47,7 +40,7 @@ async function createWithin(
 ): Promise<number | null> {
   try {
     await withQuota(attempts, (left, from) =>
-      step(budgeted(left), 'createUser').createUser({ ...ref, ...from }),
+      step(ref, budgeted(left), 'createUser').createUser({ ...ref, ...from }),
     );
     return null;
   } catch (error) {
@@ -64,7 +57,7 @@ async function slowCreateUser(ref: RegistrationRef, earlier: number): Promise<vo
   try {
     await withQuota(
       Number.POSITIVE_INFINITY,
-      (_left, from) => step(SLOW, 'createUser').createUser({ ...ref, ...from }),
+      (_left, from) => step(ref, SLOW, 'createUser').createUser({ ...ref, ...from }),
       earlier,
     );
   } catch (error) {
@@ -75,7 +68,7 @@ async function slowCreateUser(ref: RegistrationRef, earlier: number): Promise<vo
 
 /** Sets the password that somebody chose. */
 export async function setPassword(ref: RegistrationRef, attempts: number): Promise<void> {
-  const work = () => step(budgeted(attempts), 'setPassword').setPassword(ref);
+  const work = () => step(ref, budgeted(attempts), 'setPassword').setPassword(ref);
   const report = await withinGrace('setPassword', work, attempts);
   if (report) throw new StepsFailed([report]);
 }
@@ -102,7 +95,7 @@ export async function assignRoles(
 export async function confirmRoles(ref: RegistrationRef, attempts: number): Promise<void> {
   try {
     for (;;) {
-      const wait = await step(budgeted(attempts), 'complete').confirmRoles(ref);
+      const wait = await step(ref, budgeted(attempts), 'complete').confirmRoles(ref);
       if (!wait) return;
       await sleep(wait.graceMs);
     }
@@ -117,7 +110,7 @@ export async function complete(
   roles: readonly string[],
 ): Promise<RegistrationProgress> {
   try {
-    return await step(UNENDING, 'complete').complete({ ...ref, roles });
+    return await step(ref, UNENDING, 'complete').complete({ ...ref, roles });
   } catch (error) {
     if (isCancellation(error)) throw error;
     throw new StepsFailed([reportOf('complete', error)]);
@@ -136,7 +129,7 @@ function roleStep(
   const name = `${activity}:${role}`;
   const work = (earlier: number) => {
     const call: Call = (left, from) =>
-      step(budgeted(left), name)[activity]({ ...ref, role, ...from });
+      step(ref, budgeted(left), name)[activity]({ ...ref, role, ...from });
     return withQuota(attempts, call, earlier);
   };
   return () => withinGrace(name, work, attempts);

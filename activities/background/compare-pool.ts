@@ -13,6 +13,7 @@ import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { Comparison, PoolFinding, PoolFindingKind, PoolReport } from '../contract.ts';
 import { ProviderError } from '../../src/cognito/provider-error.ts';
 import { databaseNow } from '../../src/ledger/registrations/row.ts';
+import { restMs } from '../relay/pause.ts';
 import type { SeenUsers } from './seen-users.ts';
 import type { StepLog } from '../step-context.ts';
 
@@ -80,7 +81,11 @@ export async function comparePool(
     resumed = false;
     deps.heartbeat?.(at);
   }
-  while (at.stage === 'rows' && !over()) at = await compareRows(round, at);
+  while (at.stage === 'rows' && !over()) {
+    const since = clock.now();
+    at = await compareRows(round, at);
+    if (at.stage === 'rows') await clock.pause(restMs(clock.now() - since));
+  }
   if (at.stage === 'done') deps.log.info({ report: counts(at.report) }, 'pool comparison finished');
   return at;
 }

@@ -1,116 +1,134 @@
-import type { Database } from '../../src/db/client.ts';
-import { publicFailure, type FailureName } from '../../src/domain/failure.ts';
-import { owesPassword, type Registration } from '../../src/domain/registration.ts';
-import type { Runs } from '../../src/domain/runs.ts';
-import { isClosed, isOpenForward } from '../../src/domain/status.ts';
-import type { Telemetry } from '../../src/domain/telemetry.ts';
-import {
-  appendUnrecordedEvents,
-  beginCompensation,
-  closeRegistration,
-} from '../../src/ledger/registrations/compensation.ts';
-import { recordCreated } from '../../src/ledger/registrations/create-attempt.ts';
+import { appendUnrecordedEvents } from '../../src/ledger/registrations/compensation.ts';
 import { databaseNow } from '../../src/ledger/registrations/row.ts';
-import { complete, readRow } from '../../src/ledger/registrations/transitions.ts';
 import {
   closedAmong,
-  endedRunSeenForMs,
+  notBegun,
   recordSwept,
   openRows,
   rowsWithStrays,
+  type OpenKind,
   type OpenRow,
 } from '../../src/ledger/registrations/sweep.ts';
-import { recordPasswordSet, wipeExpiredSeals } from '../../src/ledger/registrations/password.ts';
+import { wipeExpiredSeals } from '../../src/ledger/registrations/password.ts';
 import { makeCheckpoint } from '../../src/ledger/audit/checkpoint.ts';
 import { undeliveredInstructions } from '../../src/ledger/registrations/instructions.ts';
-import type { IdentityProvider } from '../../src/cognito/adapter.ts';
 import type { SweepReport } from '../contract.ts';
-import { deleteUser } from '../registration/delete-user.ts';
-import type { Quotas } from '../quota.ts';
-import { addRole, confirmRoles, removeRole } from '../registration/roles.ts';
+import { contextOf, repair, type RepairAction, type SweepDeps } from './repair-row.ts';
+import { pause, rest } from '../relay/pause.ts';
 import { deleteStrays } from '../registration/stray-users.ts';
-import type { StepContext, StepLog } from '../step-context.ts';
 
 const BATCH = 500;
-/** A round ends well before its activity does; what is left comes first in the next one. */
-const ROUND_MS = 5 * 60_000;
-const AT_ONCE = 10;
-/** An activity of a run that was ended may still be in flight for this long. */
-const AFTER_END_MS = 60_000;
+/** What is left comes first in the next round. Short, since that one begins with what persons asked for. */
+const ROUND_MS = 60_000;
+/** Rows that are looked at together, and at most so many restarted runs that have not begun. */
+const AT_ONCE = 5;
+/** Restarted runs that have not begun after this: no worker is free, and the round starts no more. */
+const BEGUN_WITHIN_MS = 5000;
+const BEGUN_POLL_MS = 20;
 const INSTRUCTION_AGE_MS = 10_000;
 /** Of the runs that wait, the latest started: one that a reset made is among them. */
 const WAITERS = 1000;
-/** A start that is on its way in the background needs no second one. */
-const ACCEPTED_AGE_MS = 5000;
-/** For all that one row needs of Cognito: half of the round's heartbeat time-out. */
-const ROW_MS = 10_000;
 /** Events of one checkpoint: read and hashed well within a statement's time. */
 const CHECKPOINT_EVENTS = 1000;
 
-export interface SweepDeps {
-  readonly db: Database;
-  readonly provider: IdentityProvider;
-  readonly quotas: Quotas;
-  readonly propagationGraceSeconds: number;
-  readonly runs: Runs;
-  readonly log: StepLog;
-  readonly telemetry: Telemetry;
-  readonly changed: (registrationId: string) => void;
-  /** Says what it would do and does nothing. */
-  readonly dryRun?: boolean;
-  /** How long after its end a run counts as ended for good. */
-  readonly afterEndMs?: number;
-  readonly stopping?: AbortSignal;
-  readonly heartbeat?: () => void;
-}
+/** How a row was mended by a run that the sweep started. */
+const STARTS: ReadonlySet<RepairAction | null> = new Set(['started', 'restarted', 'compensated']);
 
-type RepairAction = Exclude<
-  keyof SweepReport,
-  | 'instructionsDelivered'
-  | 'waitersEnded'
-  | 'eventsAppended'
-  | 'eventsCheckpointed'
-  | 'sealsWiped'
-  | 'straysDeleted'
->;
-
-/** Goes through the open rows and mends what no run takes care of. */
+/** Goes through the open rows and mends what no run takes care of: first what persons asked for, then
+ * what nobody has begun, then the others, those looked at longest ago first. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const none = { started: 0, restarted: 0, compensated: 0, completed: 0, failed: 0 };
   const actions: Record<RepairAction, number> = { ...none };
+  const seen = new Set<string>();
+  // A dry run marks nothing, so a row of one kind would be met again as another.
+  const count = (id: string, action: RepairAction) => {
+    if (!seen.has(id)) actions[action] += 1;
+    seen.add(id);
+  };
   const roundStart = await databaseNow(deps.db);
-  const until = performance.now() + ROUND_MS;
-  const over = () => performance.now() > until || deps.stopping?.aborted;
   // First: nothing that fails below keeps a password.
+  const sealsEnd = deadline(deps);
   const goesOn = () => {
     deps.heartbeat?.();
-    return !over();
+    return !sealsEnd.aborted;
   };
   const sealsWiped = deps.dryRun ? 0 : await wipeExpiredSeals(deps.db, goesOn);
-  while (!over()) {
-    const rows = await openRows(deps.db, BATCH, roundStart);
-    if (rows.length === 0) break;
-    for (let at = 0; at < rows.length && !over(); at += AT_ONCE) {
-      deps.heartbeat?.();
-      const batch = rows.slice(at, at + AT_ONCE);
-      for (const action of await Promise.all(batch.map((row) => repair(deps, row)))) {
-        if (action) actions[action] += 1;
-      }
-      const ids = batch.map(({ id }) => id);
-      if (!deps.dryRun) await recordSwept(deps.db, ids);
-    }
-    // A dry run marks nothing, so it would meet the same rows again.
-    if (deps.dryRun) break;
+  // Then what persons asked for, whether its run is still there or not.
+  const instructions = await undeliveredInstructions(deps.db, INSTRUCTION_AGE_MS, BATCH);
+  const among = instructions.map(({ id }) => id);
+  const served = await repairRows(deps, roundStart, { among }, count);
+  const instructionsDelivered = await deliverInstructions(deps, instructions);
+  if (served && (await repairRows(deps, roundStart, 'accepted', count))) {
+    await repairRows(deps, roundStart, 'any', count);
   }
   return {
     ...actions,
-    instructionsDelivered: await deliverInstructions(deps),
+    instructionsDelivered,
     waitersEnded: await endWaiters(deps),
     eventsAppended: deps.dryRun ? 0 : await appendUnrecordedEvents(deps.db, BATCH),
-    eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps, over),
+    eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps),
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
   };
+}
+
+/** Aborts when the part of the round has used its time, or the process stops. */
+function deadline({ stopping }: SweepDeps): AbortSignal {
+  const timeUp = AbortSignal.timeout(ROUND_MS);
+  return stopping ? AbortSignal.any([stopping, timeUp]) : timeUp;
+}
+
+/** @returns false when runs that it started find no free worker: the round starts no more */
+async function repairRows(
+  deps: SweepDeps,
+  roundStart: Date,
+  kind: OpenKind,
+  count: (id: string, action: RepairAction) => void,
+): Promise<boolean> {
+  const over = deadline(deps);
+  while (!over.aborted) {
+    const rows = await openRows(deps.db, BATCH, roundStart, kind);
+    for (let at = 0; at < rows.length && !over.aborted; at += AT_ONCE) {
+      const since = performance.now();
+      deps.heartbeat?.();
+      const batch = rows.slice(at, at + AT_ONCE);
+      const done = await Promise.all(batch.map((row) => repair(deps, row, kind)));
+      for (const [index, { id }] of batch.entries()) {
+        const action = done[index];
+        if (action) count(id, action);
+      }
+      if (!deps.dryRun) {
+        await recordSwept(
+          deps.db,
+          batch.map(({ id }) => id),
+        );
+        const started = batch.filter((_row, index) => STARTS.has(done[index] ?? null));
+        if (!(await haveBegun(deps, started, over))) return false;
+      }
+      deps.heartbeat?.();
+      // After the last ones nothing is left to rest from.
+      if (at + AT_ONCE < rows.length || rows.length === BATCH) await rest(since, over);
+    }
+    // A dry run would meet the same rows again.
+    if (deps.dryRun || rows.length < BATCH) break;
+  }
+  return true;
+}
+
+/** Waits until the runs of these rows have begun, so that no restart adds to a queue of others. */
+async function haveBegun(
+  deps: SweepDeps,
+  started: readonly OpenRow[],
+  over: AbortSignal,
+): Promise<boolean> {
+  deps.heartbeat?.();
+  const until = performance.now() + BEGUN_WITHIN_MS;
+  let left = await notBegun(deps.db, started);
+  while (left.length > 0 && performance.now() < until && !over.aborted) {
+    await pause(BEGUN_POLL_MS, over);
+    left = await notBegun(deps.db, left);
+  }
+  return left.length === 0;
 }
 
 /** Users that a create made too late, or twice, and that could not be deleted at once. */
@@ -126,10 +144,12 @@ async function deleteAllStrays(deps: SweepDeps): Promise<number> {
   return deleted;
 }
 
-async function checkpointTrail(deps: SweepDeps, over: () => boolean | undefined): Promise<number> {
+async function checkpointTrail(deps: SweepDeps): Promise<number> {
+  const over = deadline(deps);
   let covered = 0;
-  while (!over()) {
+  while (!over.aborted) {
     deps.heartbeat?.();
+    const since = performance.now();
     const checkpoint = await makeCheckpoint(deps.db, CHECKPOINT_EVENTS);
     if (!checkpoint) break;
     const { batch, digest, count } = checkpoint;
@@ -137,133 +157,18 @@ async function checkpointTrail(deps: SweepDeps, over: () => boolean | undefined)
     deps.log.info({ batch, digest, events: count }, 'audit checkpoint');
     covered += count;
     if (count < CHECKPOINT_EVENTS) break;
+    await rest(since, over);
   }
   return covered;
 }
 
-async function repair(deps: SweepDeps, row: OpenRow): Promise<RepairAction | null> {
-  try {
-    return await repairOne(deps, row);
-  } catch (error) {
-    // One row must not keep the sweep from the others; the next sweep comes.
-    const name = error instanceof Error ? error.name : 'Unknown';
-    deps.log.warn(
-      { registrationId: row.id, error: name },
-      'sweep: registration skipped after an error',
-    );
-    return 'failed';
-  }
-}
-
-async function repairOne(deps: SweepDeps, row: OpenRow): Promise<RepairAction | null> {
-  if (row.status === 'accepted' && row.ageMs < ACCEPTED_AGE_MS) return null;
-  const run = await deps.runs.describe(row.id);
-  switch (run.kind) {
-    case 'open':
-      return null;
-    case 'not_found':
-      if (!deps.dryRun) await deps.runs.start(row.id, 'first');
-      return row.status === 'accepted' ? 'started' : 'restarted';
-    case 'ended': {
-      const seenForMs = await endedRunSeenForMs(deps.db, row.id, run.runId, !deps.dryRun);
-      if (seenForMs < (deps.afterEndMs ?? AFTER_END_MS)) return null;
-      if (!deps.dryRun) await compensateByRun(deps, row);
-      return 'compensated';
-    }
-    case 'completed':
-      return await completeAfterwards(deps, row);
-  }
-}
-
-// The ended run cannot compensate. So the row becomes `compensating` first; a new run with the same id
-// then only compensates.
-async function compensateByRun(deps: SweepDeps, row: OpenRow): Promise<void> {
-  if (isOpenForward(row.status)) await beginSweptCompensation(deps, row.id, 'terminated');
-  await deps.runs.start(row.id, 'repair');
-}
-
-// The row lost what the run had done: a failover, or a backup. The user in the pool decides.
-async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<RepairAction | null> {
-  const row = await readRow(deps.db, open.id);
-  if (isClosed(row.status)) return null;
-  const ctx = contextOf(deps, row.id);
-  const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, ctx.signal);
-  const whole =
-    user?.mark === row.id && isOpenForward(row.status) && row.instruction?.kind !== 'cancel';
-  if (deps.dryRun) return whole ? 'completed' : 'compensated';
-  if (!whole) {
-    // The id may be started again only after a failed run: the row is closed without one.
-    return (await compensateHere(deps, ctx, row, 'terminated')) ? 'compensated' : null;
-  }
-  const known =
-    row.createOutcome === 'created' ? row : await recordCreated(deps.db, row.id, user, null, 1);
-  // The run completed, so the password was set. The person may have changed it since: it is not set again.
-  if (owesPassword(row)) await recordPasswordSet(deps.db, row.id, 1);
-  for (const role of row.rolesTouched) {
-    if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
-  }
-  for (const role of row.roles) await addRole(ctx, known, role);
-  // Where the grace is not over, the next sweep comes.
-  if (await confirmRoles(ctx, row.id)) return null;
-  const { kind } = await complete(deps.db, row.id, row.roles, {}, deps.telemetry.statusChanged);
-  deps.changed(row.id);
-  if (kind !== 'completed')
-    deps.log.error({ registrationId: row.id, kind }, 'sweep: completing the registration failed');
-  return kind === 'completed' ? 'completed' : 'failed';
-}
-
-/** @returns false while a create may still land: the next sweep goes on */
-async function compensateHere(
+async function deliverInstructions(
   deps: SweepDeps,
-  ctx: StepContext,
-  row: Registration,
-  failure: FailureName,
-): Promise<boolean> {
-  if (isOpenForward(row.status)) await beginSweptCompensation(deps, row.id, failure);
-  const wait = await deleteUser(ctx, row.id);
-  const closed =
-    wait === null &&
-    isClosed((await closeRegistration(deps.db, row.id, deps.telemetry.statusChanged)).status);
-  deps.changed(row.id);
-  return closed;
-}
-
-function contextOf(deps: SweepDeps, id: string): StepContext {
-  const signal = AbortSignal.timeout(ROW_MS);
-  return {
-    db: deps.db,
-    provider: deps.provider,
-    // Where no call is free soon, the next sweep tries again.
-    acquireQuota: deps.quotas.acquirer({
-      registrationId: id,
-      queuesAs: null,
-      withinMs: ROW_MS,
-      signal,
-    }),
-    log: deps.log,
-    telemetry: deps.telemetry,
-    attempt: 1,
-    slow: true,
-    graceMs: deps.propagationGraceSeconds * 1000,
-    unreadableAfterMs: 0,
-    signal,
-  };
-}
-
-async function beginSweptCompensation(
-  deps: SweepDeps,
-  id: string,
-  failure: FailureName,
-): Promise<void> {
-  const cause = { closesAs: 'failed', failure: publicFailure(failure) } as const;
-  const cancelled = publicFailure('registration_cancelled');
-  await beginCompensation(deps.db, id, cause, cancelled, {}, deps.telemetry.statusChanged);
-  deps.changed(id);
-}
-
-async function deliverInstructions(deps: SweepDeps): Promise<number> {
+  instructions: Awaited<ReturnType<typeof undeliveredInstructions>>,
+): Promise<number> {
   let delivered = 0;
-  for (const { id, kind } of await undeliveredInstructions(deps.db, INSTRUCTION_AGE_MS, BATCH)) {
+  for (const { id, kind } of instructions) {
+    deps.heartbeat?.();
     const by = kind === 'cancel' ? 'cancel' : 'operator';
     if (deps.dryRun || (await delivers(deps, id, by))) delivered += 1;
   }

@@ -152,8 +152,12 @@ export function createRegistrationActivities(
   }
 
   return {
-    registerAtOnce: ({ registrationId: id }) =>
+    registerAtOnce: ({ registrationId: id, background }) =>
       step('registerAtOnce', id, async () => {
+        // One statement: a parked row waits, and what is left of another needs slots of background work.
+        if (background) {
+          return { run: view(await beginSteps(db, id, runIdOf())), stopped: null };
+        }
         const { cancellationSignal } = Context.current();
         const withinMs = AT_ONCE_MS - ROW_RESERVE_MS;
         const quota = { registrationId: id, queuesAs: null };

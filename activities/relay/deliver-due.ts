@@ -12,7 +12,7 @@ import {
 import { databaseNow } from '../../src/ledger/registrations/row.ts';
 import type { StepLog } from '../step-context.ts';
 import type { Destination, Outcome } from './destination.ts';
-import { pause, POLL_MS } from './pause.ts';
+import { pause, POLL_MS, rest } from './pause.ts';
 
 export interface RelayStepDeps {
   readonly db: Database;
@@ -25,6 +25,8 @@ const ADOPTED_MS = 7 * 86_400_000;
 /** Longer than a transaction lasts and clocks differ: by then an event of this moment is to be seen. */
 const FRESH_MS = 120_000;
 const ADOPTED_AT_ONCE = 1000;
+/** Of a backlog: half of the time, since others wait for events. */
+const RESTS = 1;
 
 /**
  * Gives every event its deliveries: what comes, and beside it once those of the last days, so that
@@ -55,7 +57,9 @@ async function adoptFresh(
   while (!over.aborted) {
     let from: OutboxPlace | null = outboxFrom(since);
     while (from && !over.aborted) {
+      const began = performance.now();
       ({ next: from } = await adoptEvents(db, names, from, ADOPTED_AT_ONCE));
+      if (from) await rest(began, over, RESTS);
     }
     await pause(POLL_MS, over);
     since = await freshSince(db);
@@ -77,7 +81,9 @@ async function adoptPast(
   const boundary = await boundaryOf;
   let from: OutboxPlace | null = outboxFrom(new Date(boundary.getTime() - ADOPTED_MS));
   while (from && !over.aborted) {
+    const began = performance.now();
     ({ next: from } = await adoptEvents(db, names, from, ADOPTED_AT_ONCE, boundary));
+    if (from) await rest(began, over, RESTS);
   }
 }
 
@@ -88,10 +94,12 @@ export async function deliverDue(
   over: AbortSignal,
 ): Promise<void> {
   while (!over.aborted) {
+    const began = performance.now();
     const due = await dueEvents(deps.db, destination.name, destination.batch);
     const outcomes = due.length > 0 ? await destination.deliver(due, over) : [];
     await note(deps, destination, due, outcomes);
     if (outcomes.length < destination.batch) await pause(POLL_MS, over);
+    else await rest(began, over, RESTS);
   }
 }
 

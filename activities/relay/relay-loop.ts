@@ -5,6 +5,7 @@ import { adopt, deliverDue } from './deliver-due.ts';
 import { sendInvitations, type InvitationDeps } from './invitations.ts';
 import { recoverPasswords, type RecoveryDeps } from './password-recoveries.ts';
 import { pause } from './pause.ts';
+import { prune } from './prune.ts';
 import { endPromisedSessions } from './sign-outs.ts';
 
 /** After this the activity ends, and the schedule starts the next one. */
@@ -43,6 +44,7 @@ export async function relay(deps: RelayDeps, heartbeat: () => void): Promise<voi
       sendInvitations(deps, over),
       ...Array.from({ length: RECOVERIES_AT_ONCE }, () => recoverPasswords(deps, over)),
       endPromisedSessions(deps, over),
+      prune(deps, over),
       ...(destinations.length > 0 ? adopt(deps, destinations, over) : []),
       ...destinations.map((destination) => deliverDue(deps, destination, over)),
     ];

@@ -28,9 +28,11 @@ export async function expectFree(port: number, host: string): Promise<void> {
 /** The first free TCP port from `from` on; never the same one twice in this process. */
 export async function freePortFrom(from: number, host = '127.0.0.1'): Promise<number> {
   for (let port = from; port < Math.min(from + 1_000, 65_536); port += 1) {
-    if (handedOut.has(port) || !(await isFree(port, host))) continue;
+    if (handedOut.has(port)) continue;
+    // Before the question: another caller may ask for the same port meanwhile.
     handedOut.add(port);
-    return port;
+    if (await isFree(port, host)) return port;
+    handedOut.delete(port);
   }
   throw new Error(`no free TCP port between ${from} and ${from + 999}`);
 }
@@ -58,6 +60,7 @@ const Ports = z.record(z.string(), z.int().min(1).max(65_535));
 export async function rememberedPorts(home: string): Promise<PortOf> {
   const file = join(home, 'ports.json');
   const known = (await readJsonIfThere(file, Ports)) ?? {};
+  let written = Promise.resolve();
   return async (part, from) => {
     const before = known[part];
     const port =
@@ -66,7 +69,9 @@ export async function rememberedPorts(home: string): Promise<PortOf> {
         : await freePortFrom(from);
     handedOut.add(port);
     known[part] = port;
-    await writeFileSafely(file, JSON.stringify(known, null, 2));
+    // The parts start at the same time, and the file takes one writer.
+    written = written.then(() => writeFileSafely(file, JSON.stringify(known, null, 2)));
+    await written;
     return port;
   };
 }

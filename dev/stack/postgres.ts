@@ -15,10 +15,14 @@ export interface PostgresOptions {
   readonly port: number;
   /** Trades durability for speed: for state that is thrown away. */
   readonly ephemeral: boolean;
+  /** 400 where it is ephemeral and 100 otherwise, unless given. */
+  readonly maxConnections?: number;
 }
 
 export interface RunningPart {
   readonly url: string;
+  /** The root of its processes. Absent where it lives in this process. */
+  readonly pid?: number;
   /** Why it ended by itself, if it does: one line. Absent where it lives in this process. */
   readonly failed?: Promise<Error>;
   stop(): Promise<void>;
@@ -43,7 +47,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPa
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
-    max_connections: ephemeral ? '400' : '100',
+    max_connections: String(options.maxConnections ?? (ephemeral ? 400 : 100)),
     ...(ephemeral
       ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
       : { log_min_messages: 'warning' }),
@@ -76,6 +80,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPa
   }
   return {
     url: `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
+    pid: child.pid,
     failed: child.endedByItself.then(() => failureOf(part, 'stopped unexpectedly')),
     stop: () => child.stop(),
     kill: () => child.kill(),

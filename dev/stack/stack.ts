@@ -34,7 +34,7 @@ export interface Stack {
 }
 
 /**
- * Starts Temporal, PostgreSQL and the Cognito sandbox, each only where `env` names none.
+ * Starts Temporal, PostgreSQL and the Cognito sandbox at the same time, each only where `env` names none.
  * Throws one line, after stopping what it had started.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -63,14 +63,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   try {
     const portOf = ephemeral ? anyPort : await rememberedPorts(home);
-    const parts: Part[] = [];
-    let env = given(options.env);
-    for (const start of [temporalPart, postgresPart, cognitoPart]) {
-      const part = await start({ ...options, home, ephemeral, portOf, env });
+    const before = given(options.env);
+    const starts = [temporalPart, postgresPart, cognitoPart].map(async (start) => {
+      const part = await start({ ...options, home, ephemeral, portOf, env: before });
       if (part.running) running.push(part.running);
-      parts.push(part);
-      env = part.env;
-    }
+      return part;
+    });
+    // All of them, also when one fails: what a later one starts has to be stopped too.
+    await Promise.allSettled(starts);
+    const parts = await Promise.all(starts);
+    const env = environmentOf(before, parts);
     if (!ephemeral) await writeFileSafely(join(home, STACK_FILE), describe(parts, env));
     const failed = Promise.race([
       ...running.flatMap((part) => part.failed ?? []),
@@ -92,6 +94,18 @@ function given(env: Readonly<Record<string, string | undefined>>): Record<string
     (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
   );
   return Object.fromEntries(entries);
+}
+
+/** Each part changes settings of its own: those that it removed are gone, those that it set hold. */
+function environmentOf(
+  before: Readonly<Record<string, string>>,
+  parts: readonly Part[],
+): Record<string, string> {
+  const kept = Object.entries(before).filter(([name]) => parts.every(({ env }) => name in env));
+  const set = parts.flatMap(({ env }) =>
+    Object.entries(env).filter(([name, value]) => before[name] !== value),
+  );
+  return Object.fromEntries([...kept, ...set]);
 }
 
 /** What names the parts, and the settings that were given; of a stack that is partly yours, less. */

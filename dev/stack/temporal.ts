@@ -82,6 +82,7 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningPa
   }
   return {
     url: address,
+    pid: child.pid,
     failed: child.endedByItself.then(() => failureOf(part, 'stopped unexpectedly')),
     stop: () => child.stop(),
     kill: () => child.kill(),

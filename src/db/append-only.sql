@@ -1,4 +1,7 @@
 --> statement-breakpoint
+-- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).
+ALTER TABLE "registrations" SET (fillfactor = 85);
+--> statement-breakpoint
 ALTER TABLE "quota_slots" SET UNLOGGED;
 --> statement-breakpoint
 ALTER TABLE "limit_counts" SET UNLOGGED;

@@ -14,7 +14,12 @@ export interface DatabasePool {
 /** Opens nothing by itself: connections are made when the first query wants one.
  * @param maxConnections of this process
  * @param prepare whether frequent statements stay prepared; a pooler in transaction mode may not allow it */
-export function openDatabase(url: string, maxConnections = 10, prepare = true): DatabasePool {
+export function openDatabase(
+  url: string,
+  maxConnections = 10,
+  prepare = true,
+  applicationName = 'registrar',
+): DatabasePool {
   const client = postgres(url, {
     max: maxConnections,
     prepare,
@@ -26,7 +31,7 @@ export function openDatabase(url: string, maxConnections = 10, prepare = true): 
     idle_timeout: 60,
     onnotice: () => undefined,
     connection: {
-      application_name: 'registrar',
+      application_name: applicationName,
       // A statement that hangs must not outlive the activity that sent it.
       statement_timeout: 4000,
       lock_timeout: 3000,

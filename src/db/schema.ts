@@ -36,17 +36,24 @@ const bytea = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 // Raw, because drizzle's `eq` in a partial index emits a parameter and the migration fails.
 const listed = (statuses: readonly RegistrationStatus[]): string =>
   statuses.map((status) => `'${status}'`).join(', ');
-/** Rows whose address and username are taken: open ones, and completed ones whose user exists. */
-export const LIVING = sql.raw(`status IN (${listed(OPEN)})
+// Index predicates and keys read these two columns instead of `status`: PostgreSQL keeps an update out
+// of all indexes (HOT) only where no column that an index names has changed.
+const LIVES = sql.raw(`status IN (${listed(OPEN)})
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)`);
-/** Of those, a sign-up that is being replaced keeps its username, and not its address. */
+const PHASE = sql.raw(`CASE WHEN status IN ('accepted', 'running') THEN 'active' ELSE status END`);
+/** Rows whose address and username are taken: open ones, and completed ones whose user exists. */
+export const LIVING = sql.raw('living');
+/** Rows that a repeated key finds: the living ones that have one. */
+export const HOLDS_KEY = sql.raw('idempotency_key IS NOT NULL AND living');
+export const IS_OPEN = sql.raw(
+  `phase IN ('active', 'roles_pending', 'compensating', 'cleanup_required')`,
+);
+/** Open rows that are not on their way: parked, or being taken back. */
+export const IS_WAITING = sql.raw(`phase IN ('roles_pending', 'compensating', 'cleanup_required')`);
+/** Of living rows, a sign-up that is being replaced keeps its username, and not its address. */
 export const HOLDS_EMAIL = sql.raw('replaced_by IS NULL');
 /** Of the outbox: told to others, rather than a mail or a call of ours. */
 export const IS_EVENT = sql.raw(`kind LIKE 'user.%'`);
-export const HOLDS_KEY =
-  sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')
-  AND released_at IS NULL AND NOT (status = 'completed' AND user_deleted_at IS NOT NULL)`);
-export const IS_OPEN = sql.raw(`status IN (${listed(OPEN)})`);
 // Whatever a version of Registrar forgets: no seal outlives its use, and nobody who chose a password is
 // completed without it.
 const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
@@ -54,14 +61,16 @@ const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
 const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
 );
-const IS_PARKED = sql.raw(`status = 'roles_pending'`);
+const IS_PARKED = sql.raw(`phase = 'roles_pending'`);
+/** What a row waits for or ended with. */
+export const FAILURE_CODE = sql.raw(`(failure->>'code')`);
 /** A parked row's code of FAILURES; '' for the others. */
 export const WAITS_FOR = sql.raw(
-  `(CASE status WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END)`,
+  `(CASE phase WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END)`,
 );
 /** Since when a row has been parked or, where it is not parked, accepted. */
 export const WAITS_SINCE = sql.raw(
-  `(CASE status WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)`,
+  `(CASE phase WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)`,
 );
 
 /** One row per accepted registration: the truth about it, and the receipt that outlives Temporal's retention. */
@@ -70,6 +79,10 @@ export const registrations = pgTable(
   {
     id: uuid('id').primaryKey(),
     status: text('status').$type<RegistrationStatus>().notNull(),
+    /** `active` while accepted or running, which then is one value in every index; else the status. */
+    phase: text('phase').notNull().generatedAlwaysAs(PHASE),
+    /** Whether its address and username are taken. */
+    living: boolean('living').notNull().generatedAlwaysAs(LIVES),
     email: text('email').notNull(),
     username: text('username'),
     firstName: text('first_name'),
@@ -162,23 +175,47 @@ export const registrations = pgTable(
   },
   (t) => [
     uniqueIndex('registrations_living_email')
-      .on(t.email)
-      .where(sql`(${LIVING}) AND ${HOLDS_EMAIL}`),
+      .on(t.email.op('text_pattern_ops'))
+      .where(sql`${LIVING} AND ${HOLDS_EMAIL}`),
     uniqueIndex('registrations_living_username')
       .on(sql`lower(${t.username} COLLATE "C")`)
-      .where(LIVING),
+      .where(sql.raw('living AND username IS NOT NULL')),
     uniqueIndex('registrations_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_KEY),
-    index('registrations_newest').on(t.acceptedAt.desc(), t.id.desc()),
-    index('registrations_email').on(t.email),
+    // What a list filters by. A row that completes enters none of those with a predicate, but of roles.
+    index('registrations_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
+    index('registrations_phase').on(
+      t.phase,
+      t.acceptedAt.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
+    index('registrations_failure')
+      .on(FAILURE_CODE, t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst())
+      .where(sql.raw('failure IS NOT NULL')),
+    index('registrations_past_email')
+      .on(t.email.op('text_pattern_ops'))
+      .where(sql.raw('NOT living OR replaced_by IS NOT NULL')),
+    index('registrations_past_username')
+      .on(sql`lower(${t.username} COLLATE "C")`)
+      .where(sql.raw('NOT living AND username IS NOT NULL')),
     index('registrations_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
-    index('registrations_requested_by').on(t.requestedBy, t.acceptedAt.desc(), t.id.desc()),
-    index('registrations_roles').using('gin', t.roles),
+    index('registrations_requested_by').on(
+      t.requestedBy,
+      t.acceptedAt.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
+    index('registrations_roles')
+      .using('gin', t.roles)
+      .with({ gin_pending_list_limit: 64 })
+      .where(sql.raw(`roles <> '{}'`)),
+    // What background work looks for.
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
-    index('registrations_waiting').on(t.status, WAITS_FOR, WAITS_SINCE).where(IS_OPEN),
+    index('registrations_waiting').on(t.phase, WAITS_FOR, WAITS_SINCE).where(IS_WAITING),
     index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
+    index('registrations_instructions')
+      .on(t.instructionAt)
+      .where(sql.raw('instruction IS NOT NULL AND instruction_acknowledged_at IS NULL')),
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
     index('registrations_stray_users').on(t.id).where(sql.raw(`stray_usernames <> '{}'`)),
-    index('registrations_sealed').on(t.sealedAt).where(sql.raw('sealed_password IS NOT NULL')),
     check('registrations_seal_in_use', SEAL_IN_USE),
     check('registrations_password_set', PASSWORD_SET),
   ],
@@ -206,9 +243,9 @@ export const auditEvents = pgTable(
   },
   (t) => [
     uniqueIndex('audit_events_once').on(t.registrationId, t.event, t.key),
-    index('audit_events_newest').on(t.at.desc(), t.id.desc()),
-    index('audit_events_user').on(t.userId),
-    index('audit_events_tx').on(t.txId),
+    index('audit_events_newest').on(t.at.desc().nullsFirst(), t.id.desc().nullsFirst()),
+    index('audit_events_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
+    index('audit_events_tx').on(t.txId, t.seq),
   ],
 );
 
@@ -315,6 +352,9 @@ export const outboxDeliveries = pgTable(
     index('outbox_deliveries_due')
       .on(t.destination, t.nextAttemptAt)
       .where(sql.raw('delivered_at IS NULL AND given_up_at IS NULL')),
+    index('outbox_deliveries_delivered')
+      .on(t.deliveredAt, t.outboxId)
+      .where(sql.raw('delivered_at IS NOT NULL')),
     index('outbox_deliveries_given_up').on(t.destination).where(sql.raw('given_up_at IS NOT NULL')),
   ],
 );

@@ -2,12 +2,15 @@ import { sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { FAILURES, isFailureName, type FailureName } from '../domain/failure.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
+import { IS_WAITING, WAITS_FOR, WAITS_SINCE } from '../db/schema.ts';
+import { WAITING_KINDS } from './backlog.ts';
 import { atEdge } from './database-error.ts';
 import type { OutboxDestination } from '../domain/outbox.ts';
 import { DESTINATIONS } from './outbox/destinations.ts';
 
-/** Deliveries of each destination that are looked at, those due longest: beyond it none is counted. */
-const OUTBOX_BOUND = 10_000;
+/** What is looked at: registrations of each status and code, those that wait longest, and deliveries of
+ * each destination, those due longest. Beyond it none is counted. */
+const BOUND = sql.raw('10000');
 
 /** Registrations that wait for a person for one reason. */
 export interface AttentionGroup {
@@ -57,19 +60,22 @@ async function readAttention(db: Database): Promise<AttentionGroup[]> {
     count: number;
     oldest_at: string;
     oldest_id: string;
-  }>(sql`WITH waiting AS (
-      SELECT id, status, failure, parked_at AS since FROM registrations
-      WHERE status = 'roles_pending'
-      UNION ALL
-      SELECT id, status, failure, coalesce(
-        (SELECT max(at) FROM audit_events
-          WHERE registration_id = r.id AND event = 'registration.cleanup_required'), accepted_at)
-      FROM registrations r WHERE status = 'cleanup_required'
+  }>(sql`WITH RECURSIVE ${WAITING_KINDS}, waiting AS (
+      SELECT r.id, r.status, r.failure, CASE r.status WHEN 'roles_pending' THEN r.parked_at
+        ELSE coalesce((SELECT max(at) FROM audit_events
+          WHERE registration_id = r.id AND event = 'registration.cleanup_required'), r.accepted_at)
+        END AS since
+      FROM kinds CROSS JOIN LATERAL (
+        SELECT * FROM registrations WHERE ${IS_WAITING}
+          AND phase = kinds.phase AND ${WAITS_FOR} = kinds.code
+        ORDER BY ${WAITS_SINCE} LIMIT ${BOUND}) AS r
+      WHERE kinds.phase IN ('roles_pending', 'cleanup_required')
       UNION ALL
       SELECT r.id, r.status, r.invitation_failure, d.given_up_at
-      FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
+      FROM (SELECT outbox_id, given_up_at FROM outbox_deliveries
+        WHERE destination = 'cognito-mail' AND given_up_at IS NOT NULL LIMIT ${BOUND}) d
+      JOIN outbox o ON o.id = d.outbox_id
       JOIN registrations r ON r.id = o.registration_id
-      WHERE d.destination = 'cognito-mail' AND d.given_up_at IS NOT NULL
     )
     SELECT status, failure->>'code' AS code, failure->>'cause' AS cause, count(*)::int AS count,
       min(since) AS oldest_at, (array_agg(id ORDER BY since))[1] AS oldest_id
@@ -121,11 +127,11 @@ async function readOutbox(db: Database): Promise<OutboxState[]> {
     LEFT JOIN LATERAL (
       (SELECT outbox_id, given_up_at, next_attempt_at, last_error FROM outbox_deliveries d
         WHERE d.destination = destination.destination AND delivered_at IS NULL
-          AND given_up_at IS NULL ORDER BY next_attempt_at LIMIT ${sql.raw(String(OUTBOX_BOUND))})
+          AND given_up_at IS NULL ORDER BY next_attempt_at LIMIT ${BOUND})
       UNION ALL
       (SELECT outbox_id, given_up_at, next_attempt_at, last_error FROM outbox_deliveries d
         WHERE d.destination = destination.destination AND given_up_at IS NOT NULL
-        LIMIT ${sql.raw(String(OUTBOX_BOUND))})
+        LIMIT ${BOUND})
     ) AS w ON true
     LEFT JOIN outbox o ON o.id = w.outbox_id
     GROUP BY destination ORDER BY destination`);

@@ -7,7 +7,7 @@ import {
 import { RESUME_SIGNAL, STATUS_ATTRIBUTE, type ResumedBy } from '../../workflows/messages.ts';
 import { FAILURES, isFailureName } from '../domain/failure.ts';
 import { registrationIdOf, workflowIdOf } from '../domain/registration.ts';
-import type { PendingAttempt, Runs, RunState } from '../domain/runs.ts';
+import type { PendingAttempt, Runs, RunState, StartKind } from '../domain/runs.ts';
 
 /** Starts that are on their way; the rest is the sweep's. */
 const MAX_PENDING_STARTS = 100;
@@ -38,16 +38,17 @@ export function createRuns(options: RunsOptions): Runs {
     return connected;
   }
 
-  async function start(registrationId: string, how: 'first' | 'repair'): Promise<void> {
+  async function start(registrationId: string, how: StartKind): Promise<void> {
     try {
       await client().workflow.start('registerUser', {
         workflowId: workflowIdOf(registrationId),
         taskQueue,
-        args: [{ registrationId }],
+        args: [{ registrationId, ...(how !== 'first' && { background: true }) }],
         workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         workflowIdReusePolicy:
           how === 'repair' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'REJECT_DUPLICATE',
-        requestEagerStart: eager,
+        // Background work waits for its task like any other, and takes no slot of this process.
+        requestEagerStart: eager && how === 'first',
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

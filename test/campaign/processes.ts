@@ -4,7 +4,7 @@ import { type Child, startChild, tailOf } from '../../dev/stack/child.ts';
 import { anyFreePort } from '../../dev/stack/ports.ts';
 import { reasonOf } from '../../dev/stack/progress.ts';
 import { VARIABLES } from '../../src/config/environment-table.ts';
-import { healthy } from '../rehearsal/parts.ts';
+import { healthy } from '../compose/parts.ts';
 import { REPOSITORY } from '../support/program.ts';
 
 const PINO_ERROR = 50;

@@ -91,7 +91,7 @@ test('the API wipes expired passwords although Temporal was never reachable', as
     expect(status).toBe(202);
     expect(await sealOf(receipt['id'])).toBeInstanceOf(Uint8Array);
     await first.kill();
-    await admin`UPDATE registrations SET sealed_at = now() - interval '25 hours'`;
+    await admin`UPDATE registrations SET accepted_at = now() - interval '25 hours', sealed_at = now() - interval '25 hours'`;
     // It does so at once, and then every minute.
     const next = await without.api();
     await next.says(/"seals":1,.*"expired sealed passwords wiped"/);

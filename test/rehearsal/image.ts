@@ -25,7 +25,7 @@ export async function assembleImage(
   await mkdir(folder);
   for (const instruction of instructions) {
     if (instruction.name === 'ENV') {
-      const [name = '', value = ''] = instruction.text.split('=');
+      const [, name = '', value = ''] = /^([^=]+)=(.*)$/.exec(instruction.text) ?? [];
       env[name] = value;
     }
     if (instruction.name === 'COPY') {

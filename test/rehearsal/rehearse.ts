@@ -12,10 +12,16 @@ import { findOwner } from '../../dev/stack/postgres-place.ts';
 import { printError, printLine, reasonOf } from '../../dev/stack/progress.ts';
 import { readComposeText, servicesIn } from '../unit/deploy/compose-file.ts';
 import { findingsOf, type World } from './findings.ts';
-import { Host, type StartOptions } from './host.ts';
+import { Host, type StartOptions } from '../compose/host.ts';
 import { assembleImage, cloneInto } from './image.ts';
 import { allReceipts, allRegistered, type Api, registerAll, untilClosed } from './load.ts';
-import { findPrograms, healthy, startDatabase, startSandbox, startTemporal } from './parts.ts';
+import {
+  findPrograms,
+  healthy,
+  startDatabase,
+  startSandbox,
+  startTemporal,
+} from '../compose/parts.ts';
 import { allUsers } from './pool-users.ts';
 import { summaryOf } from './summary.ts';
 
@@ -58,7 +64,13 @@ async function prepare(): Promise<Stage> {
   const version = host.service('temporal').image.split(':')[1] ?? '';
   const programs = await findPrograms(version, at('temporal'), printLine);
   printLine(`Starting PostgreSQL, Temporal ${version} and the sandbox`);
-  const database = await startDatabase(at('parts'), host, clone);
+  const database = await startDatabase({
+    home: at('parts'),
+    host,
+    clone,
+    services: ['postgres', 'temporal-postgres'],
+    ephemeral: true,
+  });
   undo.push(() => database.stop());
   undo.push(() => host.stop());
   await startTemporal(host, programs, new URL(database.url).port, clone);

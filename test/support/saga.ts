@@ -12,9 +12,10 @@ import { createCognito } from '../../src/cognito/adapter.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
 import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
-import { createQuotas, type QuotaRates } from '../../activities/quota.ts';
+import { createQuotas, type QuotaClass, type QuotaRates } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
-import { sweep, type SweepDeps } from '../../activities/background/sweep.ts';
+import type { SweepDeps } from '../../activities/background/repair-row.ts';
+import { sweep } from '../../activities/background/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
@@ -25,6 +26,11 @@ import { accept, type AcceptResult } from '../../src/ledger/registrations/accept
 import { readRegistration, readTimeline } from '../../src/ledger/registrations/read.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
+import {
+  createBackgroundWorker,
+  together,
+  type RunnableWorker,
+} from '../../worker/background-worker.ts';
 import { createWorker } from '../../worker/worker.ts';
 import { acceptInput, type Wanted } from './accept-input.ts';
 import { createLedgerDatabase, type TestDatabase } from './database.ts';
@@ -70,9 +76,10 @@ export class Saga {
   readonly #database: TestDatabase;
   readonly #ledger: DatabasePool;
   readonly #owner: DatabasePool;
+  readonly #background: DatabasePool;
   readonly #options: SagaOptions;
   readonly #stopping = new AbortController();
-  #worker: { worker: Worker; running: Promise<void> } | undefined;
+  #worker: { worker: RunnableWorker; running: Promise<void> } | undefined;
 
   private constructor(
     connection: NativeConnection,
@@ -85,6 +92,7 @@ export class Saga {
     this.#options = options;
     this.#ledger = openDatabase(database.appUrl, 20);
     this.#owner = openDatabase(database.ownerUrl, 1);
+    this.#background = openDatabase(database.appUrl, 5, true, 'registrar-background');
     this.db = this.#ledger.db;
     this.ownerDb = this.#owner.db;
     this.pool = pool;
@@ -118,10 +126,11 @@ export class Saga {
     return saga;
   }
 
-  #deps() {
+  #deps(quotaClass: QuotaClass) {
+    const { db } = quotaClass === 'background' ? this.#background : this;
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
     return {
-      db: this.db,
+      db,
       provider: createCognito(this.pool.client, this.pool.userPoolId),
       sealing: SEALING,
       sessions: createSessions(
@@ -129,7 +138,7 @@ export class Saga {
         { clientId: this.pool.clientId, clientSecret: null },
         quiet,
       ),
-      quotas: createQuotas(this.db, this.#options.rates ?? { createRps: 0, updateRps: 0 }),
+      quotas: createQuotas(db, this.#options.rates ?? { createRps: 0, updateRps: 0 }, quotaClass),
       runs: this.runs,
       log: quiet,
       telemetry: this.#options.telemetry ?? NO_TELEMETRY,
@@ -150,22 +159,27 @@ export class Saga {
     };
   }
 
-  activities(): RegistrationActivities & ReturnType<typeof createBackgroundActivities> {
-    const deps = this.#deps();
-    const real = createRegistrationActivities(deps);
-    return {
-      ...(this.#options.wrap?.(real) ?? real),
-      ...createBackgroundActivities(deps),
-    };
+  activities(quotaClass: QuotaClass = 'person'): RegistrationActivities {
+    const real = createRegistrationActivities(this.#deps(quotaClass));
+    return this.#options.wrap?.(real) ?? real;
   }
 
   async startWorker(): Promise<void> {
-    const worker = await createWorker({
+    const of = {
       connection: this.#connection,
       namespace: TEST_NAMESPACE,
       taskQueue: this.taskQueue,
-      activities: this.activities(),
-    });
+    };
+    const worker = together(
+      await createWorker({ ...of, activities: this.activities() }),
+      await createBackgroundWorker({
+        ...of,
+        activities: {
+          ...this.activities('background'),
+          ...createBackgroundActivities(this.#deps('background')),
+        },
+      }),
+    );
     this.#worker = { worker, running: worker.run() };
   }
 
@@ -205,7 +219,7 @@ export class Saga {
 
   /** One sweep, for which a run that has ended has ended for good. */
   async sweep(options: Partial<SweepDeps> = {}): Promise<SweepReport> {
-    return await sweep({ ...this.#deps(), afterEndMs: 0, ...options });
+    return await sweep({ ...this.#deps('background'), afterEndMs: 0, ...options });
   }
 
   handle(id: string): WorkflowHandle {
@@ -338,6 +352,7 @@ export class Saga {
       this.#stopping.abort();
       await this.#connection.close();
       await this.#ledger.close();
+      await this.#background.close();
       await this.#owner.close();
       await this.pool.remove();
       await this.#database.drop();

@@ -83,6 +83,9 @@ CREATE TABLE "quota_slots" (
 CREATE TABLE "registrations" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"status" text NOT NULL,
+	"phase" text GENERATED ALWAYS AS (CASE WHEN status IN ('accepted', 'running') THEN 'active' ELSE status END) STORED NOT NULL,
+	"living" boolean GENERATED ALWAYS AS (status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
+  OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)) STORED NOT NULL,
 	"email" text NOT NULL,
 	"username" text,
 	"first_name" text,
@@ -155,34 +158,38 @@ CREATE TABLE "registrations" (
 --> statement-breakpoint
 ALTER TABLE "outbox_deliveries" ADD CONSTRAINT "outbox_deliveries_outbox_id_outbox_id_fk" FOREIGN KEY ("outbox_id") REFERENCES "public"."outbox"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_events_once" ON "audit_events" USING btree ("registration_id","event","key");--> statement-breakpoint
-CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id");--> statement-breakpoint
-CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id");--> statement-breakpoint
+CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id","seq");--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "mail_counts_until" ON "mail_counts" USING btree ("until");--> statement-breakpoint
 CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind LIKE 'user.%';--> statement-breakpoint
 CREATE INDEX "outbox_invitations" ON "outbox" USING btree ("registration_id") WHERE kind = 'invitation';--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
+CREATE INDEX "outbox_deliveries_delivered" ON "outbox_deliveries" USING btree ("delivered_at","outbox_id") WHERE delivered_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_given_up" ON "outbox_deliveries" USING btree ("destination") WHERE given_up_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "quota_places_turn" ON "quota_places" USING btree ("quota","signup","turn_at");--> statement-breakpoint
-CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email") WHERE (status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
-  OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)) AND replaced_by IS NULL;--> statement-breakpoint
-CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
-  OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL);--> statement-breakpoint
-CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')
-  AND released_at IS NULL AND NOT (status = 'completed' AND user_deleted_at IS NOT NULL);--> statement-breakpoint
-CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "registrations_email" ON "registrations" USING btree ("email");--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE living AND replaced_by IS NULL;--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE living AND username IS NOT NULL;--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND living;--> statement-breakpoint
+CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "registrations_phase" ON "registrations" USING btree ("phase","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "registrations_failure" ON "registrations" USING btree ((failure->>'code'),"accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE failure IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "registrations_past_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE NOT living OR replaced_by IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "registrations_past_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE NOT living AND username IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_user" ON "registrations" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS LAST,"id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles");--> statement-breakpoint
-CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
-CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("status",(CASE status WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE status WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
-CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE status = 'roles_pending';--> statement-breakpoint
+CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles") WITH (gin_pending_list_limit=64) WHERE roles <> '{}';--> statement-breakpoint
+CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE phase IN ('active', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
+CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("phase",(CASE phase WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE phase WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE phase IN ('roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
+CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE phase = 'roles_pending';--> statement-breakpoint
+CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL;--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
-CREATE INDEX "registrations_sealed" ON "registrations" USING btree ("sealed_at") WHERE sealed_password IS NOT NULL;--> statement-breakpoint
+-- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).
+ALTER TABLE "registrations" SET (fillfactor = 85);
+--> statement-breakpoint
 ALTER TABLE "quota_slots" SET UNLOGGED;
 --> statement-breakpoint
 ALTER TABLE "limit_counts" SET UNLOGGED;

@@ -1,15 +1,15 @@
 import type { Context } from 'hono';
 import type { AuditEvent } from '../../domain/audit-event.ts';
 import type { Registration } from '../../domain/registration.ts';
-import { isClosed } from '../../domain/status.ts';
-import { readRegistration } from '../../ledger/registrations/read.ts';
+import { isClosed, type RegistrationStatus } from '../../domain/status.ts';
+import { readRegistration, readStatus } from '../../ledger/registrations/read.ts';
 import type { AppDeps } from '../app-deps.ts';
 
 const FIRST_POLL_MS = 50;
 const LAST_POLL_MS = 500;
 
 /** A wait is over when the registration is closed, parked, or needs a person. */
-function isSettled({ status }: Registration): boolean {
+function isSettled(status: RegistrationStatus): boolean {
   return isClosed(status) || status === 'roles_pending' || status === 'cleanup_required';
 }
 
@@ -43,17 +43,19 @@ async function wait(
   const ended = AbortSignal.any([client, deps.closing]);
   const changes = deps.changes.subscribe(registration.id);
   ended.addEventListener('abort', changes.wake);
-  let known = registration;
+  let { status } = registration;
   let poll = FIRST_POLL_MS;
   try {
-    while (!isSettled(known) && Date.now() < until && !ended.aborted) {
+    if (isSettled(status)) return { row: registration, timeline: null };
+    while (!isSettled(status) && Date.now() < until && !ended.aborted) {
       await changes.wait(Math.min(poll, until - Date.now()));
       poll = Math.min(poll * 2, LAST_POLL_MS);
       const completed = changes.completed();
       if (completed) return { row: completed.registration, timeline: completed.timeline };
-      known = (await readOrNull(deps, known.id)) ?? known;
+      status = (await orNull(readStatus(deps.db, registration.id))) ?? status;
     }
-    return { row: known, timeline: null };
+    const row = await orNull(readRegistration(deps.db, registration.id));
+    return { row: row ?? registration, timeline: null };
   } finally {
     changes.unsubscribe();
     ended.removeEventListener('abort', changes.wake);
@@ -72,6 +74,6 @@ export async function waitAsPreferred(
 }
 
 // A short database outage does not end a wait: the registration is already accepted.
-async function readOrNull(deps: Pick<AppDeps, 'db'>, id: string): Promise<Registration | null> {
-  return await readRegistration(deps.db, id).catch(() => null);
+async function orNull<T>(reading: Promise<T>): Promise<T | null> {
+  return await reading.catch(() => null);
 }

@@ -6,7 +6,7 @@ import { caseless } from '../../domain/username.ts';
 import { acceptedRow, NOW, requestedEvent, type AcceptInput } from './accept.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
-import { findLiving, hasEmail, hasUsername } from './living.ts';
+import { everHadEmail, findLiving, hasEmail, hasUsername } from './living.ts';
 
 /** What a caller who must not learn who exists gets: an id, whatever became of it. */
 export type UndisclosedAcceptance =
@@ -88,7 +88,7 @@ async function findWithoutDisclosure(
     .from(registrations)
     .where(
       and(
-        eq(registrations.email, email),
+        everHadEmail(email),
         eq(registrations.keyScope, keyScope),
         eq(registrations.idempotencyKey, idempotencyKey),
       ),

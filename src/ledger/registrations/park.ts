@@ -123,7 +123,7 @@ export async function claimForResume(
       .set({ nextResumeAt: sql`clock_timestamp() + make_interval(secs => ${claimSeconds})` })
       .where(
         sql`id IN (SELECT id FROM registrations
-          WHERE status = 'roles_pending' AND next_resume_at <= clock_timestamp()
+          WHERE phase = 'roles_pending' AND next_resume_at <= clock_timestamp()
           ORDER BY next_resume_at LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
       )
       .returning({ id: registrations.id, resumeAttempts: registrations.resumeAttempts }),

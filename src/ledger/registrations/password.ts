@@ -66,7 +66,10 @@ export async function wipeOldSeals(
         nextResumeAt: sql`CASE WHEN status = 'roles_pending' THEN clock_timestamp() ELSE next_resume_at END`,
       })
       .where(
-        sql`id IN (SELECT id FROM registrations WHERE sealed_password IS NOT NULL
+        sql`id IN (SELECT id FROM registrations WHERE phase IN ('active', 'roles_pending')
+          -- What is sealed is sealed when it is accepted: an index finds the old ones.
+          AND accepted_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1000})
+          AND sealed_password IS NOT NULL
           AND sealed_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1000})
           LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
       )

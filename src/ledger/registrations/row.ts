@@ -25,6 +25,8 @@ export function toRegistration(row: RegistrationRow): Registration {
     invitationSentAt,
     invitationExpiresAt,
     invitationFailure,
+    phase: _phase,
+    living: _living,
     keyScope: _keyScope,
     requestHash: _requestHash,
     sweptAt: _sweptAt,

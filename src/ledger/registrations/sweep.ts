@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, sql } from 'drizzle-orm';
+import { and, eq, inArray, lt, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { IS_OPEN, registrations } from '../../db/schema.ts';
@@ -11,23 +11,61 @@ export interface OpenRow {
   readonly status: RegistrationStatus;
   /** Since it was accepted, by PostgreSQL's clock. */
   readonly ageMs: number;
+  /** The run that began its steps last. */
+  readonly runId: string | null;
 }
+
+/** accepted: nobody has begun them, and persons may wait · any: whatever is open */
+export type OpenKind = 'accepted' | 'any' | { readonly among: readonly string[] };
 
 /** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first. A new
  * row counts from when it was accepted, so that a flood of new rows delays no other. */
-export async function openRows(db: Database, limit: number, sweptBefore: Date): Promise<OpenRow[]> {
+export async function openRows(
+  db: Database,
+  limit: number,
+  sweptBefore: Date,
+  kind: OpenKind = 'any',
+): Promise<OpenRow[]> {
   return await atEdge(() =>
     db
       .select({
         id: registrations.id,
         status: registrations.status,
         ageMs: sql<number>`(extract(epoch FROM clock_timestamp() - accepted_at) * 1000)::float8`,
+        runId: registrations.runId,
       })
       .from(registrations)
-      .where(and(IS_OPEN, lt(registrations.sweptAt, sweptBefore)))
+      .where(and(IS_OPEN, lt(registrations.sweptAt, sweptBefore), isOf(kind)))
       .orderBy(registrations.sweptAt)
       .limit(limit),
   );
+}
+
+function isOf(kind: OpenKind): SQL | undefined {
+  if (kind === 'any') return undefined;
+  if (kind === 'accepted') return eq(registrations.status, 'accepted');
+  return inArray(registrations.id, [...kind.among]);
+}
+
+/** Those of these open rows whose steps no other run than the known one has begun. */
+export async function notBegun(db: Database, rows: readonly OpenRow[]): Promise<OpenRow[]> {
+  if (rows.length === 0) return [];
+  const now = await atEdge(() =>
+    db
+      .select({ id: registrations.id, runId: registrations.runId })
+      .from(registrations)
+      .where(
+        and(
+          IS_OPEN,
+          inArray(
+            registrations.id,
+            rows.map(({ id }) => id),
+          ),
+        ),
+      ),
+  );
+  const runIds = new Map(now.map(({ id, runId }) => [id, runId]));
+  return rows.filter(({ id, runId }) => runIds.get(id) === runId);
 }
 
 export async function recordSwept(db: Database, ids: readonly string[]): Promise<void> {

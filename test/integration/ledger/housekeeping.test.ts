@@ -29,7 +29,8 @@ afterEach(async () => {
 
 async function expired(ledger: Ledger): Promise<string> {
   const { id } = await ledger.accepted({ sealedPassword: Buffer.from([1, 2]) });
-  await ledger.set(id, { sealedAt: new Date(Date.now() - EXPIRED_MS) });
+  const at = new Date(Date.now() - EXPIRED_MS);
+  await ledger.set(id, { acceptedAt: at, sealedAt: at });
   return id;
 }
 const isWiped = async (ledger: Ledger, id: string) =>

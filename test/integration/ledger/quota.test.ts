@@ -342,3 +342,19 @@ async function remove(ledger: Ledger, place: Waiting | undefined): Promise<void>
     sql`DELETE FROM quota_places WHERE registration_id = ${place?.registrationId ?? ''}::uuid`,
   );
 }
+
+test('only the commit of the quota does without the flush to the disk, not the next one on its connection', async ({
+  ledger,
+}) => {
+  const one = openDatabase(ledger.url, 1);
+  try {
+    await one.db.execute(sql`SET synchronous_commit = on`);
+    expect(await takeQuotaCall(one.db, caller(), HOUR_MS)).toBe(0);
+    const [after] = await one.db.execute<{ synchronous_commit: string }>(
+      sql`SHOW synchronous_commit`,
+    );
+    expect(after?.synchronous_commit).toBe('on');
+  } finally {
+    await one.close();
+  }
+});

@@ -103,7 +103,7 @@ test('a sealed password that expires while parked is wiped, and the run is compe
   const registration = await parked(saga, ILL_AT_PASSWORD);
   expect((await saga.sweep()).sealsWiped).toBe(0);
   await saga.db.execute(sql`UPDATE registrations
-    SET sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
+    SET accepted_at = now() - interval '25 hours', sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
   expect((await saga.sweep({ dryRun: true })).sealsWiped).toBe(0);
   expect((await saga.sweep()).sealsWiped).toBe(1);
   await saga.resumeDue();
@@ -212,7 +212,7 @@ test('an expired password that was set without a recorded reply is kept, and the
   await saga.untilStatus(id, 'roles_pending');
   await saga.pool.clearFaults();
   await saga.db.execute(sql`UPDATE registrations
-    SET sealed_at = now() - interval '25 hours' WHERE id = ${id}`);
+    SET accepted_at = now() - interval '25 hours', sealed_at = now() - interval '25 hours' WHERE id = ${id}`);
   expect((await saga.sweep()).sealsWiped).toBe(1);
   await saga.resumeDue();
   expect(await saga.ending(id)).toBe('completed');
@@ -222,7 +222,7 @@ test('an expired password that was set without a recorded reply is kept, and the
 test('a sweep that fails has wiped expired passwords before', async ({ sagas: { fast: saga } }) => {
   const registration = await parked(saga, ILL_AT_PASSWORD);
   await saga.db.execute(sql`UPDATE registrations
-    SET sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
+    SET accepted_at = now() - interval '25 hours', sealed_at = now() - interval '25 hours' WHERE id = ${registration.id}`);
   await saga.ownerDb.execute(sql`ALTER TABLE audit_checkpoints RENAME TO audit_checkpoints_away`);
   await expect(saga.sweep()).rejects.toMatchObject({ name: 'DatabaseError' });
   await saga.ownerDb.execute(sql`ALTER TABLE audit_checkpoints_away RENAME TO audit_checkpoints`);

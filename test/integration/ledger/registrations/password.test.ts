@@ -21,8 +21,10 @@ const WAITING = { status: 'waiting', attempts: 0, lastError: null } as const;
 
 const created = (ledger: Ledger) => ledger.created({ sealedPassword: SEAL, invite: false });
 const sealOf = async (ledger: Ledger, id: string) => (await readSealed(ledger.db, id)).sealed;
-const aged = (ledger: Ledger, id: string, ms: number) =>
-  ledger.set(id, { sealedAt: new Date(Date.now() - ms) });
+const aged = async (ledger: Ledger, id: string, ms: number) => {
+  const at = new Date(Date.now() - ms);
+  await ledger.set(id, { acceptedAt: at, sealedAt: at });
+};
 
 describe('the seal', () => {
   test('a sealed password is stored with the row, and its step waits', async ({ ledger }) => {

@@ -28,22 +28,35 @@ export async function findPrograms(
   return programs;
 }
 
-/** PostgreSQL with the users and passwords that the file gives its two servers, and what its scripts
+export interface DatabaseOptions {
+  readonly home: string;
+  readonly host: Host;
+  readonly clone: string;
+  /** Services of the file that this one server stands for. */
+  readonly services: readonly ('postgres' | 'temporal-postgres')[];
+  /** Trades durability for speed. */
+  readonly ephemeral: boolean;
+}
+
+/** PostgreSQL with the users and passwords that the file gives its servers, and what its scripts
  * make in a new database. */
-export async function startDatabase(home: string, host: Host, clone: string): Promise<RunningPart> {
+export async function startDatabase(options: DatabaseOptions): Promise<RunningPart> {
+  const { home, host, clone, services, ephemeral } = options;
   const port = await anyFreePort();
-  const running = await startPostgres({ home, port, ephemeral: true });
+  const running = await startPostgres({ home, port, ephemeral, maxConnections: 400 });
   const sql = postgres(running.url, { max: 1, onnotice: () => {} });
   try {
-    for (const name of ['postgres', 'temporal-postgres']) {
+    for (const name of services) {
       const { POSTGRES_USER = '', POSTGRES_PASSWORD = '' } = host.service(name).environment;
       await sql.unsafe(`do $$ begin create role ${POSTGRES_USER} superuser login;
         exception when duplicate_object then null; end $$;
         alter role ${POSTGRES_USER} password '${POSTGRES_PASSWORD}'`);
       host.stands(`${name}:5432`, `127.0.0.1:${port}`);
     }
-    for (const script of await readInitScripts(clone, host.service('postgres').environment)) {
-      await sql.unsafe(script);
+    if (services.includes('postgres')) {
+      for (const script of await readInitScripts(clone, host.service('postgres').environment)) {
+        await sql.unsafe(script);
+      }
     }
   } finally {
     await sql.end({ timeout: 1 });
@@ -51,13 +64,13 @@ export async function startDatabase(home: string, host: Host, clone: string): Pr
   return running;
 }
 
-/** Schema, server and namespace, each by what the file says. Answers the server's address. */
+/** Schema, server and namespace, each by what the file says. Answers where the server is. */
 export async function startTemporal(
   host: Host,
   programs: TemporalServer,
   databasePort: string,
   cwd: string,
-): Promise<string> {
+): Promise<{ readonly address: string; readonly pid: number }> {
   const database = { SQL_HOST: '127.0.0.1', SQL_PORT: databasePort };
   await host.run('temporal-schema', {
     cwd,
@@ -69,7 +82,7 @@ export async function startTemporal(
     ports[`${service}_MEMBERSHIP_PORT`] = String(await freePortFrom(MEMBERSHIP_PORTS));
   }
   ports['FRONTEND_HTTP_PORT'] = String(await anyFreePort());
-  host.start('temporal', {
+  const { pid } = host.start('temporal', {
     cwd,
     command: [programs.server, 'start'],
     env: { POSTGRES_SEEDS: '127.0.0.1', DB_PORT: databasePort, BIND_ON_IP: '127.0.0.1', ...ports },
@@ -77,7 +90,7 @@ export async function startTemporal(
   const address = `127.0.0.1:${ports['FRONTEND_GRPC_PORT']}`;
   host.stands('temporal:7233', address);
   await host.run('temporal-namespace', { cwd });
-  return address;
+  return { address, pid };
 }
 
 /** The sandbox, when it answers. Answers its address. */

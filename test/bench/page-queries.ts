@@ -1,0 +1,66 @@
+import { openDatabase } from '../../src/db/client.ts';
+import { readOverview } from '../../src/ledger/overview.ts';
+import type { Target } from './load.ts';
+import { percentile } from './statistics.ts';
+
+export interface QueryTimes {
+  readonly name: string;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const REPEATS = 100;
+
+const WEEK_AGO = new Date(Date.now() - 7 * 86_400_000).toISOString();
+const DAY_AGO = new Date(Date.now() - 86_400_000).toISOString();
+
+/** Pages of 50 that an operator opens; `{cursor}` is the end of the first page. */
+const PAGES: Readonly<Record<string, string>> = {
+  'newest registrations': '/registrations?limit=50',
+  'the page after it': '/registrations?limit=50&cursor={cursor}',
+  'parked registrations': '/registrations?limit=50&status=roles_pending',
+  'failed registrations': '/registrations?limit=50&status=failed',
+  'by e-mail address': '/registrations?limit=50&email=user-500000@aged.example',
+  'by beginning of the address': '/registrations?limit=50&emailPrefix=user-50000',
+  'by a common role': '/registrations?limit=50&role=viewer',
+  'by a rare role': '/registrations?limit=50&role=researcher',
+  'by who requested it': '/registrations?limit=50&requestedBy=caller-7',
+  'accepted within six days': `/registrations?limit=50&acceptedAfter=${WEEK_AGO}&acceptedBefore=${DAY_AGO}`,
+  'newest audit events': '/audit-events?limit=50',
+  'metrics with the backlog': '/metrics',
+};
+
+/** Each page again and again by one caller, and the overview of `npm run status`. */
+export async function timeQueries(target: Target, ledgerUrl: string): Promise<QueryTimes[]> {
+  const times: QueryTimes[] = [];
+  const first = JSON.parse(await get(target, '/registrations?limit=50')) as { nextCursor: string };
+  for (const [name, page] of Object.entries(PAGES)) {
+    const path = page.replace('{cursor}', encodeURIComponent(first.nextCursor));
+    times.push(await time(name, () => get(target, path)));
+  }
+  const pool = openDatabase(ledgerUrl, 2);
+  try {
+    times.push(await time('overview of `npm run status`', () => readOverview(pool.db)));
+  } finally {
+    await pool.close(1);
+  }
+  return times;
+}
+
+async function time(name: string, work: () => Promise<unknown>): Promise<QueryTimes> {
+  await work();
+  const took: number[] = [];
+  for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+    const from = performance.now();
+    await work();
+    took.push(performance.now() - from);
+  }
+  return { name, p50: percentile(took, 0.5), p99: percentile(took, 0.99) };
+}
+
+async function get({ url, bearer }: Target, path: string): Promise<string> {
+  const answer = await fetch(url + path, { headers: { authorization: `Bearer ${bearer}` } });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${text}`);
+  return text;
+}
