@@ -46,22 +46,29 @@ const ChallengeSchema = z
       description: 'MFA_SETUP: the Base32 secret for an authenticator; then send its first code.',
     }),
   })
-  .openapi('ChallengeRequired', {
-    example: {
-      detail: FAILURES.challenge_required.publicText,
-      code: 'challenge_required',
-      challenge: 'NEW_PASSWORD_REQUIRED',
-      session: 'eyJhY2NvdW50…',
-      options: null,
-      destination: null,
-      secret: null,
-    },
-  });
+  .openapi('ChallengeRequired');
+const CHALLENGE = {
+  detail: FAILURES.challenge_required.publicText,
+  code: 'challenge_required',
+  challenge: 'NEW_PASSWORD_REQUIRED',
+  session: 'eyJhY2NvdW50…',
+  options: null,
+  destination: null,
+  secret: null,
+};
 
 /** The responses of an operation that answers as a sign-in. */
 export const SIGN_IN_RESPONSES = {
   200: json(SignedInSchema, 'Signed in.'),
-  403: json(ChallengeSchema, 'The password is right, and Cognito asks for more.'),
+  403: {
+    description: 'The password is right, and Cognito asks for more.',
+    content: {
+      'application/json': {
+        schema: ChallengeSchema,
+        examples: { challenge_required: { value: CHALLENGE } },
+      },
+    },
+  },
 };
 
 /**
