@@ -1,5 +1,6 @@
 import {
   AdminCreateUserCommand,
+  AdminDeleteUserCommand,
   AdminSetUserPasswordCommand,
   AdminUpdateUserAttributesCommand,
   ChangePasswordCommand,
@@ -129,9 +130,15 @@ test('a pool that verifies an address before it changes keeps the old one until 
   const mail = await fetch(`${pool.endpoint}/_sandbox/mail?pool=${made.userPoolId}`);
   const { items } = (await mail.json()) as { items: { to: string; code: string }[] };
   expect(items.map(({ to }) => to)).toEqual(['new@example.com']);
-  await client.send(
-    new VerifyUserAttributeCommand({ AccessToken, AttributeName: 'email', Code: items[0]?.code }),
-  );
+  const verify = () =>
+    client.send(
+      new VerifyUserAttributeCommand({ AccessToken, AttributeName: 'email', Code: items[0]?.code }),
+    );
+  const faster = { ...at, Username: 'new@example.com' };
+  await client.send(new AdminCreateUserCommand({ ...faster, MessageAction: 'SUPPRESS' }));
+  await expect(verify()).rejects.toEqual(named('AliasExistsException'));
+  await client.send(new AdminDeleteUserCommand(faster));
+  await verify();
   expect(await attributes(AccessToken)).toMatchObject({
     email: 'new@example.com',
     email_verified: 'true',

@@ -231,7 +231,7 @@ test('a temporary password expires with the days of the pool, and RESEND makes a
   expect((await signIn(pool, name, mailed)).ChallengeName).toBe('NEW_PASSWORD_REQUIRED');
 });
 
-test("nobody takes another holder's address, not even with a code for it", async ({ pool }) => {
+test("nobody takes another holder's address", async ({ pool }) => {
   const { userPoolId: UserPoolId } = pool;
   const { UserPoolClient } = await pool.client.send(
     new CreateUserPoolClientCommand({
