@@ -32,7 +32,6 @@ const CONTRACT: Readonly<Record<string, number>> = {
   not_ours: 409,
   last_administrator: 409,
   challenge_required: 403,
-  email_unverified: 409,
   password_rejected: 422,
   seal_lost: 500,
   user_vanished: 500,
