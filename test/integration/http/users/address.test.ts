@@ -206,12 +206,11 @@ const CASES: Readonly<Record<string, Case>> = {
 
 test.for(Object.entries(CASES))(
   'the reason agrees with POST /registrations: %s',
-  async ([, { given, reason, pool, outcome, freeFrom }], world) => {
-    const { api, users, steps } = world;
+  async ([, { given, reason, pool, outcome, freeFrom }], { api, users, steps }) => {
     const found = await given({ api, users, steps });
     const holder = typeof found === 'string' ? null : found;
     const email = holder?.email ?? String(found);
-    const explained = await explain(world, email);
+    const explained = await explain({ users }, email);
     expect(explained).toEqual({
       email,
       free: reason === 'free',
