@@ -12,15 +12,15 @@ export const hasUsername = (username: string): SQL =>
   sql`lower(${registrations.username} COLLATE "C") = ${caseless(username)}`;
 
 // Living and past rows have an index each, so that a new row enters one of them: a search asks both.
-const livingOrPast = (condition: SQL): SQL =>
-  sql`((${condition} AND living) OR (${condition} AND NOT living))`;
-export const everHadEmail = (email: string): SQL => livingOrPast(sql`email = ${email}`);
+export const livingAndPast = (condition: SQL): SQL[] => [
+  sql`(${condition} AND living)`,
+  sql`(${condition} AND NOT living)`,
+];
+export const everHadEmail = (email: string): SQL =>
+  sql`(${sql.join(livingAndPast(sql`email = ${email}`), sql` OR `)})`;
 /** The beginning of an address, as it is stored. By bytes, as the index, whatever the collation. */
-export const everHadEmailPrefix = (prefix: string): SQL =>
-  livingOrPast(sql`email ~>=~ ${prefix} AND email ~<~ ${`${prefix}\u{10FFFF}`}`);
-// As an array: PostgreSQL keeps no statistics of `lower`, and would expect many in a page of the newest.
-export const everHadUsername = (username: string): SQL =>
-  sql`id = ANY(ARRAY(SELECT id FROM registrations WHERE ${livingOrPast(hasUsername(username))}))`;
+export const hasEmailPrefix = (prefix: string): SQL =>
+  sql`(email ~>=~ ${prefix} AND email ~<~ ${`${prefix}\u{10FFFF}`})`;
 
 /** The living row that fits, of which an address or a username has at most one. */
 export async function findLiving(
