@@ -7,7 +7,7 @@ import type { Database } from '../db/client.ts';
 /** Rows that one page looks through. */
 export const PAGE_BOUND = 5000;
 /** Rows that a count looks through, where an index alone does not know the number. */
-export const COUNT_BOUND = 20_000;
+export const COUNT_BOUND = 15_000;
 
 /** Where a page ended: lists are sorted by time, then by id, newest first. */
 export interface Position {
@@ -131,11 +131,11 @@ async function furthestBack(
   scans: readonly Scan[],
   bounds: SQL | undefined,
   limit: number,
-): Promise<{ scan: Scan; lookedTo: Position }> {
+): Promise<{ scan: Scan; lookedTo: Position | null }> {
   const { name, at, newestFirst } = names(table);
   const ends = scans.flatMap((scan, index) => {
     if (!scan.ordered) return [];
-    // No range may end above a full page, or many ranges would make many short pages.
+    // At least a full page of each range, or many ranges would make many short pages.
     const share = Math.max(Math.ceil(PAGE_BOUND / scan.ranges.length), limit + 1);
     return scan.ranges.map(
       (range) => sql`(SELECT ${index}::int AS index, ${at} AS at, id FROM ${name}
@@ -143,15 +143,24 @@ async function furthestBack(
     );
   });
   // Of several ranges the list is known as far as the first that ends.
-  const [end] = await db.execute<{ index: number; at: string; id: string }>(
-    sql`SELECT * FROM (
-        SELECT DISTINCT ON (index) index, at, id FROM (${sql.join(ends, sql` UNION ALL `)}) AS ends
-        ORDER BY index, at DESC, id DESC) AS looked
-      ORDER BY at, id LIMIT 1`,
+  const rows = await db.execute<{ index: number; at: string; id: string }>(
+    sql`SELECT DISTINCT ON (index) index, at, id FROM (${sql.join(ends, sql` UNION ALL `)}) AS ends
+      ORDER BY index, at DESC, id DESC`,
   );
-  const scan = scans[end?.index ?? -1];
-  if (!end || !scan) throw new Error('no scan has as many rows as were counted');
-  return { scan, lookedTo: { at: new Date(end.at), id: end.id } };
+  const found = scans.flatMap((scan, index) => {
+    if (!scan.ordered) return [];
+    const end = rows.find((row) => row.index === index);
+    // Without an end, all its ranges are shorter than their share.
+    return [{ scan, lookedTo: end ? { at: new Date(end.at), id: end.id } : null }];
+  });
+  return found.reduce((best, one) => (isBehind(one.lookedTo, best.lookedTo) ? one : best));
+}
+
+/** Whether the first position lies further back; null is the end of the list. */
+function isBehind(one: Position | null, other: Position | null): boolean {
+  if (one === null || other === null) return other !== null;
+  const later = other.at.getTime() - one.at.getTime();
+  return later > 0 || (later === 0 && one.id < other.id);
 }
 
 function idsOf(table: ScannedTable, scan: Scan, bounds: SQL | undefined, limit: number): SQL {

@@ -144,16 +144,14 @@ async function visibilitiesOf(
   // By jumps in the index past all rows of one set. 'requester:…' comes before 'roles:…'.
   const sets = await db.execute<{ visibility: string; roles: string[] }>(sql`
     WITH RECURSIVE sets AS (
-      (SELECT visibility FROM registrations WHERE visibility > 'roles:'
+      (SELECT visibility, roles FROM registrations WHERE visibility > 'roles:'
         ORDER BY visibility LIMIT 1)
       UNION ALL
-      SELECT next.visibility FROM sets CROSS JOIN LATERAL (
-        SELECT visibility FROM registrations WHERE visibility > sets.visibility
+      SELECT next.* FROM sets CROSS JOIN LATERAL (
+        SELECT visibility, roles FROM registrations WHERE visibility > sets.visibility
         ORDER BY visibility LIMIT 1) AS next
     )
-    SELECT visibility, (SELECT roles FROM registrations WHERE visibility = sets.visibility
-      ORDER BY accepted_at DESC, id DESC LIMIT 1) AS roles
-    FROM sets LIMIT ${ROLE_SETS_BOUND + 1}`);
+    SELECT visibility, roles FROM sets LIMIT ${ROLE_SETS_BOUND + 1}`);
   if (sets.length > ROLE_SETS_BOUND) return null;
   const wanted = sets
     .filter(({ roles }) => grants === '*' || roles.every((one) => grants.has(one)))

@@ -24,6 +24,10 @@ import { test } from '../../support/ledger-test.ts';
 test.override('maxConnections', 1);
 
 test.beforeAll(async ({ ledger }) => {
+  // A snapshot of autovacuum would keep VACUUM from marking pages for scans of an index alone.
+  for (const table of ['registrations', 'audit_events', 'outbox', 'outbox_deliveries']) {
+    await ledger.db.execute(sql.raw(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`));
+  }
   await ledger.db.execute(sql`INSERT INTO registrations
       (id, status, email, email_verified, invite, roles, requested_by, door, key_scope,
        idempotency_key, request_hash, accepted_at)
@@ -175,6 +179,8 @@ describe('a page', () => {
 
 describe('with 30,000 open registrations', () => {
   test.beforeAll(async ({ ledger }) => {
+    // VACUUM marks no page whose commit is not on the disk yet.
+    await ledger.db.execute(sql`SET synchronous_commit = on`);
     // In parts, each within the statement's time-out.
     for (let from = 1; from <= 30_000; from += 10_000) {
       await ledger.db.execute(sql`INSERT INTO registrations
@@ -216,9 +222,10 @@ describe('with 30,000 open registrations', () => {
       TOTAL_BOUND,
     ],
     ['filters that never meet', { role: 'member', requestedBy: 'door:signup' }, 0, 3 * COUNT_BOUND],
+    // They meet in 10,000 rows; each alone has more than a count looks through.
     [
-      'filters that each fit most',
-      { requestedBy: 'tester', failureCode: 'identity_provider_unavailable' },
+      'filters that each fit too many rows',
+      { requestedBy: 'tester', statuses: ['failed'] },
       null,
       3 * COUNT_BOUND,
     ],

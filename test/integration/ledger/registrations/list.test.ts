@@ -163,6 +163,25 @@ test('more sets of roles than one query takes are filtered without an index', as
   expect(await countRegistrations(emptyLedger.db, { visibleTo: caller })).toBe(4);
 });
 
+test('many sets of roles are paged beside a filter that has no order of time', async ({
+  emptyLedger,
+}) => {
+  await emptyLedger.db.execute(sql`INSERT INTO registrations (id, status, email, email_verified,
+      invite, roles, requested_by, door, key_scope, request_hash, accepted_at)
+    SELECT gen_random_uuid(), 'failed', 'many' || n, true, true, ARRAY['r' || n % 60], 'bob',
+      'canonical', '', '', '2026-01-01'::timestamptz + n % 1000 * interval '1 minute'
+    FROM generate_series(1, 6000) AS n`);
+  const grants = new Set(Array.from({ length: 60 }, (_, index) => `r${index}`));
+  const filter = { visibleTo: { callerId: 'alice', grants }, emailPrefix: 'many' };
+  for (const limit of [50, 200, 1000]) {
+    const { items } = await walk((after) =>
+      listRegistrations(emptyLedger.db, { ...filter, limit, after: after ?? undefined }),
+    );
+    expect(new Set(items.map(({ id }) => id)).size).toBe(6000);
+    expect(items).toHaveLength(6000);
+  }
+});
+
 test('a registration may have 20 roles with the longest names', async ({ ledger }) => {
   const roles = Array.from({ length: 20 }, (_, index) =>
     String.fromCodePoint(
