@@ -202,6 +202,11 @@ export default {
       'Access is decided in one folder.',
     ),
     only(
+      ['@zxcvbn-ts/'],
+      ['^src/secrets/common-passwords\\.ts$'],
+      'The domain gets the list of common passwords as a value.',
+    ),
+    only(
       ['ipaddr.js'],
       [
         '^src/http/access/',

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../src/db/client.ts';
 import { joinQuotaQueue, takeQuotaCall, type Quota } from '../src/ledger/quota.ts';
 import type { Place } from './contract.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider } from '../src/cognito/adapter.ts';
+import type { IdentityProvider } from '../src/cognito/adapter.ts';
+import { REQUEST_TIMEOUT_MS } from '../src/cognito/call.ts';
 import { ProviderError } from '../src/cognito/provider-error.ts';
 
 /** Longest wait inside of an attempt; further away, a timer of the run waits. */
@@ -135,6 +136,12 @@ export function withInvitationQuota(provider: IdentityProvider, quotas: Quotas):
       await provider.sendInvitation(username, signal);
     },
   };
+}
+
+/** Calls about accounts have no place in the queues: they take what registrations leave. */
+export function accountQuota(quotas: Quotas): (signal: AbortSignal) => AcquireQuota {
+  return (signal) =>
+    quotas.acquirer({ registrationId: null, queuesAs: null, withinMs: REQUEST_TIMEOUT_MS, signal });
 }
 
 async function pause(waitMs: number, signal: AbortSignal): Promise<void> {

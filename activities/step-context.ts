@@ -4,7 +4,9 @@ import type { Registration } from '../src/domain/registration.ts';
 import { isOpenForward } from '../src/domain/status.ts';
 import type { Telemetry } from '../src/domain/telemetry.ts';
 import { nowOf } from '../src/ledger/registrations/row.ts';
+import type { Sessions } from '../src/domain/session.ts';
 import type { Sealing } from '../src/secrets/sealing.ts';
+import type { Secret } from '../src/secrets/secret.ts';
 import { classify, type Lag, type ProviderStep, type Verdict } from '../src/cognito/classify.ts';
 import type { IdentityProvider } from '../src/cognito/adapter.ts';
 import { toProviderError, ProviderError } from '../src/cognito/provider-error.ts';
@@ -40,6 +42,10 @@ export interface StepContext {
 /** Of a step that needs the password. */
 export interface PasswordContext extends StepContext {
   readonly sealing: Pick<Sealing, 'open'>;
+  /** Of our app client; null: this process has none. */
+  readonly sessions: Pick<Sessions<Secret>, 'signIn' | 'mailCode' | 'revoke'> | null;
+  /** What public mails may take of the mailer's day; null: no bound. */
+  readonly publicMailsPerDay: number | null;
 }
 
 /** Doubling from 200 ms, at most 10 s, and between half of it and all: a throttle hits everybody at

@@ -7,15 +7,15 @@ import {
   hastenDeliveries,
   outboxFrom,
   reviveEvents,
-  type EventDestination,
-  type OutboxDestination,
   type OutboxPlace,
 } from '../src/ledger/outbox/event-deliveries.ts';
+import type { EventDestination, OutboxDestination } from '../src/domain/outbox.ts';
 import { runMain } from '../src/run-main.ts';
 
 const AT_ONCE = 1000;
+const MAILS = ['cognito-mail', 'cognito-recovery'] as const;
 const USAGE =
-  'usage: npm run redeliver -- [--now] [--destination amqp|webhook|cognito-mail] [--since 2026-01-31] [--dry-run]';
+  'usage: npm run redeliver -- [--now] [--destination amqp|webhook|cognito-mail|cognito-recovery] [--since 2026-01-31] [--dry-run]';
 const NO_EVENTS =
   'To send an invitation that was given up again, use POST /registrations/{id}/invitation.';
 
@@ -50,21 +50,20 @@ await runMain(async () => {
   const configured = (['amqp', 'webhook'] as const).filter((name) => config.events[name] !== null);
   const isWanted = (name: OutboxDestination) => (values.destination ?? name) === name;
   const events = configured.filter(isWanted);
-  const wanted = values.now ? [...events, ...(['cognito-mail'] as const).filter(isWanted)] : events;
+  const isMail = (name: string | undefined) => MAILS.some((one) => one === name);
+  const wanted = values.now ? [...events, ...MAILS.filter(isWanted)] : events;
   const since = values.since === undefined ? null : new Date(values.since);
-  if (values.destination === 'cognito-mail' && !values.now)
-    throw new Error(`${NO_EVENTS} ${USAGE}`);
+  if (isMail(values.destination) && !values.now) throw new Error(`${NO_EVENTS} ${USAGE}`);
   if (wanted.length === 0) throw new Error(`The destination is not configured. ${USAGE}`);
   if (since && Number.isNaN(since.getTime()))
     throw new Error(`--since is not a valid date. ${USAGE}`);
   const pool = openDatabase(config.database.url, 2);
   try {
     for (const destination of wanted) {
-      const isMail = destination === 'cognito-mail';
-      const found = await countEvents(pool.db, destination, isMail ? null : since);
+      const found = await countEvents(pool.db, destination, isMail(destination) ? null : since);
       if (!values['dry-run']) {
-        if (values.now || isMail) await hasten(pool.db, destination, since);
-        else await redeliver(pool.db, destination, since);
+        if (values.now) await hasten(pool.db, destination, since);
+        else await redeliver(pool.db, destination as EventDestination, since);
       }
       process.stdout.write(`${JSON.stringify({ destination, ...found })}\n`);
     }

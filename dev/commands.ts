@@ -50,6 +50,11 @@ export const OPERATING_COMMANDS: readonly Command[] = [
     'status',
     'Prints what needs an operator, one line per group, with the request or command that clears it; then dependencies, outbox and schedules. Needs no token. Exit code 2 when something needs an operator, 1 when the database cannot be read.',
   ),
+  {
+    script: 'login',
+    usage: 'npm run --silent login -- --email a@b.c',
+    does: 'Asks for the password without echo and prints an access token. Asks for a new password after a temporary one, and for codes of a second factor. Needs no AWS credentials. From a pipe it reads one answer per line.',
+  },
   run('sweep', 'Runs the scheduled sweep once, now.', '[--dry-run]'),
   run(
     'compare-pool',

@@ -1,3 +1,4 @@
+import { createPasswordPolicy } from '../src/domain/password-policy.ts';
 import { createApp, type AppDeps } from '../src/http/app.ts';
 
 const DOORS = ['users', 'step', 'signup', 'session', 'seeding'];
@@ -15,6 +16,10 @@ function documentDeps(): AppDeps {
   const settings = {
     doors: new Set(DOORS),
     signupMode: 'sync',
+    signupVerification: 'optional',
+    publicMailsPerDay: null,
+    afterwards: (work) => void work(),
+    passwordPolicy: createPasswordPolicy('composition', new Set()),
     attributes: [],
     sealing: { seal: unused },
     secret: unused,

@@ -30,7 +30,10 @@ export function summaryOf(
     ...stack.parts.map(({ name, kind, url }) => [TITLES[name], `${kind}, ${url}`] as const),
   ];
   if (config.temporal.uiUrl !== null) rows.push(['Temporal UI', config.temporal.uiUrl]);
-  if (bearer !== undefined) rows.push(['mail sent', `${config.cognito.endpoint}/_sandbox/mail`]);
+  if (bearer !== undefined) {
+    rows.push(['example', `${api}/example`]);
+    rows.push(['mail sent', `${config.cognito.endpoint}/_sandbox/mail`]);
+  }
   rows.push(['state', home], ['log', join(home, 'registrar.log')]);
   const curl = [
     `curl -sS -X POST ${api}/registrations`,

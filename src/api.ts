@@ -6,8 +6,10 @@ import { listen as listenApart, metricsAnswers, type Listener } from './http/pro
 import { createApp } from './http/app.ts';
 import { RegistrationChanges } from './http/registrations/registration-changes.ts';
 import type { Config } from './config/config.ts';
+import { commonPasswords } from './secrets/common-passwords.ts';
 import { configWarnings } from './config/warnings.ts';
 import { startHousekeeping } from './ledger/housekeeping.ts';
+import { createBackgroundWork } from './http/background-work.ts';
 import { createHttpServer } from './http/server.ts';
 import { cannotListen } from './config/port-taken.ts';
 
@@ -33,7 +35,16 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
     changed: (id, completed) => changes.changed(id, completed),
     log,
   });
-  const app = createApp(wireApi(config, parts, { log, changes, closing: closing.signal }));
+  const background = createBackgroundWork(log);
+  const app = createApp(
+    wireApi(config, parts, {
+      log,
+      changes,
+      commonPasswords: commonPasswords(),
+      afterwards: background.start,
+      closing: closing.signal,
+    }),
+  );
   const housekeeping = startHousekeeping(parts.pool.db, log);
   let apart: Listener | null = null;
   try {
@@ -51,6 +62,7 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
         housekeeping.stop();
         closing.abort();
         await drain(server);
+        await background.end();
         await parts.close();
         apart?.close();
       },

@@ -4,25 +4,29 @@ import type { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
-import { createQuotas } from '../activities/quota.ts';
+import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
-import type { Config } from './config/config.ts';
+import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
+import type { PasswordRecovery } from './domain/account.ts';
 import type { Runs } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
+import { createPasswordPolicy } from './domain/password-policy.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
-import { createDirectory } from './cognito/directory.ts';
+import { createAccounts, createDirectory } from './cognito/directory.ts';
 import { createRoleCatalogue } from './cognito/role-catalogue.ts';
+import { createPasswordRecovery } from './cognito/password-recovery.ts';
 import { createSessions } from './cognito/sessions.ts';
 import { createClientAddress } from './http/access/client-address.ts';
 import { createLimits } from './http/access/limits.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
 import type { RegistrationChanges } from './http/registrations/registration-changes.ts';
+import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
@@ -49,6 +53,10 @@ export interface Parts {
   readonly cognito: CognitoIdentityProviderClient;
   readonly provider: IdentityProvider;
   readonly sealing: Sealing;
+  /** Of our app client. */
+  readonly sessions: Sessions<Secret>;
+  readonly recovery: PasswordRecovery<Secret>;
+  readonly quotas: Quotas;
   readonly runs: Runs;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
@@ -90,6 +98,10 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
+  const { clientId, clientSecret } = config.cognito;
+  const appClient = { clientId: clientId ?? '', clientSecret };
+  const recovery = createPasswordRecovery(cognito, appClient, log);
+  const sessions = createSessions(cognito, appClient, log);
   const deps = {
     ...config.retry,
     ...config.schedules,
@@ -99,6 +111,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     log,
     telemetry,
     changed,
+    publicMailsPerDay: config.cognito.publicMailsPerDay,
+    sessions: clientId === null ? null : sessions,
   };
   const person = { ...deps, db: pool.db, quotas: createQuotas(pool.db, config.cognito) };
   const { db } = backgroundPool;
@@ -108,6 +122,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     stopping: stopping.signal,
     lock: () => tryAdvisoryLock(url, LOCKS.relay),
     destinations: () => openDestinations(config, log),
+    recovery,
   });
   const { namespace } = config.temporal;
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
@@ -133,6 +148,9 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     cognito,
     provider,
     sealing,
+    sessions,
+    recovery,
+    quotas: person.quotas,
     runs,
     temporal,
     metrics,
@@ -169,6 +187,24 @@ export function wireCommand(config: Config, options: { connections: number }): C
   };
 }
 
+/** What signing in at a terminal needs: Cognito alone, without credentials of AWS. */
+export function wireSignIn(
+  { cognito: settings, passwordRules }: SignInSettings,
+  common: ReadonlySet<string>,
+) {
+  const client = cognitoClient(settings);
+  let lastError: string | null = null;
+  const { clientId, clientSecret } = settings;
+  const log = { warn: (fields: { error?: string }) => void (lastError = fields.error ?? null) };
+  return {
+    sessions: createSessions(client, { clientId: clientId ?? '', clientSecret }, log),
+    passwordPolicy: createPasswordPolicy(passwordRules, common),
+    /** The name of the last error of Cognito that is not about the person. */
+    lastError: () => lastError,
+    close: () => client.destroy(),
+  };
+}
+
 function wireCognito(
   config: Config,
   telemetry: Telemetry,
@@ -184,21 +220,29 @@ export function wireApi(
   {
     log,
     changes,
+    commonPasswords,
+    afterwards,
     closing,
-  }: { readonly log: Logger; readonly changes: RegistrationChanges; readonly closing: AbortSignal },
+  }: {
+    readonly log: Logger;
+    readonly changes: RegistrationChanges;
+    /** Each in its caseless form. */
+    readonly commonPasswords: ReadonlySet<string>;
+    readonly afterwards: AppDeps['afterwards'];
+    readonly closing: AbortSignal;
+  },
 ): AppDeps {
   const { http, cognito, temporal } = config;
-  const { clientSecret } = cognito;
   const isLocal = config.environment === 'local';
   return {
     db: parts.pool.db,
     runs: parts.runs,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider),
-    sessions: createSessions(
-      parts.cognito,
-      { clientId: cognito.clientId ?? '', clientSecret },
-      log,
+    sessions: parts.sessions,
+    recovery: parts.recovery,
+    accounts: createAccounts(parts.provider, (signal) =>
+      accountQuota(parts.quotas)(signal)('update'),
     ),
     changes,
     verifyToken: createTokenVerifier(config.tokens),
@@ -212,12 +256,21 @@ export function wireApi(
       namespace: temporal.namespace,
     },
     signupMode: http.signupMode,
+    signupVerification: http.signupVerification,
+    publicMailsPerDay: cognito.publicMailsPerDay,
+    afterwards,
+    passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
     corsOrigins: http.corsOrigins,
-    local: isLocal ? { acceptsHost: createHostCheck(http.host) } : null,
+    local: isLocal
+      ? {
+          acceptsHost: createHostCheck(http.host),
+          mailbox: `${cognito.endpoint ?? ''}/_sandbox/mail?pool=${cognito.userPoolId}`,
+        }
+      : null,
     logger: log,
     metrics: parts.metrics,
     servesMetrics: isLocal && http.metricsPort === null,

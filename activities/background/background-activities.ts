@@ -8,14 +8,14 @@ import { classify } from '../../src/cognito/classify.ts';
 import { comparePool } from './compare-pool.ts';
 import type { BackgroundActivities, Comparison } from '../contract.ts';
 import { ProviderError } from '../../src/cognito/provider-error.ts';
-import { withInvitationQuota, type Quotas } from '../quota.ts';
+import { accountQuota, withInvitationQuota, type Quotas } from '../quota.ts';
 import { relay, type RelayDeps } from '../relay/relay-loop.ts';
 import { resumeDue } from './resume-due.ts';
 import { ledgerSeenUsers } from './seen-users.ts';
 import { StepFailure, toApplicationFailure } from '../step-failure.ts';
 import { sweep } from './sweep.ts';
 
-export interface BackgroundActivityDeps extends RelayDeps {
+export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> {
   readonly quotas: Quotas;
   readonly runs: Runs;
   readonly telemetry: Telemetry;
@@ -46,7 +46,8 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
       named('relay', (heartbeat) => {
         const provider = withInvitationQuota(deps.provider, deps.quotas);
         const over = AbortSignal.any([deps.stopping, Context.current().cancellationSignal]);
-        return relay({ ...deps, provider, stopping: over }, heartbeat);
+        const acquireQuota = accountQuota(deps.quotas);
+        return relay({ ...deps, provider, acquireQuota, stopping: over }, heartbeat);
       }),
     // Repeatable: it changes neither pool nor registrations, and a killed one goes on from its page.
     comparePool: (from) =>

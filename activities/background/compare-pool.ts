@@ -8,11 +8,8 @@ import {
   type ExpectedUser,
   type MarkedRow,
 } from '../../src/ledger/compare.ts';
-import {
-  REQUEST_TIMEOUT_MS,
-  type IdentityProvider,
-  type ListedUser,
-} from '../../src/cognito/adapter.ts';
+import type { IdentityProvider, ListedUser } from '../../src/cognito/adapter.ts';
+import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { Comparison, PoolFinding, PoolFindingKind, PoolReport } from '../contract.ts';
 import { ProviderError } from '../../src/cognito/provider-error.ts';
 import { databaseNow } from '../../src/ledger/registrations/row.ts';

@@ -28,6 +28,7 @@ import {
   type StepContext,
 } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
+import { isProved, replaceAccount } from './replace-account.ts';
 import { deleteStrays } from './stray-users.ts';
 
 /** An earlier create is too young for the next one. No failure and no attempt: the run waits. */
@@ -50,6 +51,10 @@ export class TooEarly extends Error {
 export async function createUser(ctx: StepContext, row: Registration): Promise<Registration> {
   if (!mayAct(row) || row.createOutcome === 'created') return row;
   if (row.createOutcome === 'taken') throw new StepFailure('email_taken');
+  if (row.replaces !== null && row.replacement !== 'deleted') {
+    const replaced = await replaceOther(ctx, row);
+    return replaced.replacement === 'deleted' ? await createUser(ctx, replaced) : replaced;
+  }
   if (lastCreateIsOpen(row)) {
     const attemptedAt = row.createAttemptedAt?.getTime() ?? 0;
     const waitMs = attemptedAt + AFTER_OPEN_CREATE_MS - nowOf(row);
@@ -60,6 +65,15 @@ export async function createUser(ctx: StepContext, row: Registration): Promise<R
     if (found) return await settle(ctx, row, found, { answered: !lastCreateIsOpen(row) });
   }
   return await create(ctx, row, true);
+}
+
+/** @returns the row; one that was decided since goes no further */
+async function replaceOther(ctx: StepContext, row: Registration): Promise<Registration> {
+  const replaced = await replaceAccount(ctx, row);
+  if (replaced.kind === 'wait') throw new TooEarly(replaced.waitMs);
+  if (replaced.kind !== 'proved') return replaced.row;
+  await record(ctx, replaced.row, { outcome: 'taken' });
+  throw new StepFailure('email_taken');
 }
 
 async function create(
@@ -175,8 +189,12 @@ async function settle(
   { answered, mayReplaceLeftover = true }: SettleOptions,
 ): Promise<Registration> {
   if (found.mark === row.id) return await keepUser(ctx, row, found, null);
+  // A second user of the replaced sign-up, or the first one, still to be seen.
+  const replaced = found.mark === row.replaces && !isProved(found, row.email);
   const leftover =
-    found.mark !== null && namesRegistration(found.mark) && (await isLeftover(ctx.db, found.mark));
+    found.mark !== null &&
+    namesRegistration(found.mark) &&
+    (replaced || (await isLeftover(ctx.db, found.mark)));
   if (!leftover) {
     await record(ctx, row, { outcome: 'taken', answered });
     throw new StepFailure('email_taken');

@@ -9,6 +9,7 @@ import type { ProviderUser } from '../../src/cognito/adapter.ts';
 import type { GraceWait } from '../contract.ts';
 import { stepFailure, verdictOn, type StepContext } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
+import { restoreReplaced } from './replace-account.ts';
 import { deleteStrays } from './stray-users.ts';
 
 /** Users of one address with our mark: no more creates than these can have persisted in one grace. */
@@ -25,6 +26,8 @@ const LAGGING_READ_MS = 2000;
 export async function deleteUser(ctx: StepContext, id: string): Promise<GraceWait | null> {
   let row = await readRow(ctx.db, id);
   if (!isCompensating(row.status)) return null;
+  const restoresInMs = await restoreReplaced(ctx, row);
+  if (restoresInMs > 0) return { graceMs: restoresInMs };
   if (row.strayUsernames.length > 0) row = await deleteStrays(ctx, row);
   if (mayHaveCreatedUser(row)) {
     // By the recorded name first: it needs no alias to be visible.

@@ -20,7 +20,8 @@ import {
   recordRunningFailure,
 } from '../../src/ledger/registrations/transitions.ts';
 import type { Sealing } from '../../src/secrets/sealing.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider } from '../../src/cognito/adapter.ts';
+import type { IdentityProvider } from '../../src/cognito/adapter.ts';
+import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from '../contract.ts';
 import { createUser, TooEarly } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
@@ -43,6 +44,8 @@ export interface RegistrationActivityDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
   readonly sealing: Pick<Sealing, 'open'>;
+  readonly sessions: PasswordContext['sessions'];
+  readonly publicMailsPerDay: number | null;
   readonly quotas: Quotas;
   readonly log: StepLog;
   readonly telemetry: Telemetry;
@@ -80,6 +83,8 @@ export function createRegistrationActivities(
       db,
       provider: deps.provider,
       sealing: deps.sealing,
+      sessions: deps.sessions,
+      publicMailsPerDay: deps.publicMailsPerDay,
       acquireQuota: deps.quotas.acquirer({ ...quota, withinMs, signal }),
       graceMs: deps.propagationGraceSeconds * 1000,
       unreadableAfterMs: deps.retryBudgetSeconds * 1000,

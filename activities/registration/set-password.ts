@@ -3,6 +3,7 @@ import { attemptsWith } from '../../src/domain/step.ts';
 import { recordPasswordSet, readSealed } from '../../src/ledger/registrations/password.ts';
 import { SealLost } from '../../src/secrets/sealing.ts';
 import type { Secret } from '../../src/secrets/secret.ts';
+import { mailFirstCode } from './first-code.ts';
 import { hiddenOrVanished, readCreated, usernameOf } from './created-user.ts';
 import {
   mayAct,
@@ -25,7 +26,11 @@ export async function setPassword(ctx: PasswordContext, id: string): Promise<Reg
   const { row, sealed } = await readSealed(ctx.db, id);
   if (!mayAct(row) || !owesPassword(row)) return row;
   const password = open(ctx, id, sealed);
-  if (password) await set(ctx, row, password);
+  if (password) {
+    await set(ctx, row, password);
+    // Before the seal is wiped: a process that dies here leaves the step, and so the code, to be repeated.
+    if (row.mailsCode) await mailFirstCode(ctx, row, password);
+  }
   // The seal is gone. That is fine where an earlier attempt set the password.
   else if (!(await wasSet(ctx, row))) throw new StepFailure('seal_lost');
   return await recordPasswordSet(ctx.db, id, attemptsWith(row.steps['setPassword'], ctx.attempt));

@@ -1,4 +1,4 @@
-import type { EventDestination } from '../../src/ledger/outbox/event-deliveries.ts';
+import type { EventDestination } from '../../src/domain/outbox.ts';
 import type { UserEvent } from '../../src/domain/user-event.ts';
 
 /** What became of one event at a destination. */

@@ -2,12 +2,13 @@ import type { Database } from '../../src/db/client.ts';
 import { FAILURES } from '../../src/domain/failure.ts';
 import {
   claimInvitation,
-  deferInvitation,
   giveUpInvitation,
   recordInvitation,
   recordInvitationUnanswered,
   type DueInvitation,
 } from '../../src/ledger/outbox/outbox.ts';
+import { deferDelivery, deferralMs } from '../../src/ledger/outbox/cognito-deliveries.ts';
+import { giveBackMail, takeMail } from '../../src/ledger/mail-limits.ts';
 import { classify } from '../../src/cognito/classify.ts';
 import { INVITATION_TIMEOUT_MS, type IdentityProvider } from '../../src/cognito/adapter.ts';
 import { ProviderError } from '../../src/cognito/provider-error.ts';
@@ -18,9 +19,6 @@ import { pause, POLL_MS } from './pause.ts';
 const ATTEMPT_MS = INVITATION_TIMEOUT_MS + 5000;
 /** Each attempt without a reply may have sent a mail and replaced the temporary password. */
 const MAX_UNANSWERED = 3;
-/** Slow: 5 s, doubling, at most an hour apart. The default mailer's quota is counted in days. */
-const FIRST_DELAY_MS = 5000;
-const MAX_DELAY_MS = 3_600_000;
 
 export interface InvitationDeps {
   readonly db: Database;
@@ -48,7 +46,7 @@ async function deliver(deps: InvitationDeps, due: DueInvitation): Promise<void> 
   } else if (due.unanswered > MAX_UNANSWERED) {
     // The process that made the last attempt died with it.
     await giveUp(deps, due);
-  } else {
+  } else if (await isAllowed(deps, due)) {
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS);
       await deps.provider.sendInvitation(cognitoUsername, signal);
@@ -58,6 +56,15 @@ async function deliver(deps: InvitationDeps, due: DueInvitation): Promise<void> 
     }
   }
   deps.changed(due.registrationId);
+}
+
+/** An address that got its mails of this hour waits for the next one. */
+async function isAllowed(deps: InvitationDeps, due: DueInvitation): Promise<boolean> {
+  const allowance = await takeMail(deps.db, { email: due.email, publicPerDay: null });
+  if (allowance.kind === 'allowed') return true;
+  const delayMs = allowance.retryAfterSeconds * 1000;
+  await deferDelivery(deps.db, due, FAILURES.mail_deferred.code, delayMs);
+  return false;
 }
 
 async function notDelivered(
@@ -72,6 +79,9 @@ async function notDelivered(
     parkedBefore: false,
   });
   const fields = { registrationId: due.registrationId, error: thrown.name, verdict };
+  if (verdict.kind !== 'fail' || verdict.failure !== 'reply_lost') {
+    await giveBackMail(deps.db, { email: due.email, publicPerDay: null });
+  }
   // Confirmed by now, or gone for longer than the grace: there is nobody to invite.
   if (verdict.kind !== 'fail') {
     deps.log.info(fields, 'invitation not needed');
@@ -86,8 +96,7 @@ async function notDelivered(
     return;
   }
   deps.log.warn(fields, 'invitation deferred');
-  const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(due.attempts, 20));
-  await deferInvitation(deps.db, due, code, delayMs);
+  await deferDelivery(deps.db, due, code, deferralMs(due.attempts));
 }
 
 async function giveUp(deps: InvitationDeps, due: DueInvitation): Promise<void> {

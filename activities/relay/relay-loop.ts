@@ -3,8 +3,10 @@ import { atEdge, DatabaseError } from '../../src/ledger/database-error.ts';
 import type { Destination } from './destination.ts';
 import { adopt, deliverDue } from './deliver-due.ts';
 import { sendInvitations, type InvitationDeps } from './invitations.ts';
+import { recoverPasswords, type RecoveryDeps } from './password-recoveries.ts';
 import { pause } from './pause.ts';
 import { prune } from './prune.ts';
+import { endPromisedSessions } from './sign-outs.ts';
 
 /** After this the activity ends, and the schedule starts the next one. */
 const RELAY_MS = 10 * 60_000;
@@ -12,7 +14,10 @@ const RELAY_MS = 10 * 60_000;
 const LOCK_MS = 1000;
 const HEARTBEAT_MS = 2000;
 
-export interface RelayDeps extends InvitationDeps {
+/** Each may wait for a mail of another person; a sign-out waits for none of them. */
+const RECOVERIES_AT_ONCE = 2;
+
+export interface RelayDeps extends InvitationDeps, RecoveryDeps {
   /** One relay at a time in the deployment; null while another has the lock. */
   readonly lock: () => Promise<HeldLock | null>;
   /** Opens what the configuration names. */
@@ -37,6 +42,8 @@ export async function relay(deps: RelayDeps, heartbeat: () => void): Promise<voi
     const destinations = deps.destinations();
     const loops = [
       sendInvitations(deps, over),
+      ...Array.from({ length: RECOVERIES_AT_ONCE }, () => recoverPasswords(deps, over)),
+      endPromisedSessions(deps, over),
       prune(deps, over),
       ...(destinations.length > 0 ? adopt(deps, destinations, over) : []),
       ...destinations.map((destination) => deliverDue(deps, destination, over)),

@@ -9,6 +9,7 @@ import {
   paginateListGroups,
   UserNotFoundException,
   type CognitoIdentityProviderClient,
+  type UserPoolClientType,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { MARK_ATTRIBUTE } from '../../src/cognito/adapter.ts';
 import type { Config } from '../../src/config/config.ts';
@@ -23,6 +24,7 @@ import {
   ownClient,
 } from '../../src/cognito/app-client.ts';
 import type { Change } from '../../src/cognito/change.ts';
+import { mendClient } from '../../src/cognito/mend-client.ts';
 import { clientFindings, poolFindings, type Findings } from '../../src/cognito/pool-findings.ts';
 import { hasMarkAttribute, WrongPool } from '../../src/cognito/pool.ts';
 
@@ -30,13 +32,15 @@ const ADMINISTRATORS = 'admin';
 
 export interface CognitoSetup {
   readonly config: Config;
+  /** The changes are not applied. */
+  readonly check: boolean;
   /** E-mail of the first administrator. */
   readonly admin: string | null;
   readonly print: (line: string) => void;
 }
 
-/** The changes that the pool needs, and findings about it. Never edits a client, policy or group that
- * setup did not create. */
+/** The changes that the pool needs, and findings about it; without `check`, those that remain after the
+ * changes. Never edits a client, policy or group that setup did not create. */
 export async function cognitoChanges(
   client: CognitoIdentityProviderClient,
   setup: CognitoSetup,
@@ -57,11 +61,15 @@ export async function cognitoChanges(
     if (own === undefined) changes.push(makeClient(client, pool, print));
     else for (const line of clientVariables(UserPoolId, own)) print(line);
   }
+  const mend = own && mendClient(client, pool, own);
+  if (mend) changes.push(mend.change);
   changes.push(...(await missingRoles(client, UserPoolId, rolesNamedIn(config))));
   if (setup.admin !== null) {
-    changes.push(...(await administrator(client, UserPoolId, setup.admin, config)));
+    changes.push(...(await administrator(client, UserPoolId, setup.admin, setup)));
   }
-  const ofClients = clientFindings(pool, clients, own, config);
+  const after = (one: UserPoolClientType) =>
+    mend && !setup.check && one === own ? mend.mended : one;
+  const ofClients = clientFindings(pool, clients.map(after), own && after(own), config);
   return { changes, findings: { unsafe: [...unsafe, ...ofClients], advice } };
 }
 
@@ -117,7 +125,7 @@ async function administrator(
   client: CognitoIdentityProviderClient,
   UserPoolId: string,
   email: string,
-  config: Config,
+  { config, print }: CognitoSetup,
 ): Promise<Change[]> {
   const user = { UserPoolId, Username: email };
   const sub = await subOf(client, user);
@@ -139,6 +147,11 @@ async function administrator(
             details: { role: ADMINISTRATORS },
           }),
         );
+        if (sub === null) {
+          print(
+            `Cognito mails ${email} a temporary password. For the first sign-in and a token: npm run --silent login -- --email ${email}`,
+          );
+        }
       },
     },
   ];

@@ -35,7 +35,8 @@ export async function runSetup(
       for (const text of cognito.findings.advice) options.print(`Advice: ${text}`);
     }
     for (const change of changes) {
-      options.print(`${options.check ? 'Missing' : 'Creating'}: ${change.missing}`);
+      const word = change.edits ? 'Changing' : 'Creating';
+      options.print(`${options.check ? 'Missing' : word}: ${change.missing}`);
       if (!options.check) await change.apply();
     }
     return { missing: changes.length, unsafe: unsafe.length };

@@ -1,24 +1,32 @@
 import {
   changeAttributes,
-  deliveryTo,
-  newCode,
   permittedChanges,
-  sendCode,
+  refuseTakenEmail,
   sendVerification,
 } from './attributes.ts';
+import {
+  CODE_VALID_MS,
+  codeMismatch,
+  deliveryTo,
+  expiringCode,
+  mailCode,
+  refuseWrongCode,
+} from './codes.ts';
 import type { Body, Engine, Operation, Pool, User } from './model.ts';
-import { invalidParameter, notAuthorized, ServiceError, userNotFound } from './service-error.ts';
-import { attributeOf, emailOf, merged, saveChanged } from './users.ts';
+import { invalidParameter, notAuthorized, userNotFound } from './service-error.ts';
+import { attributeOf, emailOf, merged, mfaSettingsOf, saveChanged } from './users.ts';
 
-/** What people do with their own accounts, with an access token or with a code by mail. */
+/** What people do with their own accounts, with an access token or with a code by mail. None of these
+ * ends a session. */
 export const ACCOUNT_OPERATIONS: Readonly<Record<string, Operation>> = {
   async GetUser(engine, pool, body) {
-    const { Username, Attributes, UserMFASettingList } = await holderOf(engine, pool, body);
-    return { Username, UserAttributes: Attributes, UserMFASettingList };
+    const user = await holderOf(engine, pool, body);
+    const { Username, Attributes } = user;
+    return { Username, UserAttributes: Attributes, ...mfaSettingsOf(user) };
   },
   async UpdateUserAttributes(engine, pool, body) {
     const user = await holderOf(engine, pool, body);
-    const changes = permittedChanges(pool, user, body);
+    const changes = await permittedChanges(pool, user, body);
     const { AttributesRequireVerificationBeforeUpdate: after = [] } =
       pool.options.UserAttributeUpdateSettings ?? {};
     const now = changes.filter(({ Name }) => !after.includes(Name));
@@ -35,6 +43,7 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   async ChangePassword(engine, pool, body) {
     const user = await holderOf(engine, pool, body);
+    engine.attempts.count(pool, user, 'ChangePassword');
     if (user.Password !== body['PreviousPassword']) {
       throw notAuthorized('Incorrect username or password.');
     }
@@ -45,6 +54,7 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, Operation>> = {
     refuseOtherThanEmail(body);
     const user = await holderOf(engine, pool, body);
     if (emailOf(user) === '') throw invalidParameter('User has no e-mail address');
+    engine.attempts.count(pool, user, 'GetUserAttributeVerificationCode');
     return {
       CodeDeliveryDetails: await sendVerification(engine, pool, user, 'VerifyUserAttribute'),
     };
@@ -56,7 +66,7 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, Operation>> = {
 
 /** The user of an access token. */
 export async function holderOf(engine: Engine, pool: Pool, body: Body): Promise<User> {
-  const { username, sub } = engine.signer.open(body['AccessToken']);
+  const { username, sub } = engine.signer.open(body['AccessToken'], pool.now());
   const user = await pool.getUserByUsername(String(username ?? sub));
   if (user === null) throw userNotFound();
   return user;
@@ -70,12 +80,12 @@ function refuseOtherThanEmail(body: Body): void {
 async function verifyUserAttribute(engine: Engine, pool: Pool, body: Body): Promise<Body> {
   refuseOtherThanEmail(body);
   const user = await holderOf(engine, pool, body);
-  refuseWrongCode(user.AttributeVerificationCode, body['Code']);
+  engine.attempts.count(pool, user, 'VerifyUserAttribute');
+  refuseWrongCode(pool, user.AttributeVerificationCode, body['Code']);
+  const pending = user.UnverifiedAttributeChanges ?? [];
+  await refuseTakenEmail(pool, user, pending);
   await saveChanged(pool, user, {
-    Attributes: merged(user.Attributes, [
-      ...(user.UnverifiedAttributeChanges ?? []),
-      { Name: 'email_verified', Value: 'true' },
-    ]),
+    Attributes: merged(user.Attributes, [...pending, { Name: 'email_verified', Value: 'true' }]),
     UnverifiedAttributeChanges: undefined,
     AttributeVerificationCode: undefined,
   });
@@ -85,10 +95,10 @@ async function verifyUserAttribute(engine: Engine, pool: Pool, body: Body): Prom
 async function forgotPassword(engine: Engine, pool: Pool, body: Body): Promise<Body> {
   const username = String(body['Username']);
   const user = await pool.getUserByUsername(username);
-  if (user === null) {
-    if (!(await hidesUnknown(engine, body))) throw userNotFound();
-    return { CodeDeliveryDetails: deliveryTo(username) };
+  if (!user?.Enabled && (await hidesUnknown(engine, body))) {
+    return { CodeDeliveryDetails: deliveryTo(user ? emailOf(user) : username) };
   }
+  if (user === null) throw userNotFound();
   if (!user.Enabled) throw notAuthorized('User is disabled.');
   if (user.UserStatus === 'FORCE_CHANGE_PASSWORD') {
     throw notAuthorized('User password cannot be reset in the current state.');
@@ -98,42 +108,28 @@ async function forgotPassword(engine: Engine, pool: Pool, body: Body): Promise<B
       'Cannot reset password for the user as there is no registered/verified email or phone_number',
     );
   }
-  const code = newCode();
-  await saveChanged(pool, user, { ConfirmationCode: code });
-  return { CodeDeliveryDetails: sendCode(engine, pool, user, 'ForgotPassword', code) };
+  engine.attempts.count(pool, user, 'ForgotPassword');
+  const sent = expiringCode(pool, CODE_VALID_MS.forgotPassword);
+  await saveChanged(pool, user, { ConfirmationCode: sent });
+  return { CodeDeliveryDetails: mailCode(engine, pool, user, 'ForgotPassword', sent.Code) };
 }
 
 async function confirmForgotPassword(engine: Engine, pool: Pool, body: Body): Promise<Body> {
   const user = await pool.getUserByUsername(String(body['Username']));
-  if (user === null && !(await hidesUnknown(engine, body))) throw userNotFound();
-  refuseWrongCode(user?.ConfirmationCode, body['ConfirmationCode']);
-  if (user && !user.Enabled) throw notAuthorized('User is disabled.');
-  if (user) {
-    await saveChanged(pool, user, {
-      Password: String(body['Password']),
-      UserStatus: 'CONFIRMED',
-      ConfirmationCode: undefined,
-    });
-  }
+  if (!user?.Enabled && (await hidesUnknown(engine, body))) throw codeMismatch();
+  if (user === null) throw userNotFound();
+  if (!user.Enabled) throw notAuthorized('User is disabled.');
+  engine.attempts.count(pool, user, 'ConfirmForgotPassword');
+  refuseWrongCode(pool, user.ConfirmationCode, body['ConfirmationCode']);
+  await saveChanged(pool, user, {
+    Password: String(body['Password']),
+    UserStatus: 'CONFIRMED',
+    ConfirmationCode: undefined,
+  });
   return {};
 }
 
 async function hidesUnknown(engine: Engine, body: Body): Promise<boolean> {
   const client = await engine.client(String(body['ClientId']));
   return client?.PreventUserExistenceErrors === 'ENABLED';
-}
-
-function refuseWrongCode(sent: string | undefined, given: unknown): void {
-  if (sent === undefined) {
-    throw new ServiceError(
-      'ExpiredCodeException',
-      'Invalid code provided, please request a code again.',
-    );
-  }
-  if (sent !== given) {
-    throw new ServiceError(
-      'CodeMismatchException',
-      'Invalid verification code provided, please try again.',
-    );
-  }
 }

@@ -1,13 +1,14 @@
-import { randomInt } from 'node:crypto';
+import { CODE_VALID_MS, expiringCode, mailCode } from './codes.ts';
 import type { Attribute, Body, Engine, Pool, User } from './model.ts';
-import { invalidParameter } from './service-error.ts';
-import { emailOf, merged, saveChanged } from './users.ts';
+import { invalidParameter, ServiceError } from './service-error.ts';
+import { findUser, merged, saveChanged } from './users.ts';
 
 const CONTACTS = ['email', 'phone_number'] as const;
 
-/** The attributes that a request sets, where the schema lets them change. */
-export function permittedChanges(pool: Pool, user: User, body: Body): Attribute[] {
+/** The attributes that a request sets, where the schema lets them change and nobody else has the address. */
+export async function permittedChanges(pool: Pool, user: User, body: Body): Promise<Attribute[]> {
   const changes = (body['UserAttributes'] ?? []) as Attribute[];
+  await refuseTakenEmail(pool, user, changes);
   const after = merged(user.Attributes, changes);
   for (const { Name } of changes) {
     const schema = pool.options.SchemaAttributes?.find((attribute) => attribute.Name === Name);
@@ -20,6 +21,23 @@ export function permittedChanges(pool: Pool, user: User, body: Body): Attribute[
     }
   }
   return changes;
+}
+
+/** Where an address is a username, two users cannot have the same. */
+export async function refuseTakenEmail(
+  pool: Pool,
+  user: User,
+  changes: readonly Attribute[],
+): Promise<void> {
+  const email = changes.find(({ Name }) => Name === 'email')?.Value;
+  if (!email || !pool.options.UsernameAttributes?.includes('email')) return;
+  const holder = await findUser(pool, email);
+  if (holder !== undefined && holder.Username !== user.Username) {
+    throw new ServiceError(
+      'AliasExistsException',
+      'An account with the given email already exists.',
+    );
+  }
 }
 
 /**
@@ -59,28 +77,8 @@ export async function sendVerification(
   user: User,
   source: string,
 ): Promise<Body> {
-  const code = newCode();
-  await saveChanged(pool, user, { AttributeVerificationCode: code });
+  const sent = expiringCode(pool, CODE_VALID_MS.verification);
+  await saveChanged(pool, user, { AttributeVerificationCode: sent });
   const Attributes = merged(user.Attributes, user.UnverifiedAttributeChanges ?? []);
-  return sendCode(engine, pool, { ...user, Attributes }, source, code);
+  return mailCode(engine, pool, { ...user, Attributes }, source, sent.Code);
 }
-
-export const newCode = (): string => String(randomInt(1_000_000)).padStart(6, '0');
-
-/** Mails a code, and answers where it went. */
-export function sendCode(
-  engine: Engine,
-  pool: Pool,
-  user: User,
-  source: string,
-  code: string,
-): Body {
-  engine.onCode({ poolId: pool.options.Id, user, source, code });
-  return deliveryTo(emailOf(user));
-}
-
-export const deliveryTo = (email: string): Body => ({
-  AttributeName: 'email',
-  DeliveryMedium: 'EMAIL',
-  Destination: email.replace(/^(.)[^@]*@(.).*$/, '$1***@$2***'),
-});

@@ -1,23 +1,20 @@
 import { createHmac } from 'node:crypto';
 import type { AppClient, Body, Engine, Pool } from './model.ts';
 import { notAuthorized, ServiceError } from './service-error.ts';
-import { claimsOf } from './tokens.ts';
 
 /** What an app client, and whoever signed in there, may do. */
 
 /** The service sets these itself, and takes them from nobody's token. */
 const NEVER_WRITABLE = ['sub', 'email_verified', 'phone_number_verified'];
 
-/** Refuses to change, with an access token, attributes that its client may not write. Without a list of
+/** Refuses to change, as a user, attributes that the client may not write. Without a list of
  * its own a client may write the standard attributes, and no custom one; what the pool requires is
  * writable by every client. */
-export async function refuseUnwritable(
-  engine: Engine,
+export function refuseUnwritable(
   pool: Pool,
-  accessToken: unknown,
+  client: AppClient | null,
   names: readonly string[],
-): Promise<void> {
-  const client = await engine.client(String(claimsOf(String(accessToken))['client_id']));
+): void {
   const writable = client?.WriteAttributes;
   const required = (pool.options.SchemaAttributes ?? []).filter(({ Required }) => Required);
   for (const name of names) {
@@ -32,9 +29,11 @@ export async function refuseUnwritable(
 /** Operations without a token that name a person; their proof of the client's secret. */
 const PROVED_BY_HASH = new Set(['ConfirmForgotPassword', 'ForgotPassword', 'SignUp']);
 
+const CHALLENGE_ANSWERS = new Set(['RespondToAuthChallenge', 'AdminRespondToAuthChallenge']);
+
 /** Refuses an operation without a token that does not prove the secret of its client. */
 export async function refuseUnproved(engine: Engine, operation: string, body: Body): Promise<void> {
-  const answers = operation === 'RespondToAuthChallenge';
+  const answers = CHALLENGE_ANSWERS.has(operation);
   if (!answers && !PROVED_BY_HASH.has(operation)) return;
   const client = await engine.client(String(body['ClientId']));
   if (client === null) return;

@@ -1,5 +1,6 @@
 import type { Body } from './model.ts';
 import { FaultPlanError, parseFaultPlan } from './fault-plan.ts';
+import { mailboxPage, type Page } from './mailbox-page.ts';
 import { setRules } from './pool-record.ts';
 import type { Sandbox } from './sandbox.ts';
 import { mintToken, type Signer } from './tokens.ts';
@@ -8,6 +9,8 @@ export interface ControlRequest {
   readonly method: string;
   readonly url: URL;
   readonly body: Body;
+  /** A browser asks. */
+  readonly wantsPage: boolean;
 }
 
 export interface ControlAnswer {
@@ -17,24 +20,29 @@ export interface ControlAnswer {
 
 /**
  * What only the sandbox has, below `/_sandbox`; `?pool=` narrows each to one pool:
- * `GET|DELETE mail`, `GET|DELETE calls`, `GET call-times`, `GET late`, `GET|PUT|DELETE faults`, `POST tokens` (claims).
+ * `GET|DELETE mail` (`?to=` narrows, a browser gets a page), `GET|DELETE calls`, `GET call-times`,
+ * `GET late`, `GET|PUT|DELETE faults`, `POST tokens` (claims), `GET|POST clock` (`{advanceSeconds}`).
  */
 export function answerControl(
-  { method, url, body }: ControlRequest,
+  { method, url, body, wantsPage }: ControlRequest,
   sandbox: Sandbox,
   signer: Signer,
   endpoint: string,
-): ControlAnswer {
+): ControlAnswer | Page {
   const poolId = url.searchParams.get('pool') ?? undefined;
   const records = poolId === undefined ? [...sandbox.records.values()] : [sandbox.recordOf(poolId)];
   switch (`${method} ${url.pathname}`) {
     case 'GET /health':
       return { status: 200, json: { ok: true } };
     case 'GET /_sandbox/mail':
-      return { status: 200, json: { items: records.flatMap(({ mail }) => mail) } };
+      return mailOf(sandbox, poolId, url, wantsPage);
     case 'DELETE /_sandbox/mail':
-      for (const record of records) record.mail = [];
+      sandbox.mailbox.clear(poolId);
       return { status: 204, json: null };
+    case 'GET /_sandbox/clock':
+      return clockOf(sandbox, poolId);
+    case 'POST /_sandbox/clock':
+      return advanceClock(sandbox, poolId, body);
     case 'GET /_sandbox/calls': {
       const counts: Record<string, { calls: number; done: number }> = {};
       for (const [operation, count] of records.flatMap(({ calls }) => [...calls])) {
@@ -72,6 +80,37 @@ export function answerControl(
     default:
       return { status: 404, json: { error: 'the sandbox has no such path' } };
   }
+}
+
+function mailOf(
+  sandbox: Sandbox,
+  poolId: string | undefined,
+  url: URL,
+  wantsPage: boolean,
+): ControlAnswer | Page {
+  const to = url.searchParams.get('to') ?? undefined;
+  const same = (address: string): boolean => address.toLowerCase() === to?.toLowerCase();
+  const items = sandbox.mailbox.list(poolId).filter((mail) => to === undefined || same(mail.to));
+  if (wantsPage) return mailboxPage(items, to, url.pathname + url.search);
+  return { status: 200, json: { items } };
+}
+
+function clockOf(sandbox: Sandbox, poolId: string | undefined): ControlAnswer {
+  const pool = sandbox.engine.pools().find(({ options }) => options.Id === poolId);
+  if (pool === undefined) return { status: 404, json: { error: 'the sandbox has no such pool' } };
+  return { status: 200, json: { now: pool.now() } };
+}
+
+/** Codes, sessions of challenges, temporary passwords and tokens end by this clock. */
+function advanceClock(sandbox: Sandbox, poolId: string | undefined, body: Body): ControlAnswer {
+  const { advanceSeconds } = body;
+  if (typeof advanceSeconds !== 'number' || !(advanceSeconds >= 0)) {
+    return { status: 400, json: { error: 'advanceSeconds must be a number from 0' } };
+  }
+  const pools = sandbox.engine.pools();
+  const meant = pools.filter(({ options }) => poolId === undefined || options.Id === poolId);
+  for (const pool of meant) pool.advanceClock(advanceSeconds * 1000);
+  return { status: 200, json: { pools: meant.length } };
 }
 
 function changeRules(sandbox: Sandbox, poolId: string | undefined, plan: unknown): ControlAnswer {

@@ -52,6 +52,7 @@ export async function createUser(
     UserStatus: 'FORCE_CHANGE_PASSWORD',
     UserCreateDate: now,
     UserLastModifiedDate: now,
+    TemporaryPasswordSetAt: pool.now(),
     RefreshTokens: [],
   };
   const known = await findUser(pool, byEmail ? emailOf(user) : username);
@@ -87,7 +88,10 @@ async function resend(
     );
   }
   if (emailOf(user) === '') throw invalidParameter('User has no e-mail address');
-  const changed = await saveChanged(pool, user, { Password: password });
+  const changed = await saveChanged(pool, user, {
+    Password: password,
+    TemporaryPasswordSetAt: pool.now(),
+  });
   invite(changed, password);
   return { User: userAnswer(changed) };
 }

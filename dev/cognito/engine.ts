@@ -1,11 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { ACCOUNT_OPERATIONS } from './account-operations.ts';
+import { createAttempts } from './attempts.ts';
 import { createChallenges } from './challenges.ts';
 import type { Engine, OnCode, Operation, Pool } from './model.ts';
 import { createUserPool, POOL_OPERATIONS } from './pool-operations.ts';
 import { CLIENTS, openClients, openPool } from './pool-store.ts';
 import { invalidParameter, ServiceError } from './service-error.ts';
+import { MFA_OPERATIONS } from './mfa-operations.ts';
 import { SOFTWARE_TOKEN_OPERATIONS } from './software-token.ts';
 import { createStores } from './store.ts';
 import type { Signer } from './tokens.ts';
@@ -16,6 +18,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...USER_OPERATIONS,
   ...ACCOUNT_OPERATIONS,
   ...SOFTWARE_TOKEN_OPERATIONS,
+  ...MFA_OPERATIONS,
 };
 
 export interface EngineOptions {
@@ -42,6 +45,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     endpoint,
     signer,
     onCode,
+    attempts: createAttempts(),
     challenges: createChallenges(),
     flushed: () => stores.flushed(),
     client: (id) => clients.get(id),
@@ -50,6 +54,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (pool) return pool;
       throw new ServiceError('ResourceNotFoundException', `User pool ${id} does not exist.`);
     },
+    pools: () => [...pools.values()],
     async createPool(made) {
       if (pools.has(made.Id)) throw invalidParameter(`User pool ${made.Id} already exists.`);
       const pool = await openPool(stores, made);

@@ -22,7 +22,7 @@ export async function startSession(
   client: AppClient,
   user: User,
 ): Promise<Body> {
-  const now = secondsNow();
+  const now = secondsNow(pool);
   const token = engine.signer.sign({
     iss: issuerOf(engine, pool),
     'cognito:username': user.Username,
@@ -45,7 +45,7 @@ export async function tokensFrom(
   user: User,
   refreshToken: string,
 ): Promise<Body> {
-  const now = secondsNow();
+  const now = secondsNow(pool);
   const { jti, iat } = claimsOf(refreshToken);
   const groups = (await pool.listGroups())
     .filter(({ members }) => members?.includes(user.Username))
@@ -86,7 +86,7 @@ export async function tokensFrom(
   };
 }
 
-const secondsNow = (): number => Math.floor(Date.now() / 1000);
+const secondsNow = (pool: Pool): number => Math.floor(pool.now() / 1000);
 
 const issuerOf = (engine: Engine, pool: Pool): string => `${engine.endpoint}/${pool.options.Id}`;
 

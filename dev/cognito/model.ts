@@ -8,6 +8,13 @@ export interface Attribute {
   Value?: string;
 }
 
+/** A code that was sent. */
+export interface SentCode {
+  Code: string;
+  /** In milliseconds of the pool's clock. */
+  ValidUntil: number;
+}
+
 export interface User {
   Username: string;
   Password: string;
@@ -16,16 +23,22 @@ export interface User {
   UserStatus: string;
   UserCreateDate: Date;
   UserLastModifiedDate: Date;
+  /** When the temporary password was set, in milliseconds of the pool's clock. */
+  TemporaryPasswordSetAt?: number;
   RefreshTokens: string[];
+  /** Refresh tokens that were rotated and are valid for a grace period, in ms of the pool's clock. */
+  RotatedTokens?: { Token: string; ValidUntil: number }[];
   /** The code of ForgotPassword. */
-  ConfirmationCode?: string | undefined;
+  ConfirmationCode?: SentCode | undefined;
   /** The code that verifies the e-mail address. */
-  AttributeVerificationCode?: string | undefined;
+  AttributeVerificationCode?: SentCode | undefined;
   /** New values that count once they are verified. */
   UnverifiedAttributeChanges?: Attribute[] | undefined;
   SoftwareToken?: { SecretCode: string; Verified: boolean };
   /** The second factors that are asked for. */
   UserMFASettingList?: string[];
+  /** The one that is asked for first. */
+  PreferredMfaSetting?: string | undefined;
 }
 
 export interface Group {
@@ -43,6 +56,7 @@ export interface PasswordPolicy {
   RequireLowercase?: boolean;
   RequireNumbers?: boolean;
   RequireSymbols?: boolean;
+  TemporaryPasswordValidityDays?: number;
 }
 
 export interface SchemaAttribute {
@@ -65,16 +79,22 @@ export interface PoolOptions {
   AdminCreateUserConfig?: { AllowAdminCreateUserOnly?: boolean };
   DeletionProtection?: string;
   MfaConfiguration?: string;
+  SmsMfaConfiguration?: object;
+  SoftwareTokenMfaConfiguration?: { Enabled?: boolean };
+  EmailMfaConfiguration?: object;
   UserAttributeUpdateSettings?: { AttributesRequireVerificationBeforeUpdate?: string[] };
   [setting: string]: unknown;
 }
 
 export interface Pool {
   readonly options: PoolOptions;
+  /** The pool's own clock, in milliseconds since the epoch: codes, sessions and tokens end by it. */
+  now(): number;
+  /** Sets the clock forward, until the sandbox ends. */
+  advanceClock(ms: number): void;
   updateOptions(options: PoolOptions): Promise<void>;
   /** By username or `sub`, and by e-mail address where that is a username of the pool. */
   getUserByUsername(username: string): Promise<User | null>;
-  getUserByRefreshToken(token: string): Promise<User | null>;
   listUsers(): Promise<User[]>;
   saveUser(user: User): Promise<void>;
   /** With its memberships. */
@@ -111,8 +131,29 @@ export interface Clients {
   ofPool(poolId: string): Promise<AppClient[]>;
 }
 
-/** A code that Cognito would send by mail. */
-export type OnCode = (code: { poolId: string; user: User; source: string; code: string }) => void;
+/** A code that Cognito would send by mail or text message. */
+export type OnCode = (code: {
+  poolId: string;
+  user: User;
+  /** An address or a phone number. */
+  to: string;
+  source: string;
+  code: string;
+}) => void;
+
+/** Operations that the service takes from one user so many times an hour. */
+export type CountedOperation =
+  | 'ForgotPassword'
+  | 'ConfirmForgotPassword'
+  | 'GetUserAttributeVerificationCode'
+  | 'VerifyUserAttribute'
+  | 'ChangePassword';
+
+/** The attempts of users, to refuse those that are too many; forgotten when the sandbox ends. */
+export interface Attempts {
+  /** Counts one. Throws `LimitExceededException`. */
+  count(pool: Pool, user: User, operation: CountedOperation): void;
+}
 
 /** One API operation in a pool. Throws `ServiceError`. */
 export type Operation = (engine: Engine, pool: Pool, body: Body) => Promise<Body>;
@@ -128,6 +169,8 @@ export interface Engine {
   deletePool(id: string): Promise<void>;
   client(id: string): Promise<AppClient | null>;
   readonly clients: Clients;
+  pools(): Pool[];
+  readonly attempts: Attempts;
   readonly challenges: Challenges;
   readonly signer: Signer;
   /** The issuer of a pool's tokens is `<endpoint>/<pool id>`. */

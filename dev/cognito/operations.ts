@@ -44,6 +44,7 @@ export async function perform(request: Request, around: Surroundings): Promise<B
     case 'AdminInitiateAuth':
       return initiate(engine, pool, body);
     case 'RespondToAuthChallenge':
+    case 'AdminRespondToAuthChallenge':
       return respond(engine, pool, body);
     case 'GetTokensFromRefreshToken':
       return refresh(engine, pool, body);
@@ -73,7 +74,7 @@ async function prepared(request: Request, pool: Pool, engine: Engine): Promise<B
   const body = { ...request.body };
   await refuseUnproved(engine, operation, body);
   if (body['AccessToken'] !== undefined) {
-    await refuseRevoked(pool, engine.signer.open(body['AccessToken']));
+    await refuseRevoked(pool, engine.signer.open(body['AccessToken'], pool.now()));
   }
   for (const name of ['Password', 'ProposedPassword']) {
     if (typeof body[name] === 'string') checkPassword(policyOf(pool), body[name]);
@@ -86,7 +87,6 @@ async function prepared(request: Request, pool: Pool, engine: Engine): Promise<B
     const user = await findUser(pool, body['Username']);
     if (user === undefined && /^Admin(?!.*Group$)/.test(operation)) throw userNotFound();
     body['Username'] = user?.Username ?? normalUsername(pool, body['Username']);
-    if (user) await refuseTakenEmail(pool, user, body);
   }
   if (body['UserAttributes'] !== undefined) {
     body['UserAttributes'] = checkedAttributes(pool, body);
@@ -97,23 +97,13 @@ async function prepared(request: Request, pool: Pool, engine: Engine): Promise<B
       ...written.map(({ Name }) => Name),
       ...((body['UserAttributeNames'] ?? []) as string[]),
     ];
-    await refuseUnwritable(engine, pool, body['AccessToken'], names);
+    const clientId = claimsOf(String(body['AccessToken']))['client_id'];
+    refuseUnwritable(pool, await engine.client(String(clientId)), names);
   }
   return body;
 }
 
 const policyOf = (pool: Pool) => pool.options.Policies?.PasswordPolicy ?? {};
-
-async function refuseTakenEmail(pool: Pool, user: User, body: Body): Promise<void> {
-  const email = checkedAttributes(pool, body).find(({ Name }) => Name === 'email')?.Value;
-  const holder = email === undefined ? undefined : await findUser(pool, email);
-  if (holder !== undefined && holder.Username !== user.Username) {
-    throw new ServiceError(
-      'AliasExistsException',
-      'An account with the given email already exists.',
-    );
-  }
-}
 
 async function refuseSecondGroup(pool: Pool, name: unknown): Promise<void> {
   if (typeof name !== 'string' || !/^\S{1,128}$/u.test(name)) {

@@ -12,11 +12,6 @@ export const POOL_OPERATIONS: Readonly<Record<string, Operation>> = {
     return {};
   },
   AddCustomAttributes: addCustomAttributes,
-  async SetUserPoolMfaConfig(_engine, pool, body) {
-    const { MfaConfiguration = 'OFF', SoftwareTokenMfaConfiguration } = body;
-    await pool.updateOptions({ ...pool.options, MfaConfiguration: String(MfaConfiguration) });
-    return { MfaConfiguration, SoftwareTokenMfaConfiguration };
-  },
   CreateUserPoolClient: createUserPoolClient,
   UpdateUserPoolClient: updateUserPoolClient,
   DescribeUserPoolClient: async (engine, pool, body) => ({
@@ -66,6 +61,9 @@ const FIXED = [
   'AliasAttributes',
   'UsernameAttributes',
   'UsernameConfiguration',
+  'SmsMfaConfiguration',
+  'SoftwareTokenMfaConfiguration',
+  'EmailMfaConfiguration',
   'CreationDate',
 ];
 

@@ -1,17 +1,5 @@
 import { createFaultState, type Rule } from './fault-plan.ts';
 
-/** A mail the sandbox would have sent. */
-export interface Mail {
-  readonly at: string;
-  readonly poolId: string;
-  readonly to: string;
-  readonly username: string;
-  /** `AdminCreateUser` for an invitation, or the name of the flow that sends a code. */
-  readonly source: string;
-  /** The temporary password, or the code. */
-  readonly code: string;
-}
-
 /** How often an operation was called, and how often it took effect. */
 export interface CallCount {
   calls: number;
@@ -28,7 +16,6 @@ export interface CallTime {
 export interface PoolRecord {
   readonly calls: Map<string, CallCount>;
   callTimes: CallTime[];
-  mail: Mail[];
   faults: ReturnType<typeof createFaultState>;
   rules: readonly Rule[];
   /** Requests whose reply was lost and whose effect is still to come. */
@@ -39,14 +26,12 @@ export interface PoolRecord {
   readonly hidden: Map<string, { until: number; from: readonly string[] | undefined }>;
 }
 
-const MAIL_KEPT = 1_000;
 const CALL_TIMES_KEPT = 10_000;
 
 export function createPoolRecord(): PoolRecord {
   return {
     calls: new Map(),
     callTimes: [],
-    mail: [],
     faults: createFaultState([]),
     rules: [],
     late: 0,
@@ -75,11 +60,6 @@ export function recordCall(record: PoolRecord, operation: string): CallCount {
   record.callTimes.push({ operation, at: Date.now() });
   if (record.callTimes.length > CALL_TIMES_KEPT) record.callTimes.shift();
   return count;
-}
-
-export function addMail(record: PoolRecord, mail: Mail): void {
-  record.mail.push(mail);
-  if (record.mail.length > MAIL_KEPT) record.mail.shift();
 }
 
 export function isHidden(record: PoolRecord, username: string, operation: string): boolean {

@@ -10,9 +10,14 @@ export async function openPool(stores: Stores, options: PoolOptions): Promise<Po
   const users = (): User[] => Object.values((store.get(['Users']) ?? {}) as Record<string, User>);
   const groups = (): Group[] =>
     Object.values((store.get(['Groups']) ?? {}) as Record<string, Group>);
+  let aheadMs = 0;
   const pool: Pool = {
     get options() {
       return store.get(['Options']) as PoolOptions;
+    },
+    now: () => Date.now() + aheadMs,
+    advanceClock(ms) {
+      aheadMs += ms;
     },
     async updateOptions(changed) {
       store.set(['Options'], changed);
@@ -28,9 +33,6 @@ export async function openPool(stores: Stores, options: PoolOptions): Promise<Po
         ),
       );
       return found ?? null;
-    },
-    async getUserByRefreshToken(token) {
-      return users().find(({ RefreshTokens }) => RefreshTokens.includes(token)) ?? null;
     },
     async listUsers() {
       return users();

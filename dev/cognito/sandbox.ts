@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEngine } from './engine.ts';
 import type { Call, Fault, Rule } from './fault-plan.ts';
-import type { Body, Engine, Pool, User } from './model.ts';
+import { type Mailbox, openMailbox } from './mailbox.ts';
+import type { Body, Engine, OnCode, Pool, User } from './model.ts';
 import { perform, type Request } from './operations.ts';
 import {
-  addMail,
   type CallCount,
   createPoolRecord,
   isHidden,
@@ -13,6 +13,7 @@ import {
   setRules,
 } from './pool-record.ts';
 import { notAuthorized, ServiceError, userNotFound } from './service-error.ts';
+import { createStores } from './store.ts';
 import { claimsOf, type Signer } from './tokens.ts';
 import { emailOf, findUser } from './users.ts';
 
@@ -23,6 +24,7 @@ export interface Sandbox {
   readonly engine: Engine;
   /** Answers one call, or `CUT`. Throws `ServiceError`. */
   handle(operation: string, body: Body): Promise<Body | typeof CUT>;
+  readonly mailbox: Mailbox;
   recordOf(poolId: string): PoolRecord;
   readonly records: ReadonlyMap<string, PoolRecord>;
   /** Faults of all pools, beside those of one pool. */
@@ -32,6 +34,8 @@ export interface Sandbox {
 }
 
 export interface SandboxOptions {
+  /** Folder of what belongs to no pool. */
+  readonly home: string;
   /** Folder of the pools. */
   readonly directory: string;
   readonly endpoint: string;
@@ -48,19 +52,15 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     records.set(poolId, record);
     return record;
   };
-  const post = (poolId: string, user: User, source: string, code: string): void =>
-    addMail(recordOf(poolId), {
-      at: new Date().toISOString(),
-      poolId,
-      to: emailOf(user),
-      username: user.Username,
-      source,
-      code,
-    });
-  const engine = await createEngine({
-    ...options,
-    onCode: ({ poolId, user, source, code }) => post(poolId, user, source, code),
-  });
+  const mailbox = await openMailbox(createStores(options.home));
+  // Pools whose operation under way is to deliver nothing: each has one at a time.
+  const undeliverable = new Set<string>();
+  const onCode: OnCode = ({ poolId, user, to, source, code }) => {
+    if (undeliverable.has(poolId)) return;
+    const at = new Date().toISOString();
+    mailbox.add({ at, poolId, to, username: user.Username, source, code });
+  };
+  const engine = await createEngine({ ...options, onCode });
   const oneAtATime = createPoolLocks();
   const late = new Set<NodeJS.Timeout>();
   const closing = new AbortController();
@@ -74,14 +74,16 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     const { operation, pool } = request;
     const poolId = pool?.options.Id ?? '';
     const record = recordOf(poolId);
-    const undelivered = faults.some(({ kind }) => kind === 'deliveryFailure');
     const answer = await oneAtATime(poolId, async () => {
       const whom = await userOf(request);
       if (whom && isHidden(record, whom.Username, operation)) throw userNotFound();
+      if (faults.some(({ kind }) => kind === 'deliveryFailure')) undeliverable.add(poolId);
+      else undeliverable.delete(poolId);
       const done = await perform(request, {
         engine,
         invite: (at) => (user, code) => {
-          if (!undelivered) post(at.options.Id, user, 'AdminCreateUser', code);
+          const source = 'AdminCreateUser';
+          onCode({ poolId: at.options.Id, user, to: emailOf(user), source, code });
         },
         overlooks: ({ Username }) => {
           const apart = Math.abs(cameAt - (record.createCame.get(Username) ?? -Infinity));
@@ -94,9 +96,12 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       }
       return done;
     });
-    await engine.flushed();
+    if (operation === 'DeleteUserPool') {
+      records.delete(poolId);
+      mailbox.clear(poolId);
+    }
+    await Promise.all([engine.flushed(), mailbox.flushed()]);
     count.done += 1;
-    if (operation === 'DeleteUserPool') records.delete(poolId);
     return withoutHidden(record, operation, answer);
   };
 
@@ -113,6 +118,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
 
   return {
     engine,
+    mailbox,
     recordOf,
     records,
     rules: () => everywhere.rules,
@@ -149,7 +155,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     async close() {
       closing.abort();
       for (const timer of late) clearTimeout(timer);
-      await engine.flushed();
+      await Promise.all([engine.flushed(), mailbox.flushed()]);
     },
   };
 }
@@ -204,12 +210,21 @@ function withoutHidden(record: PoolRecord, operation: string, answer: Body): Bod
 async function poolOf(engine: Engine, body: Body): Promise<Pool | undefined> {
   if (typeof body['UserPoolId'] === 'string') return engine.pool(body['UserPoolId']);
   const token = typeof body['AccessToken'] === 'string' ? body['AccessToken'] : undefined;
+  const ofSession = token === undefined && body['ClientId'] === undefined && body['Session'];
+  if (ofSession) return poolOfSession(engine, ofSession);
   const clientId = token === undefined ? body['ClientId'] : claimsOf(token)['client_id'];
   if (token === undefined && clientId === undefined) return undefined;
   const client = await engine.client(String(clientId));
   if (client) return engine.pool(client.UserPoolId);
   if (token !== undefined) throw notAuthorized('Invalid Access Token');
   throw new ServiceError('ResourceNotFoundException', `User pool client does not exist.`);
+}
+
+/** The session of a challenge names the pool where neither a client nor a token does. */
+async function poolOfSession(engine: Engine, session: unknown): Promise<Pool> {
+  const challenge = engine.challenges.peek(session);
+  if (challenge) return engine.pool(challenge.poolId);
+  throw notAuthorized('Invalid session for the user.');
 }
 
 async function userOf({ body, pool }: Request): Promise<User | undefined> {

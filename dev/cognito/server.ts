@@ -35,6 +35,7 @@ export async function startCognito(options: CognitoOptions): Promise<RunningPart
   const endpoint = options.endpoint ?? `http://127.0.0.1:${options.port}`;
   const signer = await createSigner(home);
   const sandbox = await createSandbox({
+    home,
     directory: pools,
     endpoint,
     signer,
@@ -107,13 +108,15 @@ async function answer(
       await sandbox.engine.pool(pool);
       return send(response, 200, signer.jwks, 'application/json');
     }
-    const { status, json } = answerControl(
-      { method: request.method ?? 'GET', url, body },
-      sandbox,
-      signer,
-      endpoint,
-    );
-    return send(response, status, json, 'application/json');
+    const { method = 'GET', headers } = request;
+    const wantsPage = headers.accept?.includes('text/html') ?? false;
+    const control = answerControl({ method, url, body, wantsPage }, sandbox, signer, endpoint);
+    if ('html' in control) {
+      response.writeHead(200, control.headers).end(control.html);
+      return;
+    }
+    await sandbox.mailbox.flushed();
+    return send(response, control.status, control.json, 'application/json');
   }
   const result = await sandbox.handle(target.split('.')[1] ?? '', body);
   if (result === CUT) {

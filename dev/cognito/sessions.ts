@@ -19,7 +19,7 @@ export async function initiate(engine: Engine, pool: Pool, body: Body): Promise<
   const parameters = (body['AuthParameters'] ?? {}) as Body;
   if (flow.startsWith('REFRESH_TOKEN')) {
     const token = String(parameters['REFRESH_TOKEN']);
-    const user = await holderOf(pool, token);
+    const user = await holderOf(engine, pool, token);
     refuseWrongHash(client, String(user?.Username), parameters['SECRET_HASH']);
     if (rotates(client)) {
       throw invalidParameter('REFRESH_TOKEN_AUTH is not enabled for a client that rotates');
@@ -47,15 +47,20 @@ export async function refresh(engine: Engine, pool: Pool, body: Body): Promise<B
   const client = await clientOf(engine, body);
   refuseWrongSecret(client, body['ClientSecret']);
   const token = String(body['RefreshToken']);
-  const user = await holderOf(pool, token);
-  if (user === undefined) await refuseReused(pool, token);
+  const user = await holderOf(engine, pool, token);
   const answer = await refreshed(engine, pool, client, user, token);
   if (user === undefined || !rotates(client)) return answer;
   // The next one of the same session: with its end, and the `jti` by which access tokens name it.
   const next = engine.signer.sign({ ...claimsOf(token), rotation: randomUUID() });
   const RefreshToken = `${next}.${client.ClientId}`;
-  const RefreshTokens = user.RefreshTokens.map((one) => (one === token ? RefreshToken : one));
-  await pool.saveUser({ ...user, RefreshTokens });
+  const others = user.RefreshTokens.filter((one) => one !== token);
+  const RotatedTokens = stillRotated(pool, user);
+  const graceMs = (client.RefreshTokenRotation?.RetryGracePeriodSeconds ?? 0) * 1000;
+  // A retry in the grace period, which a lost answer may need, does not extend the period.
+  if (graceMs > 0 && !RotatedTokens.some(({ Token }) => Token === token)) {
+    RotatedTokens.push({ Token: token, ValidUntil: pool.now() + graceMs });
+  }
+  await pool.saveUser({ ...user, RefreshTokens: [...others, RefreshToken], RotatedTokens });
   const result = answer['AuthenticationResult'] as Body;
   return { ...answer, AuthenticationResult: { ...result, RefreshToken } };
 }
@@ -63,14 +68,12 @@ export async function refresh(engine: Engine, pool: Pool, body: Body): Promise<B
 const rotates = ({ RefreshTokenRotation }: AppClient): boolean =>
   RefreshTokenRotation?.Feature === 'ENABLED';
 
-/** Throws where another token of the same session has taken this one's place. */
-async function refuseReused(pool: Pool, token: string): Promise<void> {
-  const { jti, 'cognito:username': name } = claimsOf(token);
-  if (jti === undefined || typeof name !== 'string') return;
-  const user = await findUser(pool, name);
-  if (!user?.RefreshTokens.some((one) => claimsOf(one)['jti'] === jti)) return;
-  throw new ServiceError('RefreshTokenReuseException', 'Refresh Token has been rotated');
-}
+const stillRotated = (pool: Pool, { RotatedTokens = [] }: User) =>
+  RotatedTokens.filter(({ ValidUntil }) => ValidUntil > pool.now());
+
+/** Whether both tokens are of one session. */
+const sameSession = (one: string, other: string): boolean =>
+  claimsOf(one)['jti'] === claimsOf(other)['jti'];
 
 /** RevokeToken: the refresh token, and every access token that comes of it. Unknown ones are dead. */
 export async function revoke(engine: Engine, pool: Pool, body: Body): Promise<Body> {
@@ -79,8 +82,8 @@ export async function revoke(engine: Engine, pool: Pool, body: Body): Promise<Bo
   if (client.EnableTokenRevocation === false) {
     throw new ServiceError('UnsupportedOperationException', 'Token revocation is not enabled');
   }
-  const user = await holderOf(pool, String(body['Token']));
-  const kept = user?.RefreshTokens.filter((token) => token !== body['Token']);
+  const user = await holderOf(engine, pool, String(body['Token']));
+  const kept = user?.RefreshTokens.filter((token) => !sameSession(token, String(body['Token'])));
   if (user && kept) await pool.saveUser({ ...user, RefreshTokens: kept });
   return {};
 }
@@ -88,7 +91,7 @@ export async function revoke(engine: Engine, pool: Pool, body: Body): Promise<Bo
 /** Ends every session of a user. */
 export async function signOutEverywhere(pool: Pool, username: unknown): Promise<Body> {
   const user = await findUser(pool, username);
-  if (user) await pool.saveUser({ ...user, RefreshTokens: [] });
+  if (user) await pool.saveUser({ ...user, RefreshTokens: [], RotatedTokens: [] });
   return {};
 }
 
@@ -113,15 +116,25 @@ async function refreshed(
   if (user === undefined || clientIdOf(token) !== client.ClientId) {
     throw notAuthorized('Invalid Refresh Token');
   }
-  if (Number(claimsOf(token)['exp']) * 1000 <= Date.now()) {
+  if (!user.RefreshTokens.includes(token)) {
+    if (!stillRotated(pool, user).some(({ Token }) => Token === token)) {
+      throw new ServiceError('RefreshTokenReuseException', 'Refresh Token has been rotated');
+    }
+  }
+  if (Number(claimsOf(token)['exp']) * 1000 <= pool.now()) {
     throw notAuthorized('Refresh Token has expired');
   }
   if (!user.Enabled) throw notAuthorized('User is disabled.');
   return { AuthenticationResult: await tokensFrom(engine, pool, client, user, token) };
 }
 
-async function holderOf(pool: Pool, token: string): Promise<User | undefined> {
-  return (await pool.getUserByRefreshToken(token)) ?? undefined;
+/** The user of a refresh token whose session lives, also where another token has taken its place. */
+async function holderOf(engine: Engine, pool: Pool, token: string): Promise<User | undefined> {
+  const [jwt] = /^[^.]+\.[^.]+\.[^.]+/.exec(token) ?? [];
+  const { 'cognito:username': name } = claimsOf(token);
+  if (jwt === undefined || typeof name !== 'string' || !engine.signer.signed(jwt)) return undefined;
+  const user = await findUser(pool, name);
+  return user?.RefreshTokens.some((one) => sameSession(one, token)) ? user : undefined;
 }
 
 // Behind the three parts of a JWT.

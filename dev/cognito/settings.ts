@@ -8,8 +8,16 @@ export function checkClientSettings(body: Body): void {
   }
   const rotation = body['RefreshTokenRotation'] as AppClient['RefreshTokenRotation'];
   const { Feature, RetryGracePeriodSeconds = 0 } = rotation ?? {};
-  if (Feature === 'ENABLED' && RetryGracePeriodSeconds !== 0) {
-    throw invalidParameter('the sandbox supports only RetryGracePeriodSeconds 0');
+  if (!(RetryGracePeriodSeconds >= 0 && RetryGracePeriodSeconds <= 60)) {
+    throw invalidParameter(
+      "1 validation error detected: Value at 'refreshTokenRotation.retryGracePeriodSeconds' failed to satisfy constraint: Member must have value between 0 and 60",
+    );
+  }
+  const flows = (body['ExplicitAuthFlows'] ?? []) as string[];
+  if (Feature === 'ENABLED' && flows.includes('ALLOW_REFRESH_TOKEN_AUTH')) {
+    throw invalidParameter(
+      'ALLOW_REFRESH_TOKEN_AUTH cannot be enabled together with refresh token rotation',
+    );
   }
 }
 

@@ -18,8 +18,11 @@ export type Claims = { [claim: string]: unknown };
 export interface Signer {
   readonly jwks: { keys: object[] };
   sign(claims: Claims): string;
-  /** The claims of a token of ours. Throws `NotAuthorizedException` for any other, or an old one. */
-  open(token: unknown): Claims;
+  /** Whether a token is ours, however old. */
+  signed(token: string): boolean;
+  /** The claims of a token of ours. Throws `NotAuthorizedException` for any other, or an old one.
+   * @param now in milliseconds of the pool's clock */
+  open(token: unknown, now: number): Claims;
 }
 
 /** Loads or makes the key of this sandbox. */
@@ -37,27 +40,23 @@ export async function createSigner(directory: string): Promise<Signer> {
   const kid = createHash('sha256').update(JSON.stringify(jwk)).digest('base64url').slice(0, 20);
   const encode = (value: object): string =>
     Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = (token: string): boolean => {
+    const [head, body, signature] = token.split('.');
+    if (head === undefined || body === undefined || signature === undefined) return false;
+    const given = Buffer.from(signature, 'base64url');
+    return verify('RSA-SHA256', Buffer.from(`${head}.${body}`), publicKey, given);
+  };
   return {
     jwks: { keys: [{ ...jwk, kid, alg: 'RS256', use: 'sig' }] },
     sign(claims) {
       const text = `${encode({ alg: 'RS256', kid })}.${encode(claims)}`;
       return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
     },
-    open(token) {
-      const [head, body, signature] = String(token).split('.');
-      const genuine =
-        head !== undefined &&
-        body !== undefined &&
-        signature !== undefined &&
-        verify(
-          'RSA-SHA256',
-          Buffer.from(`${head}.${body}`),
-          publicKey,
-          Buffer.from(signature, 'base64url'),
-        );
-      if (!genuine) throw notAuthorized('Invalid Access Token');
+    signed,
+    open(token, now) {
+      if (!signed(String(token))) throw notAuthorized('Invalid Access Token');
       const claims = claimsOf(String(token));
-      if (Number(claims['exp']) * 1000 <= Date.now()) {
+      if (Number(claims['exp']) * 1000 <= now) {
         throw notAuthorized('Access Token has expired');
       }
       return claims;

@@ -3,14 +3,14 @@ import type { Body, Group, Operation, Pool, User } from './model.ts';
 import { groupAnswer } from './pool-operations.ts';
 import { ServiceError, userNotFound } from './service-error.ts';
 import { userFilter } from './user-filter.ts';
-import { saveChanged, userAnswer } from './users.ts';
+import { mfaSettingsOf, saveChanged, userAnswer } from './users.ts';
 
 /** What an administrator does with users and their groups. */
 export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
   async AdminGetUser(_engine, pool, body) {
     const user = await userOf(pool, body);
     const { Attributes, ...shown } = userAnswer(user);
-    return { ...shown, UserAttributes: Attributes, UserMFASettingList: user.UserMFASettingList };
+    return { ...shown, UserAttributes: Attributes, ...mfaSettingsOf(user) };
   },
   async AdminDeleteUser(_engine, pool, body) {
     await pool.deleteUser(await userOf(pool, body));
@@ -21,13 +21,16 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
   async AdminSetUserPassword(_engine, pool, body) {
     await saveChanged(pool, await userOf(pool, body), {
       Password: String(body['Password']),
-      UserStatus: body['Permanent'] === true ? 'CONFIRMED' : 'FORCE_CHANGE_PASSWORD',
+      ...(body['Permanent'] === true
+        ? { UserStatus: 'CONFIRMED' }
+        : { UserStatus: 'FORCE_CHANGE_PASSWORD', TemporaryPasswordSetAt: pool.now() }),
     });
     return {};
   },
   async AdminUpdateUserAttributes(engine, pool, body) {
     const user = await userOf(pool, body);
-    await changeAttributes(engine, pool, user, permittedChanges(pool, user, body), []);
+    const changes = await permittedChanges(pool, user, body);
+    await changeAttributes(engine, pool, user, changes, []);
     return {};
   },
   async ListUsers(_engine, pool, body) {

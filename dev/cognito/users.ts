@@ -62,6 +62,12 @@ export function checkedAttributes(pool: Pool, body: Body): Attribute[] {
   });
 }
 
+/** The second factors of a user as an answer shows them. */
+export const mfaSettingsOf = ({ UserMFASettingList, PreferredMfaSetting }: User): Body => ({
+  UserMFASettingList,
+  PreferredMfaSetting,
+});
+
 /** A user as an answer shows it. */
 export function userAnswer(user: User): Body {
   const { Username, Attributes, Enabled, UserStatus, UserCreateDate, UserLastModifiedDate } = user;

@@ -13,15 +13,15 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import type { Role } from '../domain/role.ts';
 import type { CallOutcome, Telemetry } from '../domain/telemetry.ts';
+import type { AccountAdministration } from '../domain/account.ts';
+import { createAccountAdministration } from './accounts.ts';
+import { atProvider, REQUEST_TIMEOUT_MS, valueOf } from './call.ts';
 import { outcomeOf } from './classify.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { toProviderError } from './provider-error.ts';
 
 /** The user pool attribute with the registration that created a user. No app client may write it. */
 export const MARK_ATTRIBUTE = 'custom:registration_id';
-
-/** The timeout of a call; an attempt of an activity has 5 s. */
-export const REQUEST_TIMEOUT_MS = 4000;
 
 /** Cognito answers RESEND only after it has handed over the mail, so this takes longer than other calls. */
 export const INVITATION_TIMEOUT_MS = 15_000;
@@ -36,6 +36,12 @@ export interface ProviderUser {
   readonly mark: string | null;
   /** `FORCE_CHANGE_PASSWORD`, `CONFIRMED`, … as Cognito names them. */
   readonly status: string;
+  readonly enabled: boolean;
+  readonly email: string;
+  readonly emailVerified: boolean;
+  readonly phoneNumber: string | null;
+  /** The second factors that sign-in asks for, as Cognito names them. */
+  readonly secondFactors: readonly string[];
 }
 
 /** A user as a page of the pool shows it. */
@@ -58,7 +64,7 @@ export interface NewUser {
 }
 
 /** The identity provider, as the steps see it. Every method throws ProviderError. */
-export interface IdentityProvider {
+export interface IdentityProvider extends AccountAdministration {
   createUser(user: NewUser, signal: AbortSignal): Promise<{ username: string; sub: string }>;
   /** By Cognito username or e-mail; null when there is none (yet). */
   readUser(username: string, signal: AbortSignal): Promise<ProviderUser | null>;
@@ -127,6 +133,7 @@ export function createCognito(
 ): IdentityProvider {
   const pool = { UserPoolId: userPoolId };
   return {
+    ...createAccountAdministration(client, userPoolId),
     createUser: (user, signal) =>
       atProvider(signal, async (abortSignal) => {
         const { User } = await client.send(
@@ -152,6 +159,11 @@ export function createCognito(
             sub: valueOf(user.UserAttributes, 'sub'),
             mark: valueOf(user.UserAttributes, MARK_ATTRIBUTE) || null,
             status: user.UserStatus ?? 'UNKNOWN',
+            enabled: user.Enabled ?? true,
+            email: valueOf(user.UserAttributes, 'email'),
+            emailVerified: valueOf(user.UserAttributes, 'email_verified') === 'true',
+            phoneNumber: valueOf(user.UserAttributes, 'phone_number') || null,
+            secondFactors: user.UserMFASettingList ?? [],
           };
         });
       } catch (error) {
@@ -253,18 +265,6 @@ export function createCognito(
   };
 }
 
-async function atProvider<T>(
-  signal: AbortSignal,
-  call: (signal: AbortSignal) => Promise<T>,
-  timeoutMs = REQUEST_TIMEOUT_MS,
-): Promise<T> {
-  try {
-    return await call(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-  } catch (error) {
-    throw toProviderError(error);
-  }
-}
-
 function attributesOf(user: NewUser): AttributeType[] {
   const attributes: Record<string, string | null> = {
     ...user.attributes,
@@ -278,8 +278,4 @@ function attributesOf(user: NewUser): AttributeType[] {
   return Object.entries(attributes).flatMap(([Name, Value]) =>
     Value === null ? [] : [{ Name, Value }],
   );
-}
-
-function valueOf(attributes: AttributeType[] | undefined, name: string): string {
-  return attributes?.find((attribute) => attribute.Name === name)?.Value ?? '';
 }

@@ -70,6 +70,11 @@ export function ownClient(
   );
 }
 
+/** Whether setup created this client. Cognito keeps no other sign of who created a client. */
+export function isMadeBySetup({ ClientName }: UserPoolClientType): boolean {
+  return ClientName === CLIENT_NAME;
+}
+
 /** Creates the app client of Registrar. */
 export function makeClient(
   client: CognitoIdentityProviderClient,

@@ -1,6 +1,8 @@
+import type { Accounts } from '../domain/account.ts';
 import type { Directory } from '../domain/directory.ts';
 import { ProviderUnavailable } from '../domain/role.ts';
-import { REQUEST_TIMEOUT_MS, type IdentityProvider, type ProviderUser } from './adapter.ts';
+import type { IdentityProvider, ProviderUser } from './adapter.ts';
+import { REQUEST_TIMEOUT_MS } from './call.ts';
 
 /** The API's few questions, put to Cognito. */
 export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): Directory {
@@ -18,5 +20,33 @@ export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): D
       if (!user) return null;
       return user.status === 'FORCE_CHANGE_PASSWORD' ? 'owes_password' : 'has_password';
     },
+  };
+}
+
+/** @param acquireQuota waits a moment for a call of the quota of updates, or throws */
+export function createAccounts(
+  provider: Pick<IdentityProvider, 'readUser' | 'endSessions' | 'verifyEmail'>,
+  acquireQuota: (signal: AbortSignal) => Promise<void>,
+): Accounts {
+  async function ask<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+    } catch {
+      throw new ProviderUnavailable('account');
+    }
+  }
+  const update = (call: (signal: AbortSignal) => Promise<void>) =>
+    ask(async (signal) => {
+      await acquireQuota(signal);
+      await call(signal);
+    });
+  return {
+    read: (username) =>
+      ask(async (signal) => {
+        const user = await provider.readUser(username, signal);
+        return user && { username: user.username, userId: user.sub, email: user.email };
+      }),
+    endSessions: (username) => update((signal) => provider.endSessions(username, signal)),
+    verifyEmail: (username) => update((signal) => provider.verifyEmail(username, signal)),
   };
 }

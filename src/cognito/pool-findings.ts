@@ -112,6 +112,12 @@ function ownFindings(own: UserPoolClientType, config: ClientExpectations): strin
       'does not rotate refresh tokens: a stolen token works until it expires. Enable RefreshTokenRotation',
     );
   }
+  const grace = own.RefreshTokenRotation?.RetryGracePeriodSeconds ?? 0;
+  if (own.RefreshTokenRotation?.Feature === 'ENABLED' && grace > 0) {
+    wrong.push(
+      `accepts a refresh token for ${grace} seconds after it was used: a thief could use it too. Set RetryGracePeriodSeconds of RefreshTokenRotation to 0`,
+    );
+  }
   if (!doors.has('session') && !doors.has('signup')) return wrong;
   if (own.ClientSecret && config.cognito.clientSecret === null) {
     wrong.push(

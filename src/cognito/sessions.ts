@@ -1,66 +1,32 @@
-import { createHmac } from 'node:crypto';
 import {
   GetTokensFromRefreshTokenCommand,
   GetUserCommand,
   GlobalSignOutCommand,
   InitiateAuthCommand,
   RevokeTokenCommand,
-  type AuthenticationResultType,
   type CognitoIdentityProviderClient,
 } from '@aws-sdk/client-cognito-identity-provider';
-import { ProviderUnavailable } from '../domain/role.ts';
-import type { Person, Sessions, Tokens } from '../domain/session.ts';
+import type { Person, Sessions } from '../domain/session.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { REQUEST_TIMEOUT_MS } from './adapter.ts';
+import { createOwnAccount } from './own-account.ts';
+import { createSessionCall, valueOrNull, type Log, type SessionSettings } from './session-call.ts';
+import { createSignInFlow, secretHash, tokensOf } from './sign-in-flow.ts';
+import { checkAsTyped } from './typed-password.ts';
 
-export interface SessionSettings {
-  readonly clientId: string;
-  readonly clientSecret: string | null;
-}
-
-/** The log for errors of the pool. */
-interface Log {
-  warn(fields: object, message: string): void;
-}
-
-/** Errors for a wrong user or password. Cognito does not always tell whether the password was correct,
- * so all of them get the same response. */
-const REFUSED = new Set([
-  'NotAuthorizedException',
-  'UserNotFoundException',
-  'UserNotConfirmedException',
-  'PasswordResetRequiredException',
-  'UserLambdaValidationException',
-  'InvalidParameterException',
-  'RefreshTokenReuseException',
-  'UnsupportedTokenTypeException',
-]);
-/** Messages of errors that concern our app client: an operator has to act. */
-const ABOUT_US = /secret|flow not enabled/i;
-
-/** Sign-in, refresh and sign-out on Cognito's own flows. */
+/** Sign-in, refresh and sign-out on Cognito's own flows, and what a person does with an access token. */
 export function createSessions(
   client: CognitoIdentityProviderClient,
-  { clientId, clientSecret }: SessionSettings,
+  settings: SessionSettings,
   log: Log,
 ): Sessions<Secret> {
+  const { clientId, clientSecret } = settings;
   const app = { ClientId: clientId, ...(clientSecret ? { ClientSecret: clientSecret } : {}) };
+  const ask = createSessionCall(log);
+  const flow = createSignInFlow(client, settings, ask);
 
-  /** @returns null where Cognito refuses */
-  async function ask<T>(call: (abortSignal: AbortSignal) => Promise<T>): Promise<T | null> {
-    try {
-      return await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
-    } catch (error) {
-      const { name, message } = error instanceof Error ? error : { name: 'Unknown', message: '' };
-      if (REFUSED.has(name) && !ABOUT_US.test(message)) return null;
-      log.warn({ error: name }, 'Cognito refused a session request');
-      throw new ProviderUnavailable('session');
-    }
-  }
-
-  const personOf = async (accessToken: string): Promise<Person | null> => {
-    const user = await ask((abortSignal) =>
-      client.send(new GetUserCommand({ AccessToken: accessToken }), { abortSignal }),
+  const personOf = async (AccessToken: string): Promise<Person | null> => {
+    const user = valueOrNull(
+      await ask((abortSignal) => client.send(new GetUserCommand({ AccessToken }), { abortSignal })),
     );
     if (!user) return null;
     const of = (name: string) =>
@@ -74,26 +40,41 @@ export function createSessions(
       emailVerified: of('email_verified') === 'true',
     };
   };
+  const revoke = async (refreshToken: string): Promise<void> => {
+    await ask((abortSignal) =>
+      client.send(new RevokeTokenCommand({ ...app, Token: refreshToken }), { abortSignal }),
+    );
+  };
+  const endSessions = async (AccessToken: string): Promise<boolean> => {
+    const ended = await ask((abortSignal) =>
+      client.send(new GlobalSignOutCommand({ AccessToken }), { abortSignal }),
+    );
+    return ended.kind === 'ok';
+  };
 
   return {
+    ...createOwnAccount(client, ask),
     personOf,
+    revoke,
+    endSessions,
+    answerChallenge: flow.answerChallenge,
     signIn: async (name, password) => {
-      const answer = await ask((abortSignal) => {
-        const AuthParameters = {
-          USERNAME: name,
-          PASSWORD: password.reveal(),
-          ...(clientSecret ? { SECRET_HASH: secretHash(name, clientId, clientSecret) } : {}),
-        };
-        const flow = {
-          AuthFlow: 'USER_PASSWORD_AUTH',
-          ClientId: clientId,
-          AuthParameters,
-        } as const;
-        return client.send(new InitiateAuthCommand(flow), { abortSignal });
-      });
-      if (!answer) return { kind: 'refused' };
-      const { AuthenticationResult: result } = answer;
-      return result ? { kind: 'signed_in', tokens: tokensOf(result, '') } : { kind: 'challenge' };
+      const initiate = (typed: Secret) =>
+        ask((abortSignal) => {
+          const AuthParameters = {
+            USERNAME: name,
+            PASSWORD: typed.reveal(),
+            ...(clientSecret ? { SECRET_HASH: secretHash(name, clientId, clientSecret) } : {}),
+          };
+          const request = {
+            AuthFlow: 'USER_PASSWORD_AUTH',
+            ClientId: clientId,
+            AuthParameters,
+          } as const;
+          return client.send(new InitiateAuthCommand(request), { abortSignal });
+        });
+      const answer = await checkAsTyped(password, initiate, ({ kind }) => kind === 'refused');
+      return answer.kind === 'ok' ? await flow.signInOf(answer.value, name) : { kind: 'refused' };
     },
     // This call takes the secret of the client itself. The flow REFRESH_TOKEN_AUTH would require a hash
     // over the username in the pool, which a refresh token does not contain.
@@ -103,36 +84,15 @@ export function createSessions(
           abortSignal,
         }),
       );
-      const result = answer?.AuthenticationResult;
+      const result = valueOrNull(answer)?.AuthenticationResult;
       return result ? tokensOf(result, refreshToken) : null;
     },
     signOut: async (accessToken, refreshToken) => {
-      await ask((abortSignal) =>
-        client.send(new RevokeTokenCommand({ ...app, Token: refreshToken }), { abortSignal }),
-      );
+      await revoke(refreshToken);
       // Revoking a refresh token also revokes its access tokens. An access token that is still valid
       // belongs to another session, which only a global sign-out ends.
-      if ((await personOf(accessToken)) === null) return;
-      await ask((abortSignal) =>
-        client.send(new GlobalSignOutCommand({ AccessToken: accessToken }), { abortSignal }),
-      );
+      if ((await personOf(accessToken)) === null) return 'session';
+      return (await endSessions(accessToken)) ? 'everywhere' : 'session';
     },
   };
-}
-
-/** @param refreshToken the sent one: Cognito returns a new one only if the client rotates them */
-function tokensOf(result: AuthenticationResultType, refreshToken: string): Tokens {
-  const accessToken = result.AccessToken ?? '';
-  const claims = JSON.parse(
-    Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString(),
-  ) as { exp: number };
-  return {
-    accessToken,
-    refreshToken: result.RefreshToken ?? refreshToken,
-    expiresAt: new Date(claims.exp * 1000),
-  };
-}
-
-function secretHash(username: string, clientId: string, clientSecret: string): string {
-  return createHmac('sha256', clientSecret).update(`${username}${clientId}`).digest('base64');
 }

@@ -3,6 +3,7 @@ import { awsDomainOf, isAwsHost } from './aws-hosts.ts';
 import { EnvironmentReader, quoted, type RawEnvironment } from './environment-reader.ts';
 import { DEFAULTS } from './environment-table.ts';
 import type { Grant } from '../domain/grants.ts';
+import { PASSWORD_RULES, type PasswordRules } from '../domain/password-policy.ts';
 import type { SealingKey } from '../secrets/sealing.ts';
 
 /** The doors that the variable DOORS can open; the others are always open. */
@@ -29,6 +30,8 @@ export interface Config {
     /** Where the API serves `/metrics`; null: on its own port when local, otherwise nowhere. */
     readonly metricsPort: number | null;
     readonly signupMode: 'sync' | 'async';
+    readonly signupVerification: 'optional' | 'required';
+    readonly passwordRules: PasswordRules;
   };
   readonly temporal: {
     /** `host:port` */
@@ -51,6 +54,8 @@ export interface Config {
     /** Per second; 0 is unpaced. */
     readonly createRps: number;
     readonly updateRps: number;
+    /** Half of what the mailer may send: the rest is for people whom administrators invite. null: no bound. */
+    readonly publicMailsPerDay: number | null;
     readonly attributes: readonly string[];
   };
   readonly tokens: {
@@ -82,6 +87,12 @@ export interface Config {
     } | null;
     readonly webhook: { readonly url: string; readonly secret: string } | null;
   };
+}
+
+/** What it takes to sign in to the pool. */
+export interface SignInSettings {
+  readonly cognito: Config['cognito'];
+  readonly passwordRules: PasswordRules;
 }
 
 /** The environment is invalid. */
@@ -121,6 +132,8 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
       metricsPort: parseMetricsPort(read),
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
+      signupVerification: read.choice('SIGNUP_VERIFICATION', ['optional', 'required']),
+      passwordRules: read.choice('PASSWORD_RULES', PASSWORD_RULES),
     },
     temporal: parseTemporal(read, env),
     database: {
@@ -173,6 +186,16 @@ export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
   const temporal = parseTemporal(read, env);
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return temporal;
+}
+
+/** All that `npm run login` needs. Throws `ConfigError`. */
+export function parseSignInSettings(env: RawEnvironment): SignInSettings {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const cognito = parseCognito(read);
+  if (cognito.clientId === null) read.refuse('COGNITO_CLIENT_ID', 'missing');
+  const passwordRules = read.choice('PASSWORD_RULES', PASSWORD_RULES);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return { cognito, passwordRules };
 }
 
 function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {
@@ -262,6 +285,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
       read.refuse('COGNITO_ATTRIBUTES', `${quoted(name)} is not a valid attribute name`);
     }
   }
+  const mailPerDay = read.integer('MAIL_PER_DAY', 0, 100_000_000);
   const userPoolId = read.required('COGNITO_USER_POOL_ID');
   if (userPoolId !== '' && !POOL_ID.test(userPoolId)) {
     read.refuse('COGNITO_USER_POOL_ID', 'is not a valid user pool id');
@@ -274,6 +298,7 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
     endpoint: read.url('COGNITO_ENDPOINT', ['http:', 'https:']),
     createRps: read.integer('COGNITO_CREATE_RPS', 0, 10_000),
     updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
+    publicMailsPerDay: mailPerDay === 0 ? null : Math.floor(mailPerDay / 2),
     attributes: [...new Set(attributes)],
   };
 }

@@ -86,6 +86,11 @@ export const VARIABLES: readonly Variable[] = [
     '20',
     "updates per second, of the account's quota of 25; 0 means no pacing",
   ),
+  plain(
+    'MAIL_PER_DAY',
+    '50',
+    "mails that the pool's mailer may send a day, counted from 09:00 UTC; 50 is the limit of Cognito's own mailer, 0 means no limit. Mails that people ask for without a token take at most half",
+  ),
   told(
     'COGNITO_ATTRIBUTES',
     '–',
@@ -134,6 +139,16 @@ export const VARIABLES: readonly Variable[] = [
   ),
   plain('SWEEP_INTERVAL_SECONDS', '60', 'interval of the schedule that repairs open registrations'),
   plain('SIGNUP_MODE', 'sync', 'how sign-up answers without a `Prefer` header: `sync` or `async`'),
+  plain(
+    'SIGNUP_VERIFICATION',
+    'optional',
+    '`required`: a person who signed up gets no token before the e-mail address is proved with a mailed code, and sign-up does not tell whether an address is taken',
+  ),
+  plain(
+    'PASSWORD_RULES',
+    'composition',
+    'what a person must choose as a password: `composition` (8 characters, with an uppercase letter, a lowercase letter and a digit) or `length` (15 characters); both refuse common passwords and those with the e-mail, username or name',
+  ),
   told('EVENTS_AMQP_URL', 'off', 'URL of the RabbitMQ that gets the events'),
   plain('EVENTS_AMQP_EXCHANGE', 'user_events', 'exchange for the events'),
   plain('EVENTS_AMQP_ROUTING_KEY', 'user.created', 'routing key of `user.created`'),

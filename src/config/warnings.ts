@@ -8,6 +8,9 @@ export function configWarnings(config: Config): string[] {
   const { environment, grants, http } = config;
   const warnings = [...grantsThatGrow(grants)];
   if (environment !== 'local') warnings.push(...plainConnections(config));
+  if (environment === 'production' && http.doors.has('signup')) {
+    if (http.signupVerification === 'optional') warnings.push(UNVERIFIED_SIGN_UP);
+  }
   // Only a warning: a container has to listen on such an address, and may publish it on loopback only.
   if (http.doors.has('seeding') && !isLoopback(http.host)) {
     warnings.push(
@@ -16,6 +19,9 @@ export function configWarnings(config: Config): string[] {
   }
   return warnings;
 }
+
+const UNVERIFIED_SIGN_UP =
+  'SIGNUP_VERIFICATION: optional with the signup door open: anyone can sign up and sign in with the e-mail address of somebody else; set required';
 
 /** Roles whose members may grant more than the subject that may grant the role. */
 function grantsThatGrow(grants: readonly Grant[]): string[] {

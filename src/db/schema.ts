@@ -21,10 +21,12 @@ import type {
   Door,
   PublicFailure,
   InstructionKind,
+  Replacement,
 } from '../domain/registration.ts';
 import { COMMON_EVENTS, type AuditEventName } from '../domain/audit-event.ts';
 import { OPEN, OPEN_FORWARD, type RegistrationStatus } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
+import type { AccountDelivery, OutboxDestination } from '../domain/outbox.ts';
 import type { UserEventType } from '../domain/user-event.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
@@ -48,6 +50,10 @@ export const IS_OPEN = sql.raw(
 );
 /** Open rows that are not on their way: parked, or being taken back. */
 export const IS_WAITING = sql.raw(`phase IN ('roles_pending', 'compensating', 'cleanup_required')`);
+/** Of living rows, a sign-up that is being replaced keeps its username, and not its address. */
+export const HOLDS_EMAIL = sql.raw('replaced_by IS NULL');
+/** Of the outbox: told to others, rather than a mail or a call of ours. */
+export const IS_EVENT = sql.raw(`kind LIKE 'user.%'`);
 // Whatever a version of Registrar forgets: no seal outlives its use, and nobody who chose a password is
 // completed without it.
 const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
@@ -118,6 +124,8 @@ export const registrations = pgTable(
     /** Laid out by src/secrets/sealing.ts; null once it is set, taken back or too old. */
     sealedPassword: bytea('sealed_password'),
     passwordSetAt: at('password_set_at'),
+    /** Whether the step that sets the password also has a code mailed that proves the address. */
+    mailsCode: boolean('mails_code').notNull().default(false),
     absenceConfirmedAt: at('absence_confirmed_at'),
     strayUsernames: text('stray_usernames').array().notNull().default([]),
     failure: jsonb('failure').$type<PublicFailure>(),
@@ -137,6 +145,8 @@ export const registrations = pgTable(
     invitationExpiresAt: at('invitation_expires_at'),
     /** Why it is not sent again by itself. */
     invitationFailure: jsonb('invitation_failure').$type<PublicFailure>(),
+    /** When a temporary password was last mailed to somebody who forgot theirs. */
+    recoveryMailedAt: at('recovery_mailed_at'),
     acceptedAt: at('accepted_at').notNull(),
     finishedAt: at('finished_at'),
     parkedAt: at('parked_at'),
@@ -150,6 +160,17 @@ export const registrations = pgTable(
     sweptAt: at('swept_at').notNull().defaultNow(),
     userDeletedAt: at('user_deleted_at'),
     releasedAt: at('released_at'),
+    /** The unverified sign-up whose address this registration takes over, and what became of it. */
+    replaces: uuid('replaces'),
+    replacement: text('replacement').$type<Replacement>(),
+    /** Whether the replaced account was enabled before. */
+    replacedWasEnabled: boolean('replaced_was_enabled'),
+    /** When a write to the replaced account began that has no answer: it may land until its grace is over. */
+    replacementOpenAt: at('replacement_open_at'),
+    /** The registration that takes over, or took over, the address of this one. */
+    replacedBy: uuid('replaced_by'),
+    /** The `sequence` of the person's latest event; `user.created` has 1. */
+    eventSequence: integer('event_sequence').notNull().default(1),
     /** Audit events that the trail refused; the sweep appends them. */
     unrecordedEvents: text('unrecorded_events')
       .array()
@@ -158,7 +179,9 @@ export const registrations = pgTable(
       .default([]),
   },
   (t) => [
-    uniqueIndex('registrations_living_email').on(t.email.op('text_pattern_ops')).where(LIVING),
+    uniqueIndex('registrations_living_email')
+      .on(t.email.op('text_pattern_ops'))
+      .where(sql`${LIVING} AND ${HOLDS_EMAIL}`),
     uniqueIndex('registrations_living_username')
       .on(sql`lower(${t.username} COLLATE "C")`)
       .where(sql.raw('living AND username IS NOT NULL')),
@@ -175,10 +198,11 @@ export const registrations = pgTable(
       .where(sql.raw('failure_code IS NOT NULL')),
     index('registrations_past_email')
       .on(t.email.op('text_pattern_ops'))
-      .where(sql.raw('NOT living')),
+      .where(sql.raw('NOT living OR replaced_by IS NOT NULL')),
     index('registrations_past_username')
       .on(sql`lower(${t.username} COLLATE "C")`)
       .where(sql.raw('NOT living AND username IS NOT NULL')),
+    index('registrations_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
     index('registrations_requested_by').on(
       t.requestedBy,
       t.acceptedAt.desc().nullsFirst(),
@@ -298,17 +322,23 @@ export const quotaPlaces = pgTable(
   ],
 );
 
-/** What to tell somebody, once the registration is complete. `id` deduplicates. */
+/** What to tell somebody, once the registration is complete, and what was promised about an account.
+ * `id` deduplicates. */
 export const outbox = pgTable(
   'outbox',
   {
     id: uuid('id').primaryKey(),
-    registrationId: uuid('registration_id').notNull(),
-    kind: text('kind').$type<'invitation' | UserEventType>().notNull(),
+    /** null: about an account by its name, which may be nobody's. */
+    registrationId: uuid('registration_id'),
+    kind: text('kind').$type<'invitation' | AccountDelivery | UserEventType>().notNull(),
+    /** The name that was sent; such a row is deleted once it is done. */
+    accountName: text('account_name'),
     occurredAt: at('occurred_at').notNull(),
+    /** Of an event: rises per person. */
+    sequence: integer('sequence').notNull().default(1),
   },
   (t) => [
-    index('outbox_events').on(t.occurredAt, t.id).where(sql.raw(`kind <> 'invitation'`)),
+    index('outbox_events').on(t.occurredAt, t.id).where(IS_EVENT),
     index('outbox_invitations').on(t.registrationId).where(sql.raw(`kind = 'invitation'`)),
   ],
 );
@@ -320,7 +350,7 @@ export const outboxDeliveries = pgTable(
     outboxId: uuid('outbox_id')
       .notNull()
       .references(() => outbox.id, { onDelete: 'cascade' }),
-    destination: text('destination').$type<'amqp' | 'webhook' | 'cognito-mail'>().notNull(),
+    destination: text('destination').$type<OutboxDestination>().notNull(),
     attempts: integer('attempts').notNull().default(0),
     /** Of a mail: attempts whose reply is outstanding or lost. */
     unanswered: integer('unanswered').notNull().default(0),
@@ -355,4 +385,20 @@ export const limitCounts = pgTable(
     expire: at('expire'),
   },
   (t) => [index('limit_counts_expire').on(t.expire)],
+);
+
+/** Mails to people, by the digest of the address, and of the mailer's day in all. */
+export const mailCounts = pgTable(
+  'mail_counts',
+  {
+    /** `address:<digest>`, or `public` */
+    key: text('key').primaryKey(),
+    /** Of an address: its mails within the last hour. */
+    sentAt: timestamp('sent_at', { withTimezone: true }).array().notNull(),
+    /** Of the day: how many. */
+    mails: integer('mails').notNull(),
+    /** When the count means nothing any more. */
+    until: timestamp('until', { withTimezone: true }).notNull(),
+  },
+  (t) => [index('mail_counts_until').on(t.until)],
 );

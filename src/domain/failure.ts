@@ -100,6 +100,13 @@ export const FAILURES = {
     'The user pool does not have one of these roles. Nothing was accepted.',
     'Create the group in the pool, or correct the request.',
   ),
+  email_unverified: request(
+    'email_unverified',
+    409,
+    'E-mail held by an unverified sign-up',
+    'Somebody signed up with this address and never proved it. `replaceUnverified: true` deletes that account.',
+    'Send `POST /registrations` with `replaceUnverified: true`, or ask the person to prove the address.',
+  ),
   username_taken: request('username_taken', 409, 'Username taken', 'This username is taken.'),
   not_parked: request(
     'not_parked',
@@ -143,8 +150,8 @@ export const FAILURES = {
     'challenge_required',
     403,
     'Challenge required',
-    'Sign-in requires another step, which this service does not support.',
-    'The user must complete the challenge with Cognito.',
+    'Sign-in requires another step: answer the challenge.',
+    'The user must complete the challenge, at `POST /auth/challenge` or with Cognito.',
   ),
   rate_limited: request('rate_limited', 429, 'Rate limited', 'Too many requests. Please wait.'),
   unavailable: {

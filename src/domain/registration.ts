@@ -13,6 +13,15 @@ export type Door = (typeof DOORS)[number];
  */
 export type CreateOutcome = 'created' | 'taken' | 'refused' | 'errored' | 'exists';
 
+/**
+ * How far a registration is with the unverified sign-up whose address it takes over. `requested`:
+ * nothing was done to its account · `disabling`: it is, or may be, disabled, so that nobody can prove
+ * the address while that is read · `deleting`: it was read as unproved and goes, whatever becomes of
+ * this registration · `deleted` · `kept`: the address was proved, or this registration was undone; the
+ * account is as it was.
+ */
+export type Replacement = 'requested' | 'disabling' | 'deleting' | 'deleted' | 'kept';
+
 /** What an operator or caller wants of an open run; written to the row before it is sent. */
 export type InstructionKind = 'retry' | 'roles' | 'cancel';
 export interface Instruction {
@@ -92,6 +101,8 @@ export interface Registration {
   /** When a password was sealed for it; null: nobody chose one. The seal itself stays in the ledger. */
   readonly sealedAt: Date | null;
   readonly passwordSetAt: Date | null;
+  /** Whether a code that proves the address is mailed once the password is set. */
+  readonly mailsCode: boolean;
   /** When compensation last proved that no user with our mark is left; a user recorded later clears it. */
   readonly absenceConfirmedAt: Date | null;
   /** Cognito usernames of users with our mark that must not stay: a create that landed after the row
@@ -103,6 +114,8 @@ export interface Registration {
   readonly compensationFailures: readonly CompensationFailure[];
   readonly steps: Readonly<Record<string, StepRecord>>;
   readonly invitation: Invitation;
+  /** When a temporary password was last mailed to somebody who forgot theirs. */
+  readonly recoveryMailedAt: Date | null;
   readonly acceptedAt: Date;
   readonly finishedAt: Date | null;
   readonly parkedAt: Date | null;
@@ -112,6 +125,14 @@ export interface Registration {
   readonly nextResumeAt: Date | null;
   readonly userDeletedAt: Date | null;
   readonly releasedAt: Date | null;
+  /** The registration of the unverified sign-up whose address this one takes over. */
+  readonly replaces: string | null;
+  readonly replacement: Replacement | null;
+  readonly replacedWasEnabled: boolean | null;
+  /** When a write to the replaced account began that was not answered; null: none is open. */
+  readonly replacementOpenAt: Date | null;
+  /** The registration that takes over this one's address. */
+  readonly replacedBy: string | null;
   /** Audit events that the trail refused and that the sweep will append. */
   readonly unrecordedEvents: readonly string[];
   readonly readAt: ReadAt;
@@ -131,6 +152,22 @@ export function owesPassword({
   passwordSetAt,
 }: Pick<Registration, 'sealedAt' | 'passwordSetAt'>): boolean {
   return sealedAt !== null && passwordSetAt === null;
+}
+
+/** Whether Registrar mailed a temporary password: who uses it has read the mail. */
+export function hasMailedPassword({
+  invitation,
+  recoveryMailedAt,
+}: Pick<Registration, 'invitation' | 'recoveryMailedAt'>): boolean {
+  return invitation.sentAt !== null || recoveryMailedAt !== null;
+}
+
+/** A sign-up whose address nobody has proved: it gets no role, and an administrator may replace it. */
+export function isUnverifiedSignUp({
+  door,
+  emailVerified,
+}: Pick<Registration, 'door' | 'emailVerified'>): boolean {
+  return door === 'signup' && !emailVerified;
 }
 
 const RUN = 'register-user/';

@@ -1,6 +1,8 @@
 /** What others are told about a person, once it is so. */
 export const USER_EVENTS = [
   'user.created',
+  'user.email_verified',
+  'user.password_changed',
   'user.roles_changed',
   'user.disabled',
   'user.enabled',
@@ -15,29 +17,43 @@ export interface UserEvent {
   readonly type: UserEventType;
   readonly registrationId: string;
   readonly occurredAt: Date;
+  /** Rises per person: a receiver drops an event that is lower than one it has handled. */
+  readonly sequence: number;
   readonly user: {
     /** The Cognito sub. */
     readonly id: string;
     /** The e-mail where the person has none. */
     readonly username: string;
     readonly email: string;
+    readonly emailVerified: boolean;
   };
 }
 
 /** What every destination is told of an event. */
 export interface UserEventBody {
   readonly event_type: UserEventType;
-  readonly user_data: UserEvent['user'];
+  /** Of a deleted person, the id alone. */
+  readonly user_data: {
+    readonly id: string;
+    readonly username?: string;
+    readonly email?: string;
+    readonly email_verified?: boolean;
+  };
   readonly registration_id: string;
   /** RFC 3339, UTC. */
   readonly occurred_at: string;
+  readonly sequence: number;
 }
 
-export function bodyOf({ type, user, registrationId, occurredAt }: UserEvent): UserEventBody {
+export function bodyOf(event: UserEvent): UserEventBody {
+  const { type, registrationId, occurredAt, sequence } = event;
+  const { emailVerified, ...user } = event.user;
   return {
     event_type: type,
-    user_data: user,
+    user_data:
+      type === 'user.deleted' ? { id: user.id } : { ...user, email_verified: emailVerified },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
+    sequence,
   };
 }

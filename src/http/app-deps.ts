@@ -3,8 +3,10 @@ import type { ClientAddress } from './access/client-address.ts';
 import type { Limits } from './access/limits.ts';
 import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
+import type { Accounts, PasswordRecovery } from '../domain/account.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
+import type { PasswordPolicy } from '../domain/password-policy.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
 import type { Runs } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
@@ -65,6 +67,9 @@ export interface AppDeps {
   readonly directory: Directory;
   /** Of our app client; asked only where a door needs it. */
   readonly sessions: Sessions<Secret>;
+  /** With our app client, as sessions. */
+  readonly recovery: Pick<PasswordRecovery<Secret>, 'confirm' | 'confirmTemporary'>;
+  readonly accounts: Accounts;
   readonly changes: Changes;
   readonly verifyToken: VerifyToken;
   readonly grants: readonly Grant[];
@@ -76,6 +81,15 @@ export interface AppDeps {
   readonly temporal: TemporalView;
   /** What sign-up does without a `Prefer` header (SIGNUP_MODE). */
   readonly signupMode: 'sync' | 'async';
+  /** `required`: a person who signed up gets no tokens before the address is proved (SIGNUP_VERIFICATION). */
+  readonly signupVerification: 'optional' | 'required';
+  /** What public mails may take of the mailer's day; null: no bound. */
+  readonly publicMailsPerDay: number | null;
+  /** Does work after the response, so that it does not show in the response's time. The process waits
+   * for it before it ends; its errors are logged. */
+  readonly afterwards: (work: () => Promise<unknown>) => void;
+  /** What a chosen password must satisfy (PASSWORD_RULES). */
+  readonly passwordPolicy: PasswordPolicy;
   readonly propagationGraceSeconds: number;
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];
@@ -85,8 +99,12 @@ export interface AppDeps {
   readonly sealing: Pick<Sealing, 'seal'> | null;
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
-  /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to. */
-  readonly local: { readonly acceptsHost: (hostname: string) => boolean } | null;
+  /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to, and where the Cognito
+   * sandbox shows the mail of the pool. */
+  readonly local: {
+    readonly acceptsHost: (hostname: string) => boolean;
+    readonly mailbox: string;
+  } | null;
   readonly logger: Log;
   readonly metrics: MetricsView;
   /** Whether this API serves `/metrics`; otherwise metrics have their own port or none. */

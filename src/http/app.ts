@@ -4,9 +4,12 @@ import type { AppDeps, AppEnv } from './app-deps.ts';
 import { mountAuditEvents } from './operations/audit-events.ts';
 import { mountSeedingDoor } from './doors/seeding.ts';
 import { mountSessionDoor } from './accounts/session.ts';
+import { mountForgotPassword } from './accounts/recovery.ts';
+import { mountResetPassword } from './accounts/reset-password.ts';
 import { mountSignupDoor } from './accounts/signup.ts';
 import { mountStepDoor } from './doors/step.ts';
 import { mountUsersDoor } from './doors/users.ts';
+import { mountExample } from './operations/example.ts';
 import { mountHealth, mountMetrics } from './operations/health.ts';
 import { browserAccess, ownHostOnly, requestIds, requestLog, safeHeaders } from './middleware.ts';
 import { refuseOtherMethods } from './openapi/mount.ts';
@@ -39,11 +42,16 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   if (deps.doors.has('step')) mountStepDoor(api, deps);
   if (deps.doors.has('signup')) mountSignupDoor(api, deps);
   if (deps.doors.has('seeding')) mountSeedingDoor(api, deps);
-  if (deps.doors.has('session')) mountSessionDoor(api, deps);
+  if (deps.doors.has('session')) {
+    mountSessionDoor(api, deps);
+    mountForgotPassword(api, deps);
+    mountResetPassword(api, deps);
+  }
   mountHealth(api, deps, () => databaseState(deps.db, deps.logger));
   if (deps.servesMetrics) mountMetrics(api, deps);
   mountProblemPages(api);
   mountDocument(api, deps);
+  if (local !== null) mountExample(api, local.mailbox);
 
   api.notFound((c) => answerError(c, new Problem('not_found'), deps.logger));
   api.onError((error, c) => answerError(c, error, deps.logger));

@@ -89,7 +89,7 @@ export function ownHostOnly(acceptsHost: (hostname: string) => boolean): Middlew
 export function browserAccess(origins: readonly string[]): Middleware {
   const access = cors({
     origin: [...origins],
-    allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
+    allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID', 'Prefer'],
     exposeHeaders: [
       'Location',

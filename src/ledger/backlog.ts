@@ -4,6 +4,7 @@ import { IS_WAITING, WAITS_FOR, WAITS_SINCE } from '../db/schema.ts';
 import type { Backlog } from '../domain/backlog.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
+import { DESTINATIONS } from './outbox/destinations.ts';
 
 /** Rows of each status and code, and deliveries of each destination, that are counted: so the query
  * costs the same on the worst day. The oldest open row is found however many there are. */
@@ -51,7 +52,7 @@ export const BACKLOG_QUERY = sql`
         ORDER BY ${WAITS_SINCE} LIMIT 1) AS oldest
   ), undelivered AS (
     SELECT outbox_id, destination
-    FROM unnest(ARRAY['amqp', 'webhook', 'cognito-mail']) AS wanted
+    FROM unnest(${DESTINATIONS}) AS wanted
     CROSS JOIN LATERAL (
       SELECT outbox_id, destination FROM outbox_deliveries
       WHERE destination = wanted AND delivered_at IS NULL AND given_up_at IS NULL

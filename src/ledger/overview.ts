@@ -5,7 +5,8 @@ import type { RegistrationStatus } from '../domain/status.ts';
 import { IS_WAITING, WAITS_FOR, WAITS_SINCE } from '../db/schema.ts';
 import { WAITING_KINDS } from './backlog.ts';
 import { atEdge } from './database-error.ts';
-import type { OutboxDestination } from './outbox/event-deliveries.ts';
+import type { OutboxDestination } from '../domain/outbox.ts';
+import { DESTINATIONS } from './outbox/destinations.ts';
 
 /** What is looked at: registrations of each status and code, those that wait longest, and deliveries of
  * each destination, those due longest. Beyond it none is counted. */
@@ -122,7 +123,7 @@ async function readOutbox(db: Database): Promise<OutboxState[]> {
       min(next_attempt_at) FILTER (WHERE given_up_at IS NULL) AS next_attempt_at,
       (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1]
         AS last_error
-    FROM unnest(ARRAY['amqp', 'webhook', 'cognito-mail']) AS destination
+    FROM unnest(${DESTINATIONS}) AS destination
     LEFT JOIN LATERAL (
       (SELECT outbox_id, given_up_at, next_attempt_at, last_error FROM outbox_deliveries d
         WHERE d.destination = destination.destination AND delivered_at IS NULL

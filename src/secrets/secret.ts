@@ -26,6 +26,12 @@ export class Secret {
     return this.#text;
   }
 
+  /** The text in NFC; null if it has that form already. */
+  inNfc(): Secret | null {
+    const normalised = this.#text.normalize('NFC');
+    return normalised === this.#text ? null : new Secret(normalised);
+  }
+
   toJSON(): never {
     throw new SecretKept();
   }

@@ -1,13 +1,13 @@
 import { Gauge, Registry } from 'prom-client';
 import { OPEN } from '../domain/status.ts';
 import type { Backlog } from '../domain/backlog.ts';
+import { OUTBOX_DESTINATIONS } from '../domain/outbox.ts';
 import { codesOf } from './registration-metrics.ts';
 
 /** However many scrape, the ledger is asked this often at most. */
 const FRESH_MS = 5000;
 /** A scrape has 10 s by Prometheus's default, and must end well before. */
 const PATIENCE_MS = 2000;
-const DESTINATIONS = ['amqp', 'webhook', 'cognito-mail'];
 
 export interface BacklogMetrics {
   readonly registry: Registry;
@@ -95,7 +95,7 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
     for (const gauge of all) gauge.reset();
     for (const status of OPEN) open.set({ status }, 0);
     for (const code of codesOf('parked')) parked.set({ code }, 0);
-    for (const destination of DESTINATIONS) {
+    for (const destination of OUTBOX_DESTINATIONS) {
       pending.set({ destination }, 0);
       lag.set({ destination }, 0);
     }

@@ -26,7 +26,7 @@ export function contenderApp(deps: AppDeps, register: Register): OpenAPIHono<App
     responses: {},
   } as const;
   mount(api, deps, route, async (c) => {
-    const wanted = toWanted(parse(body, await readJson(c)));
+    const wanted = toWanted(deps, parse(body, await readJson(c)));
     const { registration } = await acceptForCaller(deps, c, null, wanted);
     const row = await register(registration);
     c.header('Location', `/registrations/${row.id}`);

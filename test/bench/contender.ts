@@ -78,6 +78,8 @@ async function direct(_config: Config, parts: Parts, log: Log): Promise<Register
       db: parts.pool.db,
       provider: parts.provider,
       sealing: parts.sealing,
+      sessions: null,
+      publicMailsPerDay: null,
       acquireQuota: async () => await Promise.resolve(),
       graceMs: 30_000,
       unreadableAfterMs: 120_000,
@@ -110,7 +112,13 @@ await runMain(async () => {
   const parts = wireProcess(config, { hostsWorker: false, changed: () => undefined, log });
   const register = await contender(config, parts, log);
   const changes = new RegistrationChanges();
-  const deps = wireApi(config, parts, { log, changes, closing: closing.signal });
+  const deps = wireApi(config, parts, {
+    log,
+    changes,
+    commonPasswords: new Set(),
+    afterwards: () => undefined,
+    closing: closing.signal,
+  });
   const runs = { ...deps.runs, startSoon: () => undefined };
   const server = createHttpServer(contenderApp({ ...deps, runs }, register).fetch, log);
   server.listen(config.http.port, config.http.host, () => {

@@ -125,7 +125,8 @@ async function insertEventsOf(sql: Sql, from: string, before: string): Promise<v
     WHERE registrations.ctid >= ${from}::tid AND registrations.ctid < ${before}::tid`;
 }
 
-/** Delivered events, and mails that wait for their next attempt. */
+/** Events that were delivered of late, so that they are not pruned, and mails that wait for their next
+ * attempt. */
 async function insertOutbox(sql: Sql, { delivered, waiting }: Age): Promise<void> {
   const rows = [
     ['user.created', 'webhook', delivered],
@@ -140,7 +141,7 @@ async function insertOutbox(sql: Sql, { delivered, waiting }: Age): Promise<void
       INSERT INTO outbox_deliveries (outbox_id, destination, attempts, next_attempt_at, delivered_at)
       SELECT id, ${destination}, 4,
         CASE ${kind} WHEN 'invitation' THEN now() + interval '1 hour' ELSE occurred_at END,
-        CASE ${kind} WHEN 'invitation' THEN NULL ELSE occurred_at + interval '1 second' END
+        CASE ${kind} WHEN 'invitation' THEN NULL ELSE now() - interval '1 hour' END
       FROM told`;
   }
 }

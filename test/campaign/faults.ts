@@ -74,6 +74,13 @@ const DELETE: Weighted<Draw> = [
   [15, times(SERVER, 1, 6)],
 ];
 
+const DISABLE: Weighted<Draw> = [
+  [60, none],
+  [20, landsLate(1, 1)],
+  [10, times(LOST_AFTER, 1, 1)],
+  [10, times(SERVER, 1, 3)],
+];
+
 const SET_PASSWORD: Weighted<Draw> = [
   [70, none],
   [15, landsLate(1, 2)],
@@ -122,6 +129,9 @@ export function faultsFor(chance: Chance, { email, roles, resets }: FaultsOf): R
     ...rule('AdminAddUserToGroup', ADD, chance.holds(60) ? roles[0] : undefined),
     ...rule('AdminRemoveUserFromGroup', REMOVE),
     ...rule('AdminDeleteUser', DELETE),
+    // Of an unverified sign-up that is replaced.
+    ...rule('AdminDisableUser', DISABLE),
+    ...rule('AdminEnableUser', DISABLE),
     ...rule('AdminSetUserPassword', SET_PASSWORD),
     ...rule('AdminGetUser', resets ? SLOWLY : READ),
   ];

@@ -11,6 +11,7 @@ export interface Finding {
     | 'user without a row'
     | 'other user than recorded'
     | 'wrong roles'
+    | 'disabled'
     | 'password not set'
     | 'wrong event'
     | 'wrong audit trail'
@@ -63,6 +64,11 @@ const aboutUser: About = (row, world) => {
   if (row.status !== 'completed') {
     return mine.map(({ sub }) => finding(row, 'user left behind', `user ${sub} has its mark`));
   }
+  if (row.userDeletedAt !== null) {
+    return mine.map(({ sub }) => finding(row, 'user left behind', `user ${sub} was replaced`));
+  }
+  // Replaced, or as it was: nothing in between.
+  if (row.replacedBy !== null) return [finding(row, 'disabled', `replaced by ${row.replacedBy}`)];
   const [user, ...more] = mine;
   if (user === undefined) return [finding(row, 'no user', 'nobody has its mark')];
   if (more.length > 0) return [finding(row, 'two users', `${mine.length} users have its mark`)];
@@ -71,6 +77,7 @@ const aboutUser: About = (row, world) => {
 
 function aboutOnlyUser(row: Row, user: PoolUser): Finding[] {
   const findings: Finding[] = [];
+  if (!user.enabled) findings.push(finding(row, 'disabled', 'the user is disabled'));
   if (user.sub !== row.userId || user.username !== row.cognitoUsername) {
     const recorded = `${row.userId} as ${row.cognitoUsername}`;
     findings.push(
@@ -88,11 +95,15 @@ function aboutOnlyUser(row: Row, user: PoolUser): Finding[] {
 const aboutEvents: About = (row, world) => {
   const kinds = world.events.filter((event) => event.registrationId === row.id);
   const told = kinds.map(({ kind }) => kind).join();
-  const expected = row.status === 'completed' ? 'user.created' : '';
+  // A sign-up of the campaign was not made by a run, which would have told of it.
+  const created = row.status === 'completed' && row.door !== 'signup' ? 'user.created' : '';
+  const expected =
+    row.userDeletedAt === null || row.status !== 'completed' ? created : 'user.deleted';
   return told === expected ? [] : [finding(row, 'wrong event', `the outbox has "${told}"`)];
 };
 
 const aboutTrail: About = (row, world) => {
+  if (row.door === 'signup') return [];
   const closing = world.trail.filter(
     ({ registrationId, event }) => registrationId === row.id && CLOSING.includes(event),
   );

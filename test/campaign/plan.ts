@@ -33,8 +33,17 @@ export interface PlannedRegistration {
   readonly actions: readonly Action[];
   /** In order; when they are spent, a retry. */
   readonly decisions: readonly Decision[];
+  /** Somebody signed up with the address before and never proved it, and this registration replaces
+   * them; null: nobody did. */
+  readonly squatter: Squatter | null;
   /** The same address is registered again so long after the first time; null: it is not. */
   readonly againAfterMs: number | null;
+}
+
+/** A sign-up that is to be replaced. */
+export interface Squatter {
+  /** When the address is proved after all, if that is possible by then; null: never. */
+  readonly provesAfterMs: number | null;
 }
 
 export interface Disturbance {
@@ -67,19 +76,25 @@ export function planOf(seed: number, registrations: number): Plan {
   const chance = chanceOf(seed);
   const spanMs = registrations * MS_FOR_EACH;
   const foreign = foreignUsers(chance, seed);
+  const planned = Array.from({ length: registrations }, (_, index) => {
+    const taken = index % FOR_EACH_FOREIGN === FOR_EACH_FOREIGN - 1;
+    const email = taken
+      ? chance.weighted(foreign.map((user) => [1, user.email] as const))
+      : `person-${index}@seed-${seed}.example.com`;
+    const drawn = registration(chance, email, spanMs);
+    // A foreign user may have been made a moment before: that is no create of Registrar's.
+    return taken ? { ...drawn, faults: drawn.faults.filter(isNoDuplicate) } : drawn;
+  });
+  const disturbed = disturbances(chance, spanMs);
+  const strangers = new Set(foreign.map(({ email }) => email));
   return {
     seed,
     foreign,
-    registrations: Array.from({ length: registrations }, (_, index) => {
-      const taken = index % FOR_EACH_FOREIGN === FOR_EACH_FOREIGN - 1;
-      const email = taken
-        ? chance.weighted(foreign.map((user) => [1, user.email] as const))
-        : `person-${index}@seed-${seed}.example.com`;
-      const planned = registration(chance, email, spanMs);
-      // A foreign user may have been made a moment before: that is no create of Registrar's.
-      return taken ? { ...planned, faults: planned.faults.filter(isNoDuplicate) } : planned;
-    }),
-    disturbances: disturbances(chance, spanMs),
+    disturbances: disturbed,
+    // Drawn last, so that a seed decides everything else as before.
+    registrations: planned.map((one) =>
+      strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) },
+    ),
   };
 }
 
@@ -107,8 +122,14 @@ function drawnRegistration(chance: Chance, email: string, spanMs: number): Plann
     faults: faultsFor(chance, { email, roles, resets }),
     actions: planned,
     decisions: decisions(chance, roles),
+    squatter: null,
     againAfterMs: chance.holds(15) ? chance.between(2000, 12_000) : null,
   };
+}
+
+function squatter(chance: Chance): Squatter | null {
+  if (!chance.holds(20)) return null;
+  return { provesAfterMs: chance.holds(40) ? chance.between(0, 3000) : null };
 }
 
 const ACTIONS: Weighted<Action['kind'] | 'resets' | null> = [

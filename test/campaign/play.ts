@@ -1,6 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AdminGetUserCommand,
+  AdminUpdateUserAttributesCommand,
+} from '@aws-sdk/client-cognito-identity-provider';
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { and, eq } from 'drizzle-orm';
+import { registrations } from '../../src/db/schema.ts';
 import { workflowIdOf } from '../../src/domain/registration.ts';
+import { addUser } from '../support/pool-user.ts';
 import { reset, resetPoints } from '../support/resets.ts';
 import type { Api } from './api.ts';
 import type { Action, Disturbance, PlannedRegistration } from './plan.ts';
@@ -31,9 +39,11 @@ export interface Stage {
 /** Registers one person and does to the registration what is planned. */
 export async function play(stage: Stage, planned: PlannedRegistration): Promise<void> {
   await sleep(planned.atMs);
+  if (planned.squatter) await signUp(stage.site, planned.email);
   const id = await register(stage, planned, 'first');
   await Promise.all([
     again(stage, planned),
+    prove(stage, planned),
     ...(id === null ? [] : planned.actions.map((action) => act(stage, id, action))),
   ]);
 }
@@ -44,11 +54,62 @@ async function register(
   turn: string,
 ): Promise<string | null> {
   const { email, roles, password, through } = planned;
-  const body = { email, roles, ...(password && { password: PASSWORD }) };
+  const body = {
+    email,
+    roles,
+    ...(password && { password: PASSWORD }),
+    ...(planned.squatter && { replaceUnverified: true }),
+  };
   const id = await api.register(through, body, `${turn}-${planned.atMs}-${email}`);
   happened.add(id === null ? 'not accepted: taken' : 'accepted');
   if (id !== null) accepted.set(id, planned);
   return id;
+}
+
+/** Somebody who has signed up with an address and never proved it: a user, and a completed row. */
+async function signUp(site: Site, email: string): Promise<void> {
+  const id = randomUUID();
+  await addUser(site, email, { mark: id });
+  const at = { UserPoolId: site.userPoolId, Username: email };
+  const { Username = '' } = await site.client.send(new AdminGetUserCommand(at));
+  await site.db.insert(registrations).values({
+    id,
+    status: 'completed',
+    email,
+    emailVerified: false,
+    invite: false,
+    roles: [],
+    requestedBy: 'door:signup',
+    door: 'signup',
+    keyScope: `signup:${email}`,
+    requestHash: '',
+    createAttempt: 1,
+    createOutcome: 'created',
+    cognitoUsername: Username,
+    userId: Username,
+    acceptedAt: new Date(),
+    finishedAt: new Date(),
+    userCreatedAt: new Date(Date.now() - 3_600_000),
+  });
+}
+
+/** The owner of the address proves it, where Cognito still lets them: not of a disabled account. */
+async function prove({ site, happened }: Stage, planned: PlannedRegistration): Promise<void> {
+  const after = planned.squatter?.provesAfterMs ?? null;
+  if (after === null) return;
+  await sleep(after);
+  const [row] = await site.db
+    .select({ id: registrations.id, username: registrations.cognitoUsername })
+    .from(registrations)
+    .where(and(eq(registrations.email, planned.email), eq(registrations.door, 'signup')));
+  const at = { UserPoolId: site.userPoolId, Username: row?.username ?? '' };
+  const user = await site.client.send(new AdminGetUserCommand(at)).catch(() => null);
+  if (!user?.Enabled) return;
+  const UserAttributes = [{ Name: 'email_verified', Value: 'true' }];
+  await site.client
+    .send(new AdminUpdateUserAttributesCommand({ ...at, UserAttributes }))
+    .then(() => happened.add('address proved'))
+    .catch(() => undefined);
 }
 
 async function again(stage: Stage, planned: PlannedRegistration): Promise<void> {

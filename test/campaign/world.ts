@@ -11,6 +11,10 @@ export interface Row {
   readonly cognitoUsername: string | null;
   /** null: no password was chosen */
   readonly sealedAt: Date | null;
+  readonly door: string;
+  readonly userDeletedAt: Date | null;
+  /** The registration that takes over, or took over, its address. */
+  readonly replacedBy: string | null;
 }
 
 /** Everything that has to agree when the dust has settled. */
@@ -18,8 +22,8 @@ export interface World {
   readonly rows: readonly Row[];
   /** Everybody in the pool whom Registrar may have made. */
   readonly users: readonly PoolUser[];
-  /** Of the outbox, without invitations. */
-  readonly events: readonly { readonly registrationId: string; readonly kind: string }[];
+  /** Of the outbox: what others are told. */
+  readonly events: readonly { readonly registrationId: string | null; readonly kind: string }[];
   readonly trail: readonly {
     readonly registrationId: string | null;
     readonly event: string;
@@ -41,6 +45,9 @@ export async function readWorld(
       userId: registrations.userId,
       cognitoUsername: registrations.cognitoUsername,
       sealedAt: registrations.sealedAt,
+      door: registrations.door,
+      userDeletedAt: registrations.userDeletedAt,
+      replacedBy: registrations.replacedBy,
     })
     .from(registrations);
   const told = await db
@@ -58,6 +65,6 @@ export async function readWorld(
     rows,
     trail,
     users: users.filter(({ sub }) => !others.has(sub)),
-    events: told.filter(({ kind }) => kind !== 'invitation'),
+    events: told.filter(({ kind }) => kind.startsWith('user.')),
   };
 }

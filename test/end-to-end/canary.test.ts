@@ -202,6 +202,56 @@ describe.each(PASSWORD_DOORS)('a password through the $name door', (door) => {
   });
 });
 
+describe('passwords and codes at the routes of accounts', () => {
+  const username = addressOf('account');
+  const next = `${canary}2`;
+  /** Without a token, unless one is given. */
+  async function post(path: string, body: object, token?: string) {
+    const answer = await fetch(`${apis.api.url}${path}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+    const text = await answer.text();
+    answers.push(...piecesOf([text, [...answer.headers]]));
+    return { status: answer.status, text };
+  }
+  const login = (password: string) => post('/auth/login', { username, password });
+  const tokenFor = async (password: string): Promise<string> =>
+    (JSON.parse((await login(password)).text) as { access_token: string }).access_token;
+
+  test('a code that is guessed, with a token or with the password, is refused', async () => {
+    const signup = PASSWORD_DOORS.find(({ name }) => name === 'signup');
+    const registered = await post('/auth/register', signup?.body(username, canary) ?? {});
+    expect(registered.status).toBe(201);
+    const [code, session] = [canary, canary];
+    const token = await tokenFor(canary);
+    const pair = { username, password: canary };
+    const first = { challenge: 'NEW_PASSWORD_REQUIRED', new_password: canary };
+    const statuses = [
+      await post('/auth/verify-email/request', {}, token),
+      await post('/auth/verify-email', { code }, token),
+      await post('/auth/verify-email/request', pair),
+      await post('/auth/verify-email', { ...pair, code }),
+      await post('/auth/challenge', { username, session, challenge: 'SMS_MFA', code }),
+      await post('/auth/challenge', { username, session, ...first }),
+    ].map(({ status }) => status);
+    expect(statuses).toEqual([202, 400, 202, 400, 401, 401]);
+  });
+
+  test('a password is changed', async () => {
+    const token = await tokenFor(canary);
+    const change = { current_password: canary, new_password: next };
+    const wrong = { current_password: next, new_password: `${next}3` };
+    expect((await post('/auth/change-password', wrong, token)).status).toBe(400);
+    expect((await post('/auth/change-password', change, token)).status).toBe(200);
+    expect((await login(next)).status).toBe(200);
+  });
+});
+
 type Place = () => Promise<Buffer[]>;
 
 /** What others are told. */

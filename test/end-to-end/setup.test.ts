@@ -163,6 +163,80 @@ test('setup names a client that the open doors cannot use, and does not change i
   );
 });
 
+test('setup mends an app client that an older setup created, and edits no other', async ({
+  pool,
+}) => {
+  const made = await makePool(pool.client, 'older-client');
+  const UserPoolId = made.userPoolId;
+  const older = {
+    UserPoolId,
+    GenerateSecret: true,
+    ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', 'ALLOW_REFRESH_TOKEN_AUTH'],
+    AccessTokenValidity: 10,
+    IdTokenValidity: 2,
+    TokenValidityUnits: { AccessToken: 'minutes', IdToken: 'hours' },
+    CallbackURLs: ['https://app.example.com/'],
+    WriteAttributes: ['email', 'given_name', 'nickname', 'custom:registration_id'],
+  } as const;
+  const make = async (ClientName: string) => {
+    const settings = { ...older, ExplicitAuthFlows: [...older.ExplicitAuthFlows] };
+    const lists = {
+      CallbackURLs: [...older.CallbackURLs],
+      WriteAttributes: [...older.WriteAttributes],
+    };
+    const { UserPoolClient } = await pool.client.send(
+      new CreateUserPoolClientCommand({ ...settings, ...lists, ClientName }),
+    );
+    return UserPoolClient?.ClientId ?? '';
+  };
+  const own = await make('registrar');
+  const theirs = await make('registrar-web');
+  const describe = async (ClientId: string) =>
+    (await pool.client.send(new DescribeUserPoolClientCommand({ UserPoolId, ClientId })))
+      .UserPoolClient;
+  const [ownBefore, theirsBefore] = [await describe(own), await describe(theirs)];
+  const named = { COGNITO_USER_POOL_ID: UserPoolId };
+
+  const checked = await setup(true, named);
+  const aboutOwn = (line: string) => line.includes(`(${own})`);
+  expect(unsafeIn(checked).filter(aboutOwn)).toEqual([
+    expect.stringContaining('may write custom:registration_id'),
+    expect.stringContaining('may write email'),
+    expect.stringContaining('does not rotate refresh tokens'),
+  ]);
+  const change =
+    `Cognito: in app client registrar (${own}), which setup created: ` +
+    'allow the sign-in flow ALLOW_USER_PASSWORD_AUTH only, instead of ALLOW_USER_PASSWORD_AUTH, ALLOW_REFRESH_TOKEN_AUTH; ' +
+    'rotate refresh tokens, without a grace period; ' +
+    'IdTokenValidity 30 minutes instead of 2 hours; ' +
+    'RefreshTokenValidity 7 days instead of 30 days; ' +
+    'enable token revocation; ' +
+    'set PreventUserExistenceErrors to ENABLED; ' +
+    'let users write given_name, nickname only, instead of email, given_name, nickname, custom:registration_id';
+  expect(checked.lines).toContain(`Missing: ${change}`);
+  expect(await describe(own)).toEqual(ownBefore);
+
+  const mended = await setup(false, named);
+  expect(mended.lines).toContain(`Changing: ${change}`);
+  expect(unsafeIn(mended).filter(aboutOwn)).toEqual([]);
+  expect(await describe(own)).toEqual({
+    ...ownBefore,
+    LastModifiedDate: expect.any(Date) as unknown,
+    ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH'],
+    RefreshTokenRotation: { Feature: 'ENABLED', RetryGracePeriodSeconds: 0 },
+    IdTokenValidity: 30,
+    RefreshTokenValidity: 7,
+    TokenValidityUnits: { AccessToken: 'minutes', IdToken: 'minutes', RefreshToken: 'days' },
+    EnableTokenRevocation: true,
+    PreventUserExistenceErrors: 'ENABLED',
+    WriteAttributes: ['given_name', 'nickname'],
+  });
+  expect(await describe(theirs)).toEqual(theirsBefore);
+  const again = await setup(true, { ...named, COGNITO_CLIENT_ID: own });
+  expect(again.lines.filter((line) => /^(Missing|Changing)/.test(line))).toEqual([]);
+  await pool.client.send(new DeleteUserPoolCommand({ UserPoolId }));
+});
+
 test('setup names each unsafe setting of a pool in its own line and changes nothing', async ({
   pool,
 }) => {

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sandboxClient } from '../../dev/cognito/client.ts';
-import type { Mail } from '../../dev/cognito/pool-record.ts';
+import type { Mail } from '../../dev/cognito/mailbox.ts';
 import { REPOSITORY, run } from '../support/program.ts';
 import { call, Newcomer } from './newcomer.ts';
 

@@ -14,6 +14,8 @@ export interface PoolUser {
   readonly roles: readonly string[];
   /** `FORCE_CHANGE_PASSWORD`, `CONFIRMED`, … */
   readonly status: string;
+  readonly enabled: boolean;
+  readonly emailVerified: boolean;
 }
 
 /** Everybody in the pool, with roles in order. */
@@ -23,7 +25,7 @@ export async function allUsers(
 ): Promise<PoolUser[]> {
   const users: PoolUser[] = [];
   for await (const page of paginateListUsers({ client }, { UserPoolId, Limit: 60 })) {
-    for (const { Username = '', Attributes = [], UserStatus = '' } of page.Users ?? []) {
+    for (const { Username = '', Attributes = [], ...user } of page.Users ?? []) {
       const of = (name: string) => Attributes.find(({ Name }) => Name === name)?.Value;
       const { Groups = [] } = await client.send(
         new AdminListGroupsForUserCommand({ UserPoolId, Username }),
@@ -34,7 +36,9 @@ export async function allUsers(
         sub: of('sub') ?? '',
         mark: of(MARK_ATTRIBUTE) ?? null,
         roles: Groups.map(({ GroupName = '' }) => GroupName).toSorted(),
-        status: UserStatus,
+        status: user.UserStatus ?? '',
+        enabled: user.Enabled ?? true,
+        emailVerified: of('email_verified') === 'true',
       });
     }
   }

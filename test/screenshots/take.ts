@@ -1,4 +1,5 @@
-/** `npm run screenshots`: the runbook's cases in the real Temporal UI, as pictures in `docs/images`. */
+/** `npm run screenshots`: the runbook's cases in the real Temporal UI and the example front end, as
+ * pictures in `docs/images`; with `-- temporal` or `-- example` one of the two. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +8,7 @@ import { call, Newcomer } from '../end-to-end/newcomer.ts';
 import { REPOSITORY } from '../support/program.ts';
 import { CHROMIUM } from '../support/programs.ts';
 import { CASES, PLAN, type Case } from './cases.ts';
+import { takeExample } from './example.ts';
 
 const IMAGES = join(REPOSITORY, 'docs/images');
 /** Long enough to see a step between two attempts, short enough to see it park. */
@@ -14,6 +16,7 @@ const ENV = { RETRY_BUDGET_SECONDS: '8', COMPENSATION_BUDGET_SECONDS: '1' };
 const SIZE = { width: 1280, height: 1000 };
 const WAIT_MS = 20_000;
 
+const [only] = process.argv.slice(2);
 const newcomer = await Newcomer.arrive();
 const browser = await chromium.launch({
   executablePath: CHROMIUM.path ?? '/usr/bin/chromium',
@@ -29,6 +32,15 @@ try {
   const plan = join(newcomer.home, 'plan.json');
   await writeFile(plan, JSON.stringify(PLAN));
   const { api } = await newcomer.start(['--', '--faults', plan], ENV);
+  const { endpoint } = await newcomer.sandbox();
+  if (only !== 'temporal') await takeExample(browser, api, endpoint, IMAGES);
+  if (only !== 'example') await takeTemporal(api);
+} finally {
+  await browser.close();
+  await newcomer.leave();
+}
+
+async function takeTemporal(api: string): Promise<void> {
   const bearer = await newcomer.token();
   const page = await browser.newPage({ viewport: SIZE });
   let ui = '';
@@ -41,9 +53,6 @@ try {
   const parked = encodeURIComponent('RegistrationStatus="roles_pending"');
   const list = `${ui}/workflows?query=${parked}`;
   await picture(page, list, 'list', 'register-user');
-} finally {
-  await browser.close();
-  await newcomer.leave();
 }
 
 async function open(api: string, bearer: string, { person }: Case): Promise<string> {

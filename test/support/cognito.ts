@@ -7,7 +7,8 @@ import { inject } from 'vitest';
 import { sandboxClient } from '../../dev/cognito/client.ts';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 import { makePool } from '../../dev/cognito/pool.ts';
-import type { CallCount, CallTime, Mail } from '../../dev/cognito/pool-record.ts';
+import type { Mail } from '../../dev/cognito/mailbox.ts';
+import type { CallCount, CallTime } from '../../dev/cognito/pool-record.ts';
 
 export interface TestPool {
   readonly endpoint: string;
@@ -29,7 +30,13 @@ export interface TestPool {
   clearCalls(): Promise<void>;
   /** How many requests without a reply are still to take effect. */
   late(): Promise<number>;
+  /** What was mailed, the oldest first. */
   mail(): Promise<Mail[]>;
+  /** Sets the pool's clock forward: codes, sessions of challenges, temporary passwords, tokens and quotas
+   * per hour end by it. */
+  advanceClock(seconds: number): Promise<void>;
+  /** The time of the pool's clock, in milliseconds since the epoch. */
+  now(): Promise<number>;
   /** An access token signed by this pool; `claims` go over the usual ones (30 minutes, our client). */
   token(claims?: Record<string, unknown>): Promise<string>;
   remove(): Promise<void>;
@@ -67,6 +74,9 @@ export async function createTestPool(): Promise<TestPool> {
     },
     late: async () => ((await control('GET', 'late')) as { pending: number }).pending,
     clearCalls: async () => void (await control('DELETE', 'calls')),
+    advanceClock: async (advanceSeconds) =>
+      void (await control('POST', 'clock', { advanceSeconds })),
+    now: async () => ((await control('GET', 'clock')) as { now: number }).now,
     mail: async () => ((await control('GET', 'mail')) as { items: Mail[] }).items,
     token: async (claims = {}) => {
       const answer = await control('POST', 'tokens', { client_id: clientId, ...claims });

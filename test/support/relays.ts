@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Destination } from '../../activities/relay/destination.ts';
 import { relay } from '../../activities/relay/relay-loop.ts';
 import { createCognito } from '../../src/cognito/adapter.ts';
+import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import type { Ledger } from '../integration/ledger/ledger-under-test.ts';
@@ -30,6 +31,7 @@ export class Relays {
   readonly ledger: Ledger;
   readonly pool: TestPool;
   readonly warnings: object[] = [];
+  publicMailsPerDay: number | null = null;
   readonly #shifts: Shift[] = [];
 
   readonly #processes: DatabasePool;
@@ -54,6 +56,13 @@ export class Relays {
         provider: createCognito(this.pool.client, this.pool.userPoolId),
         log: this.log,
         changed: () => undefined,
+        recovery: createPasswordRecovery(
+          this.pool.client,
+          { clientId: this.pool.clientId, clientSecret: null },
+          this.log,
+        ),
+        acquireQuota: () => async () => undefined,
+        publicMailsPerDay: this.publicMailsPerDay,
         propagationGraceSeconds: 0,
         lock: () => tryAdvisoryLock(this.ledger.database.appUrl, LOCK),
         destinations: () => destinations,

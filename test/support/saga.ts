@@ -9,6 +9,8 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import { createBackgroundActivities } from '../../activities/background/background-activities.ts';
 import { createCognito } from '../../src/cognito/adapter.ts';
+import { createSessions } from '../../src/cognito/sessions.ts';
+import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
 import { createQuotas, type QuotaClass, type QuotaRates } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
@@ -131,6 +133,11 @@ export class Saga {
       db,
       provider: createCognito(this.pool.client, this.pool.userPoolId),
       sealing: SEALING,
+      sessions: createSessions(
+        this.pool.client,
+        { clientId: this.pool.clientId, clientSecret: null },
+        quiet,
+      ),
       quotas: createQuotas(db, this.#options.rates ?? { createRps: 0, updateRps: 0 }, quotaClass),
       runs: this.runs,
       log: quiet,
@@ -139,6 +146,12 @@ export class Saga {
       stopping: this.#stopping.signal,
       lock: () => tryAdvisoryLock(this.#database.appUrl, 1),
       destinations: () => [],
+      recovery: createPasswordRecovery(
+        this.pool.client,
+        { clientId: this.pool.clientId, clientSecret: null },
+        quiet,
+      ),
+      publicMailsPerDay: null,
       retryBudgetSeconds: this.#options.retryBudgetSeconds ?? 1,
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,

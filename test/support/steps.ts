@@ -7,6 +7,7 @@ import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
 import { accept } from '../../src/ledger/registrations/accept.ts';
 import { beginSteps, readRow } from '../../src/ledger/registrations/transitions.ts';
 import { acceptInput } from './accept-input.ts';
+import { createSessions } from '../../src/cognito/sessions.ts';
 import type { TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
 import type { TestDatabase } from './database.ts';
@@ -35,6 +36,12 @@ export class Steps {
       db: this.db,
       provider: this.provider(),
       sealing: SEALING,
+      sessions: createSessions(
+        this.pool.client,
+        { clientId: this.pool.clientId, clientSecret: null },
+        { warn: ignore },
+      ),
+      publicMailsPerDay: null,
       graceMs: 0,
       unreadableAfterMs: 0,
       acquireQuota: async () => undefined,

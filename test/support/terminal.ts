@@ -41,7 +41,7 @@ export class Terminal {
   }
 
   /** Runs a block to its end.
-   * @param typed a line for a command of the block that reads one */
+   * @param typed lines for the commands of the block that read */
   async paste(block: string, typed?: string): Promise<Pasted> {
     const folder = await mkdtemp(join(tmpdir(), 'registrar-paste-'));
     const file = join(folder, 'block.sh');
@@ -50,9 +50,10 @@ export class Terminal {
       // The last line keeps `.` from failing a second time with the last command.
       await writeFile(file, `${block}\n:\n`);
       this.#printed = '';
-      this.#shell.stdin.write(
-        `failed=; . ${file} 2>&1\n${typed === undefined ? '' : `${typed}\n`}`,
-      );
+      // What is typed is a file too: a command may read more than it needs.
+      const answers = join(folder, 'typed');
+      await writeFile(answers, typed === undefined ? '' : `${typed}\n`);
+      this.#shell.stdin.write(`failed=; . ${file} 2>&1 < ${answers}\n`);
       this.#shell.stdin.write(`printf '${END}%s${END}' "$failed"\n`);
       const ended = () => this.#printed.endsWith(END) || this.#shell.exitCode !== null;
       await eventually(ended, PASTE_MS).catch(() => {

@@ -31,11 +31,20 @@ CREATE TABLE "limit_counts" (
 	"expire" timestamp (3) with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "mail_counts" (
+	"key" text PRIMARY KEY NOT NULL,
+	"sent_at" timestamp with time zone[] NOT NULL,
+	"mails" integer NOT NULL,
+	"until" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "outbox" (
 	"id" uuid PRIMARY KEY NOT NULL,
-	"registration_id" uuid NOT NULL,
+	"registration_id" uuid,
 	"kind" text NOT NULL,
-	"occurred_at" timestamp (3) with time zone NOT NULL
+	"account_name" text,
+	"occurred_at" timestamp (3) with time zone NOT NULL,
+	"sequence" integer DEFAULT 1 NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "outbox_deliveries" (
@@ -114,6 +123,7 @@ CREATE TABLE "registrations" (
 	"sealed_at" timestamp (3) with time zone,
 	"sealed_password" "bytea",
 	"password_set_at" timestamp (3) with time zone,
+	"mails_code" boolean DEFAULT false NOT NULL,
 	"absence_confirmed_at" timestamp (3) with time zone,
 	"stray_usernames" text[] DEFAULT '{}' NOT NULL,
 	"failure" jsonb,
@@ -125,6 +135,7 @@ CREATE TABLE "registrations" (
 	"invitation_sent_at" timestamp (3) with time zone,
 	"invitation_expires_at" timestamp (3) with time zone,
 	"invitation_failure" jsonb,
+	"recovery_mailed_at" timestamp (3) with time zone,
 	"accepted_at" timestamp (3) with time zone NOT NULL,
 	"finished_at" timestamp (3) with time zone,
 	"parked_at" timestamp (3) with time zone,
@@ -136,6 +147,12 @@ CREATE TABLE "registrations" (
 	"swept_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"user_deleted_at" timestamp (3) with time zone,
 	"released_at" timestamp (3) with time zone,
+	"replaces" uuid,
+	"replacement" text,
+	"replaced_was_enabled" boolean,
+	"replacement_open_at" timestamp (3) with time zone,
+	"replaced_by" uuid,
+	"event_sequence" integer DEFAULT 1 NOT NULL,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
 	CONSTRAINT "registrations_seal_in_use" CHECK (sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))),
@@ -149,21 +166,23 @@ CREATE INDEX "audit_events_uncommon" ON "audit_events" USING btree ("event","at"
 CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id","seq");--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
-CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind <> 'invitation';--> statement-breakpoint
+CREATE INDEX "mail_counts_until" ON "mail_counts" USING btree ("until");--> statement-breakpoint
+CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind LIKE 'user.%';--> statement-breakpoint
 CREATE INDEX "outbox_invitations" ON "outbox" USING btree ("registration_id") WHERE kind = 'invitation';--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_delivered" ON "outbox_deliveries" USING btree ("delivered_at","outbox_id") WHERE delivered_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_given_up" ON "outbox_deliveries" USING btree ("destination") WHERE given_up_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "quota_places_turn" ON "quota_places" USING btree ("quota","signup","turn_at");--> statement-breakpoint
-CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE living;--> statement-breakpoint
+CREATE UNIQUE INDEX "registrations_living_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE living AND replaced_by IS NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE living AND username IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND living;--> statement-breakpoint
 CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "registrations_phase" ON "registrations" USING btree ("phase","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "registrations_failure" ON "registrations" USING btree ("failure_code","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE failure_code IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "registrations_past_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE NOT living;--> statement-breakpoint
+CREATE INDEX "registrations_past_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE NOT living OR replaced_by IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_past_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE NOT living AND username IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "registrations_user" ON "registrations" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "registrations_visibility" ON "registrations" USING btree ("visibility","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE phase IN ('active', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint

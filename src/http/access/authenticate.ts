@@ -10,13 +10,17 @@ export interface AccessEnv {
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i;
 
 /** Lets a request pass only with a valid bearer access token, and says who calls.
+ * @param isOptional whether a request without an Authorization header passes too
  * @throws TokenRejected, KeysUnavailable */
 export function authenticate<E extends AccessEnv>(
   verifyToken: VerifyToken,
   grants: readonly Grant[],
+  isOptional = false,
 ): MiddlewareHandler<E> {
   return async (c, next) => {
-    const token = BEARER.exec(c.req.header('authorization') ?? '')?.[1];
+    const header = c.req.header('authorization');
+    if (isOptional && header === undefined) return await next();
+    const token = BEARER.exec(header ?? '')?.[1];
     if (token === undefined) throw new TokenRejected(TokenRejected.MISSING);
     const claims = await verifyToken(token);
     c.set('caller', callerOf(claims, grants));

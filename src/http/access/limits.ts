@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { caseless } from '../../domain/username.ts';
 import { networksOf } from './client-address.ts';
-import { createSharedLimit, type LimitStore, type SharedLimit } from './shared-limit.ts';
+import {
+  createSharedLimit,
+  type LimitOptions,
+  type LimitStore,
+  type SharedLimit,
+} from './shared-limit.ts';
 
 /** A client asks too often. */
 export class RateLimited extends Error {
@@ -14,6 +19,10 @@ export class RateLimited extends Error {
   }
 }
 
+/** Account calls with a limit per hour, each counted by itself. `code_request`: a mail with a code or a
+ * temporary password; `code_check`: a code is compared; `password_change`: a new password is set. */
+export type AccountCall = 'code_request' | 'code_check' | 'password_change';
+
 /** Limits of the public doors. Each throws RateLimited. An address is what ClientAddress returns. */
 export interface Limits {
   signUp(address: string, email: string): Promise<void>;
@@ -25,6 +34,12 @@ export interface Limits {
    * @returns a function that gives the count back; call it if the password was correct
    */
   passwordCheck(address: string, account: string): Promise<() => Promise<void>>;
+  /**
+   * Must be called before anything is looked up, with the name that was sent: so an unknown name is
+   * limited like a known one. A person with a token is counted by their id.
+   * @returns a function that gives the count back; for `code_check` only, if the code was correct
+   */
+  accountCall(call: AccountCall, address: string, name: string): Promise<() => Promise<void>>;
 }
 
 /**
@@ -45,20 +60,41 @@ const WRONG_PASSWORDS_PER_ADDRESS = 20;
  * largest network of one client, so that a single client cannot lock the owner out. */
 const WRONG_PASSWORDS_PER_ACCOUNT = 100;
 
+const HOUR_SECONDS = 3600;
+/** Per name and per address, in an hour. Below Cognito's own limits for a user (5 codes, 5 changes of a
+ * password, 15 verifications), whose errors would show which names exist. */
+const ACCOUNT_CALLS: Readonly<Record<AccountCall, { perName: number; perAddress: number }>> = {
+  code_request: { perName: 4, perAddress: 40 },
+  code_check: { perName: 10, perAddress: 100 },
+  password_change: { perName: 4, perAddress: 40 },
+};
+
 /** Counts in PostgreSQL, so that all API processes share the counts. */
 export function createLimits(store: LimitStore, registerPerMinute: number): Limits {
-  const signUps = addressLimit(store, 'signup-address', registerPerMinute);
+  const signUps = addressLimit(store, { name: 'signup-address', points: registerPerMinute });
   const signUpsOfEmail = createSharedLimit(store, {
     name: 'signup-account',
-    perMinute: registerPerMinute,
+    points: registerPerMinute,
   });
-  const sessionCalls = addressLimit(store, 'session-address', SESSION_CALLS_PER_ADDRESS);
-  const wrongPasswords = addressLimit(store, 'password-address', WRONG_PASSWORDS_PER_ADDRESS, true);
-  const wrongPasswordsInAll = createSharedLimit(store, {
-    name: 'password-account',
-    perMinute: WRONG_PASSWORDS_PER_ACCOUNT,
+  const sessionCalls = addressLimit(store, {
+    name: 'session-address',
+    points: SESSION_CALLS_PER_ADDRESS,
+  });
+  const wrongPasswords = addressLimit(store, {
+    name: 'password-address',
+    points: WRONG_PASSWORDS_PER_ADDRESS,
     givesBack: true,
   });
+  const wrongPasswordsInAll = createSharedLimit(store, {
+    name: 'password-account',
+    points: WRONG_PASSWORDS_PER_ACCOUNT,
+    givesBack: true,
+  });
+  const accountCalls = {
+    code_request: accountLimit(store, 'code_request'),
+    code_check: accountLimit(store, 'code_check'),
+    password_change: accountLimit(store, 'password_change'),
+  };
   return {
     signUp: async (address, email) => {
       await countAll([...signUps(address), { limit: signUpsOfEmail, key: digestOf(email) }]);
@@ -70,11 +106,10 @@ export function createLimits(store: LimitStore, registerPerMinute: number): Limi
         ...wrongPasswords(address, `${digest}:`),
         { limit: wrongPasswordsInAll, key: digest },
       ];
-      await countAll(counts);
-      return async () => {
-        await Promise.all(counts.map(({ limit, key }) => limit.giveBack(key)));
-      };
+      return await countWithReturn(counts);
     },
+    accountCall: async (call, address, name) =>
+      await countWithReturn(accountCalls[call](address, name)),
   };
 }
 
@@ -83,16 +118,30 @@ interface Count {
   readonly key: string;
 }
 
+/** @returns the counts of an account call, those of the address first */
+function accountLimit(
+  store: LimitStore,
+  call: AccountCall,
+): (address: string, name: string) => Count[] {
+  const { perName, perAddress } = ACCOUNT_CALLS[call];
+  const options = { windowSeconds: HOUR_SECONDS, givesBack: call === 'code_check' };
+  const byAddress = addressLimit(store, {
+    ...options,
+    name: `${call}-address`,
+    points: perAddress,
+  });
+  const limit = createSharedLimit(store, { ...options, name: `${call}-name`, points: perName });
+  return (address, name) => [...byAddress(address), { limit, key: digestOf(name) }];
+}
+
 /** A limit per address and its wider networks. @returns the counts of an address, narrowest first */
 function addressLimit(
   store: LimitStore,
-  name: string,
-  perMinute: number,
-  givesBack = false,
+  options: LimitOptions,
 ): (address: string, keyPrefix?: string) => Count[] {
   const tiers = IPV6_TIERS.map(({ prefixLength, factor }) => ({
     prefixLength,
-    limit: createSharedLimit(store, { name, perMinute: perMinute * factor, givesBack }),
+    limit: createSharedLimit(store, { ...options, points: options.points * factor }),
   }));
   const prefixLengths = tiers.map(({ prefixLength }) => prefixLength);
   return (address, keyPrefix = '') => {
@@ -112,6 +161,14 @@ async function countAll(counts: readonly Count[]): Promise<void> {
   refuseOver(Math.max(...counts.map(({ limit, key }) => limit.msKnownOver(key))));
   const store = { isAway: false };
   for (const { limit, key } of counts) refuseOver(await limit.consume(key, store));
+}
+
+/** @returns a function that gives the counts back */
+async function countWithReturn(counts: readonly Count[]): Promise<() => Promise<void>> {
+  await countAll(counts);
+  return async () => {
+    await Promise.all(counts.map(({ limit, key }) => limit.giveBack(key)));
+  };
 }
 
 function refuseOver(ms: number): void {

@@ -9,7 +9,10 @@ export interface LimitStore {
 export interface LimitOptions {
   /** Prefix of the keys in the store. */
   readonly name: string;
-  readonly perMinute: number;
+  /** How many the window takes. */
+  readonly points: number;
+  /** Default: a minute. */
+  readonly windowSeconds?: number;
   /** Whether `giveBack` is used. Then the store is asked each time, even for a key over the limit. */
   readonly givesBack?: boolean;
 }
@@ -19,7 +22,7 @@ export interface StoreState {
   isAway: boolean;
 }
 
-/** A limit per key and minute, counted in PostgreSQL for all API processes together. While the store
+/** A limit per key and window, counted in PostgreSQL for all API processes together. While the store
  * is away, or does not answer in time, this process counts in memory. */
 export interface SharedLimit {
   /** How long the key is known to be over the limit without asking the store, in ms; 0 if unknown. */
@@ -29,7 +32,7 @@ export interface SharedLimit {
   giveBack(key: string): Promise<void>;
 }
 
-const WINDOW_SECONDS = 60;
+const MINUTE_SECONDS = 60;
 /** As long as a statement may wait for a lock. */
 const STORE_MS = 3000;
 
@@ -47,9 +50,9 @@ interface Waiting {
 
 export function createSharedLimit(
   { db, table }: LimitStore,
-  { name, perMinute, givesBack = false }: LimitOptions,
+  { name, points, windowSeconds = MINUTE_SECONDS, givesBack = false }: LimitOptions,
 ): SharedLimit {
-  const options = { keyPrefix: name, points: perMinute, duration: WINDOW_SECONDS };
+  const options = { keyPrefix: name, points, duration: windowSeconds };
   const memory = new RateLimiterMemory(options);
   const shared = new RateLimiterDrizzle({
     ...options,
@@ -58,7 +61,7 @@ export function createSharedLimit(
     clearExpiredByTimeout: false,
     // A key over the limit costs no statement. This cannot be used with `giveBack`: the library would
     // keep refusing a key that is below its limit again.
-    ...(givesBack ? {} : { inMemoryBlockOnConsumed: perMinute }),
+    ...(givesBack ? {} : { inMemoryBlockOnConsumed: points }),
   }) as RateLimiterDrizzle & WithBlockedKeys;
   /** Requests by key that arrived while a statement for that key was running. The next statement counts
    * all of them. Otherwise a thousand parallel guesses would overload the store. */
@@ -66,14 +69,14 @@ export function createSharedLimit(
 
   const countInMemory = async (key: string, batch: readonly Waiting[]) => {
     for (const { store } of batch) store.isAway = true;
-    answer(batch, perMinute, await verdict(memory.consume(key, batch.length)));
+    answer(batch, points, await verdict(memory.consume(key, batch.length)));
   };
   const countQueued = async (key: string, queue: Waiting[]) => {
     while (queue.length > 0) {
       const batch = queue.splice(0);
       try {
         const asked = verdict(shared.consume(key, batch.length));
-        answer(batch, perMinute, await inTime(asked));
+        answer(batch, points, await inTime(asked));
       } catch {
         // Requests that arrived in the meantime have waited too.
         await countInMemory(key, [...batch, ...queue.splice(0)]);

@@ -1,27 +1,25 @@
-import { randomUUID } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import { TokenRejected } from '../access/tokens.ts';
 import { emailHash } from '../../secrets/email-hash.ts';
-import { normaliseEmail } from '../../domain/email.ts';
-import type { FailureCode } from '../../domain/failure.ts';
-import { findLiving, hasUsername } from '../../ledger/registrations/living.ts';
-import { Problem } from '../problems/problem-details.ts';
+import { recordAccountEvents } from '../../ledger/registrations/account-events.ts';
 import { json } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { doorErrors } from '../public-form/answers.ts';
 import { readDoorBody } from '../public-form/body.ts';
 import { DoorError } from '../public-form/error.ts';
 import { password, sent } from '../public-form/fields.ts';
-import { usernameFault } from '../request/fields.ts';
 import { BEARER, mountPlain, type Api } from '../openapi/mount.ts';
-import { PersonSchema, showPerson, showTokens, SignedInSchema, TokensSchema } from './signed-in.ts';
+import { accountOf, nameOf } from './account.ts';
+import { permittedPerson, discard, isWithheld } from './admission.ts';
+import { answerSignIn, mountChallenge, SIGN_IN_RESPONSES } from './challenge.ts';
+import { mountChangePassword } from './change-password.ts';
+import { waitForEvenTime } from './even-time.ts';
+import { mountProfile } from './profile.ts';
+import { bodyOf, PUBLIC, TAGS, WITH_BODY } from './session-operations.ts';
+import { showTokens, TokensSchema } from './signed-in.ts';
+import { mountVerifyEmail } from './verify-email.ts';
 
 const WRONG_PAIR = 'Incorrect username or password';
 const DEAD_TOKEN = 'Invalid or expired refresh token';
-const TAGS = { tags: ['Door: session'] };
-const EVERYWHERE: readonly FailureCode[] = ['unavailable', 'internal'];
-const WITH_BODY: readonly FailureCode[] = ['payload_too_large', ...EVERYWHERE];
-const PUBLIC: readonly FailureCode[] = ['rate_limited', ...WITH_BODY];
 
 const credentialsOf = ({ secret }: Pick<AppDeps, 'secret'>) =>
   z
@@ -34,14 +32,14 @@ const refreshToken = z
   .object({ refresh_token: sent(16_384) })
   .openapi('RefreshToken', { example: { refresh_token: 'eyJjdHkiOiJ…' } });
 
-const bodyOf = (schema: z.ZodType) => ({
-  body: { required: true, content: { 'application/json': { schema } } },
-});
-
 /** The `session` door: sign-in, refresh, profile and sign-out on the pool's own sessions. */
 export function mountSessionDoor(api: Api, deps: AppDeps): void {
   const { sessions } = deps;
   const credentials = credentialsOf(deps);
+  mountChallenge(api, deps);
+  mountVerifyEmail(api, deps);
+  mountProfile(api, deps);
+  mountChangePassword(api, deps);
 
   mountPlain(
     api,
@@ -53,14 +51,19 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       operationId: 'doorLogin',
       summary: 'Sign in',
       description:
-        'A wrong password, an unknown username and a disabled user get the same response. `challenge_required` is returned only if the password is correct.',
+        'A wrong password, an unknown username, a disabled user and, with `SIGNUP_VERIFICATION=required`, an unproved address get the same response. `challenge_required` is returned only if the password is correct; `POST /auth/challenge` answers it.',
       request: bodyOf(credentials),
       responses: {
-        200: json(SignedInSchema, 'Signed in.'),
-        ...doorErrors({ 401: [WRONG_PAIR] }, ['challenge_required', ...PUBLIC]),
+        ...SIGN_IN_RESPONSES,
+        ...doorErrors({ 401: [WRONG_PAIR] }, PUBLIC),
       },
     },
     async (c) => {
+      const begun = performance.now();
+      const refuse = async (): Promise<never> => {
+        await waitForEvenTime(begun);
+        throw new DoorError(401, WRONG_PAIR);
+      };
       const body = await readDoorBody(c, credentials);
       const name = nameOf(body.username);
       c.set('emailHash', emailHash(name));
@@ -69,13 +72,18 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       const account = await accountOf(deps, name);
       const giveBack = await deps.limits.passwordCheck(address, account.countedAs);
       const signIn = await sessions.signIn(account.poolName, body.password);
-      if (signIn.kind !== 'refused') await giveBack();
-      if (signIn.kind === 'challenge') throw new Problem('challenge_required');
-      if (signIn.kind === 'refused') throw new DoorError(401, WRONG_PAIR);
-      const person = await sessions.personOf(signIn.tokens.accessToken);
-      // The user was disabled or deleted a moment ago.
-      if (!person) throw new DoorError(401, WRONG_PAIR);
-      return c.json({ ...showTokens(signIn.tokens), ...showPerson(person) }, 200);
+      if (signIn.kind === 'refused') return await refuse();
+      // The count stays as for a wrong password: a prober must not learn that the account is their own.
+      const isMailed =
+        signIn.kind === 'challenge' && signIn.challenge.name === 'NEW_PASSWORD_REQUIRED';
+      if (isWithheld(deps, account.row) && !isMailed) {
+        if (signIn.kind === 'signed_in') deps.afterwards(() => discard(deps, signIn.tokens));
+        return await refuse();
+      }
+      const answer = await answerSignIn(deps, c, account, signIn);
+      if (!answer) return await refuse();
+      await giveBack();
+      return answer;
     },
   );
 
@@ -101,30 +109,12 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       await deps.limits.sessionCall(deps.clientAddress(c));
       const tokens = await sessions.refresh(body.refresh_token);
       if (!tokens) throw new DoorError(401, DEAD_TOKEN);
+      // A session from before the address had to be proved.
+      if (deps.signupVerification === 'required' && !(await permittedPerson(deps, tokens))) {
+        deps.afterwards(() => sessions.revoke(tokens.refreshToken));
+        throw new DoorError(401, DEAD_TOKEN);
+      }
       return c.json(showTokens(tokens), 200);
-    },
-  );
-
-  mountPlain(
-    api,
-    deps,
-    {
-      ...TAGS,
-      method: 'get',
-      path: '/profile',
-      operationId: 'doorProfile',
-      summary: 'Read the profile of the signed-in user',
-      description: 'Reads the user from Cognito. The token is refused immediately after sign-out.',
-      security: BEARER,
-      responses: {
-        200: json(PersonSchema, 'The person.'),
-        ...doorErrors({}, ['unauthenticated', ...EVERYWHERE], false),
-      },
-    },
-    async (c) => {
-      const person = await sessions.personOf(c.var.accessToken);
-      if (!person) throw new TokenRejected('signed out');
-      return c.json(showPerson(person), 200);
     },
   );
 
@@ -148,29 +138,12 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
     },
     async (c) => {
       const body = await readDoorBody(c, refreshToken);
-      await sessions.signOut(c.var.accessToken, body.refresh_token);
+      const ended = await sessions.signOut(c.var.accessToken, body.refresh_token);
+      if (ended === 'everywhere') {
+        const { id } = c.var.caller;
+        await recordAccountEvents(deps.db, id, id, ['user.signed_out_everywhere']);
+      }
       return c.body(null, 204);
     },
   );
-}
-
-/** The normalised name for a sign-in; empty if no account can have it. */
-function nameOf(sentName: string): string {
-  const username = usernameFault(sentName) === null ? sentName.trim() : '';
-  return normaliseEmail(sentName) ?? username;
-}
-
-interface SignInAccount {
-  /** The e-mail address for both names of an account, so that they share their count. */
-  readonly countedAs: string;
-  /** The username for the call to Cognito. */
-  readonly poolName: string;
-}
-
-/** An unknown username is counted and sent to Cognito like a known one, so that neither the response
- * nor its time shows which accounts exist. */
-async function accountOf(deps: Pick<AppDeps, 'db'>, name: string): Promise<SignInAccount> {
-  if (normaliseEmail(name) !== null) return { countedAs: name, poolName: name };
-  const row = await findLiving(deps.db, hasUsername(name));
-  return { countedAs: row?.email ?? name, poolName: row?.cognitoUsername ?? randomUUID() };
 }

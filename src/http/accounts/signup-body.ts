@@ -1,13 +1,9 @@
 import { z } from '@hono/zod-openapi';
-import { passwordFault } from '../../domain/password-policy.ts';
 import type { AppDeps } from '../app-deps.ts';
-import { doorEmail, doorUsername, passwordText, trimmed } from '../public-form/fields.ts';
+import { chosenPasswordText, doorEmail, doorUsername, trimmed } from '../public-form/fields.ts';
 import { MAX_NAME } from '../request/fields.ts';
 
 const name = trimmed(1, MAX_NAME);
-const text = passwordText().openapi({
-  description: 'At least 8 characters, with an uppercase letter, a lowercase letter and a digit.',
-});
 
 const EXAMPLE = {
   email: 'ada@example.com',
@@ -21,24 +17,30 @@ const EXAMPLE = {
 /** The body of a sign-up. `fault` is the first rule that the password breaks; it is reported only after
  * all other validation errors.
  * @param named whether username and names are required; the asynchronous form requires none */
-export function newSignup({ secret }: Pick<AppDeps, 'secret'>, named: boolean) {
+export function newSignup(
+  { secret, passwordPolicy }: Pick<AppDeps, 'secret' | 'passwordPolicy'>,
+  named: boolean,
+) {
+  const { description } = passwordPolicy;
   return z
     .object({
       email: doorEmail,
       username: named ? doorUsername : doorUsername.nullish(),
       first_name: named ? name : name.nullish(),
       last_name: named ? name : name.nullish(),
-      password: text,
-      confirm_password: passwordText().nullish(),
+      password: chosenPasswordText().openapi({ description }),
+      confirm_password: chosenPasswordText().nullish(),
     })
-    .transform(({ password, confirm_password, ...rest }) => ({
-      email: rest.email,
-      username: rest.username ?? null,
-      firstName: rest.first_name ?? null,
-      lastName: rest.last_name ?? null,
-      password: secret(password),
-      fault: passwordFault(password, confirm_password ?? null),
-    }))
+    .transform(({ password, confirm_password, ...rest }) => {
+      const owner = {
+        email: rest.email,
+        username: rest.username ?? null,
+        firstName: rest.first_name ?? null,
+        lastName: rest.last_name ?? null,
+      };
+      const fault = passwordPolicy.faultOf(password, confirm_password ?? null, owner);
+      return { ...owner, password: secret(password), fault };
+    })
     .openapi(named ? 'NewSignup' : 'NewAsyncSignup', { example: EXAMPLE });
 }
 

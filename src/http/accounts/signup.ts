@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { PASSWORD_FAULTS } from '../../domain/password-policy.ts';
 import { FAILURES } from '../../domain/failure.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { emailHash } from '../../secrets/email-hash.ts';
@@ -32,6 +31,8 @@ import { waitUntilSettled } from '../registrations/wait.ts';
 
 const FAILED = 'An error occurred during registration. Please try again later.';
 const MESSAGE = 'Registration accepted. You can sign in as soon as it is complete.';
+const MESSAGE_TO_VERIFY =
+  'Registration accepted. You can sign in as soon as it is complete and your e-mail address is verified.';
 /** Starts without disclosure are delayed by a random time up to this: the work for a free address must
  * not show in the time of the next response. */
 const SPREAD_MS = 1000;
@@ -47,6 +48,7 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
   const named = newSignup(deps, true);
   const undisclosed = newSignup(deps, false);
   const schema = deps.signupMode === 'async' ? undisclosed : named;
+  const mustVerify = deps.signupVerification === 'required';
   const headers = publicHeaders.extend({
     Prefer: z.string().optional().openapi({
       description:
@@ -71,7 +73,7 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
         }),
         202: json(
           Processing,
-          'Accepted: the asynchronous form was requested, or the registration did not finish within 10 s.',
+          'Accepted: the asynchronous form was requested, the address has to be verified first (`SIGNUP_VERIFICATION=required`), or the registration did not finish within 10 s.',
           {
             Location: 'URL of the registration. Absent in the asynchronous form.',
             'Preference-Applied': 'The preferences that were applied.',
@@ -81,7 +83,7 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
         ...doorErrors(
           {
             400: [
-              ...PASSWORD_FAULTS,
+              ...deps.passwordPolicy.faults,
               EMAIL_EXISTS,
               USERNAME_EXISTS,
               FAILURES.password_rejected.publicText,
@@ -94,16 +96,17 @@ export function mountSignupDoor(api: Api, deps: AppDeps): void {
     },
     async (c) => {
       const preferred = prefersAsync(c.req.header('prefer'));
-      const isWithoutDisclosure = preferred || deps.signupMode === 'async';
-      const body = await readDoorBody(c, isWithoutDisclosure ? undisclosed : named);
+      const isAsync = preferred || deps.signupMode === 'async';
+      const body = await readDoorBody(c, isAsync ? undisclosed : named);
       const scope = publicScope(c, 'signup', body.email);
       if (body.fault !== null) throw new DoorError(400, body.fault);
       await deps.limits.signUp(deps.clientAddress(c), body.email);
       c.set('emailHash', emailHash(body.email));
       const input = acceptInputOf(deps, wantedOf(body), scope);
       if (preferred) c.header('Preference-Applied', 'respond-async');
-      return isWithoutDisclosure
-        ? await answerWithoutDisclosure(deps, c, input)
+      // Who must prove the address gets no tokens here, so nothing has to tell a taken address either.
+      return isAsync || mustVerify
+        ? await answerWithoutDisclosure(deps, c, { ...input, mailsCode: mustVerify && !isAsync })
         : await answerSignedIn(deps, c, input, body.password);
     },
     FAILED,
@@ -169,7 +172,8 @@ async function answerWithoutDisclosure(
     // Of a process that ends before, the sweep starts it.
     setTimeout(() => deps.runs.startSoon(id), Math.random() * SPREAD_MS).unref();
   }
-  return c.json({ message: MESSAGE, registration_id: id }, 202);
+  const message = deps.signupVerification === 'required' ? MESSAGE_TO_VERIFY : MESSAGE;
+  return c.json({ message, registration_id: id }, 202);
 }
 
 function refuseFailed({ status, failure }: Registration): void {

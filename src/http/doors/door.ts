@@ -20,6 +20,7 @@ export const doorProblems: readonly FailureCode[] = [
   'role_not_grantable',
   'unknown_role',
   'email_taken',
+  'email_unverified',
   'idempotency_key_reused',
   'registration_failed',
   'registration_rejected',

@@ -11,6 +11,8 @@ export type Api = OpenAPIHono<AppEnv>;
 
 /** `security` of an operation that requires a bearer token, for both the document and the check. */
 export const BEARER: { bearer: [] }[] = [{ bearer: [] }];
+/** The same where a request without a token names the person in its body. */
+export const BEARER_OR_BODY: { bearer?: [] }[] = [{ bearer: [] }, {}];
 
 type Guard = MiddlewareHandler<AppEnv>;
 type MountDeps = Pick<AppDeps, 'verifyToken' | 'grants'>;
@@ -59,7 +61,10 @@ function mountGuarded(
 ): void {
   api.openAPIRegistry.registerPath(route);
   const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
-  const access = route.security ? [authenticate<AppEnv>(deps.verifyToken, deps.grants)] : [];
+  const isOptional = route.security?.some((needed) => Object.keys(needed).length === 0) ?? false;
+  const access = route.security
+    ? [authenticate<AppEnv>(deps.verifyToken, deps.grants, isOptional)]
+    : [];
   api.on([route.method.toUpperCase()], [path], ...access, ...guards, handler);
 }
 

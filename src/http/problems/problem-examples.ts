@@ -45,6 +45,7 @@ const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
   role_not_grantable: inRoles('role_not_grantable', 'You are not allowed to assign this role.'),
   unknown_role: inRoles('unknown_role', 'The user pool does not have this role.'),
   email_taken: about,
+  email_unverified: about,
   username_taken: about,
   not_parked: about,
   already_closed: about,

@@ -59,6 +59,7 @@ export async function acceptAnybody(
     case 'key_reused':
       throw reusedKey();
     case 'email_taken':
+    case 'email_unverified':
       throw new DoorError(takenStatus, EMAIL_EXISTS);
     case 'username_taken':
       throw new DoorError(takenStatus, USERNAME_EXISTS);

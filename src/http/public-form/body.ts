@@ -42,6 +42,9 @@ function fieldErrorOf(issue: z.core.$ZodIssue, body: object): FieldError {
     return { ...at(type, issue.message), ctx };
   }
   if (!Object.hasOwn(body, path[0] ?? '')) return at('missing', 'Field required');
+  if (issue.code === 'invalid_value' || issue.code === 'invalid_union') {
+    return at('enum', 'Input should be one of the listed values');
+  }
   const boolean = issue.code === 'invalid_type' && issue.expected === 'boolean';
   return boolean
     ? at('bool_type', 'Input should be a valid boolean')

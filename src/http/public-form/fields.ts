@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { MAX_EMAIL_OCTETS, normaliseEmail } from '../../domain/email.ts';
+import { hasPasswordCharacters, PASSWORD_CHARACTERS } from '../../domain/password-policy.ts';
 import { MAX_USERNAME, MIN_USERNAME, USERNAME_CHARACTERS } from '../../domain/username.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import {
@@ -15,6 +16,9 @@ import {
 
 const NOT_PLAIN = valueError('control characters and invalid Unicode are not accepted');
 const BROKEN = valueError('invalid Unicode is not accepted');
+const BLANK_ENDS = valueError(
+  'a password must not begin or end with white space, or contain line breaks',
+);
 
 /** Text as it was sent: a password, a token. Lengths are in code points, as the document counts. */
 export function sent(max: number, min = 0) {
@@ -29,6 +33,13 @@ export function passwordText(min = 0) {
   return sent(MAX_PASSWORD, min)
     .refine((value) => value.isWellFormed(), BROKEN)
     .openapi({ type: 'string', format: 'password', writeOnly: true });
+}
+
+/** A password that somebody chooses. One that was chosen before is sent as it is. */
+export function chosenPasswordText() {
+  return passwordText()
+    .refine((value) => !value.isWellFormed() || hasPasswordCharacters(value), BLANK_ENDS)
+    .openapi({ type: 'string', pattern: PASSWORD_CHARACTERS });
 }
 
 export function password(secret: (text: string) => Secret, min = 0) {

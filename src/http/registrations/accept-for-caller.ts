@@ -50,6 +50,7 @@ async function checkAndAccept(
     if (held) return { registration: held.registration, replayed: true };
   }
   await refuseUnknown(deps, wanted.rolesSent);
+  refusePassword(wanted);
   return await acceptOrThrow(deps, caller, input);
 }
 
@@ -73,6 +74,12 @@ function refuseVouching(caller: Caller, { emailVerified, password }: Registratio
     'Only a caller with the grant `*` may send both a password and `emailVerified: true`.';
   const place = { pointer: pointerTo('emailVerified'), code: 'forbidden', detail };
   throw new Problem('forbidden', { detail, errors: [place] });
+}
+
+function refusePassword({ passwordFault: detail }: RegistrationRequest): void {
+  if (detail == null) return;
+  const place = { pointer: pointerTo('password'), code: 'password_rejected', detail };
+  throw new Problem('password_rejected', { detail, errors: [place] });
 }
 
 /** @throws ProviderUnavailable when the pool must be asked and does not answer */
@@ -116,6 +123,7 @@ async function acceptOrThrow(
     case 'key_reused':
       throw new Problem('idempotency_key_reused');
     case 'email_taken':
+    case 'email_unverified':
     case 'username_taken':
       throw takenProblem(caller, result.kind, result.holder);
     default:
@@ -126,7 +134,7 @@ async function acceptOrThrow(
 /** Names the holding registration only to a caller who may read it. */
 function takenProblem(
   caller: Caller,
-  code: 'email_taken' | 'username_taken',
+  code: 'email_taken' | 'email_unverified' | 'username_taken',
   holder: Registration,
 ): Problem {
   return new Problem(code, maySee(caller, holder) ? { registrationId: holder.id } : {});

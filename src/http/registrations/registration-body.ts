@@ -1,14 +1,10 @@
 import { z } from '@hono/zod-openapi';
 import type { RegistrationRequest } from './registration-request.ts';
 import type { AppDeps } from '../app-deps.ts';
-import { email, MAX_NAME, password, roles, text, username } from '../request/fields.ts';
+import { chosenPassword, email, MAX_NAME, roles, text, username } from '../request/fields.ts';
 
 /** The body of POST /registrations. A password is taken where it can be sealed. */
-export function newRegistration({
-  attributes,
-  secret,
-  sealing,
-}: Pick<AppDeps, 'attributes' | 'secret' | 'sealing'>) {
+export function newRegistration({ attributes, sealing }: Pick<AppDeps, 'attributes' | 'sealing'>) {
   return z
     .strictObject({
       email,
@@ -21,7 +17,7 @@ export function newRegistration({
         description:
           'Whether the address is marked as verified. Defaults to true without a password, otherwise to false. `true` with a password requires the grant `*`.',
       }),
-      password: password(secret)
+      password: chosenPassword()
         .nullish()
         .refine((chosen) => sealing || chosen == null, {
           error: 'This deployment does not accept passwords.',
@@ -31,6 +27,10 @@ export function newRegistration({
       invite: z.boolean().optional().openapi({
         description:
           'Whether to send an invitation with a temporary password on completion. Defaults to true without a password. Must not be true with a password.',
+      }),
+      replaceUnverified: z.boolean().optional().openapi({
+        description:
+          'Whether to delete the account of somebody who signed up with this address and never proved it, and go on. Defaults to false: then such an address is refused with `email_unverified`.',
       }),
     })
     .refine((body) => body.password == null || body.invite !== true, {
@@ -53,7 +53,10 @@ export function newRegistration({
     });
 }
 
-export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): RegistrationRequest {
+export function toWanted(
+  { secret, passwordPolicy }: Pick<AppDeps, 'secret' | 'passwordPolicy'>,
+  { password, ...body }: z.infer<ReturnType<typeof newRegistration>>,
+): RegistrationRequest {
   return {
     door: 'canonical',
     email: body.email,
@@ -65,9 +68,11 @@ export function toWanted(body: z.infer<ReturnType<typeof newRegistration>>): Reg
         (entry): entry is [string, string] => entry[1] !== undefined,
       ),
     ),
-    emailVerified: body.emailVerified ?? body.password == null,
-    invite: body.invite ?? body.password == null,
-    password: body.password ?? null,
+    emailVerified: body.emailVerified ?? password == null,
+    invite: body.invite ?? password == null,
+    password: password == null ? null : secret(password),
+    passwordFault: password == null ? null : passwordPolicy.guessableFaultOf(password, body),
+    ...(body.replaceUnverified && { replaceUnverified: true }),
     roles: [...new Set(body.roles)],
     rolesSent: body.roles,
   };

@@ -1,7 +1,7 @@
 import { z, type RouteConfig } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { FailureCode } from '../../domain/failure.ts';
-import type { Registration } from '../../domain/registration.ts';
+import { isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
 import { requestInvitation, settleInvitation } from '../../ledger/outbox/request-invitation.ts';
 import {
   requestCancel,
@@ -81,15 +81,19 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     {
       body: newRoles,
       required: true,
-      codes: ['role_not_grantable', 'unknown_role', 'not_parked'],
+      codes: ['role_not_grantable', 'unknown_role', 'not_parked', 'email_unverified'],
       wrong: { pointer: '#/roles', code: 'required', detail: 'This field is required.' },
     },
   );
   mount(api, deps, replace, async (c) => {
     const body = parse(newRoles, await readJson(c));
-    const { id } = await visible(deps, c);
+    const found = await visible(deps, c);
+    const { id } = found;
     refuseUngrantable(c.var.caller, body.roles);
     await refuseUnknown(deps, body.roles);
+    if (isUnverifiedSignUp(found) && body.roles.length > 0) {
+      throw new Problem('email_unverified', { registrationId: id, detail: NO_ROLE });
+    }
     const requested = await requestRoles(deps.db, id, {
       actor: c.var.caller.id,
       reason: body.reason ?? null,
@@ -123,6 +127,9 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     return c.json(await receiptOf(deps, requested.registration), 202);
   });
 }
+
+const NO_ROLE =
+  'This person signed up and has not proved the address, so the account gets no role.';
 
 async function visible(deps: AppDeps, c: Context<AppEnv>): Promise<Registration> {
   return await findVisible(deps, c.var.caller, c.req.param('id') ?? '');

@@ -4,11 +4,11 @@ import type { Registration } from '../../domain/registration.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import {
   accept,
-  release,
   requestHashOf,
   type AcceptInput,
   type AcceptResult,
 } from '../../ledger/registrations/accept.ts';
+import { release } from '../../ledger/registrations/release.ts';
 import { nowOf } from '../../ledger/registrations/row.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import type { AppDeps } from '../app-deps.ts';
@@ -26,6 +26,8 @@ export interface RegistrationRequest extends Omit<
 > {
   /** null: no password was chosen. Set only if the deployment has a sealing key. */
   readonly password: Secret | null;
+  /** Why the password is refused. Checked late, so that a replay is answered first. */
+  readonly passwordFault?: string | null;
   /** `roles` are what the registration assigns; these are as sent: checked against grants and pool,
    * and what pointers point into. */
   readonly rolesSent: readonly string[];
@@ -34,7 +36,7 @@ export interface RegistrationRequest extends Omit<
 /** Turns a request into the input of the ledger; seals the password. */
 export function acceptInputOf(
   deps: Pick<AppDeps, 'sealing'>,
-  { rolesSent, password, ...fields }: RegistrationRequest,
+  { rolesSent, password, passwordFault: _fault, ...fields }: RegistrationRequest,
   keyed: Keyed,
 ): AcceptInput {
   const id = randomUUID();

@@ -88,6 +88,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
           'role_not_grantable',
           'unknown_role',
           'email_taken',
+          'email_unverified',
           'username_taken',
           'idempotency_key_reused',
           'registration_failed',
@@ -103,7 +104,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       },
     },
     async (c) => {
-      const wanted = toWanted(parse(body, await readJson(c)));
+      const wanted = toWanted(deps, parse(body, await readJson(c)));
       const key = idempotencyKeyOf(c);
       const { registration, replayed } = await acceptForCaller(deps, c, key, wanted);
       const seconds = waitSecondsOf(c.req.header('prefer'));

@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import { MAX_EMAIL_OCTETS, normaliseEmail } from '../../domain/email.ts';
+import { hasPasswordCharacters, PASSWORD_CHARACTERS } from '../../domain/password-policy.ts';
 import { MAX_ROLES, ROLE_NAME } from '../../domain/role.ts';
 import { MAX_USERNAME, MIN_USERNAME, USERNAME_CHARACTERS } from '../../domain/username.ts';
-import type { Secret } from '../../secrets/secret.ts';
 
 /** Duplicates are merged before the bound of 20 counts; this bounds the list that is sent. */
 const MAX_ROLES_SENT = 200;
@@ -87,8 +87,8 @@ export const username = z
     example: 'ada.lovelace',
   });
 
-/** Not trimmed; becomes a Secret here. */
-export function password(secret: (text: string) => Secret) {
+/** A password that somebody chooses. Not trimmed; the code that reads it must turn it into a Secret. */
+export function chosenPassword() {
   return z
     .string()
     .min(1)
@@ -100,13 +100,17 @@ export function password(secret: (text: string) => Secret) {
       error: 'Must not contain invalid Unicode.',
       params: { code: 'broken_unicode' },
     })
-    .transform(secret)
+    .refine((value) => !value.isWellFormed() || hasPasswordCharacters(value), {
+      error: 'Must not begin or end with white space, or contain line breaks.',
+      params: { code: 'white_space' },
+    })
     .openapi({
       type: 'string',
       format: 'password',
       writeOnly: true,
       minLength: 1,
       maxLength: MAX_PASSWORD,
+      pattern: PASSWORD_CHARACTERS,
       description: 'The password for sign-in. No response contains it.',
     });
 }

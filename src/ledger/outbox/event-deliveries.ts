@@ -1,11 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
+import { IS_EVENT } from '../../db/schema.ts';
+import type { EventDestination, OutboxDestination } from '../../domain/outbox.ts';
 import type { UserEvent, UserEventType } from '../../domain/user-event.ts';
 import { atEdge } from '../database-error.ts';
-
-/** Where events go; the invitation's mail is no event. */
-export type EventDestination = 'amqp' | 'webhook';
-export type OutboxDestination = EventDestination | 'cognito-mail';
 
 export interface DueEvent extends UserEvent {
   /** Attempts that have failed. */
@@ -60,7 +58,7 @@ export async function adoptEvents(
     }>(sql`
       WITH page AS (
         SELECT id, occurred_at FROM outbox
-        WHERE kind <> 'invitation'
+        WHERE ${IS_EVENT}
           AND (occurred_at, id) > (${from.occurredAt}::timestamptz, ${from.id}::uuid)
           AND occurred_at < ${before?.toISOString() ?? 'infinity'}::timestamptz
         ORDER BY occurred_at, id LIMIT ${limit}
@@ -92,12 +90,14 @@ export async function dueEvents(
       kind: UserEventType;
       registration_id: string;
       occurred_at: string;
+      sequence: number;
       attempts: number;
       user_id: string;
       username: string;
       email: string;
-    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, d.attempts,
-        r.user_id, coalesce(r.username, r.email) AS username, r.email
+      email_verified: boolean;
+    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, d.attempts,
+        r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified
       FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
       JOIN registrations r ON r.id = o.registration_id
       WHERE d.destination = ${destination} AND d.delivered_at IS NULL AND d.given_up_at IS NULL
@@ -108,8 +108,14 @@ export async function dueEvents(
       type: row.kind,
       registrationId: row.registration_id,
       occurredAt: new Date(row.occurred_at),
+      sequence: row.sequence,
       attempts: row.attempts,
-      user: { id: row.user_id, username: row.username, email: row.email },
+      user: {
+        id: row.user_id,
+        username: row.username,
+        email: row.email,
+        emailVerified: row.email_verified,
+      },
     }));
   });
 }
@@ -219,7 +225,7 @@ export async function countEvents(
           AND delivered_at IS NULL AND given_up_at IS NULL)::int AS waiting,
         (SELECT count(*) FROM outbox_deliveries WHERE destination = ${destination}
           AND given_up_at IS NOT NULL)::int AS given_up,
-        (SELECT count(*) FROM outbox o WHERE kind <> 'invitation'
+        (SELECT count(*) FROM outbox o WHERE ${IS_EVENT}
           AND occurred_at >= ${since?.toISOString() ?? 'infinity'}::timestamptz
           AND NOT EXISTS (SELECT FROM outbox_deliveries d
             WHERE d.outbox_id = o.id AND d.destination = ${destination}))::int AS untold`);

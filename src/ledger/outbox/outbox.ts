@@ -1,10 +1,15 @@
-import { and, eq, sql, type SQL } from 'drizzle-orm';
-import type { Database, Transaction } from '../../db/client.ts';
-import { outboxDeliveries, registrations } from '../../db/schema.ts';
+import { eq, sql } from 'drizzle-orm';
+import type { Database } from '../../db/client.ts';
+import { registrations } from '../../db/schema.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { publicFailure } from '../../domain/failure.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
-import { atEdge } from '../database-error.ts';
+import {
+  claimDelivery,
+  deferUnanswered,
+  endAttempt,
+  type ClaimedDelivery,
+} from './cognito-deliveries.ts';
 
 /** Temporary passwords expire after 7 days. */
 const INVITATION_DAYS = 7;
@@ -12,14 +17,11 @@ const INVITATION_DAYS = 7;
  * relay, or one that lost its lock and does not know it, sends nobody a second mail. */
 const UNANSWERED_WAIT_S = 3600;
 
-export interface DueInvitation {
-  readonly outboxId: string;
+export interface DueInvitation extends ClaimedDelivery {
   readonly registrationId: string;
+  readonly email: string;
   /** null: there is nobody in the pool to invite. */
   readonly cognitoUsername: string | null;
-  readonly attempts: number;
-  /** Attempts without a reply, with the one that this claim begins. */
-  readonly unanswered: number;
   /** Since the user was recorded, by PostgreSQL's clock; null where there is none. */
   readonly sinceCreatedMs: number | null;
 }
@@ -30,40 +32,27 @@ export interface DueInvitation {
  * @returns null when none is due
  */
 export async function claimInvitation(db: Database): Promise<DueInvitation | null> {
-  return await atEdge(async () => {
-    const [row] = await db.execute<{
-      outbox_id: string;
-      registration_id: string;
-      cognito_username: string | null;
-      attempts: number;
-      unanswered: number;
-      since_created_ms: number | null;
-    }>(sql`WITH due AS (
-        SELECT outbox_id, destination FROM outbox_deliveries
-        WHERE destination = 'cognito-mail' AND delivered_at IS NULL AND given_up_at IS NULL
-          AND next_attempt_at <= now()
-        ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
-      ), claimed AS (
-        UPDATE outbox_deliveries d
-        SET unanswered = unanswered + 1, mail_attempted_at = now(),
-          next_attempt_at = now() + make_interval(secs => ${UNANSWERED_WAIT_S})
-        FROM due WHERE d.outbox_id = due.outbox_id AND d.destination = due.destination
-        RETURNING d.outbox_id, d.attempts, d.unanswered
-      )
-      SELECT c.outbox_id, c.attempts, c.unanswered, o.registration_id, r.cognito_username,
-        (extract(epoch FROM clock_timestamp() - r.user_created_at) * 1000)::float8 AS since_created_ms
-      FROM claimed c JOIN outbox o ON o.id = c.outbox_id
-      JOIN registrations r ON r.id = o.registration_id`);
-    if (!row) return null;
-    return {
-      outboxId: row.outbox_id,
-      registrationId: row.registration_id,
-      cognitoUsername: row.cognito_username,
-      attempts: row.attempts,
-      unanswered: row.unanswered,
-      sinceCreatedMs: row.since_created_ms,
-    };
-  });
+  const claimed = await claimDelivery(
+    db,
+    'cognito-mail',
+    { leaseSeconds: UNANSWERED_WAIT_S, countsAsMail: true },
+    sql`r.email, r.cognito_username,
+      (extract(epoch FROM clock_timestamp() - r.user_created_at) * 1000)::float8 AS since_created_ms`,
+  );
+  if (!claimed || claimed.registrationId === null) return null;
+  const { row: raw, registrationId, ...delivery } = claimed;
+  const row = raw as {
+    email: string;
+    cognito_username: string | null;
+    since_created_ms: number | null;
+  };
+  return {
+    ...delivery,
+    registrationId,
+    email: row.email,
+    cognitoUsername: row.cognito_username,
+    sinceCreatedMs: row.since_created_ms,
+  };
 }
 
 /** Marks an invitation as delivered. `mailed`: Cognito sent one; otherwise there was nobody to
@@ -110,32 +99,13 @@ export async function recordInvitation(
 /** What the receipt says once nothing is pending any more. */
 export const STATUS_WITHOUT_PENDING = sql`CASE WHEN invitation_sent_at IS NULL THEN 'none' ELSE 'sent' END`;
 
-/** Puts an invitation off. Cognito answered that it sent none, so the attempt does not count as
- * unanswered. */
-export async function deferInvitation(
-  db: Database,
-  due: DueInvitation,
-  code: string,
-  delayMs: number,
-): Promise<void> {
-  await endAttempt(db, due, {
-    lastError: code,
-    unanswered: sql`greatest(unanswered - 1, 0)`,
-    mailAttemptedAt: null,
-    nextAttemptAt: sql`now() + make_interval(secs => ${delayMs / 1000})`,
-  });
-}
-
 /** Nobody knows whether a mail went out: the next attempt waits as the claim said. */
 export async function recordInvitationUnanswered(
   db: Database,
   due: DueInvitation,
   code: string,
 ): Promise<void> {
-  await endAttempt(db, due, {
-    lastError: code,
-    nextAttemptAt: sql`now() + make_interval(secs => ${UNANSWERED_WAIT_S})`,
-  });
+  await deferUnanswered(db, due, code, UNANSWERED_WAIT_S);
 }
 
 /** Ends the attempts that go on by themselves, and says so in the receipt. */
@@ -150,41 +120,4 @@ export async function giveUpInvitation(
       .set({ invitationFailure: publicFailure('mail_unconfirmed') })
       .where(eq(registrations.id, due.registrationId));
   });
-}
-
-type DeliveryColumns = {
-  [Column in keyof typeof outboxDeliveries.$inferInsert]?:
-    | (typeof outboxDeliveries.$inferInsert)[Column]
-    | SQL;
-};
-
-/** Writes what became of an attempt, unless the delivery was superseded or ended meanwhile. */
-async function endAttempt(
-  db: Database,
-  due: DueInvitation,
-  columns: DeliveryColumns,
-  andThen?: (tx: Transaction) => Promise<void>,
-): Promise<void> {
-  await atEdge(() =>
-    db.transaction(async (tx) => {
-      // The row first, as requestInvitation does: in the other order the two can deadlock.
-      await tx
-        .select({ id: registrations.id })
-        .from(registrations)
-        .where(eq(registrations.id, due.registrationId))
-        .for('update');
-      const [ended] = await tx
-        .update(outboxDeliveries)
-        .set({ attempts: due.attempts + 1, ...columns })
-        .where(
-          and(
-            eq(outboxDeliveries.outboxId, due.outboxId),
-            eq(outboxDeliveries.destination, 'cognito-mail'),
-            sql`delivered_at IS NULL AND given_up_at IS NULL`,
-          ),
-        )
-        .returning({ outboxId: outboxDeliveries.outboxId });
-      if (ended) await andThen?.(tx);
-    }),
-  );
 }

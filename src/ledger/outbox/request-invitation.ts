@@ -5,13 +5,11 @@ import { registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { secondsUntilAllowed } from '../mail-limits.ts';
 import { STATUS_WITHOUT_PENDING } from './outbox.ts';
-import { everHadEmail } from '../registrations/living.ts';
 import { ROW, toRegistration } from '../registrations/row.ts';
 import { queueInvitation } from '../registrations/transitions.ts';
 
-/** Mails to one address within an hour, the first invitation among them. */
-export const MAILS_PER_HOUR = 5;
 /** An attempt younger than this may still be waiting for its reply; longer than a call lasts. */
 const UNDER_WAY_S = 30;
 
@@ -41,7 +39,7 @@ export async function requestInvitation(
       if (!(await isAboutToBeSent(tx, id))) {
         const retryAfterSeconds = await secondsUntilAllowed(tx, locked.email);
         if (retryAfterSeconds > 0) return { kind: 'rate_limited', retryAfterSeconds };
-        await closeDeliveries(tx, id, 'superseded');
+        await closeInvitationDeliveries(tx, id, 'superseded');
         await queueInvitation(tx, id, new Date());
         const pending = { invitationStatus: 'pending', invitationFailure: null } as const;
         const [updated] = await tx
@@ -73,7 +71,7 @@ export async function settleInvitation(db: Database, id: string): Promise<void> 
         .set(settled)
         .where(and(eq(registrations.id, id), sql`invitation_failure IS NOT NULL`))
         .returning({ id: registrations.id });
-      if (row) await closeDeliveries(tx, id, 'not needed');
+      if (row) await closeInvitationDeliveries(tx, id, 'not needed');
     }),
   );
 }
@@ -93,20 +91,12 @@ async function isAboutToBeSent(tx: Transaction, id: string): Promise<boolean> {
   return underWay.length > 0;
 }
 
-/** 0 while the address may get another mail; of any registration that had this address. */
-async function secondsUntilAllowed(tx: Transaction, email: string): Promise<number> {
-  const mails = await tx.execute<{ seconds: number }>(sql`SELECT
-      extract(epoch FROM d.mail_attempted_at + interval '1 hour' - now())::float8 AS seconds
-    FROM registrations r JOIN outbox o ON o.registration_id = r.id AND o.kind = 'invitation'
-    JOIN outbox_deliveries d ON d.outbox_id = o.id AND d.destination = 'cognito-mail'
-    WHERE ${everHadEmail(email)} AND d.mail_attempted_at > now() - interval '1 hour'
-    ORDER BY d.mail_attempted_at DESC LIMIT ${MAILS_PER_HOUR}`);
-  const oldest = mails[MAILS_PER_HOUR - 1];
-  return oldest ? Math.max(1, Math.ceil(oldest.seconds)) : 0;
-}
-
 /** What was given up, or may have been mailed without a reply, is not tried again as well. */
-async function closeDeliveries(tx: Transaction, id: string, why: string): Promise<void> {
+export async function closeInvitationDeliveries(
+  tx: Transaction,
+  id: string,
+  why: string,
+): Promise<void> {
   await tx.execute(sql`UPDATE outbox_deliveries d
     SET delivered_at = now(), given_up_at = NULL, last_error = ${why}
     FROM outbox o WHERE o.id = d.outbox_id AND ${invitationOf(id)} AND d.delivered_at IS NULL`);

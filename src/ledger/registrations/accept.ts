@@ -3,12 +3,12 @@ import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
 import { runPrepared } from '../../db/prepared.ts';
 import { HOLDS_KEY, registrations } from '../../db/schema.ts';
-import type { Registration } from '../../domain/registration.ts';
-import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
+import { isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
 import { WAITING } from '../../domain/step.ts';
 import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
+import { passAddressOn } from './replacement.ts';
 import { registrationOf, ROW, toRegistration } from './row.ts';
 import { requestRetry } from './instructions.ts';
 
@@ -33,6 +33,10 @@ export interface AcceptInput extends Pick<
   readonly requestHash: string;
   /** As src/secrets/sealing.ts makes it for this id; null: nobody chose a password. */
   readonly sealedPassword: Uint8Array | null;
+  /** Only of a sign-up without disclosure. */
+  readonly mailsCode?: boolean;
+  /** Whether it may take the address of an unverified sign-up, whose account is deleted then. */
+  readonly replaceUnverified?: boolean;
 }
 
 export type AcceptResult =
@@ -42,6 +46,8 @@ export type AcceptResult =
   /** The caller's own parked run for the same e-mail and roles: running again. */
   | { readonly kind: 'resumed'; readonly registration: Registration }
   | { readonly kind: 'email_taken'; readonly holder: Registration }
+  /** An unverified sign-up holds the address; it may be replaced. */
+  | { readonly kind: 'email_unverified'; readonly holder: Registration }
   | { readonly kind: 'username_taken'; readonly holder: Registration };
 
 /** The hash by which two bodies count as the same: SHA-256 over JSON with sorted keys, hex. */
@@ -85,32 +91,6 @@ export async function accept(db: Database, input: AcceptInput): Promise<AcceptRe
     if (conflict) return conflict;
   }
   throw new Error('accept: the conflicting row disappeared in each of five attempts');
-}
-
-/** Frees the address of a completed registration whose user is no longer in the pool. */
-export async function release(db: Database, id: string): Promise<void> {
-  await atEdge(() =>
-    db.transaction(async (tx) => {
-      const [row] = await tx
-        .update(registrations)
-        .set({ releasedAt: NOW })
-        .where(
-          and(
-            eq(registrations.id, id),
-            eq(registrations.status, 'completed'),
-            sql`${registrations.releasedAt} IS NULL`,
-          ),
-        )
-        .returning();
-      if (!row) return;
-      await appendAuditEvent(tx, {
-        event: 'registration.released',
-        registrationId: id,
-        userId: row.userId,
-        actor: SYSTEM_ACTOR,
-      });
-    }),
-  );
 }
 
 /** All processes share PostgreSQL's clock. */
@@ -206,11 +186,67 @@ async function conflictOf(db: Database, input: AcceptInput): Promise<AcceptResul
   const byEmail = await findLiving(db, hasEmail(input.email));
   if (byEmail) {
     const resumed = await resumeOwn(db, input, byEmail);
-    return resumed ?? { kind: 'email_taken', holder: byEmail };
+    if (resumed) return resumed;
+    if (!mayReplace(input, byEmail)) return { kind: 'email_taken', holder: byEmail };
+    return input.replaceUnverified
+      ? await acceptReplacing(db, input, byEmail.id)
+      : { kind: 'email_unverified', holder: byEmail };
   }
-  if (input.username === null) return null;
-  const byUsername = await findLiving(db, hasUsername(input.username));
-  return byUsername ? { kind: 'username_taken', holder: byUsername } : null;
+  return await usernameConflict(db, input);
+}
+
+async function usernameConflict(
+  db: Database | Transaction,
+  { username }: AcceptInput,
+): Promise<AcceptResult | null> {
+  const holder = username === null ? null : await findLiving(db, hasUsername(username));
+  return holder && { kind: 'username_taken', holder };
+}
+
+/** At a public door nobody takes an address from anybody. */
+function mayReplace(input: AcceptInput, holder: Registration): boolean {
+  const isAdministrators = input.keyScope === input.requestedBy;
+  return isAdministrators && holder.status === 'completed' && isUnverifiedSignUp(holder);
+}
+
+/**
+ * Accepts a registration and takes the address from the sign-up that holds it, in one transaction. Its
+ * row keeps the username until its account is gone.
+ * @returns null where it has changed since: nothing was written
+ */
+async function acceptReplacing(
+  db: Database,
+  input: AcceptInput,
+  replaces: string,
+): Promise<AcceptResult | null> {
+  const { replaceUnverified: _permitted, ...rest } = input;
+  const values = { ...acceptedRow(rest), replaces, replacement: 'requested' as const };
+  let conflict: AcceptResult | null = null;
+  try {
+    return await atEdge(() =>
+      db.transaction(async (tx) => {
+        const passed = await passAddressOn(tx, replaces, input.id);
+        const [row] = passed
+          ? await tx.insert(registrations).values(values).onConflictDoNothing().returning(ROW)
+          : [];
+        if (!row) {
+          conflict = passed ? await usernameConflict(tx, input) : null;
+          throw new NothingAccepted();
+        }
+        const { details, ...event } = requestedEvent(input);
+        await appendAuditEvent(tx, { ...event, details: { ...details, replaces } });
+        return { kind: 'accepted', registration: toRegistration(row) } as const;
+      }),
+    );
+  } catch (error) {
+    if (error instanceof NothingAccepted) return conflict;
+    throw error;
+  }
+}
+
+/** Rolls the transaction back: the address stays where it was. */
+class NothingAccepted extends Error {
+  override readonly name = 'NothingAccepted';
 }
 
 async function resumeOwn(

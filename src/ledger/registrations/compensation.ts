@@ -11,6 +11,7 @@ import { COMPENSATING, isCompensating, isOpenForward } from '../../domain/status
 import { isCompensation, type StepRecord } from '../../domain/step.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge, DatabaseError } from '../database-error.ts';
+import { giveAddressBack } from './replacement.ts';
 import { foundRow, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 import {
   mergeSteps,
@@ -102,6 +103,7 @@ export async function closeRegistration(
       },
       event: closingEvent(found),
       details: { code: found.failure?.code ?? null },
+      andThen: (tx) => giveAddressBack(tx, found),
     };
   });
 }
@@ -112,6 +114,8 @@ interface Move {
   readonly event: AuditEventName;
   readonly details: Readonly<Record<string, unknown>>;
   readonly leavesQuotaQueues?: boolean;
+  /** What belongs to the move; the row holds its address no more by then. */
+  readonly andThen?: (tx: Transaction) => Promise<void>;
 }
 
 /**
@@ -138,6 +142,7 @@ async function moveLocked(
         .returning(ROW);
       moved = await appendOrRemember(tx, foundRow(rows, id), event, details);
       if (move.leavesQuotaQueues) await leaveQuotaQueues(tx, id);
+      await move.andThen?.(tx);
       return moved;
     }),
   );
@@ -210,8 +215,11 @@ function closingEvent(row: RegistrationRow): AuditEventName {
   return row.closesAs === 'cancelled' ? 'registration.cancelled' : 'registration.failed';
 }
 
-function nothingIsLeft({ absenceConfirmedAt, strayUsernames }: RegistrationRow): boolean {
-  return absenceConfirmedAt !== null && strayUsernames.length === 0;
+function nothingIsLeft(row: RegistrationRow): boolean {
+  const { absenceConfirmedAt, strayUsernames, replacement } = row;
+  // The account of another person is disabled, or half deleted.
+  const isHalfReplaced = replacement === 'disabling' || replacement === 'deleting';
+  return absenceConfirmedAt !== null && strayUsernames.length === 0 && !isHalfReplaced;
 }
 
 function takenBack(row: RegistrationRow): Record<string, StepRecord> {

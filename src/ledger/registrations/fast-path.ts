@@ -31,6 +31,7 @@ const BEGIN = `
     roles_touched = ARRAY(SELECT DISTINCT unnest(roles_touched || roles)),
     create_attempt = 1, create_attempted_at = clock_timestamp()
   WHERE id = $1::uuid AND status IN ('accepted', 'running') AND create_attempt = 0 AND instruction IS NULL
+    AND replaces IS NULL
   RETURNING *, clock_timestamp() AS read_at`;
 
 /**

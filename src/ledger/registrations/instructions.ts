@@ -45,7 +45,8 @@ export async function requestRoles(
     'roles',
     instruction,
     { roles },
-    sql`status = 'roles_pending'`,
+    // A sign-up whose address nobody has proved gets no role.
+    sql`status = 'roles_pending' AND (door <> 'signup' OR email_verified OR ${roles.length} = 0)`,
   );
 }
 

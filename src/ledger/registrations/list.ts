@@ -13,7 +13,13 @@ import {
   type Scan,
 } from '../bounded-scan.ts';
 import { atEdge } from '../database-error.ts';
-import { hasEmail, hasEmailPrefix, hasUsername, livingAndPast } from './living.ts';
+import {
+  hasEmail,
+  hasEmailPrefix,
+  hasUsername,
+  livingAndPast,
+  livingAndPastEmail,
+} from './living.ts';
 import { ROW, toRegistration } from './row.ts';
 
 /** Totals beyond it are not counted: they cost more than they tell. */
@@ -106,9 +112,12 @@ async function scansOf(db: Database, filter: RegistrationFilter): Promise<Scan[]
   });
 
   // The most selective first.
-  const scans: Scan[] = [name, address, prefix].flatMap((search) =>
-    search ? [{ ranges: livingAndPast(search), ordered: false, rest: rest(search) }] : [],
-  );
+  const scans: Scan[] = [];
+  const search = (ranges: readonly SQL[], known: SQL) =>
+    scans.push({ ranges, ordered: false, rest: rest(known) });
+  if (name) search(livingAndPast(name), name);
+  if (address) search(livingAndPastEmail(address), address);
+  if (prefix) search(livingAndPastEmail(prefix), prefix);
   if (failure) scans.push(ordered([failure], failure));
   if (requester) scans.push(ordered([requester], requester));
   const visibilities = may || hasRole ? await visibilitiesOf(db, filter) : null;

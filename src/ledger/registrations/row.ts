@@ -35,6 +35,7 @@ export function toRegistration(row: RegistrationRow): Registration {
     endedRunId: _endedRunId,
     endedRunSeenAt: _endedRunSeenAt,
     sealedPassword: _sealedPassword,
+    eventSequence: _eventSequence,
     readAt,
     ...same
   } = row;

@@ -4,9 +4,12 @@ import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
 import { createTokenVerifier } from '../../../src/http/access/tokens.ts';
 import { openDatabase } from '../../../src/db/client.ts';
+import { createPasswordPolicy } from '../../../src/domain/password-policy.ts';
+import { commonPasswords } from '../../../src/secrets/common-passwords.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
 import type { Runs, RunState } from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
+import { createBackgroundWork } from '../../../src/http/background-work.ts';
 import { readBacklog } from '../../../src/ledger/backlog.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createSealing } from '../../../src/secrets/sealing.ts';
@@ -28,6 +31,13 @@ const NO_SESSIONS: Sessions<Secret> = {
   refresh: away,
   personOf: away,
   signOut: away,
+  answerChallenge: away,
+  revoke: away,
+  endSessions: away,
+  mailCode: away,
+  verifyEmail: away,
+  changePassword: away,
+  rename: away,
 };
 
 /** Everything that the fakes were asked, and what they are told to answer. */
@@ -57,6 +67,8 @@ export interface ApiUnderTest {
   readonly sql: postgres.Sql;
   app(overrides?: Partial<AppDeps>): ReturnType<typeof createApp>;
   call(path: string, options?: CallOptions): Promise<Answer>;
+  /** Waits for work that goes on after a response. */
+  settled(): Promise<void>;
   /** Sets columns of a row as a run would, and hints that it changed. */
   row(id: string, columns: Record<string, unknown>): Promise<void>;
   end(): Promise<void>;
@@ -83,6 +95,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
   const changes = new RegistrationChanges();
   const closing = new AbortController();
   const scripts = freshScripts();
+  const background = createBackgroundWork(recordingLog(scripts));
   const deps: AppDeps = {
     db: pool.db,
     runs: recordingRuns(scripts),
@@ -98,11 +111,14 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       passwordState: () => scripts.passwordState(),
     },
     sessions: NO_SESSIONS,
+    recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },
+    accounts: { read: away, endSessions: away, verifyEmail: away },
     clientAddress: () => '192.0.2.1',
     limits: {
       signUp: unlimited,
       sessionCall: unlimited,
       passwordCheck: async () => unlimited,
+      accountCall: async () => unlimited,
     },
     changes,
     verifyToken: createTokenVerifier({
@@ -123,6 +139,10 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       namespace: 'default',
     },
     signupMode: 'sync',
+    signupVerification: 'optional',
+    publicMailsPerDay: null,
+    afterwards: background.start,
+    passwordPolicy: createPasswordPolicy('composition', commonPasswords()),
     propagationGraceSeconds: 30,
     attributes: ['locale', 'custom:tenant_id'],
     secret: (text) => new Secret(text),
@@ -168,11 +188,13 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
         body: isJson ? JSON.parse(text) : null,
       };
     },
+    settled: () => background.end(),
     row: async (id, columns) => {
       await sql`UPDATE registrations SET ${sql(columns)} WHERE id = ${id}`;
       changed(id);
     },
     end: async () => {
+      await background.end();
       await issuer.close();
       await sql.end();
       await pool.close();

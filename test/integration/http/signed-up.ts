@@ -10,14 +10,17 @@ export interface SignedUp {
   readonly email: string;
   readonly username: string;
   readonly sub: string;
+  readonly registrationId: string;
 }
 
-/** A user of the pool with a completed row in the ledger; `permanent` false: owes a new password. */
+/** A user of the pool with a completed row in the ledger; `permanent` false: owes a new password;
+ * `proved` false: signed up and never proved the address. */
 export async function createSignedUp(
   api: ApiUnderTest,
   pool: TestPool,
   password: string,
   permanent = true,
+  proved = true,
 ): Promise<SignedUp> {
   const name = randomUUID().slice(0, 8);
   const email = `${name}@example.com`;
@@ -29,7 +32,7 @@ export async function createSignedUp(
       MessageAction: 'SUPPRESS',
       UserAttributes: Object.entries({
         email,
-        email_verified: 'true',
+        email_verified: String(proved),
         preferred_username: username,
         given_name: 'Ada',
         family_name: 'Lovelace',
@@ -48,6 +51,8 @@ export async function createSignedUp(
     cognito_username: sub,
     user_id: sub,
     finished_at: new Date(),
+    email_verified: proved,
+    ...(proved ? {} : { door: 'signup', invite: false }),
   });
-  return { email, username, sub };
+  return { email, username, sub, registrationId: id };
 }

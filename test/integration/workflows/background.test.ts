@@ -37,11 +37,17 @@ test.override('sagaOptions', {
   }),
 });
 
-async function park(saga: Saga) {
+async function parkSome(saga: Saga, count: number) {
   await saga.pool.setFaults([ILL]);
-  const registration = await saga.register();
-  await saga.untilStatus(registration.id, 'roles_pending');
+  const registrations = await Promise.all(Array.from({ length: count }, () => saga.register()));
+  for (const { id } of registrations) await saga.untilStatus(id, 'roles_pending');
   await saga.pool.clearFaults();
+  return registrations;
+}
+
+async function park(saga: Saga) {
+  const [registration] = await parkSome(saga, 1);
+  if (!registration) throw new Error('none is parked');
   return registration;
 }
 
@@ -101,6 +107,8 @@ test('while 2,000 lost parked runs are restarted, new registrations stay on the 
   await saga.eventually(async () => started.length > 2 * AT_ONCE);
   stopping.abort();
   const { restarted } = await sweeping;
+  // A run without its row would go on asking for it.
+  await saga.eventually(async () => started.every(({ id }) => begun.has(id)));
   await forgetLostRows(saga);
 
   expect(fresh).toHaveLength(30);
@@ -174,7 +182,7 @@ test('a sweep whose runs find no free worker starts no more of them', async ({ s
 test('steps of resumed runs take the background slots, and those of an operator’s retry do not', async ({
   saga,
 }) => {
-  const parked = await Promise.all(Array.from({ length: 12 }, () => park(saga)));
+  const parked = await parkSome(saga, 12);
   const [retried, ...resumed] = parked;
   await saga.pool.setFaults([ILL]);
   await saga.ownerDb.execute(

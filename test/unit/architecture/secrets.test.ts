@@ -6,6 +6,8 @@ const REVEALERS: Readonly<Record<string, string>> = {
   'src/secrets/sealing.ts': 'to seal it',
   'src/cognito/adapter.ts': 'in the call to Cognito',
   'src/cognito/sessions.ts': 'the same, to sign in',
+  'src/cognito/sign-in-flow.ts': 'the same, for the first password',
+  'src/cognito/own-account.ts': 'the same, to change the password',
 };
 const PRODUCT = ['src', 'workflows', 'activities', 'worker', 'cli', 'dev'];
 

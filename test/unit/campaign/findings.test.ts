@@ -10,6 +10,9 @@ const row = (name: string, status: string): Row => ({
   userId: status === 'completed' ? `sub of ${name}` : null,
   cognitoUsername: status === 'completed' ? `username of ${name}` : null,
   sealedAt: null,
+  door: 'canonical',
+  userDeletedAt: null,
+  replacedBy: null,
 });
 
 const [ada, ben, eve] = [row('ada', 'completed'), row('ben', 'failed'), row('eve', 'cancelled')];
@@ -20,6 +23,8 @@ const user = {
   mark: ada.id,
   roles: ['manager', 'viewer'],
   status: 'FORCE_CHANGE_PASSWORD',
+  enabled: true,
+  emailVerified: true,
 };
 const closing = (of: Row, event: string) => ({ registrationId: of.id, event, userId: of.userId });
 const told = { registrationId: ada.id, kind: 'user.created' };
@@ -65,6 +70,17 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
     ['user without a row'],
   ],
   ['a user without a mark', { users: [user, { ...leftover, mark: null }] }, ['user without a row']],
+  ['a user who is left disabled', { users: [{ ...user, enabled: false }] }, ['disabled']],
+  [
+    'an account that is half replaced',
+    { rows: [{ ...ada, replacedBy: 'another' }, ben, eve] },
+    ['disabled'],
+  ],
+  [
+    'a replaced account that is left',
+    { rows: [{ ...ada, userDeletedAt: new Date(0) }, ben, eve] },
+    ['user left behind', 'wrong event'],
+  ],
   ['another sub', { users: [{ ...user, sub: 'another' }] }, ['other user than recorded']],
   ['another username', { users: [{ ...user, username: 'another' }] }, ['other user than recorded']],
   ['a role that is gone', { users: [{ ...user, roles: ['viewer'] }] }, ['wrong roles']],

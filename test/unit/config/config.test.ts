@@ -66,6 +66,7 @@ test('the configuration needs only the required variables, and has these default
       registerLimitPerMinute: 10,
       metricsPort: null,
       signupMode: 'sync',
+      passwordRules: 'composition',
     },
     temporal: {
       address: 'temporal.example.com:7233',
@@ -149,6 +150,8 @@ const BAD: readonly (readonly [string, string, string])[] = [
   ['RETRY_BUDGET_SECONDS', '0', 'from 1'],
   ['RETRY_BUDGET_SECONDS', '1.5', 'a whole number'],
   ['SIGNUP_MODE', 'later', 'one of sync, async'],
+  ['SIGNUP_VERIFICATION', 'always', 'one of optional, required'],
+  ['PASSWORD_RULES', 'strict', 'one of composition, length'],
   ['EVENTS_AMQP_URL', 'http://x', 'amqp:'],
   ['CORS_ORIGINS', 'https://a.example/', 'is not an origin'],
   ['LOG_LEVEL', 'loud', 'one of'],

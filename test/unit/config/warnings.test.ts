@@ -91,3 +91,19 @@ test('the seeding door on an address beyond this machine has a warning, and only
   }
   expect(warningsOf({ ...LOCAL, DOORS: 'users', HOST: '0.0.0.0' })).toEqual([]);
 });
+
+test('a production API whose open sign-up needs no proved address has a warning', () => {
+  const signup = {
+    ...PRODUCTION,
+    DOORS: 'signup',
+    PASSWORD_SEALING_KEYS: LOCAL.PASSWORD_SEALING_KEYS,
+  };
+  expect(namesIn(warningsOf(signup))).toEqual(['SIGNUP_VERIFICATION']);
+  for (const more of [
+    { SIGNUP_VERIFICATION: 'required' },
+    { ENVIRONMENT: 'staging' },
+    { DOORS: 'session' },
+  ]) {
+    expect(warningsOf({ ...signup, ...more })).toEqual([]);
+  }
+});

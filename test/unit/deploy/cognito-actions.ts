@@ -2,13 +2,23 @@ import { importsOf, type SourceFile, sourcesOf } from '../architecture/source.ts
 
 /** Authorised by a token, a password or a client of the pool: IAM is not asked for these. */
 const BY_TOKEN = new Set([
+  'AssociateSoftwareToken',
+  'ChangePassword',
+  'ConfirmForgotPassword',
+  'ForgotPassword',
   'GetTokensFromRefreshToken',
   'GetUser',
+  'GetUserAttributeVerificationCode',
   'GlobalSignOut',
   'InitiateAuth',
+  'RespondToAuthChallenge',
   'RevokeToken',
+  'UpdateUserAttributes',
+  'VerifySoftwareToken',
+  'VerifyUserAttribute',
 ]);
-const ADAPTER = 'src/cognito/adapter.ts';
+/** The adapter, whose methods are called through `provider`. */
+const ADAPTERS = ['src/cognito/adapter.ts', 'src/cognito/accounts.ts'];
 
 /** Operations that a text sends: `new AdminGetUserCommand(`, `paginateListGroups(`. */
 export function operationsIn(text: string): string[] {
@@ -28,7 +38,7 @@ export function operationsByMethod(adapter: string): Map<string, string[]> {
 
 /** Methods of the adapter that a file calls, or has its caller hand to it. */
 function methodsIn({ path, text }: SourceFile): string[] {
-  if (path === ADAPTER) return [];
+  if (ADAPTERS.includes(path)) return [];
   const called = [...text.matchAll(/\bprovider\s*\.\s*(\w+)\(/g)].map(([, name]) => name ?? '');
   const picked = [...text.matchAll(/\bPick<IdentityProvider, ([^>]+)>/g)].flatMap(([, names]) =>
     [...(names ?? '').matchAll(/'(\w+)'/g)].map(([, name]) => name ?? ''),
@@ -48,13 +58,15 @@ export interface ActionsByProcess {
 export async function actionsByProcess(): Promise<ActionsByProcess> {
   const files = await sourcesOf('src', 'activities', 'worker', 'cli', 'workflows');
   const byPath = new Map(files.map((file) => [file.path, file]));
-  const methods = operationsByMethod(byPath.get(ADAPTER)?.text ?? '');
+  const methods = new Map(
+    ADAPTERS.flatMap((path) => [...operationsByMethod(byPath.get(path)?.text ?? '')]),
+  );
   const of = (paths: Iterable<string>): string[] =>
     actions(
       [...paths].flatMap((path) => {
         const file = byPath.get(path);
         if (!file) return [];
-        const own = path === ADAPTER ? [] : operationsIn(file.text);
+        const own = ADAPTERS.includes(path) ? [] : operationsIn(file.text);
         return [...own, ...methodsIn(file).flatMap((name) => methods.get(name) ?? [name])];
       }),
     );
@@ -62,7 +74,7 @@ export async function actionsByProcess(): Promise<ActionsByProcess> {
   const ofApi = new Set(
     ['src/main.ts', 'src/wiring.ts']
       .flatMap((path) => runTimeImports(byPath.get(path) ?? { path, text: '' }))
-      .filter((target) => target.startsWith('src/cognito/') && target !== ADAPTER),
+      .filter((target) => target.startsWith('src/cognito/') && !ADAPTERS.includes(target)),
   );
   const ofWorker = [...reachable('worker/main.ts', byPath)].filter((path) => !ofApi.has(path));
   return {

@@ -24,6 +24,7 @@ const CONTRACT: Readonly<Record<string, number>> = {
   unsupported_media_type: 415,
   unknown_role: 422,
   email_taken: 409,
+  email_unverified: 409,
   username_taken: 409,
   not_parked: 409,
   already_closed: 409,

@@ -20,6 +20,8 @@ const world = {
     ...wanted.map(({ email }) => ({
       username: `sub of ${email}`,
       status: 'FORCE_CHANGE_PASSWORD',
+      enabled: true,
+      emailVerified: true,
       email,
       sub: `sub of ${email}`,
       mark: `id of ${email}`,
@@ -28,6 +30,8 @@ const world = {
     {
       username: 'admin',
       status: 'CONFIRMED',
+      enabled: true,
+      emailVerified: true,
       email: 'admin@example.com',
       sub: 'admin',
       mark: null,
@@ -47,6 +51,8 @@ test('a rehearsal without faults has no finding', () => {
 const eve = {
   username: 'eve',
   status: 'CONFIRMED',
+  enabled: true,
+  emailVerified: true,
   email: 'eve@example.com',
   sub: 'eve',
   roles: [],

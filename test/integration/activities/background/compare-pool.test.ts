@@ -20,7 +20,7 @@ import {
 } from '../../../../activities/background/seen-users.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
-import { release } from '../../../../src/ledger/registrations/accept.ts';
+import { release } from '../../../../src/ledger/registrations/release.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { addRole, addUser, removeRole, removeUser } from '../../../support/pool-user.ts';
 import { closeProved } from '../../../support/close-proved.ts';

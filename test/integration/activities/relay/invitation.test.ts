@@ -1,7 +1,7 @@
 import { AdminSetUserPasswordCommand } from '@aws-sdk/client-cognito-identity-provider';
 import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
-import { REQUEST_TIMEOUT_MS } from '../../../../src/cognito/adapter.ts';
+import { REQUEST_TIMEOUT_MS } from '../../../../src/cognito/call.ts';
 import { deleteUser } from '../../../../activities/registration/delete-user.ts';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
 import { sendInvitations } from '../../../../activities/relay/invitations.ts';

@@ -61,9 +61,10 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     expect(told.bodies()).toEqual([
       {
         event_type: 'user.created',
-        user_data: { id: userId, username: email, email },
+        user_data: { id: userId, username: email, email, email_verified: true },
         registration_id: id,
         occurred_at: finishedAt?.toISOString(),
+        sequence: 1,
       },
     ]);
     await eventually(() => allDelivered(relays, 1));

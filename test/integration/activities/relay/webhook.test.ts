@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import type { Resolve } from '../../../../activities/relay/public-address.ts';
 import { createWebhook } from '../../../../activities/relay/webhook.ts';
 import type { Destination, Outcome } from '../../../../activities/relay/destination.ts';
-import { bodyOf, type UserEvent } from '../../../../src/domain/user-event.ts';
+import type { UserEvent } from '../../../../src/domain/user-event.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { type Receiver, startReceiver } from '../../../support/receiver.ts';
 import { test } from '../../../support/relays-test.ts';
@@ -45,7 +45,8 @@ const event = (): UserEvent => ({
   type: 'user.created',
   registrationId: randomUUID(),
   occurredAt: new Date('2026-01-02T03:04:05.678Z'),
-  user: { id: 'sub', username: 'ada', email: 'ada@example.com' },
+  sequence: 1,
+  user: { id: 'sub', username: 'ada', email: 'ada@example.com', emailVerified: true },
 });
 async function outcomeOf({ deliver }: Pick<Destination, 'deliver'>): Promise<Outcome | undefined> {
   return (await deliver([event()], new AbortController().signal))[0];
@@ -71,7 +72,13 @@ test('the library of Standard Webhooks verifies the signature of a request', asy
   expect(new Webhook(SECRET).verify(request?.body ?? '', headers)).toEqual({
     type: 'user.created',
     timestamp: '2026-01-02T03:04:05.678Z',
-    data: bodyOf(told),
+    data: {
+      event_type: 'user.created',
+      user_data: { id: 'sub', username: 'ada', email: 'ada@example.com', email_verified: true },
+      registration_id: told.registrationId,
+      occurred_at: '2026-01-02T03:04:05.678Z',
+      sequence: 1,
+    },
   });
   const other = new Webhook(`whsec_${randomBytes(32).toString('base64')}`);
   expect(() => other.verify(request?.body ?? '', headers)).toThrow('No matching signature');

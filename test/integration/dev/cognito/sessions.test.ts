@@ -4,8 +4,10 @@ import {
   AdminDisableUserCommand,
   AdminEnableUserCommand,
   AdminSetUserPasswordCommand,
+  AdminUserGlobalSignOutCommand,
   type AuthenticationResultType,
   CreateUserPoolClientCommand,
+  type ExplicitAuthFlowsType,
   ForgotPasswordCommand,
   GetTokensFromRefreshTokenCommand,
   GetUserCommand,
@@ -105,6 +107,69 @@ test('a client with rotation gets a new refresh token each time, and the old one
     AuthParameters: { REFRESH_TOKEN: third?.RefreshToken ?? '' },
   });
   await expect(pool.client.send(byFlow)).rejects.toEqual(refusal('InvalidParameterException'));
+});
+
+test('within the grace period of its client a rotated token works again, and not after it', async ({
+  pool,
+}) => {
+  const clientWith = async (RetryGracePeriodSeconds: number, ...flows: ExplicitAuthFlowsType[]) => {
+    const { UserPoolClient } = await pool.client.send(
+      new CreateUserPoolClientCommand({
+        UserPoolId,
+        ClientName: 'graceful',
+        ExplicitAuthFlows: ['ALLOW_USER_PASSWORD_AUTH', ...flows],
+        RefreshTokenRotation: { Feature: 'ENABLED', RetryGracePeriodSeconds },
+      }),
+    );
+    return UserPoolClient?.ClientId ?? '';
+  };
+  const ClientId = await clientWith(30);
+  const first = await signIn(pool, await person(pool, 'graceful'), {}, ClientId);
+  const renew = (RefreshToken?: string) => refresh(pool, RefreshToken, { ClientId });
+  const second = await renew(first.RefreshToken);
+  await pool.advanceClock(20);
+  // The answer may have been lost: both tokens that came of the first one live.
+  const retried = await renew(first.RefreshToken);
+  await pool.advanceClock(11);
+  await expect(renew(first.RefreshToken)).rejects.toEqual(refusal('RefreshTokenReuseException'));
+  for (const token of [second, retried]) {
+    expect((await renew(token?.RefreshToken))?.RefreshToken).toBeTruthy();
+  }
+  const { RefreshToken, AccessToken } = (await renew(second?.RefreshToken)) ?? {};
+  await revoke(pool, RefreshToken, { ClientId });
+  await expect(whoIs(pool, AccessToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+  await expect(renew(second?.RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+
+  const invalid = refusal('InvalidParameterException');
+  await expect(clientWith(61)).rejects.toEqual(invalid);
+  await expect(clientWith(0, 'ALLOW_REFRESH_TOKEN_AUTH')).rejects.toEqual(invalid);
+});
+
+test('tokens end with the validity that their client gives them', async ({ pool }) => {
+  const { RefreshToken, AccessToken } = await signIn(pool, await person(pool, 'aging'));
+  await pool.advanceClock(30 * 60 + 1);
+  await expect(whoIs(pool, AccessToken)).rejects.toEqual(
+    refusal('NotAuthorizedException', /has expired/),
+  );
+  const renewed = await refresh(pool, RefreshToken);
+  expect((await whoIs(pool, renewed?.AccessToken)).Username).toBeTruthy();
+  await pool.advanceClock(7 * 86_400);
+  await expect(refresh(pool, renewed?.RefreshToken)).rejects.toEqual(
+    refusal('NotAuthorizedException', /Refresh Token has expired/),
+  );
+});
+
+test('an administrator ends every session, and a new one begins with a sign-in', async ({
+  pool,
+}) => {
+  const name = await person(pool, 'ended');
+  const { AccessToken, RefreshToken } = await signIn(pool, name);
+  await pool.client.send(new AdminUserGlobalSignOutCommand({ UserPoolId, Username: name }));
+  await expect(whoIs(pool, AccessToken)).rejects.toEqual(
+    refusal('NotAuthorizedException', /has been revoked/),
+  );
+  await expect(refresh(pool, RefreshToken)).rejects.toEqual(refusal('NotAuthorizedException'));
+  expect((await whoIs(pool, (await signIn(pool, name)).AccessToken)).Username).toBeTruthy();
 });
 
 test('a client that does not rotate keeps its refresh token', async ({ pool }) => {

@@ -116,6 +116,46 @@ test('a /48 over its limit adds no row for its other networks', async ({ api }) 
   expect(await networkCounts(api, 'signup-address:2001:db8:3:%')).toBe(before);
 });
 
+test('one name gets 4 codes, 4 changes of its password and 10 checks of a code an hour, from any address', async ({
+  api,
+}) => {
+  for (const [call, allowed] of [
+    ['code_request', 4],
+    ['password_change', 4],
+    ['code_check', 10],
+  ] as const) {
+    let n = 0;
+    const tries = () => {
+      n += 1;
+      const name = n % 2 ? 'known@example.com' : ' KNOWN@example.com'.trim();
+      return voided(limitsOf(api, 10).accountCall(call, `198.51.102.${n}`, name));
+    };
+    expect([call, await passing(100, tries)]).toEqual([call, allowed]);
+    await voided(limitsOf(api, 10).accountCall(call, '198.51.102.1', 'other'));
+  }
+  const [{ minutes } = {}] = await api.sql`
+    SELECT extract(epoch FROM max(expire) - now()) / 60 AS minutes FROM limit_counts
+    WHERE key LIKE 'code_check-name:%'`;
+  expect(Math.round(Number(minutes))).toBe(60);
+});
+
+test('one address gets 40 codes an hour, whatever the names', async ({ api }) => {
+  const limits = limitsOf(api, 10);
+  const tries = () => voided(limits.accountCall('code_request', '203.0.113.77', randomUUID()));
+  expect(await passing(60, tries)).toBe(40);
+});
+
+test('a correct code does not count', async ({ api }) => {
+  const limits = limitsOf(api, 10);
+  for (let n = 0; n < 30; n += 1) {
+    await (
+      await limits.accountCall('code_check', '203.0.113.78', 'owner')
+    )();
+  }
+  const tries = () => voided(limits.accountCall('code_check', '203.0.113.78', 'owner'));
+  expect(await passing(20, tries)).toBe(10);
+});
+
 test('a username has one counter, in any case of its letters', async ({ api }) => {
   const spellings = ['administrator', 'ADMINISTRATOR', 'Administrator', 'aDMINISTRATOR'];
   let from = 0;

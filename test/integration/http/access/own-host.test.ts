@@ -16,7 +16,7 @@ const seed = (api: ApiUnderTest, bound: string | null, host: string) =>
     json: { email: 'seeded@example.com', password: 'too-short' },
     app: api.app({
       doors: new Set(['seeding']),
-      local: bound === null ? null : { acceptsHost: createHostCheck(bound) },
+      local: bound === null ? null : { acceptsHost: createHostCheck(bound), mailbox: '' },
     }),
   });
 
@@ -71,7 +71,7 @@ test('outside ENVIRONMENT=local any host passes and HTTPS is required for a year
 });
 
 test('the Host header decides which host a request is for', async ({ api }) => {
-  const local = { acceptsHost: createHostCheck('127.0.0.1') };
+  const local = { acceptsHost: createHostCheck('127.0.0.1'), mailbox: '' };
   const server = createHttpServer(api.app({ local }).fetch, api.deps.logger);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -219,6 +219,56 @@ test('login answers wrong, unknown, disabled and password-owing accounts alike',
   expect((await pool.calls())['InitiateAuth']?.calls).toBe(pairs.length);
 });
 
+test('login accepts a password in the Unicode form that was set, and in NFC when another was typed', async ({
+  api,
+  pool,
+}) => {
+  const typed = 'Zoë-Analytical1';
+  const composed = await createSignedUp(api, pool, typed.normalize('NFC'));
+  expect((await login(api, composed.email, typed.normalize('NFC'))).status).toBe(200);
+  expect((await login(api, composed.email, typed.normalize('NFD'))).status).toBe(200);
+  const decomposed = await createSignedUp(api, pool, typed.normalize('NFD'));
+  expect((await login(api, decomposed.email, typed.normalize('NFD'))).status).toBe(200);
+  const temporary = await createSignedUp(api, pool, typed.normalize('NFC'), false);
+  expect((await login(api, temporary.email, typed.normalize('NFD'))).status).toBe(403);
+  expect((await login(api, composed.email, 'Zoë-Analytical2'.normalize('NFD'))).status).toBe(401);
+});
+
+test('a wrong password with another form in NFC is sent twice and counts as one attempt', async ({
+  api,
+  pool,
+}) => {
+  const { email } = await somebody(api, pool);
+  let sent = 0;
+  let counted = 0;
+  const client = {
+    send: async () => {
+      sent += 1;
+      throw Object.assign(new Error('wrong'), { name: 'NotAuthorizedException' });
+    },
+  } as unknown as TestPool['client'];
+  const settings = { clientId: pool.clientId, clientSecret: null };
+  const counting = api.app({
+    doors: new Set(['session']),
+    sessions: createSessions(client, settings, api.deps.logger),
+    limits: {
+      ...api.deps.limits,
+      passwordCheck: async (...named) => {
+        counted += 1;
+        return await api.deps.limits.passwordCheck(...named);
+      },
+    },
+  });
+  const attempt = async (password: string) => {
+    [sent, counted] = [0, 0];
+    const json = { username: email, password };
+    const options = { method: 'POST', json, token: null, app: counting };
+    return [(await api.call('/auth/login', options)).status, sent, counted];
+  };
+  expect(await attempt('Zoë-1'.normalize('NFD'))).toEqual([401, 2, 1]);
+  expect(await attempt('Zoë-1'.normalize('NFC'))).toEqual([401, 1, 1]);
+});
+
 test('login with the right temporary password says that a new one is due', async ({
   api,
   pool,
@@ -228,8 +278,13 @@ test('login with the right temporary password says that a new one is due', async
   expect([status, body]).toEqual([
     403,
     {
-      detail: 'Sign-in requires another step, which this service does not support.',
+      detail: 'Sign-in requires another step: answer the challenge.',
       code: 'challenge_required',
+      challenge: 'NEW_PASSWORD_REQUIRED',
+      session: expect.any(String) as unknown,
+      options: null,
+      destination: null,
+      secret: null,
     },
   ]);
 });

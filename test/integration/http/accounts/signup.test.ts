@@ -3,11 +3,25 @@ import { describe, expect } from 'vitest';
 import { RateLimited } from '../../../../src/http/access/limits.ts';
 import type { AppDeps } from '../../../../src/http/app.ts';
 import { openDatabase } from '../../../../src/db/client.ts';
+import { createPasswordPolicy } from '../../../../src/domain/password-policy.ts';
 import { ProviderUnavailable } from '../../../../src/domain/role.ts';
 import type { SignIn } from '../../../../src/domain/session.ts';
+import { commonPasswords } from '../../../../src/secrets/common-passwords.ts';
 import type { Secret } from '../../../../src/secrets/secret.ts';
 import { type Answer, type ApiUnderTest, freshScripts } from '../api-under-test.ts';
 import { test } from '../../../support/api-test.ts';
+
+const CHALLENGED = {
+  kind: 'challenge',
+  challenge: {
+    name: 'SOFTWARE_TOKEN_MFA',
+    session: 'session',
+    poolName: 'user',
+    options: null,
+    destination: null,
+    secret: null,
+  },
+} as const;
 
 /** The sign-up door over a real ledger; what runs and pool do is scripted. The whole way over real
  * parts is test/end-to-end/signup.test.ts. */
@@ -170,6 +184,20 @@ const SHAPES: [string, Record<string, unknown>, object[]][] = [
   ['an empty first name', { first_name: '' }, [short('first_name', 1)]],
   ['a blank last name', { last_name: '   ' }, [short('last_name', 1)]],
   ['a long last name', { last_name: 'x'.repeat(51) }, [long('last_name', 50)]],
+  [
+    'a password that Cognito never accepts',
+    { password: 'Difference1 ' },
+    [
+      {
+        type: 'value_error',
+        loc: ['body', 'password'],
+        msg: 'Value error, a password must not begin or end with white space, or contain line breaks',
+        ctx: {
+          error: 'a password must not begin or end with white space, or contain line breaks',
+        },
+      },
+    ],
+  ],
   ['a long password', { password: 'Aa1'.repeat(100) }, [long('password', 256)]],
   ['no @', { email: 'ada' }, [address('An email address must have an @-sign.')]],
   [
@@ -283,6 +311,7 @@ test.for(SHAPES)('sign-up answers 422: %s', async ([_what, more, detail], { api 
   expect(api.scripts.started).toEqual([]);
 });
 
+const PERSONAL = 'Password must not contain your e-mail, username or name';
 const WEAK: [string, Record<string, unknown>, string][] = [
   ['another confirmation, also of a weak one', pair('weak', 'other'), 'Passwords do not match'],
   ['no uppercase', both('analytical1'), 'Password must contain at least one uppercase letter'],
@@ -295,6 +324,10 @@ const WEAK: [string, Record<string, unknown>, string][] = [
     both('Aa1😀😀😀😀'),
     'Password must be at least 8 characters long',
   ],
+  ['a common one', both('Password1'), 'Password is too common'],
+  ['the last name', both('xLovelace1'), PERSONAL],
+  ['the username, in another case', { ...both('tHe-babBage1'), username: 'The-Babbage' }, PERSONAL],
+  ['the address', { ...both('Countess-of-1'), email: 'countess@example.com' }, PERSONAL],
 ];
 
 function pair(password: string, confirm_password: string) {
@@ -307,6 +340,33 @@ function both(password: string) {
 test.for(WEAK)('sign-up answers 400: %s', async ([_what, more, detail], { api }) => {
   expect(detailOf(await register(api, newBody(more)))).toEqual([400, { detail }]);
   expect(api.scripts.started).toEqual([]);
+});
+
+test('with PASSWORD_RULES=length sign-up asks for 15 characters and no composition', async ({
+  api,
+}) => {
+  const passwordPolicy = createPasswordPolicy('length', commonPasswords());
+  const deps = { passwordPolicy };
+  const sends = async (password: string) =>
+    detailOf(await register(api, newBody(both(password)), { deps }));
+  expect(await sends('Analytical1-xy')).toEqual([
+    400,
+    { detail: 'Password must be at least 15 characters long' },
+  ]);
+  expect(await sends('passwordpassword')).toEqual([400, { detail: 'Password is too common' }]);
+  const accepted = { deps: { passwordPolicy, sessions: signsIn(api, 'correct horse b') } };
+  const json = newBody(both('correct horse b'));
+  expect((await register(api, json, accepted)).status).toBe(201);
+});
+
+test('the asynchronous sign-up checks a password without names by the address alone', async ({
+  api,
+}) => {
+  const json = { email: 'somebody.else@example.com', password: 'Somebody.Else1' };
+  const options = { headers: { prefer: 'respond-async' } };
+  expect(detailOf(await register(api, json, options))).toEqual([400, { detail: PERSONAL }]);
+  const other = { ...json, password: PASSWORD };
+  expect((await register(api, other, options)).status).toBe(202);
 });
 
 test('sign-up refuses a taken e-mail first and then a taken username, in any case and with blanks', async ({
@@ -381,7 +441,7 @@ test('sign-up answers asynchronously when the run parks or the user cannot sign 
 }) => {
   const cases: Run[] = [
     { columns: { status: 'roles_pending', user_id: 'sub-3' } },
-    { deps: { sessions: signsIn(api, PASSWORD, { signIn: async () => ({ kind: 'challenge' }) }) } },
+    { deps: { sessions: signsIn(api, PASSWORD, { signIn: async () => CHALLENGED }) } },
   ];
   for (const run of cases) {
     const { status, body, headers } = await register(api, newBody(), run);

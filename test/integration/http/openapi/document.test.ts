@@ -41,6 +41,13 @@ test('the document is OpenAPI 3.1, whole and stable', async ({ api }) => {
     'post /api/step/users': 'doorCreateUserWithRoles',
     'post /auth/register': 'doorSignUp',
     'post /api/v1/private/users/': 'doorSeedUser',
+    'post /auth/challenge': 'doorAnswerChallenge',
+    'post /auth/verify-email/request': 'doorRequestVerification',
+    'post /auth/verify-email': 'doorVerifyEmail',
+    'post /auth/forgot-password': 'doorForgotPassword',
+    'post /auth/reset-password': 'doorResetPassword',
+    'post /auth/change-password': 'doorChangePassword',
+    'patch /profile': 'doorChangeProfile',
     'post /auth/login': 'doorLogin',
     'post /auth/refresh': 'doorRefresh',
     'get /profile': 'doorProfile',
@@ -275,6 +282,7 @@ test('browsers of configured origins may call the API and read the headers that 
   });
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get('access-control-allow-headers')).toContain('Idempotency-Key');
+  expect(preflight.headers.get('access-control-allow-methods')).toContain('PATCH');
   for (const origin of ['https://evil.example', 'https://admin.example.evil', 'null']) {
     expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
     const refused = await ask(origin, 'OPTIONS', { 'access-control-request-method': 'POST' });

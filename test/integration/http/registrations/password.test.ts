@@ -135,6 +135,63 @@ test('the same key with another password is the same registration', async ({ api
   expect(without.body.code).toBe('idempotency_key_reused');
 });
 
+test.for([
+  ['Password123', {}, 'Password is too common'],
+  [
+    'my ada.l key',
+    { username: 'Ada.L' },
+    'Password must not contain your e-mail, username or name',
+  ],
+  [
+    'LOVELACE-xy',
+    { lastName: 'Lovelace' },
+    'Password must not contain your e-mail, username or name',
+  ],
+] as const)(
+  'the password %s of an administrator is rejected by rule, and nothing is accepted',
+  async ([password, more, detail], { api }) => {
+    const json = newBody({ password, ...more });
+    const answer = await post(api, json);
+    expect([answer.status, answer.body]).toMatchObject([
+      422,
+      {
+        code: 'password_rejected',
+        detail,
+        errors: [{ pointer: '#/password', code: 'password_rejected', detail }],
+      },
+    ]);
+    expect(answer.text).not.toContain(password);
+    expect(await api.sql`SELECT 1 FROM registrations WHERE email = ${json.email}`).toEqual([]);
+  },
+);
+
+test('the rules of sign-up for composition and length do not bind an administrator', async ({
+  api,
+}) => {
+  expect((await post(api, newBody({ password: 'tr0ub' }))).status).toBe(202);
+});
+
+test('a replay with another password that is too common is answered as a replay', async ({
+  api,
+}) => {
+  const key = { 'idempotency-key': 'common-replay' };
+  const body = newBody({ password: PASSWORD });
+  await post(api, body, key);
+  const again = await post(api, { ...body, password: 'Password123' }, key);
+  expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([202, 'true']);
+});
+
+test.for([' Tr0ub4dor', 'Tr0ub4dor ', 'Tr0ub\n4dor'])(
+  'the password %j, which Cognito never accepts, does not fit the request',
+  async (password, { api }) => {
+    const { body } = await post(api, newBody({ password }));
+    expect(body).toMatchObject({
+      code: 'invalid_request',
+      errors: [{ pointer: '#/password', code: 'white_space' }],
+    });
+  },
+);
+
 test('a deployment without sealing keys refuses passwords and accepts everything else', async ({
   api,
 }) => {

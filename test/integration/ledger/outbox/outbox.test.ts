@@ -2,12 +2,13 @@ import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import {
   claimInvitation,
-  deferInvitation,
   giveUpInvitation,
   recordInvitation,
   recordInvitationUnanswered,
   type DueInvitation,
 } from '../../../../src/ledger/outbox/outbox.ts';
+import { deferDelivery } from '../../../../src/ledger/outbox/cognito-deliveries.ts';
+import { takeMail } from '../../../../src/ledger/mail-limits.ts';
 import { requestInvitation } from '../../../../src/ledger/outbox/request-invitation.ts';
 import { type Ledger, times } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
@@ -89,7 +90,7 @@ test('an invitation that is not needed is settled, and an earlier mail keeps its
 
 test('a deferred invitation is not due and keeps its code and count', async ({ ledger }) => {
   const { id } = await ledger.at('completed');
-  await deferInvitation(ledger.db, await onlyDueOf(ledger, id), 'mail_deferred', 60_000);
+  await deferDelivery(ledger.db, await onlyDueOf(ledger, id), 'mail_deferred', 60_000);
   expect(await dueOf(ledger, id)).toEqual([]);
   expect(await deliveriesOf(ledger, id)).toMatchObject([
     { attempts: 1, unanswered: 0, mailed: false, due_in: 60, last_error: 'mail_deferred' },
@@ -148,11 +149,17 @@ test('one address gets five mails an hour at most, including those of earlier re
   ledger,
 }) => {
   const first = await ledger.at('completed');
-  await recordInvitation(ledger.db, await onlyDueOf(ledger, first.id), 'mailed');
+  const { email } = first;
+  const mail = async (id: string): Promise<void> => {
+    const due = await onlyDueOf(ledger, id);
+    expect(await takeMail(ledger.db, { email, publicPerDay: null })).toEqual({ kind: 'allowed' });
+    await recordInvitation(ledger.db, due, 'mailed');
+  };
+  await mail(first.id);
   await ledger.set(first.id, { userDeletedAt: new Date() });
-  const { id } = await ledger.at('completed', { email: first.email });
+  const { id } = await ledger.at('completed', { email });
   for (let mails = 2; mails <= 5; mails += 1) {
-    await recordInvitation(ledger.db, await onlyDueOf(ledger, id), 'mailed');
+    await mail(id);
     const requests = await times(8, () => requestInvitation(ledger.db, id, { actor: 'alice' }));
     const kind = mails < 5 ? 'requested' : 'rate_limited';
     expect(requests.map((request) => request.kind)).toEqual(requests.map(() => kind));
@@ -166,7 +173,7 @@ test('a request makes a waiting invitation due at once and adds no second one', 
 }) => {
   const { id } = await ledger.at('completed');
   const before = await onlyDueOf(ledger, id);
-  await deferInvitation(ledger.db, before, 'mail_deferred', 3_600_000);
+  await deferDelivery(ledger.db, before, 'mail_deferred', 3_600_000);
   await requestInvitation(ledger.db, id, { actor: 'alice' });
   const after = await onlyDueOf(ledger, id);
   expect(after.outboxId).toBe(before.outboxId);

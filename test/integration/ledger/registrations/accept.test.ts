@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect } from 'vitest';
-import {
-  accept,
-  findByKey,
-  release,
-  requestHashOf,
-} from '../../../../src/ledger/registrations/accept.ts';
+import { accept, findByKey, requestHashOf } from '../../../../src/ledger/registrations/accept.ts';
+import { release } from '../../../../src/ledger/registrations/release.ts';
 import { CANCELLED, FAILED, Ledger, countByKind, times } from '../ledger-under-test.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { requestCancel } from '../../../../src/ledger/registrations/instructions.ts';

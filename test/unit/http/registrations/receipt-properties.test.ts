@@ -89,6 +89,7 @@ const row: fc.Arbitrary<Registration> = fc.record({
   userCreatedAt: maybeAt,
   sealedAt: maybeAt,
   passwordSetAt: maybeAt,
+  mailsCode: fc.boolean(),
   cognitoUsername: fc.option(text),
   userId: fc.option(text),
   failure: fc.option(failure),
@@ -109,6 +110,12 @@ const row: fc.Arbitrary<Registration> = fc.record({
   nextResumeAt: maybeAt,
   userDeletedAt: maybeAt,
   releasedAt: maybeAt,
+  recoveryMailedAt: maybeAt,
+  replaces: fc.option(id),
+  replacement: fc.constantFrom(null, 'requested', 'disabling', 'deleting', 'deleted', 'kept'),
+  replacedWasEnabled: fc.option(fc.boolean()),
+  replacementOpenAt: maybeAt,
+  replacedBy: fc.option(id),
   unrecordedEvents: fc.array(fc.constantFrom(...AUDIT_EVENTS), { maxLength: 2 }),
 });
 const event: fc.Arbitrary<AuditEvent> = fc.record({

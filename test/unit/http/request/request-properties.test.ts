@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseFaultPlan, FaultPlanError } from '../../../../dev/cognito/fault-plan.ts';
 import { normaliseEmail } from '../../../../src/domain/email.ts';
+import { createPasswordPolicy } from '../../../../src/domain/password-policy.ts';
 import { pointerTo, Problem } from '../../../../src/http/problems/problem-details.ts';
 import { idempotencyKeyOf } from '../../../../src/http/request/idempotency-key.ts';
 import { waitSecondsOf } from '../../../../src/http/request/prefer.ts';
@@ -96,11 +97,11 @@ describe('Idempotency-Key', () => {
 });
 
 describe('a body', () => {
-  const schema = newRegistration({
-    attributes: ['locale'],
-    secret: (text) => new Secret(text),
-    sealing: null,
-  });
+  const schema = newRegistration({ attributes: ['locale'], sealing: null });
+  const passwords = {
+    secret: (text: string) => new Secret(text),
+    passwordPolicy: createPasswordPolicy('composition', new Set()),
+  };
   const role = fc.constantFrom('viewer', 'admin', 'researcher');
   const good = fc.record(
     {
@@ -127,7 +128,7 @@ describe('a body', () => {
   test('that fits is wanted as sent: one form of the address, each role once', () => {
     fc.assert(
       fc.property(good, (body) => {
-        const wanted = toWanted(parse(schema, body));
+        const wanted = toWanted(passwords, parse(schema, body));
         expect(wanted.email).toBe(normaliseEmail(body.email));
         expect(wanted.roles).toEqual([...new Set(body.roles)]);
         expect(wanted.rolesSent).toEqual(body.roles);

@@ -1,0 +1,21 @@
+/** Where events go. */
+export type EventDestination = 'amqp' | 'webhook';
+
+/** What was promised about an account: a mail for a forgotten password; the end of all sessions after a
+ * reset that may happen (`sign_out`), or that did (`password_reset`). */
+export type AccountDelivery = 'password_recovery' | 'sign_out' | 'password_reset';
+
+/** Calls to Cognito that are deliveries of the outbox: invitations, and what was promised about accounts. */
+export const COGNITO_DESTINATIONS = [
+  'cognito-mail',
+  'cognito-recovery',
+  'cognito-sign-out',
+] as const;
+export type CognitoDestination = (typeof COGNITO_DESTINATIONS)[number];
+
+export type OutboxDestination = EventDestination | CognitoDestination;
+export const OUTBOX_DESTINATIONS: readonly OutboxDestination[] = [
+  'amqp',
+  'webhook',
+  ...COGNITO_DESTINATIONS,
+];

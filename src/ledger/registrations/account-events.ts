@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { and, desc, sql } from 'drizzle-orm';
+import type { Database } from '../../db/client.ts';
+import { LIVING, registrations } from '../../db/schema.ts';
+import type { Registration } from '../../domain/registration.ts';
+import { appendAuditEvent } from '../audit/audit-trail.ts';
+import { atEdge } from '../database-error.ts';
+import { appendUserEvent } from '../outbox/append-user-event.ts';
+import { findLiving } from './living.ts';
+
+/** What became of an account, beyond the proof of its address. */
+export type AccountEvent =
+  | 'user.password_changed'
+  | 'user.password_reset'
+  | 'user.signed_out_everywhere';
+
+/** The living registration of a Cognito user; null: Registrar did not register this person. */
+export async function findByUserId(db: Database, userId: string): Promise<Registration | null> {
+  return await findLiving(db, sql`${registrations.userId} = ${userId}`);
+}
+
+/**
+ * Records account events of one person in one transaction. `user.password_changed` is also an event
+ * for others, once the registration is complete. A person who is not in the ledger has an audit event
+ * without a registration. @param actor the person's own id, or `system`
+ */
+export async function recordAccountEvents(
+  db: Database,
+  userId: string,
+  actor: string,
+  events: readonly AccountEvent[],
+): Promise<void> {
+  await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .select({ id: registrations.id, status: registrations.status })
+        .from(registrations)
+        .where(and(sql`user_id = ${userId}`, sql`(${LIVING})`))
+        .orderBy(desc(registrations.acceptedAt))
+        .limit(1);
+      for (const event of events) {
+        const registrationId = row?.id ?? null;
+        await appendAuditEvent(tx, { event, registrationId, userId, actor, key: randomUUID() });
+        if (event === 'user.password_changed' && row?.status === 'completed') {
+          await appendUserEvent(tx, row.id, event);
+        }
+      }
+    }),
+  );
+}
