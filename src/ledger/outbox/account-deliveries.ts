@@ -89,15 +89,29 @@ async function claim(
   return { ...delivery, name: row.account_name ?? '', ageMs: row.age_ms, kind: row.kind };
 }
 
-/** Counts the mail that is about to be sent as unanswered: whatever becomes of this process, it may
- * have gone out. @returns false where another relay took the delivery since */
-export async function recordMailAttempt(db: Database, due: DueAccountDelivery): Promise<boolean> {
+/**
+ * Counts the mail that is about to be sent as unanswered: whatever becomes of this process, it may
+ * have gone out, and whoever has its temporary password has read it.
+ * @param temporaryPasswordOf the registration; null: the mail has a code
+ * @returns false where another relay took the delivery since
+ */
+export async function recordMailAttempt(
+  db: Database,
+  due: DueAccountDelivery,
+  temporaryPasswordOf: string | null,
+): Promise<boolean> {
   const rows = await atEdge(() =>
-    db.execute(sql`UPDATE outbox_deliveries
-      SET unanswered = unanswered + 1, mail_attempted_at = now(),
-        next_attempt_at = now() + make_interval(secs => ${RECOVERY_LEASE_S})
-      WHERE outbox_id = ${due.outboxId}::uuid AND attempts = ${due.attempts}
-        AND unanswered = ${due.unanswered} RETURNING 1`),
+    db.execute(sql`WITH attempted AS (
+        UPDATE outbox_deliveries
+        SET unanswered = unanswered + 1, mail_attempted_at = now(),
+          next_attempt_at = now() + make_interval(secs => ${RECOVERY_LEASE_S})
+        WHERE outbox_id = ${due.outboxId}::uuid AND attempts = ${due.attempts}
+          AND unanswered = ${due.unanswered} RETURNING 1
+      ), mailed AS (
+        UPDATE registrations SET recovery_mailed_at = clock_timestamp()
+        WHERE id = ${temporaryPasswordOf}::uuid AND EXISTS (SELECT 1 FROM attempted)
+      )
+      SELECT 1 FROM attempted`),
   );
   return rows.length > 0;
 }
@@ -133,10 +147,6 @@ export async function recordTemporaryPasswordMailed(
     db.transaction(async (tx) => {
       const now = new Date();
       const expires = new Date(now.getTime() + TEMPORARY_PASSWORD_DAYS * 86_400_000);
-      await tx
-        .update(registrations)
-        .set({ recoveryMailedAt: now })
-        .where(eq(registrations.id, registrationId));
       const [invited] = await tx
         .update(registrations)
         .set({

@@ -14,7 +14,7 @@ import {
 import { endPromisedSessions } from '../../../../activities/relay/sign-outs.ts';
 import { createPasswordRecovery } from '../../../../src/cognito/password-recovery.ts';
 import { createSessions } from '../../../../src/cognito/sessions.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
+import { hasMailedPassword, type Registration } from '../../../../src/domain/registration.ts';
 import {
   claimRecovery,
   confirmReset,
@@ -250,9 +250,12 @@ async function loseReplyOfMail(steps: Steps, row: Registration): Promise<void> {
   expect(await mailsTo(steps, row.email)).toHaveLength(1);
 }
 
-test('a lost reply of the mail sends another one', async ({ steps }) => {
+test('a lost reply of the mail sends another one, and the first one proves the address too', async ({
+  steps,
+}) => {
   const row = await unproved(steps);
   await loseReplyOfMail(steps, row);
+  expect(hasMailedPassword(await steps.row(row.id))).toBe(true);
   await relay(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(2);
 });
@@ -338,6 +341,30 @@ test('second factors and a phone number that the person added are removed', asyn
   await requestRecovery(steps.db, row.email);
   await relay(steps, { provider: watched });
   expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: true }]);
+});
+
+test('a second factor that is added until the sessions have ended is removed too', async ({
+  steps,
+}) => {
+  const row = await unproved(steps);
+  const calls: unknown[] = [];
+  const provider = steps.provider();
+  let haveEnded = false;
+  const racing = {
+    ...provider,
+    endSessions: async (username: string, signal: AbortSignal) => {
+      await provider.endSessions(username, signal);
+      haveEnded = true;
+    },
+    readUser: async (username: string, signal: AbortSignal) => {
+      const user = await provider.readUser(username, signal);
+      return user && { ...user, secondFactors: haveEnded ? ['SOFTWARE_TOKEN_MFA'] : [] };
+    },
+    removeSecondFactors: async (_username: string, which: object) => void calls.push(which),
+  };
+  await requestRecovery(steps.db, row.email);
+  await relay(steps, { provider: racing });
+  expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: false }]);
 });
 
 test('sessions end after a reset whose process died, and after one whose reply was lost', async ({
