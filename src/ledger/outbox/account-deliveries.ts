@@ -41,8 +41,9 @@ export async function promiseSignOut(
   db: Database,
   name: string,
   holdSeconds: number,
+  kind: 'sign_out' | 'password_change' = 'sign_out',
 ): Promise<string> {
-  return await promise(db, 'sign_out', 'cognito-sign-out', name, sql`${holdSeconds}::float8`);
+  return await promise(db, kind, 'cognito-sign-out', name, sql`${holdSeconds}::float8`);
 }
 
 async function promise(
@@ -192,6 +193,21 @@ export async function confirmReset(db: Database, outboxId: string): Promise<void
 /** Nothing is left to do: the row, with the name, is deleted. */
 export async function forgetDelivery(db: Database, outboxId: string): Promise<void> {
   await atEdge(() => forget(db, outboxId));
+}
+
+/**
+ * A change of the password has succeeded and ended every session: nothing is left to do for it, nor for
+ * earlier requests without a reply, whose current password is void now. Kept, their promise would end the
+ * session that begins after this.
+ */
+export async function forgetPasswordChanges(db: Database, outboxId: string): Promise<void> {
+  await atEdge(() =>
+    db.execute(sql`DELETE FROM outbox o USING outbox own, outbox_deliveries d
+      WHERE own.id = ${outboxId}::uuid AND o.kind = own.kind AND o.account_name = own.account_name
+        AND o.occurred_at <= own.occurred_at
+        AND d.outbox_id = o.id AND d.destination = 'cognito-sign-out'
+        AND d.delivered_at IS NULL AND d.given_up_at IS NULL`),
+  );
 }
 
 /** Makes a promised sign-out due at once. */

@@ -22,6 +22,7 @@ import {
   requestRecovery,
 } from '../../../../src/ledger/outbox/account-deliveries.ts';
 import { MAILS_PER_HOUR } from '../../../../src/ledger/mail-limits.ts';
+import { recordAccountEvents } from '../../../../src/ledger/registrations/account-events.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { Secret } from '../../../../src/secrets/secret.ts';
@@ -384,6 +385,27 @@ test('sessions end after a reset whose process died, and after one whose reply w
   }
   const trail = (await readTimeline(steps.db, row.id)).map(({ event }) => event);
   expect(trail.filter((event) => event === 'user.password_reset')).toHaveLength(1);
+});
+
+test('a change of the password whose process died is recorded once, and the sessions end', async ({
+  steps,
+}) => {
+  const row = await proved(steps);
+  const userId = row.userId ?? '';
+  for (const isRecorded of [false, true]) {
+    const key = await promiseSignOut(steps.db, userId, 30, 'password_change');
+    const events = ['user.password_changed'] as const;
+    if (isRecorded) await recordAccountEvents(steps.db, userId, userId, events, { key });
+    await relay(steps);
+    const trail = (await readTimeline(steps.db, row.id)).filter(({ event }) => event === events[0]);
+    expect(trail).toHaveLength(isRecorded ? 2 : 1);
+    expect(trail.at(-1)?.details).toEqual(isRecorded ? {} : { by: 'unconfirmed' });
+  }
+  const told = await steps.db.execute(sql`SELECT 1 FROM outbox
+    WHERE registration_id = ${row.id}::uuid AND kind = 'user.password_changed'`);
+  expect(told).toHaveLength(2);
+  const last = (await readTimeline(steps.db, row.id)).at(-1);
+  expect(last?.event).toBe('user.signed_out_everywhere');
 });
 
 test('a sign-out that fails is tried until it succeeds', async ({ steps }) => {
