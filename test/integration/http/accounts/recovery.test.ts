@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AdminDisableUserCommand,
   AdminGetUserCommand,
@@ -438,3 +439,34 @@ test.for(['000000', 'Wr0ng-temporary'])(
     }
   },
 );
+
+test('work that only an existing account costs does not show in the time of a refused reset', async ({
+  api,
+  pool,
+  steps,
+}) => {
+  const { email } = await proved(steps);
+  const recovery = {
+    confirm: async (name: string) => {
+      if (name === email) await sleep(200);
+      return 'refused' as const;
+    },
+    confirmTemporary: async () => 'refused' as const,
+  };
+  const times = { known: [] as number[], unknown: [] as number[] };
+  for (let turn = 0; turn < EACH / 2; turn += 1) {
+    await Promise.all(
+      (
+        [
+          ['known', email],
+          ['unknown', 'nobody@example.com'],
+        ] as const
+      ).map(async ([kind, name]) => {
+        const from = performance.now();
+        await reset(api, pool, name, '123456', { recovery });
+        times[kind].push(performance.now() - from);
+      }),
+    );
+  }
+  expect(isSameDistribution(times.unknown, times.known)).toBe(true);
+});
