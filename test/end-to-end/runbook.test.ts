@@ -106,6 +106,7 @@ const RUNBOOK: Readonly<Record<string, Expectation>> = {
       expect(jsonIn(output).map(({ destination }) => destination)).toEqual([
         'webhook',
         'cognito-mail',
+        'cognito-recovery',
       ]),
   },
   'Events are late (3)': shows({ destination: 'webhook' }),

@@ -7,7 +7,6 @@ const REVEALERS: Readonly<Record<string, string>> = {
   'src/cognito/adapter.ts': 'in the call to Cognito',
   'src/cognito/sessions.ts': 'the same, to sign in',
   'src/cognito/sign-in-flow.ts': 'the same, for the first password',
-  'src/cognito/password-recovery.ts': 'the same, to reset the password',
   'src/cognito/own-account.ts': 'the same, to change the password',
 };
 const PRODUCT = ['src', 'workflows', 'activities', 'worker', 'cli', 'dev'];
