@@ -12,6 +12,7 @@ export interface Finding {
     | 'other user than recorded'
     | 'wrong roles'
     | 'disabled'
+    | 'proved account deleted'
     | 'password not set'
     | 'wrong event'
     | 'wrong audit trail'
@@ -65,6 +66,9 @@ const aboutUser: About = (row, world) => {
     return mine.map(({ sub }) => finding(row, 'user left behind', `user ${sub} has its mark`));
   }
   if (row.userDeletedAt !== null) {
+    if (world.proved.has(row.id)) {
+      return [finding(row, 'proved account deleted', 'its address was proved before')];
+    }
     return mine.map(({ sub }) => finding(row, 'user left behind', `user ${sub} was replaced`));
   }
   // Replaced, or as it was: nothing in between.

@@ -32,6 +32,7 @@ const world = {
   rows: [ada, ben, eve],
   users: [user],
   events: [told],
+  proved: new Set<string>(),
   trail: [
     closing(ada, 'registration.requested'),
     closing(ada, 'user.registered'),
@@ -80,6 +81,16 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
     'a replaced account that is left',
     { rows: [{ ...ada, userDeletedAt: new Date(0) }, ben, eve] },
     ['user left behind', 'wrong event'],
+  ],
+  [
+    'an account that is deleted after its address was proved',
+    {
+      rows: [{ ...ada, userDeletedAt: new Date(0) }, ben, eve],
+      users: [],
+      events: [{ ...told, kind: 'user.deleted' }],
+      proved: new Set([ada.id]),
+    },
+    ['proved account deleted'],
   ],
   ['another sub', { users: [{ ...user, sub: 'another' }] }, ['other user than recorded']],
   ['another username', { users: [{ ...user, username: 'another' }] }, ['other user than recorded']],
