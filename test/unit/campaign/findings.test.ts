@@ -112,6 +112,11 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
     { events: [told, { ...told, registrationId: ben.id }] },
     ['wrong event'],
   ],
+  [
+    'a cancel that was accepted, of a row that completes',
+    { trail: [closing(ada, 'registration.cancel_requested'), ...world.trail] },
+    ['cancel ignored'],
+  ],
   ['a closing event that is missing', { trail: world.trail.slice(0, 3) }, ['wrong audit trail']],
   [
     'a second closing event',
