@@ -20,6 +20,7 @@ import {
   deferUnanswered,
 } from '../../src/ledger/outbox/cognito-deliveries.ts';
 import { giveBackMail, takeMail, type MailRequest } from '../../src/ledger/mail-limits.ts';
+import { cutOffTokens } from '../../src/ledger/token-cutoffs.ts';
 import { findLiving, hasEmail, hasUsername } from '../../src/ledger/registrations/living.ts';
 import { readRegistration } from '../../src/ledger/registrations/read.ts';
 import { nowOf } from '../../src/ledger/registrations/row.ts';
@@ -162,6 +163,8 @@ async function mailTemporaryPassword(
     await provider.replacePassword(username, signal);
     await acquireQuota('update');
     await provider.endSessions(username, signal);
+    // What follows waits for the quota, and may fail.
+    await cutOffTokens(db, user.sub, 'sessions_ended');
     const { phoneNumber, secondFactors: factors } = user;
     const isOwnPhone = phoneNumber !== (registration.attributes['phone_number'] ?? null);
     await acquireQuota('update');

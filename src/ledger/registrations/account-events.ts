@@ -5,6 +5,7 @@ import { LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
 import { findLiving } from './living.ts';
 
@@ -20,8 +21,8 @@ export async function findByUserId(db: Database, userId: string): Promise<Regist
 }
 
 /**
- * Records account events of one person in one transaction. `user.password_changed` is also an event
- * for others, once the registration is complete. A person who is not in the ledger has an audit event
+ * Records account events of one person in one transaction. The end of all sessions ends the person's
+ * tokens. `user.password_changed` is also an event for others, once the registration is complete. A person who is not in the ledger has an audit event
  * without a registration. @param actor the person's own id, or `system`
  */
 export async function recordAccountEvents(
@@ -43,6 +44,9 @@ export async function recordAccountEvents(
         await appendAuditEvent(tx, { event, registrationId, userId, actor, key: randomUUID() });
         if (event === 'user.password_changed' && row?.status === 'completed') {
           await appendUserEvent(tx, row.id, event);
+        }
+        if (event === 'user.signed_out_everywhere') {
+          await cutOffTokens(tx, userId, 'sessions_ended');
         }
       }
     }),

@@ -349,7 +349,7 @@ test('sessions end after a reset whose process died, and after one whose reply w
     const thief = await sessions.signIn(row.email, new Secret(PASSWORD));
     if (thief.kind !== 'signed_in') throw new Error('the thief is not signed in');
     const promise = await promiseSignOut(steps.db, row.cognitoUsername ?? '', 30);
-    if (by === 'relay') await confirmReset(steps.db, promise);
+    if (by === 'relay') await confirmReset(steps.db, promise, row.userId);
     await relay(steps);
     expect(await sessions.refresh(thief.tokens.refreshToken)).toBeNull();
     const last = (await readTimeline(steps.db, row.id)).at(-1);
