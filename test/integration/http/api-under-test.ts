@@ -172,7 +172,12 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     issuer,
     scripts,
     sql,
-    app: (overrides = {}) => createApp({ ...deps, ...overrides }),
+    app: (overrides = {}) => {
+      const { db, sessions, accounts, logger: log } = { ...deps, ...overrides };
+      // As of a process of its own, which asks its own sessions.
+      const cutoffs = createTokenCutoffs({ db, sessions, accounts, log });
+      return createApp({ ...deps, cutoffs, ...overrides });
+    },
     call: async (path, options = {}) => {
       const { method = 'GET', token = issuer.token(), json, headers = {} } = options;
       const body = json === undefined ? options.body : JSON.stringify(json);
