@@ -373,6 +373,22 @@ export const outboxDeliveries = pgTable(
   ],
 );
 
+/** Since when the tokens of a person count at Registrar's own routes, where something took the power of
+ * older ones; kept as long as such a token may live. Also of people whom Registrar did not register. */
+export const tokenCutoffs = pgTable(
+  'token_cutoffs',
+  {
+    /** The Cognito sub. */
+    userId: text('user_id').primaryKey(),
+    /** Sessions that began before are over. */
+    sessionsEndedAt: at('sessions_ended_at'),
+    /** Tokens that were issued before name roles of then. */
+    rolesChangedAt: at('roles_changed_at'),
+    changedAt: at('changed_at').notNull(),
+  },
+  (t) => [index('token_cutoffs_changed').on(t.changedAt, t.userId)],
+);
+
 /** Limits of public doors, shared by all API processes; shaped as rate-limiter-flexible wants it.
  * UNLOGGED: a sign-in writes several counts, and a crash loses those of one minute only. */
 export const limitCounts = pgTable(

@@ -40,6 +40,8 @@ export interface PoolAccount {
 export interface Accounts {
   /** By Cognito username or e-mail; null: nobody. */
   read(username: string): Promise<PoolAccount | null>;
+  /** The roles of a user now, by the sub. */
+  rolesOf(userId: string): Promise<readonly string[]>;
   endSessions(username: string): Promise<void>;
   verifyEmail(username: string): Promise<void>;
 }

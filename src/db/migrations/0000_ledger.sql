@@ -159,6 +159,13 @@ CREATE TABLE "registrations" (
 	CONSTRAINT "registrations_password_set" CHECK (status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL)
 );
 --> statement-breakpoint
+CREATE TABLE "token_cutoffs" (
+	"user_id" text PRIMARY KEY NOT NULL,
+	"sessions_ended_at" timestamp (3) with time zone,
+	"roles_changed_at" timestamp (3) with time zone,
+	"changed_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
 ALTER TABLE "outbox_deliveries" ADD CONSTRAINT "outbox_deliveries_outbox_id_outbox_id_fk" FOREIGN KEY ("outbox_id") REFERENCES "public"."outbox"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_events_once" ON "audit_events" USING btree ("registration_id","event","key");--> statement-breakpoint
 CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
@@ -191,6 +198,7 @@ CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at
 CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL;--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
+CREATE INDEX "token_cutoffs_changed" ON "token_cutoffs" USING btree ("changed_at","user_id");--> statement-breakpoint
 -- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).
 ALTER TABLE "registrations" SET (fillfactor = 85);
 --> statement-breakpoint

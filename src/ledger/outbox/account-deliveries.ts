@@ -6,6 +6,7 @@ import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import type { AccountDelivery, CognitoDestination } from '../../domain/outbox.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { claimDelivery, type ClaimedDelivery } from './cognito-deliveries.ts';
 import { closeInvitationDeliveries } from './request-invitation.ts';
 
@@ -129,7 +130,7 @@ export interface AccountHolder {
  * `unconfirmed`: the reply was lost, so it may be the old one. */
 export type ResetBy = 'recovery' | 'code' | 'temporary_password' | 'relay' | 'unconfirmed';
 
-/** Records that the old password and all sessions are dead, before the mail that leads to a new one. */
+/** Records that the old password, all sessions and their tokens are dead, before the mail that leads to a new one. */
 export async function recordRecoveryBegun(
   db: Database,
   due: DueAccountDelivery,
@@ -164,7 +165,7 @@ export async function recordTemporaryPasswordMailed(
   );
 }
 
-/** Records that every session of an account is over, and forgets the promise. */
+/** Records that every session of an account is over, ends their tokens, and forgets the promise. */
 export async function recordSignedOut(
   db: Database,
   outboxId: string,
@@ -179,14 +180,25 @@ export async function recordSignedOut(
   );
 }
 
-/** The password is set. The caller ends the sessions now; where it fails, the relay does. */
-export async function confirmReset(db: Database, outboxId: string): Promise<void> {
+/**
+ * The password is set. The caller ends the sessions now; where it fails, the relay does. The tokens end
+ * here at once, whatever becomes of that.
+ * @param userId null: not known yet
+ */
+export async function confirmReset(
+  db: Database,
+  outboxId: string,
+  userId: string | null,
+): Promise<void> {
   await atEdge(() =>
-    db.execute(sql`WITH confirmed AS (
-        UPDATE outbox SET kind = 'password_reset' WHERE id = ${outboxId}::uuid RETURNING id)
-      UPDATE outbox_deliveries d
-      SET next_attempt_at = clock_timestamp() + make_interval(secs => ${SIGN_OUT_LEASE_S})
-      FROM confirmed WHERE d.outbox_id = confirmed.id`),
+    db.transaction(async (tx) => {
+      await tx.execute(sql`WITH confirmed AS (
+          UPDATE outbox SET kind = 'password_reset' WHERE id = ${outboxId}::uuid RETURNING id)
+        UPDATE outbox_deliveries d
+        SET next_attempt_at = clock_timestamp() + make_interval(secs => ${SIGN_OUT_LEASE_S})
+        FROM confirmed WHERE d.outbox_id = confirmed.id`);
+      if (userId !== null) await cutOffTokens(tx, userId, 'sessions_ended');
+    }),
   );
 }
 
@@ -231,4 +243,5 @@ async function appendReset(
   const event = { ...holder, actor: SYSTEM_ACTOR, key: outboxId, details: { by } };
   if (by !== 'unconfirmed') await appendAuditEvent(tx, { ...event, event: 'user.password_reset' });
   await appendAuditEvent(tx, { ...event, event: 'user.signed_out_everywhere' });
+  await cutOffTokens(tx, holder.userId, 'sessions_ended');
 }

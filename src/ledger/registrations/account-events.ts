@@ -5,6 +5,7 @@ import { LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
 import { findLiving } from './living.ts';
 
@@ -20,9 +21,9 @@ export async function findByUserId(db: Database, userId: string): Promise<Regist
 }
 
 /**
- * Records account events of one person in one transaction. `user.password_changed` is also an event
- * for others, once the registration is complete. A person who is not in the ledger has an audit event
- * without a registration.
+ * Records account events of one person in one transaction. The end of all sessions ends the person's
+ * tokens. `user.password_changed` is also an event for others, once the registration is complete. A
+ * person who is not in the ledger has an audit event without a registration.
  * @param actor the person's own id, or `system`
  * @param about with a key, each event is recorded once for it, whoever comes first
  */
@@ -47,6 +48,9 @@ export async function recordAccountEvents(
         const isNew = await appendAuditEvent(tx, { ...named, key: randomUUID(), ...about });
         if (isNew && event === 'user.password_changed' && row?.status === 'completed') {
           await appendUserEvent(tx, row.id, event);
+        }
+        if (event === 'user.signed_out_everywhere') {
+          await cutOffTokens(tx, userId, 'sessions_ended');
         }
       }
     }),

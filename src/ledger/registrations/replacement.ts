@@ -5,6 +5,7 @@ import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
 import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
 
@@ -104,7 +105,9 @@ export async function decideDeletion(
           ),
         )
         .returning({ id: registrations.id });
-      return rows.length > 0 ? 'deleting' : 'overtaken';
+      if (rows.length === 0) return 'overtaken';
+      await endTokensOf(tx, old);
+      return 'deleting';
     }),
   );
 }
@@ -138,6 +141,7 @@ export async function recordReplacedDeleted(
       });
       await dropWaitingEvents(tx, old.id);
       await appendUserEvent(tx, old.id, 'user.deleted');
+      await endTokensOf(tx, old);
     }),
   );
   return await readRow(db, id);
@@ -186,6 +190,10 @@ export async function readReplaced(
   { replaces }: Registration,
 ): Promise<Registration> {
   return await atEdge(async () => toRegistration(await selectRow(db, replaces ?? '')));
+}
+
+async function endTokensOf(tx: Transaction, { userId }: { userId: string | null }): Promise<void> {
+  if (userId !== null) await cutOffTokens(tx, userId, 'sessions_ended');
 }
 
 // Nobody is told of somebody who is deleted, but that.

@@ -17,6 +17,7 @@ import {
   closeRegistration,
 } from '../../../../src/ledger/registrations/compensation.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { readTokenCutoffs } from '../../../../src/ledger/token-cutoffs.ts';
 import { acceptInput } from '../../../support/accept-input.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
@@ -76,10 +77,16 @@ async function takeBack(steps: Steps, id: string): Promise<Registration> {
   return await closeRegistration(steps.db, id);
 }
 
+async function tokensEnd(steps: Steps, { userId }: Registration): Promise<boolean> {
+  const cutoffs = await readTokenCutoffs(steps.db, { changedAt: 0, userId: '' }, 1000);
+  return cutoffs.some((cutoff) => cutoff.userId === userId && cutoff.sessionsEndedAt !== null);
+}
+
 /** Expects that the sign-up holds its address again, and that its account is as it was. */
 async function expectLivingAgain(steps: Steps, old: Registration): Promise<void> {
   expect(await steps.row(old.id)).toMatchObject({ replacedBy: null, userDeletedAt: null });
   expect((await user(steps, old.cognitoUsername))?.Enabled).toBe(true);
+  expect(await tokensEnd(steps, old)).toBe(false);
   expect((await accept(steps.db, acceptInput({ email: old.email }))).kind).toMatch(/^email_/);
 }
 
@@ -96,6 +103,7 @@ test('the account of an unverified sign-up is deleted before the new user is cre
   expect((await steps.row(old.id)).userDeletedAt).not.toBeNull();
   const events = await readTimeline(steps.db, old.id);
   expect(events.at(-1)).toMatchObject({ event: 'user.deleted', actor: 'tester' });
+  expect(await tokensEnd(steps, old)).toBe(true);
 });
 
 test('an address that was proved before the account is disabled stays with its owner', async ({

@@ -13,6 +13,7 @@ import {
 } from '../../../../activities/relay/password-recoveries.ts';
 import { endPromisedSessions } from '../../../../activities/relay/sign-outs.ts';
 import { createPasswordRecovery } from '../../../../src/cognito/password-recovery.ts';
+import { ProviderError } from '../../../../src/cognito/provider-error.ts';
 import { createSessions } from '../../../../src/cognito/sessions.ts';
 import { hasMailedPassword, type Registration } from '../../../../src/domain/registration.ts';
 import {
@@ -25,6 +26,7 @@ import { MAILS_PER_HOUR } from '../../../../src/ledger/mail-limits.ts';
 import { recordAccountEvents } from '../../../../src/ledger/registrations/account-events.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { readTokenCutoffs } from '../../../../src/ledger/token-cutoffs.ts';
 import { Secret } from '../../../../src/secrets/secret.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import { signsIn } from '../../../support/passwords.ts';
@@ -95,6 +97,12 @@ function depsOf(steps: Steps, over: Partial<RecoveryDeps> = {}): RecoveryDeps {
   };
 }
 
+/** When the sessions of a person ended, as API processes are told; null: never. */
+async function sessionsEndedAt(steps: Steps, userId: string | null): Promise<number | null> {
+  const cutoffs = await readTokenCutoffs(steps.db, { changedAt: 0, userId: '' }, 1000);
+  return cutoffs.find((cutoff) => cutoff.userId === userId)?.sessionsEndedAt ?? null;
+}
+
 /** A shift of the relay, until nothing is due any more. */
 async function relay(steps: Steps, over: Partial<RecoveryDeps> = {}): Promise<void> {
   await steps.db.execute(sql`UPDATE outbox_deliveries d SET next_attempt_at = now()
@@ -127,6 +135,7 @@ test('somebody who never proved the address is mailed a temporary password, and 
   expect(await signsIn(steps.pool, row.email, PASSWORD)).toBe(false);
   expect(await sessions.refresh(squatter.tokens.refreshToken)).toBeNull();
   expect(await sessions.personOf(squatter.tokens.accessToken)).toBeNull();
+  expect(await sessionsEndedAt(steps, row.userId)).not.toBeNull();
   const [mail, ...others] = await mailsTo(steps, row.email);
   expect(others).toEqual([]);
   const first = await sessions.signIn(row.email, new Secret(mail?.code ?? ''));
@@ -377,9 +386,11 @@ test('sessions end after a reset whose process died, and after one whose reply w
     const thief = await sessions.signIn(row.email, new Secret(PASSWORD));
     if (thief.kind !== 'signed_in') throw new Error('the thief is not signed in');
     const promise = await promiseSignOut(steps.db, row.cognitoUsername ?? '', 30);
-    if (by === 'relay') await confirmReset(steps.db, promise);
+    if (by === 'relay') await confirmReset(steps.db, promise, row.userId);
+    const begun = await sessionsEndedAt(steps, row.userId);
     await relay(steps);
     expect(await sessions.refresh(thief.tokens.refreshToken)).toBeNull();
+    expect(await sessionsEndedAt(steps, row.userId)).toBeGreaterThan(begun ?? 0);
     const last = (await readTimeline(steps.db, row.id)).at(-1);
     expect(last).toMatchObject({ event: 'user.signed_out_everywhere', details: { by } });
   }
@@ -406,6 +417,18 @@ test('a change of the password whose process died is recorded once, and the sess
   expect(told).toHaveLength(2);
   const last = (await readTimeline(steps.db, row.id)).at(-1);
   expect(last?.event).toBe('user.signed_out_everywhere');
+});
+
+test('a reset by mail ends the tokens of the old sessions before the rest of it is done', async ({
+  steps,
+}) => {
+  const row = await unproved(steps);
+  const removeSecondFactors = () =>
+    Promise.reject(new ProviderError('InternalErrorException', 500));
+  await requestRecovery(steps.db, row.email);
+  await relay(steps, { provider: { ...steps.provider(), removeSecondFactors } });
+  expect(await mailsTo(steps, row.email)).toEqual([]);
+  expect(await sessionsEndedAt(steps, row.userId)).not.toBeNull();
 });
 
 test('a sign-out that fails is tried until it succeeds', async ({ steps }) => {
