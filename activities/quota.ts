@@ -16,6 +16,9 @@ const BACKGROUND_SHARE: Partial<Record<Quota, Quota>> = {
   create: 'background_create',
   update: 'background_update',
 };
+/** Reads of the API, in calls. A person is one AdminGetUser (120 a second for an account and region by
+ * default) and one AdminListGroupsForUser (50): of both, most is left to the saga and to others. */
+export const READS_PER_SECOND = 40;
 /** What a wait inside leaves of the attempt's time. */
 const FOR_THE_CALL_MS = 1500;
 
@@ -75,6 +78,7 @@ export function createQuotas(
     compensation: deletions,
     background_create: createRps * FOR_BACKGROUND,
     background_update: updates * FOR_BACKGROUND,
+    read: READS_PER_SECOND,
   };
 
   return {
@@ -99,7 +103,9 @@ export function createQuotas(
             : null;
         const waitMs = among ?? (await takeQuotaCall(db, callerOf(quota), insideMs()));
         if (waitMs !== null) return await pause(waitMs, signal);
-        if (registrationId === null || queuesAs === null) throw new QuotaSpent(null);
+        // A request that reads does not come again by itself.
+        const queues = registrationId !== null && queuesAs !== null && quota !== 'read';
+        if (!queues) throw new QuotaSpent(null);
         const caller = { ...callerOf(quota), registrationId, step: queuesAs };
         const joined = await joinQuotaQueue(db, caller);
         throw new QuotaSpent({ quota, at: joined.since, waitMs: joined.waitMs });

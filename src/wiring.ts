@@ -243,7 +243,9 @@ export function wireApi(
     db,
     runs: parts.runs,
     roles: createRoleCatalogue(parts.provider),
-    directory: createDirectory(parts.provider),
+    directory: createDirectory(parts.provider, (signal) =>
+      accountQuota(parts.quotas)(signal)('read'),
+    ),
     sessions: parts.sessions,
     recovery: parts.recovery,
     accounts,

@@ -4,6 +4,7 @@ import {
   lastCreateIsOpen,
   openCreateAt,
 } from '../../src/domain/create-attempt.ts';
+import { isProved } from '../../src/domain/email.ts';
 import type { FailureName } from '../../src/domain/failure.ts';
 import { namesRegistration, type Registration } from '../../src/domain/registration.ts';
 import { attemptsWith } from '../../src/domain/step.ts';
@@ -28,7 +29,7 @@ import {
   type StepContext,
 } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
-import { isProved, replaceAccount } from './replace-account.ts';
+import { replaceAccount } from './replace-account.ts';
 import { deleteStrays } from './stray-users.ts';
 
 /** An earlier create is too young for the next one. No failure and no attempt: the run waits. */
@@ -189,12 +190,11 @@ async function settle(
   { answered, mayReplaceLeftover = true }: SettleOptions,
 ): Promise<Registration> {
   if (found.mark === row.id) return await keepUser(ctx, row, found, null);
-  // A second user of the replaced sign-up, or the first one, still to be seen.
-  const replaced = found.mark === row.replaces && !isProved(found, row.email);
+  const { mark, sub: userId } = found;
   const leftover =
-    found.mark !== null &&
-    namesRegistration(found.mark) &&
-    (replaced || (await isLeftover(ctx.db, found.mark)));
+    mark !== null &&
+    namesRegistration(mark) &&
+    (await isLeftover(ctx.db, { mark, userId, isProved: isProved(found, row.email) }));
   if (!leftover) {
     await record(ctx, row, { outcome: 'taken', answered });
     throw new StepFailure('email_taken');

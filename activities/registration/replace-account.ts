@@ -1,4 +1,4 @@
-import { normaliseEmail } from '../../src/domain/email.ts';
+import { isProved } from '../../src/domain/email.ts';
 import type { Registration } from '../../src/domain/registration.ts';
 import {
   decideDeletion,
@@ -133,11 +133,6 @@ async function read(
     const verdict = verdictOn(ctx, 'deleteUser', row, error);
     throw stepFailure(ctx, verdict.kind === 'fail' ? verdict.failure : 'unknown_error');
   }
-}
-
-/** Another address than the ledger's proves nothing. */
-export function isProved(user: ProviderUser, email: string): boolean {
-  return user.emailVerified && normaliseEmail(user.email) === email;
 }
 
 function isYoung(ctx: StepContext, { userCreatedAt, ...row }: Registration): boolean {

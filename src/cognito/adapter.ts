@@ -42,6 +42,9 @@ export interface ProviderUser {
   readonly phoneNumber: string | null;
   /** The second factors that sign-in asks for, as Cognito names them. */
   readonly secondFactors: readonly string[];
+  readonly firstName: string | null;
+  readonly lastName: string | null;
+  readonly createdAt: Date;
 }
 
 /** A user as a page of the pool shows it. */
@@ -164,6 +167,9 @@ export function createCognito(
             emailVerified: valueOf(user.UserAttributes, 'email_verified') === 'true',
             phoneNumber: valueOf(user.UserAttributes, 'phone_number') || null,
             secondFactors: user.UserMFASettingList ?? [],
+            firstName: valueOf(user.UserAttributes, 'given_name') || null,
+            lastName: valueOf(user.UserAttributes, 'family_name') || null,
+            createdAt: user.UserCreateDate ?? new Date(0),
           };
         });
       } catch (error) {

@@ -1,18 +1,28 @@
 import type { Accounts } from '../domain/account.ts';
-import type { Directory } from '../domain/directory.ts';
+import type { Directory, PoolUser } from '../domain/directory.ts';
 import { ProviderUnavailable } from '../domain/role.ts';
 import type { IdentityProvider, ProviderUser } from './adapter.ts';
 import { REQUEST_TIMEOUT_MS } from './call.ts';
 
-/** The API's few questions, put to Cognito. */
-export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): Directory {
-  async function read(username: string): Promise<ProviderUser | null> {
+/** The API's few questions, put to Cognito.
+ * @param acquireReadQuota waits a moment for a call of the quota of reads, or throws */
+export function createDirectory(
+  provider: Pick<IdentityProvider, 'readUser' | 'rolesOf'>,
+  acquireReadQuota: (signal: AbortSignal) => Promise<void>,
+): Directory {
+  async function ask<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await provider.readUser(username, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+      return await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
     } catch {
       throw new ProviderUnavailable('user');
     }
   }
+  const read = (username: string) => ask((signal) => provider.readUser(username, signal));
+  const paced = <T>(call: (signal: AbortSignal) => Promise<T>) =>
+    ask(async (signal) => {
+      await acquireReadQuota(signal);
+      return await call(signal);
+    });
   return {
     userExists: async (username) => (await read(username)) !== null,
     passwordState: async (username) => {
@@ -20,7 +30,26 @@ export function createDirectory(provider: Pick<IdentityProvider, 'readUser'>): D
       if (!user) return null;
       return user.status === 'FORCE_CHANGE_PASSWORD' ? 'owes_password' : 'has_password';
     },
+    readUser: async (username) => {
+      const user = await paced((signal) => provider.readUser(username, signal));
+      return user && toPoolUser(user);
+    },
+    rolesOf: (username) =>
+      paced(async (signal) => {
+        try {
+          return (await provider.rolesOf(username, signal)).toSorted();
+        } catch (error) {
+          if (error instanceof Error && error.name === 'UserNotFoundException') return null;
+          throw error;
+        }
+      }),
   };
+}
+
+function toPoolUser({ sub, ...user }: ProviderUser): PoolUser {
+  const { mark, email, emailVerified, firstName, lastName, enabled, status, createdAt } = user;
+  const account = { email, emailVerified, firstName, lastName, enabled, status, createdAt };
+  return { userId: sub, mark, ...account };
 }
 
 /** @param acquireQuota waits a moment for a call of the quota of updates, or throws */

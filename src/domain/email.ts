@@ -18,3 +18,11 @@ export function normaliseEmail(text: string): string | null {
   // Before case is settled: the Kelvin sign has an ASCII k for lower case, which is somebody else's.
   return ADDRESS.test(address) ? address.toLowerCase() : null;
 }
+
+/** Whether a user of the pool has proved this address; another one in the pool proves nothing. */
+export function isProved(
+  user: { readonly email: string; readonly emailVerified: boolean },
+  address: string,
+): boolean {
+  return user.emailVerified && normaliseEmail(user.email) === address;
+}

@@ -75,6 +75,12 @@ export const FAILURES = {
     'Registration not found',
     'The registration does not exist, or you are not allowed to see it.',
   ),
+  user_not_found: request(
+    'user_not_found',
+    404,
+    'User not found',
+    'The user does not exist, or you are not allowed to see it.',
+  ),
   method_not_allowed: request(
     'method_not_allowed',
     405,
@@ -136,7 +142,7 @@ export const FAILURES = {
     'not_ours',
     409,
     'Not registered by Registrar',
-    'Registrar did not register this user, so it cannot change the user.',
+    'Registrar did not register this user, so it neither shows nor changes the user.',
     'Change the user in Cognito, or register the person with Registrar.',
   ),
   last_administrator: request(

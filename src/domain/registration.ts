@@ -170,6 +170,20 @@ export function isUnverifiedSignUp({
   return door === 'signup' && !emailVerified;
 }
 
+/**
+ * Whether a user with the mark of this registration is left over from it: the registration was undone,
+ * or its user was deleted and is still to be seen. A second user of an unverified sign-up, whose address
+ * was proved since, belongs to its owner.
+ */
+export function isLeftoverOf(
+  row: Pick<Registration, 'status' | 'userDeletedAt' | 'userId' | 'door' | 'emailVerified'>,
+  user: { readonly userId: string; readonly isProved: boolean },
+): boolean {
+  if (row.status === 'failed' || row.status === 'cancelled') return true;
+  if (row.status !== 'completed' || row.userDeletedAt === null) return false;
+  return user.userId === row.userId || !user.isProved || !isUnverifiedSignUp(row);
+}
+
 const RUN = 'register-user/';
 
 /** The registration that a run belongs to; undefined for other workflows. */

@@ -19,6 +19,8 @@ import { mountRegistrationStream } from './registrations/registration-stream.ts'
 import { mountRegistrationInstructions } from './registrations/registration-instructions.ts';
 import { mountRegistrations } from './registrations/registrations.ts';
 import { mountRoles } from './operations/roles.ts';
+import { mountAddresses } from './users/addresses.ts';
+import { mountUsers } from './users/users.ts';
 import { databaseState } from '../db/database-state.ts';
 import { Problem } from './problems/problem-details.ts';
 
@@ -36,6 +38,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   mountRegistrations(api, deps);
   mountRegistrationStream(api, deps);
   mountRegistrationInstructions(api, deps);
+  mountUsers(api, deps);
+  mountAddresses(api, deps);
   mountRoles(api, deps);
   mountAuditEvents(api, deps);
   if (deps.doors.has('users')) mountUsersDoor(api, deps);

@@ -5,13 +5,14 @@ import { atEdge } from './database-error.ts';
 
 /** create: AdminCreateUser · update: what changes a user, its deletion included · compensation: what
  * is kept for deletions, so that no backlog of updates holds them up · background_…: the part of the
- * first two that background work may take while persons wait. */
+ * first two that background work may take while persons wait · read: what the API reads of users. */
 export type Quota =
   | 'create'
   | 'update'
   | 'compensation'
   | 'background_create'
-  | 'background_update';
+  | 'background_update'
+  | 'read';
 
 /** A place whose time is this far in the past is not used any more: its run was terminated, or its
  * worker is unavailable. */

@@ -20,6 +20,7 @@ export function mountDocument(api: Api, deps: Pick<AppDeps, 'doors'>): void {
     servers: [{ url: '/' }],
     tags: [
       { name: 'Registrations' },
+      { name: 'Users' },
       { name: 'Roles' },
       { name: 'Audit' },
       ...[...deps.doors].map((door) => ({ name: `Door: ${door}` })),

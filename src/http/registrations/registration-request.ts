@@ -71,12 +71,26 @@ function seal({ sealing }: Pick<AppDeps, 'sealing'>, password: Secret, id: strin
 
 /** Whether the user of a completed row is no longer in the pool. A new user may not be visible yet. And
  * a single answer may come from a lagging replica, which an immediate second read would hit again. */
-async function isGone(deps: AppDeps, holder: Registration): Promise<boolean> {
-  const { status, finishedAt, cognitoUsername } = holder;
-  if (status !== 'completed' || finishedAt === null || cognitoUsername === null) return false;
-  if (nowOf(holder) - finishedAt.getTime() < deps.propagationGraceSeconds * 1000) return false;
+export async function isGone(
+  deps: Pick<AppDeps, 'directory' | 'propagationGraceSeconds' | 'closing'>,
+  holder: Registration,
+): Promise<boolean> {
+  const { cognitoUsername } = holder;
+  const graceEndsAt = graceEndOf(deps, holder);
+  if (graceEndsAt === null || cognitoUsername === null) return false;
+  if (nowOf(holder) < graceEndsAt) return false;
   if (await deps.directory.userExists(cognitoUsername)) return false;
   await delay(BETWEEN_ABSENCES_MS, undefined, { signal: deps.closing }).catch(() => undefined);
   if (deps.closing.aborted) throw new ProviderUnavailable('user');
   return !(await deps.directory.userExists(cognitoUsername));
+}
+
+/** Until when a user who is not to be seen counts as there, in ms since the epoch; null: the
+ * registration is not completed, so that the ledger alone decides. */
+export function graceEndOf(
+  { propagationGraceSeconds }: Pick<AppDeps, 'propagationGraceSeconds'>,
+  { status, finishedAt }: Pick<Registration, 'status' | 'finishedAt'>,
+): number | null {
+  if (status !== 'completed' || finishedAt === null) return null;
+  return finishedAt.getTime() + propagationGraceSeconds * 1000;
 }

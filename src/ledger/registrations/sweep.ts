@@ -1,6 +1,6 @@
 import { and, eq, inArray, lt, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
-import type { Registration } from '../../domain/registration.ts';
+import { isLeftoverOf, type Registration } from '../../domain/registration.ts';
 import { IS_OPEN, registrations } from '../../db/schema.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
 import { atEdge } from '../database-error.ts';
@@ -135,13 +135,22 @@ export async function closedAmong(db: Database, ids: readonly string[]): Promise
   });
 }
 
-/** Whether a mark names a registration of this ledger that failed or was cancelled. */
-export async function isLeftover(db: Database, registrationId: string): Promise<boolean> {
+/** Whether a user of the pool is left over from the registration that its mark names. */
+export async function isLeftover(
+  db: Database,
+  { mark, ...user }: { mark: string; userId: string; isProved: boolean },
+): Promise<boolean> {
   return await atEdge(async () => {
     const [row] = await db
-      .select({ status: registrations.status })
+      .select({
+        status: registrations.status,
+        userDeletedAt: registrations.userDeletedAt,
+        userId: registrations.userId,
+        door: registrations.door,
+        emailVerified: registrations.emailVerified,
+      })
       .from(registrations)
-      .where(eq(registrations.id, registrationId));
-    return row?.status === 'failed' || row?.status === 'cancelled';
+      .where(eq(registrations.id, mark));
+    return row !== undefined && isLeftoverOf(row, user);
   });
 }

@@ -110,6 +110,8 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     directory: {
       userExists: () => scripts.userExists(),
       passwordState: () => scripts.passwordState(),
+      readUser: away,
+      rolesOf: away,
     },
     sessions: NO_SESSIONS,
     recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },

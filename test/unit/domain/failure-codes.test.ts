@@ -19,6 +19,7 @@ const CONTRACT: Readonly<Record<string, number>> = {
   role_not_grantable: 403,
   not_found: 404,
   registration_not_found: 404,
+  user_not_found: 404,
   method_not_allowed: 405,
   payload_too_large: 413,
   unsupported_media_type: 415,

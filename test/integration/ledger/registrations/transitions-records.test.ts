@@ -124,11 +124,13 @@ describe('the sweep', () => {
     'whether the mark of a row that is %s is a leftover',
     async (status, { ledger }) => {
       const { id } = await ledger.at(status);
-      expect(await isLeftover(ledger.db, id)).toBe(status === 'failed' || status === 'cancelled');
+      const user = { mark: id, userId: 'sub', isProved: false };
+      expect(await isLeftover(ledger.db, user)).toBe(status === 'failed' || status === 'cancelled');
     },
   );
 
   test('a mark without a row is no leftover', async ({ ledger }) => {
-    expect(await isLeftover(ledger.db, '00000000-0000-4000-8000-000000000000')).toBe(false);
+    const mark = '00000000-0000-4000-8000-000000000000';
+    expect(await isLeftover(ledger.db, { mark, userId: 'sub', isProved: false })).toBe(false);
   });
 });
