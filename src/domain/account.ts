@@ -61,6 +61,6 @@ export interface PasswordRecovery<Password> {
 
 /**
  * `refused`: a wrong or expired code, a limit of the pool, or nobody of that name. `unknown`: Cognito did
- * not answer, or not to us, so the password may be set.
+ * not answer, so the password may be set. `unavailable`: it refused us, not the person; nothing is set.
  */
-export type Confirmation = 'done' | 'refused' | 'password_rejected' | 'unknown';
+export type Confirmation = 'done' | 'refused' | 'password_rejected' | 'unavailable' | 'unknown';

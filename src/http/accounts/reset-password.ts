@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { emailHash } from '../../secrets/email-hash.ts';
 import type { Confirmation } from '../../domain/account.ts';
@@ -100,6 +101,7 @@ export function mountResetPassword(api: Api, deps: AppDeps): void {
       if (result !== 'done') {
         // A promise that is left ends sessions without need; it harms nobody.
         await forgetDelivery(deps.db, promise).catch(() => undefined);
+        if (result === 'unavailable') throw new ProviderUnavailable('password recovery');
         await waitForEvenTime(begun);
         throw new DoorError(400, result === 'refused' ? WRONG_CODE : REJECTED);
       }
@@ -120,9 +122,14 @@ async function confirm(
   poolName: string,
   body: { readonly code: string | null; readonly temporary: Secret; readonly password: Secret },
 ): Promise<Confirmation> {
-  return body.code === null
-    ? await recovery.confirmTemporary(poolName, body.temporary, body.password)
-    : await recovery.confirm(poolName, body.code, body.password);
+  const { code, temporary, password } = body;
+  if (code === null) return await recovery.confirmTemporary(poolName, temporary, password);
+  const result = await recovery.confirm(poolName, code, password);
+  // The pool may check its own policy before the code. Where it does so only for accounts that exist,
+  // nobody is told.
+  return result === 'password_rejected'
+    ? await recovery.confirm(randomUUID(), code, password)
+    : result;
 }
 
 /** At once; what fails here is the relay's. The password is set, whatever becomes of this. */

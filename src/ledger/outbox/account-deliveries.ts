@@ -41,8 +41,9 @@ export async function promiseSignOut(
   db: Database,
   name: string,
   holdSeconds: number,
+  kind: 'sign_out' | 'password_change' = 'sign_out',
 ): Promise<string> {
-  return await promise(db, 'sign_out', 'cognito-sign-out', name, sql`${holdSeconds}::float8`);
+  return await promise(db, kind, 'cognito-sign-out', name, sql`${holdSeconds}::float8`);
 }
 
 async function promise(
@@ -89,15 +90,29 @@ async function claim(
   return { ...delivery, name: row.account_name ?? '', ageMs: row.age_ms, kind: row.kind };
 }
 
-/** Counts the mail that is about to be sent as unanswered: whatever becomes of this process, it may
- * have gone out. @returns false where another relay took the delivery since */
-export async function recordMailAttempt(db: Database, due: DueAccountDelivery): Promise<boolean> {
+/**
+ * Counts the mail that is about to be sent as unanswered: whatever becomes of this process, it may
+ * have gone out, and whoever has its temporary password has read it.
+ * @param temporaryPasswordOf the registration; null: the mail has a code
+ * @returns false where another relay took the delivery since
+ */
+export async function recordMailAttempt(
+  db: Database,
+  due: DueAccountDelivery,
+  temporaryPasswordOf: string | null,
+): Promise<boolean> {
   const rows = await atEdge(() =>
-    db.execute(sql`UPDATE outbox_deliveries
-      SET unanswered = unanswered + 1, mail_attempted_at = now(),
-        next_attempt_at = now() + make_interval(secs => ${RECOVERY_LEASE_S})
-      WHERE outbox_id = ${due.outboxId}::uuid AND attempts = ${due.attempts}
-        AND unanswered = ${due.unanswered} RETURNING 1`),
+    db.execute(sql`WITH attempted AS (
+        UPDATE outbox_deliveries
+        SET unanswered = unanswered + 1, mail_attempted_at = now(),
+          next_attempt_at = now() + make_interval(secs => ${RECOVERY_LEASE_S})
+        WHERE outbox_id = ${due.outboxId}::uuid AND attempts = ${due.attempts}
+          AND unanswered = ${due.unanswered} RETURNING 1
+      ), mailed AS (
+        UPDATE registrations SET recovery_mailed_at = clock_timestamp()
+        WHERE id = ${temporaryPasswordOf}::uuid AND EXISTS (SELECT 1 FROM attempted)
+      )
+      SELECT 1 FROM attempted`),
   );
   return rows.length > 0;
 }
@@ -133,10 +148,6 @@ export async function recordTemporaryPasswordMailed(
     db.transaction(async (tx) => {
       const now = new Date();
       const expires = new Date(now.getTime() + TEMPORARY_PASSWORD_DAYS * 86_400_000);
-      await tx
-        .update(registrations)
-        .set({ recoveryMailedAt: now })
-        .where(eq(registrations.id, registrationId));
       const [invited] = await tx
         .update(registrations)
         .set({
@@ -182,6 +193,21 @@ export async function confirmReset(db: Database, outboxId: string): Promise<void
 /** Nothing is left to do: the row, with the name, is deleted. */
 export async function forgetDelivery(db: Database, outboxId: string): Promise<void> {
   await atEdge(() => forget(db, outboxId));
+}
+
+/**
+ * A change of the password has succeeded and ended every session: nothing is left to do for it, nor for
+ * earlier requests without a reply, whose current password is void now. Kept, their promise would end the
+ * session that begins after this.
+ */
+export async function forgetPasswordChanges(db: Database, outboxId: string): Promise<void> {
+  await atEdge(() =>
+    db.execute(sql`DELETE FROM outbox o USING outbox own, outbox_deliveries d
+      WHERE own.id = ${outboxId}::uuid AND o.kind = own.kind AND o.account_name = own.account_name
+        AND o.occurred_at <= own.occurred_at
+        AND d.outbox_id = o.id AND d.destination = 'cognito-sign-out'
+        AND d.delivered_at IS NULL AND d.given_up_at IS NULL`),
+  );
 }
 
 /** Makes a promised sign-out due at once. */

@@ -3,7 +3,7 @@ import { and, desc, sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
-import { appendAuditEvent } from '../audit/audit-trail.ts';
+import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
 import { findLiving } from './living.ts';
@@ -22,13 +22,16 @@ export async function findByUserId(db: Database, userId: string): Promise<Regist
 /**
  * Records account events of one person in one transaction. `user.password_changed` is also an event
  * for others, once the registration is complete. A person who is not in the ledger has an audit event
- * without a registration. @param actor the person's own id, or `system`
+ * without a registration.
+ * @param actor the person's own id, or `system`
+ * @param about with a key, each event is recorded once for it, whoever comes first
  */
 export async function recordAccountEvents(
   db: Database,
   userId: string,
   actor: string,
   events: readonly AccountEvent[],
+  about: Pick<NewAuditEvent, 'key' | 'details'> = {},
 ): Promise<void> {
   await atEdge(() =>
     db.transaction(async (tx) => {
@@ -40,8 +43,9 @@ export async function recordAccountEvents(
         .limit(1);
       for (const event of events) {
         const registrationId = row?.id ?? null;
-        await appendAuditEvent(tx, { event, registrationId, userId, actor, key: randomUUID() });
-        if (event === 'user.password_changed' && row?.status === 'completed') {
+        const named = { event, registrationId, userId, actor };
+        const isNew = await appendAuditEvent(tx, { ...named, key: randomUUID(), ...about });
+        if (isNew && event === 'user.password_changed' && row?.status === 'completed') {
           await appendUserEvent(tx, row.id, event);
         }
       }

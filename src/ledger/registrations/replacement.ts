@@ -144,6 +144,25 @@ export async function recordReplacedDeleted(
 }
 
 /**
+ * Records that the replaced account is about to be enabled again: an enabling without a reply may land
+ * when another registration has disabled it, and its owner could prove the address then.
+ * @param openAt the write that was open when the row was read
+ * @returns null where there was another one since
+ */
+export async function recordEnabling(
+  db: Database,
+  id: string,
+  openAt: Date | null,
+): Promise<Registration | null> {
+  return await updateRow(
+    db,
+    id,
+    { replacementOpenAt: sql`clock_timestamp()` },
+    sql`replacement IN ('requested', 'disabling') AND ${isOpenSince(openAt)}`,
+  );
+}
+
+/**
  * Records that the replaced account is as it was before.
  * @param openAt the write that was open then: another one since may have disabled the account again
  * @returns null where there was another one

@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import { createUser, TooEarly } from '../../../../activities/registration/create-user.ts';
 import { deleteUser } from '../../../../activities/registration/delete-user.ts';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
+import { StepFailure } from '../../../../activities/step-failure.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import type { IdentityProvider } from '../../../../src/cognito/adapter.ts';
@@ -192,6 +193,36 @@ test('an account is enabled again only after an earlier disabling can land no mo
   });
   while ((await steps.pool.late()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   await takeBack(steps, id);
+  await expectLivingAgain(steps, old);
+});
+
+test('an address is given back only after an enabling without a reply can land no more', async ({
+  steps,
+}) => {
+  const old = await signedUp(steps);
+  const { id } = await replacing(steps, old);
+  await steps.pool.setFaults([
+    { operation: 'AdminGetUser', after: 1, times: 1, fault: { kind: 'server' } },
+    {
+      operation: 'AdminEnableUser',
+      times: 1,
+      fault: { kind: 'replyLost', effect: 'after', lateMs: 300 },
+    },
+  ]);
+  const { row } = await registerAtOnce(steps.context(), id);
+  expect(row.replacement).toBe('disabling');
+  const cause = {
+    closesAs: 'cancelled',
+    failure: publicFailure('registration_cancelled'),
+  } as const;
+  await beginCompensation(steps.db, id, cause, publicFailure('registration_cancelled'), {});
+  const context = steps.context({ graceMs: 60_000 });
+  await expect(deleteUser(context, id)).rejects.toThrow(StepFailure);
+  expect(await deleteUser(context, id)).toMatchObject({ graceMs: expect.any(Number) as number });
+  expect((await steps.row(old.id)).replacedBy).toBe(id);
+  while ((await steps.pool.late()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  while ((await deleteUser(steps.context(), id)) !== null);
+  await closeRegistration(steps.db, id);
   await expectLivingAgain(steps, old);
 });
 

@@ -14,7 +14,7 @@ import {
 import { endPromisedSessions } from '../../../../activities/relay/sign-outs.ts';
 import { createPasswordRecovery } from '../../../../src/cognito/password-recovery.ts';
 import { createSessions } from '../../../../src/cognito/sessions.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
+import { hasMailedPassword, type Registration } from '../../../../src/domain/registration.ts';
 import {
   claimRecovery,
   confirmReset,
@@ -22,6 +22,7 @@ import {
   requestRecovery,
 } from '../../../../src/ledger/outbox/account-deliveries.ts';
 import { MAILS_PER_HOUR } from '../../../../src/ledger/mail-limits.ts';
+import { recordAccountEvents } from '../../../../src/ledger/registrations/account-events.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { Secret } from '../../../../src/secrets/secret.ts';
@@ -250,9 +251,12 @@ async function loseReplyOfMail(steps: Steps, row: Registration): Promise<void> {
   expect(await mailsTo(steps, row.email)).toHaveLength(1);
 }
 
-test('a lost reply of the mail sends another one', async ({ steps }) => {
+test('a lost reply of the mail sends another one, and the first one proves the address too', async ({
+  steps,
+}) => {
   const row = await unproved(steps);
   await loseReplyOfMail(steps, row);
+  expect(hasMailedPassword(await steps.row(row.id))).toBe(true);
   await relay(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(2);
 });
@@ -340,6 +344,30 @@ test('second factors and a phone number that the person added are removed', asyn
   expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: true }]);
 });
 
+test('a second factor that is added until the sessions have ended is removed too', async ({
+  steps,
+}) => {
+  const row = await unproved(steps);
+  const calls: unknown[] = [];
+  const provider = steps.provider();
+  let haveEnded = false;
+  const racing = {
+    ...provider,
+    endSessions: async (username: string, signal: AbortSignal) => {
+      await provider.endSessions(username, signal);
+      haveEnded = true;
+    },
+    readUser: async (username: string, signal: AbortSignal) => {
+      const user = await provider.readUser(username, signal);
+      return user && { ...user, secondFactors: haveEnded ? ['SOFTWARE_TOKEN_MFA'] : [] };
+    },
+    removeSecondFactors: async (_username: string, which: object) => void calls.push(which),
+  };
+  await requestRecovery(steps.db, row.email);
+  await relay(steps, { provider: racing });
+  expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: false }]);
+});
+
 test('sessions end after a reset whose process died, and after one whose reply was lost', async ({
   steps,
 }) => {
@@ -357,6 +385,27 @@ test('sessions end after a reset whose process died, and after one whose reply w
   }
   const trail = (await readTimeline(steps.db, row.id)).map(({ event }) => event);
   expect(trail.filter((event) => event === 'user.password_reset')).toHaveLength(1);
+});
+
+test('a change of the password whose process died is recorded once, and the sessions end', async ({
+  steps,
+}) => {
+  const row = await proved(steps);
+  const userId = row.userId ?? '';
+  for (const isRecorded of [false, true]) {
+    const key = await promiseSignOut(steps.db, userId, 30, 'password_change');
+    const events = ['user.password_changed'] as const;
+    if (isRecorded) await recordAccountEvents(steps.db, userId, userId, events, { key });
+    await relay(steps);
+    const trail = (await readTimeline(steps.db, row.id)).filter(({ event }) => event === events[0]);
+    expect(trail).toHaveLength(isRecorded ? 2 : 1);
+    expect(trail.at(-1)?.details).toEqual(isRecorded ? {} : { by: 'unconfirmed' });
+  }
+  const told = await steps.db.execute(sql`SELECT 1 FROM outbox
+    WHERE registration_id = ${row.id}::uuid AND kind = 'user.password_changed'`);
+  expect(told).toHaveLength(2);
+  const last = (await readTimeline(steps.db, row.id)).at(-1);
+  expect(last?.event).toBe('user.signed_out_everywhere');
 });
 
 test('a sign-out that fails is tried until it succeeds', async ({ steps }) => {
