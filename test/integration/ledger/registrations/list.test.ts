@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import * as fc from 'fast-check';
-import { describe, expect } from 'vitest';
+import { expect } from 'vitest';
 import { COMMON_EVENTS, type AuditEventName } from '../../../../src/domain/audit-event.ts';
 import { maySee } from '../../../../src/domain/grants.ts';
 import type { Position } from '../../../../src/ledger/bounded-scan.ts';
@@ -43,7 +43,7 @@ test.beforeAll(async ({ ledger }) => {
         CASE WHEN n % 1000 = 0 THEN 'User' || n END, true, true,
         CASE WHEN n % 4000 = 0 THEN '{a,rare}' WHEN n % 7 = 0 THEN '{}' WHEN n % 2 = 0 THEN '{a}'
           ELSE '{b}' END::text[],
-        CASE WHEN n % 2 = 0 THEN 'alice' ELSE 'bob' END, 'canonical', '', '',
+        CASE WHEN n % 2 = 0 OR n % 1000 = 1 THEN 'alice' ELSE 'bob' END, 'canonical', '', '',
         CASE WHEN n % 3 = 0 THEN '{"code": "email_taken"}'::jsonb END,
         '2026-01-01'::timestamptz + (n / 4) * interval '1 minute'
       FROM generate_series(${from}::int, ${from + 5999}::int) AS n`);
@@ -84,6 +84,8 @@ const filters: fc.Arbitrary<RegistrationFilter> = fc.record(
   },
   { requiredKeys: ['visibleTo'] },
 );
+
+const RARELY_MEET = { visibleTo: ALL, requestedBy: 'alice', emailPrefix: 'odd' } as const;
 
 function fits(filter: RegistrationFilter, row: Row): boolean {
   const is = <T>(wanted: T | undefined, found: T) => wanted === undefined || wanted === found;
@@ -130,20 +132,19 @@ test('the pages of any filter hold each fitting registration once, newest first'
       const total = await countRegistrations(ledger.db, filter);
       expect(total).toBe(expected.length > 10_000 ? null : expected.length);
     }),
-    { numRuns: 60 },
+    { numRuns: 60, examples: [[RARELY_MEET, 300]] },
   );
 });
 
-describe('filters that never meet', () => {
-  test('empty pages lead to the end of the list', async ({ ledger }) => {
-    const filter = { visibleTo: ALL, requestedBy: 'alice', emailPrefix: 'odd' };
-    const { items, pages } = await walk((after) =>
-      listRegistrations(ledger.db, { ...filter, limit: 50, after: after ?? undefined }),
-    );
-    expect(items).toEqual([]);
-    expect(pages).toBe(2);
-    expect(await countRegistrations(ledger.db, filter)).toBe(0);
-  });
+test('pages of filters that rarely meet are short, and lead to the end of the list', async ({
+  ledger,
+}) => {
+  const { items, pages } = await walk((after) =>
+    listRegistrations(ledger.db, { ...RARELY_MEET, limit: 50, after: after ?? undefined }),
+  );
+  expect(items).toHaveLength(18);
+  expect(pages).toBe(2);
+  expect(await countRegistrations(ledger.db, RARELY_MEET)).toBe(18);
 });
 
 test('more sets of roles than one query takes are filtered without an index', async ({
