@@ -28,11 +28,15 @@ export function mountAddresses(api: Api, deps: AppDeps): void {
       request: { params: path },
       responses: {
         200: json(AddressSchema, 'The address.'),
-        ...problems({ wrong: WRONG_EMAIL }, 'invalid_request', 'forbidden'),
+        ...problems(
+          { wrong: { ...WRONG_EMAIL, pointer: '#/path/email' } },
+          'invalid_request',
+          'forbidden',
+        ),
       },
     },
     async (c) => {
-      const { email: address } = parse(path, { email: c.req.param('email') });
+      const { email: address } = parse(path, { email: c.req.param('email') }, ['path']);
       if (c.var.caller.grants !== '*') throw new Problem('forbidden');
       c.set('emailHash', emailHash(address));
       const explained = await explainAddress(deps, address);

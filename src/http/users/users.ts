@@ -12,20 +12,18 @@ import { parseQuery } from '../request/validate.ts';
 import { UserList, UserSchema } from './schemas.ts';
 import { findUser, readVisible } from './user-queries.ts';
 
+const ONE_OF_TWO = 'Exactly one of `email` and `username` is required.';
 const searchQuery = z
   .object({
     email: email.optional(),
     username: text(1, 50).optional().openapi({ description: 'Compared without case.' }),
   })
   .refine((query) => (query.email === undefined) !== (query.username === undefined), {
-    error: 'Exactly one of `email` and `username` is required.',
+    path: ['email'],
+    error: ONE_OF_TWO,
     params: { code: 'required' },
   });
-const WRONG_SEARCH = {
-  pointer: '#/query',
-  code: 'required',
-  detail: 'Exactly one of `email` and `username` is required.',
-};
+const WRONG_SEARCH = { pointer: '#/query/email', code: 'required', detail: ONE_OF_TWO };
 const TAG = { tags: ['Users'], security: BEARER };
 const ABOUT =
   'Reads e-mail, names, roles and status from Cognito, the rest from the ledger. A caller sees a person whose roles all lie within its grants; one without roles is visible to whoever requested the registration, and with the grant `*`.';

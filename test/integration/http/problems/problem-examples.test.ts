@@ -27,7 +27,6 @@ type Document = Body & {
 const NOWHERE: Partial<Record<FailureCode, string>> = {
   not_found: 'an address that is not there',
   method_not_allowed: 'a method that is not there',
-  not_ours: 'of a part that is not built yet',
   last_administrator: 'of a part that is not built yet',
   identity_provider_throttled: 'only in receipts',
   identity_provider_unavailable: 'only in receipts',
@@ -72,6 +71,7 @@ function examples() {
 function leadsIntoRequest(operation: Operation, { pointer, code }: Place): boolean {
   const [, first = '', second = ''] = pointer.split('/');
   if (code === 'unknown_parameter') return !has(operation, 'query', second);
+  if (first === 'path') return has(operation, 'path', second);
   if (first === 'query') return has(operation, 'query', second);
   if (first === 'headers') return has(operation, 'header', second);
   const name = operation.requestBody?.content['application/json']?.schema.$ref?.split('/').at(-1);

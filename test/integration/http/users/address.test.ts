@@ -232,7 +232,7 @@ test('an address is compared without case, and one that is none is refused', asy
   const { body } = await users.call(`/addresses/${row.email.toUpperCase()}`);
   expect(body).toMatchObject({ email: row.email, registrationId: row.id });
   const refused = await users.call('/addresses/nobody');
-  expect([refused.status, refused.body.errors[0].pointer]).toEqual([422, '#/email']);
+  expect([refused.status, refused.body.errors[0].pointer]).toEqual([422, '#/path/email']);
 });
 
 test('only callers with the grant * may ask about addresses', async ({ api, users }) => {
