@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { wireApi, wireProcess, type Parts } from './wiring.ts';
 import { listen as listenApart, metricsAnswers, type Listener } from './http/probe-server.ts';
+import { pollTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createApp } from './http/app.ts';
 import { RegistrationChanges } from './http/registrations/registration-changes.ts';
 import type { Config } from './config/config.ts';
@@ -36,15 +37,15 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
     log,
   });
   const background = createBackgroundWork(log);
-  const app = createApp(
-    wireApi(config, parts, {
-      log,
-      changes,
-      commonPasswords: commonPasswords(),
-      afterwards: background.start,
-      closing: closing.signal,
-    }),
-  );
+  const deps = wireApi(config, parts, {
+    log,
+    changes,
+    commonPasswords: commonPasswords(),
+    afterwards: background.start,
+    closing: closing.signal,
+  });
+  const app = createApp(deps);
+  const cutoffs = pollTokenCutoffs(deps.cutoffs);
   const housekeeping = startHousekeeping(parts.pool.db, log);
   let apart: Listener | null = null;
   try {
@@ -60,6 +61,7 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
       parts,
       async close() {
         housekeeping.stop();
+        cutoffs.stop();
         closing.abort();
         await drain(server);
         await background.end();
@@ -69,6 +71,7 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
     };
   } catch (error) {
     housekeeping.stop();
+    cutoffs.stop();
     await parts.close();
     apart?.close();
     throw error;

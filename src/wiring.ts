@@ -23,6 +23,7 @@ import { createPasswordRecovery } from './cognito/password-recovery.ts';
 import { createSessions } from './cognito/sessions.ts';
 import { createClientAddress } from './http/access/client-address.ts';
 import { createLimits } from './http/access/limits.ts';
+import { createTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
 import type { RegistrationChanges } from './http/registrations/registration-changes.ts';
@@ -234,8 +235,12 @@ export function wireApi(
 ): AppDeps {
   const { http, cognito, temporal } = config;
   const isLocal = config.environment === 'local';
+  const accounts = createAccounts(parts.provider, (signal) =>
+    accountQuota(parts.quotas)(signal)('update'),
+  );
+  const { db } = parts.pool;
   return {
-    db: parts.pool.db,
+    db,
     runs: parts.runs,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider, (signal) =>
@@ -243,14 +248,13 @@ export function wireApi(
     ),
     sessions: parts.sessions,
     recovery: parts.recovery,
-    accounts: createAccounts(parts.provider, (signal) =>
-      accountQuota(parts.quotas)(signal)('update'),
-    ),
+    accounts,
     changes,
     verifyToken: createTokenVerifier(config.tokens),
+    cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,
     clientAddress: createClientAddress(http.trustedProxies, log),
-    limits: createLimits({ db: parts.pool.db, table: limitCounts }, http.registerLimitPerMinute),
+    limits: createLimits({ db, table: limitCounts }, http.registerLimitPerMinute),
     doors: http.doors,
     temporal: {
       state: () => parts.temporal.state(),

@@ -4,6 +4,7 @@ import {
   decideDeletion,
   readReplaced,
   recordDisabling,
+  recordEnabling,
   recordReplacedDeleted,
   recordReplacedKept,
   recordReplacementAnswered,
@@ -74,16 +75,22 @@ export async function restoreReplaced(ctx: StepContext, row: Registration): Prom
 async function keep(ctx: StepContext, row: Registration, username: string): Promise<Replaced> {
   const openAt = row.replacementOpenAt?.getTime();
   const waitMs = openAt === undefined ? 0 : openAt + ctx.graceMs - nowOf(row);
-  // The account may be disabled after it was enabled.
+  // The account may be disabled after it was enabled, or enabled after the next one disabled it.
   if (waitMs > 0) return { kind: 'wait', waitMs: Math.ceil(waitMs) };
+  let last = row;
   if (row.replacedWasEnabled) {
     await ctx.acquireQuota('compensation');
+    last = inTurn(await recordEnabling(ctx.db, row.id, row.replacementOpenAt));
     await send(ctx, row, (signal) => ctx.provider.enableUser(username, signal));
   }
-  const kept = await recordReplacedKept(ctx.db, row.id, row.replacementOpenAt);
-  // Another attempt may have disabled it since: the next one looks again.
-  if (!kept) throw new StepFailure('not_visible_yet');
+  const kept = inTurn(await recordReplacedKept(ctx.db, row.id, last.replacementOpenAt));
   return { kind: 'proved', row: kept };
+}
+
+/** Another attempt may have written to the account since: the next one looks again. */
+function inTurn(row: Registration | null): Registration {
+  if (!row) throw new StepFailure('not_visible_yet');
+  return row;
 }
 
 async function deleteReplaced(

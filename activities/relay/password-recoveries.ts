@@ -162,7 +162,16 @@ async function mailTemporaryPassword(
     await provider.replacePassword(username, signal);
     await acquireQuota('update');
     await provider.endSessions(username, signal);
-    const { phoneNumber, secondFactors: factors } = user;
+    const holder = { registrationId: registration.id, userId: user.sub };
+    await recordRecoveryBegun(db, due, holder);
+    // Until its sessions ended, somebody else could add a second factor, or change the address that the
+    // mail goes to.
+    const now = await provider.readUser(username, signal);
+    if (!now || recoveryOf(now, registration) !== 'temporary_password') {
+      await giveBackMail(db, mailTo(deps, registration.email));
+      return await forgetDelivery(db, due.outboxId);
+    }
+    const { phoneNumber, secondFactors: factors } = now;
     const isOwnPhone = phoneNumber !== (registration.attributes['phone_number'] ?? null);
     await acquireQuota('update');
     await provider.removeSecondFactors(
@@ -172,15 +181,7 @@ async function mailTemporaryPassword(
     );
     await acquireQuota('update');
     await provider.forgetDevices(username, signal);
-    const holder = { registrationId: registration.id, userId: user.sub };
-    await recordRecoveryBegun(db, due, holder);
-    // Until its sessions ended, somebody else could change the address that the mail goes to.
-    const now = await provider.readUser(username, signal);
-    if (recoveryOf(now, registration) !== 'temporary_password') {
-      await giveBackMail(db, mailTo(deps, registration.email));
-      return await forgetDelivery(db, due.outboxId);
-    }
-    await beginMail();
+    await beginMail(registration.id);
     await provider.sendInvitation(username, signal);
     await recordTemporaryPasswordMailed(db, due, registration.id);
   });
@@ -191,7 +192,7 @@ async function withMail(
   deps: RecoveryDeps,
   due: DueAccountDelivery,
   email: string,
-  send: (beginMail: () => Promise<void>) => Promise<void>,
+  send: (beginMail: (temporaryPasswordOf?: string) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const mail = mailTo(deps, email);
   const allowance = await takeMail(deps.db, mail);
@@ -213,8 +214,9 @@ async function withMail(
   }
   let mayBeSent = false;
   try {
-    await send(async () => {
-      if (!(await recordMailAttempt(deps.db, due))) throw new Overtaken('another relay has it');
+    await send(async (temporaryPasswordOf) => {
+      const isOurs = await recordMailAttempt(deps.db, due, temporaryPasswordOf ?? null);
+      if (!isOurs) throw new Overtaken('another relay has it');
       mayBeSent = true;
     });
   } catch (error) {

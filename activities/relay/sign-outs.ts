@@ -9,6 +9,8 @@ import {
   recordSignedOut,
   type DueAccountDelivery,
 } from '../../src/ledger/outbox/account-deliveries.ts';
+import { recordAccountEvents } from '../../src/ledger/registrations/account-events.ts';
+import { SYSTEM_ACTOR } from '../../src/domain/audit-event.ts';
 import { deferDelivery, deferralMs } from '../../src/ledger/outbox/cognito-deliveries.ts';
 import { namesRegistration } from '../../src/domain/registration.ts';
 import { QuotaSpent, type AcquireQuota } from '../quota.ts';
@@ -46,12 +48,12 @@ async function endSessionsOf(deps: SignOutDeps, due: DueAccountDelivery): Promis
     await provider.endSessions(user.username, signal);
     const registrationId = user.mark !== null && namesRegistration(user.mark) ? user.mark : null;
     const holder = { registrationId, userId: user.sub };
-    await recordSignedOut(
-      db,
-      due.outboxId,
-      holder,
-      due.kind === 'sign_out' ? 'unconfirmed' : 'relay',
-    );
+    const by = due.kind === 'password_reset' ? 'relay' : 'unconfirmed';
+    if (due.kind === 'password_change') {
+      const about = { key: due.outboxId, details: { by } };
+      await recordAccountEvents(db, user.sub, SYSTEM_ACTOR, ['user.password_changed'], about);
+    }
+    await recordSignedOut(db, due.outboxId, holder, by);
   } catch (error) {
     if (error instanceof QuotaSpent) {
       return await deferDelivery(db, due, FAILURES.throttled.code, 1000);

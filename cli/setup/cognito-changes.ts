@@ -167,7 +167,10 @@ async function isAdministrator(
 
 async function isRecorded(config: Config, userId: string): Promise<boolean> {
   const filter = { userId, event: 'administrator.created', limit: 1 };
-  return await withDatabase(config, async (db) => (await listAuditEvents(db, filter)).length > 0);
+  return await withDatabase(
+    config,
+    async (db) => (await listAuditEvents(db, filter)).items.length > 0,
+  );
 }
 
 async function withDatabase<T>(config: Config, work: (db: Database) => Promise<T>): Promise<T> {

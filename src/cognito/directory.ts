@@ -54,7 +54,7 @@ function toPoolUser({ sub, ...user }: ProviderUser): PoolUser {
 
 /** @param acquireQuota waits a moment for a call of the quota of updates, or throws */
 export function createAccounts(
-  provider: Pick<IdentityProvider, 'readUser' | 'endSessions' | 'verifyEmail'>,
+  provider: Pick<IdentityProvider, 'readUser' | 'rolesOf' | 'endSessions' | 'verifyEmail'>,
   acquireQuota: (signal: AbortSignal) => Promise<void>,
 ): Accounts {
   async function ask<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -75,6 +75,7 @@ export function createAccounts(
         const user = await provider.readUser(username, signal);
         return user && { username: user.username, userId: user.sub, email: user.email };
       }),
+    rolesOf: (userId) => ask((signal) => provider.rolesOf(userId, signal)),
     endSessions: (username) => update((signal) => provider.endSessions(username, signal)),
     verifyEmail: (username) => update((signal) => provider.verifyEmail(username, signal)),
   };

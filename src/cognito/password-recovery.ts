@@ -105,11 +105,12 @@ export function createPasswordRecovery(
     try {
       return await call(AbortSignal.timeout(CONFIRM_TIMEOUT_MS));
     } catch (error) {
-      const { name } = toProviderError(error);
+      const { name, httpStatus } = toProviderError(error);
       if (PASSWORD.has(name)) return 'password_rejected';
       if (REFUSED.has(name) && !isAboutUs(error)) return 'refused';
       log.warn({ error: name }, 'Cognito did not confirm a new password');
-      return 'unknown';
+      // Of two calls, the first one sets nothing.
+      return httpStatus !== null && httpStatus < 500 ? 'unavailable' : 'unknown';
     }
   }
 }

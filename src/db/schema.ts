@@ -23,7 +23,7 @@ import type {
   InstructionKind,
   Replacement,
 } from '../domain/registration.ts';
-import type { AuditEventName } from '../domain/audit-event.ts';
+import { COMMON_EVENTS, type AuditEventName } from '../domain/audit-event.ts';
 import { OPEN, OPEN_FORWARD, type RegistrationStatus } from '../domain/status.ts';
 import type { StepRecord } from '../domain/step.ts';
 import type { AccountDelivery, OutboxDestination } from '../domain/outbox.ts';
@@ -62,8 +62,9 @@ const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
 );
 const IS_PARKED = sql.raw(`phase = 'roles_pending'`);
-/** What a row waits for or ended with. */
-export const FAILURE_CODE = sql.raw(`(failure->>'code')`);
+// Of the roles their hash: an entry of an index has less room than 20 names of roles.
+const VISIBILITY = sql.raw(`CASE WHEN roles = '{}' THEN 'requester:' || requested_by
+  ELSE 'roles:' || hash_array_extended(roles, 0)::text END`);
 /** A parked row's code of FAILURES; '' for the others. */
 export const WAITS_FOR = sql.raw(
   `(CASE phase WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END)`,
@@ -83,6 +84,8 @@ export const registrations = pgTable(
     phase: text('phase').notNull().generatedAlwaysAs(PHASE),
     /** Whether its address and username are taken. */
     living: boolean('living').notNull().generatedAlwaysAs(LIVES),
+    /** Rows that the same callers see share it: those of one set of roles or, without roles, of one requester. */
+    visibility: text('visibility').notNull().generatedAlwaysAs(VISIBILITY),
     email: text('email').notNull(),
     username: text('username'),
     firstName: text('first_name'),
@@ -126,6 +129,8 @@ export const registrations = pgTable(
     absenceConfirmedAt: at('absence_confirmed_at'),
     strayUsernames: text('stray_usernames').array().notNull().default([]),
     failure: jsonb('failure').$type<PublicFailure>(),
+    /** A column, since no scan of an index alone reads an expression. */
+    failureCode: text('failure_code').generatedAlwaysAs(sql.raw(`failure->>'code'`)),
     closesAs: text('closes_as').$type<'failed' | 'cancelled'>(),
     compensationFailures: jsonb('compensation_failures')
       .$type<CompensationFailure[]>()
@@ -181,7 +186,7 @@ export const registrations = pgTable(
       .on(sql`lower(${t.username} COLLATE "C")`)
       .where(sql.raw('living AND username IS NOT NULL')),
     uniqueIndex('registrations_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_KEY),
-    // What a list filters by. A row that completes enters none of those with a predicate, but of roles.
+    // What a list filters by. A row that completes enters none of those with a predicate.
     index('registrations_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
     index('registrations_phase').on(
       t.phase,
@@ -189,8 +194,8 @@ export const registrations = pgTable(
       t.id.desc().nullsFirst(),
     ),
     index('registrations_failure')
-      .on(FAILURE_CODE, t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst())
-      .where(sql.raw('failure IS NOT NULL')),
+      .on(t.failureCode, t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst())
+      .where(sql.raw('failure_code IS NOT NULL')),
     index('registrations_past_email')
       .on(t.email.op('text_pattern_ops'))
       .where(sql.raw('NOT living OR replaced_by IS NOT NULL')),
@@ -203,10 +208,11 @@ export const registrations = pgTable(
       t.acceptedAt.desc().nullsFirst(),
       t.id.desc().nullsFirst(),
     ),
-    index('registrations_roles')
-      .using('gin', t.roles)
-      .with({ gin_pending_list_limit: 64 })
-      .where(sql.raw(`roles <> '{}'`)),
+    index('registrations_visibility').on(
+      t.visibility,
+      t.acceptedAt.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
     // What background work looks for.
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
     index('registrations_waiting').on(t.phase, WAITS_FOR, WAITS_SINCE).where(IS_WAITING),
@@ -219,6 +225,11 @@ export const registrations = pgTable(
     check('registrations_seal_in_use', SEAL_IN_USE),
     check('registrations_password_set', PASSWORD_SET),
   ],
+);
+
+/** Events that not every registration has: an index of these costs the happy path nothing. */
+export const UNCOMMON_EVENT = sql.raw(
+  `event NOT IN (${COMMON_EVENTS.map((event) => `'${event}'`).join(', ')})`,
 );
 
 /** Append-only; a trigger refuses UPDATE, DELETE and TRUNCATE. No e-mail, no name: those can be erased in the ledger. */
@@ -244,6 +255,9 @@ export const auditEvents = pgTable(
   (t) => [
     uniqueIndex('audit_events_once').on(t.registrationId, t.event, t.key),
     index('audit_events_newest').on(t.at.desc().nullsFirst(), t.id.desc().nullsFirst()),
+    index('audit_events_uncommon')
+      .on(t.event, t.at.desc().nullsFirst(), t.id.desc().nullsFirst())
+      .where(UNCOMMON_EVENT),
     index('audit_events_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
     index('audit_events_tx').on(t.txId, t.seq),
   ],
@@ -357,6 +371,22 @@ export const outboxDeliveries = pgTable(
       .where(sql.raw('delivered_at IS NOT NULL')),
     index('outbox_deliveries_given_up').on(t.destination).where(sql.raw('given_up_at IS NOT NULL')),
   ],
+);
+
+/** Since when the tokens of a person count at Registrar's own routes, where something took the power of
+ * older ones; kept as long as such a token may live. Also of people whom Registrar did not register. */
+export const tokenCutoffs = pgTable(
+  'token_cutoffs',
+  {
+    /** The Cognito sub. */
+    userId: text('user_id').primaryKey(),
+    /** Sessions that began before are over. */
+    sessionsEndedAt: at('sessions_ended_at'),
+    /** Tokens that were issued before name roles of then. */
+    rolesChangedAt: at('roles_changed_at'),
+    changedAt: at('changed_at').notNull(),
+  },
+  (t) => [index('token_cutoffs_changed').on(t.changedAt, t.userId)],
 );
 
 /** Limits of public doors, shared by all API processes; shaped as rate-limiter-flexible wants it.

@@ -40,6 +40,8 @@ export interface PoolAccount {
 export interface Accounts {
   /** By Cognito username or e-mail; null: nobody. */
   read(username: string): Promise<PoolAccount | null>;
+  /** The roles of a user now, by the sub. */
+  rolesOf(userId: string): Promise<readonly string[]>;
   endSessions(username: string): Promise<void>;
   verifyEmail(username: string): Promise<void>;
 }
@@ -61,6 +63,6 @@ export interface PasswordRecovery<Password> {
 
 /**
  * `refused`: a wrong or expired code, a limit of the pool, or nobody of that name. `unknown`: Cognito did
- * not answer, or not to us, so the password may be set.
+ * not answer, so the password may be set. `unavailable`: it refused us, not the person; nothing is set.
  */
-export type Confirmation = 'done' | 'refused' | 'password_rejected' | 'unknown';
+export type Confirmation = 'done' | 'refused' | 'password_rejected' | 'unavailable' | 'unknown';

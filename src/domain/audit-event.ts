@@ -23,6 +23,12 @@ export const AUDIT_EVENTS = [
 ] as const;
 export type AuditEventName = (typeof AUDIT_EVENTS)[number];
 
+/** Those of every registration that completes at once. */
+export const COMMON_EVENTS: readonly AuditEventName[] = [
+  'registration.requested',
+  'user.registered',
+];
+
 /** One row of the trail. `details` holds ids, codes and role names, never an e-mail or a name. */
 export interface AuditEvent {
   readonly id: string;

@@ -1,6 +1,7 @@
 import type { AccessEnv } from './access/authenticate.ts';
 import type { ClientAddress } from './access/client-address.ts';
 import type { Limits } from './access/limits.ts';
+import type { TokenCutoffs } from './access/token-cutoffs.ts';
 import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Accounts, PasswordRecovery } from '../domain/account.ts';
@@ -72,6 +73,8 @@ export interface AppDeps {
   readonly accounts: Accounts;
   readonly changes: Changes;
   readonly verifyToken: VerifyToken;
+  /** Which tokens a sign-out, a reset, a deletion or a change of roles has ended. */
+  readonly cutoffs: TokenCutoffs;
   readonly grants: readonly Grant[];
   readonly clientAddress: ClientAddress;
   /** Of the public doors. */

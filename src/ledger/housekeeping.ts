@@ -1,6 +1,7 @@
 import type { Database } from '../db/client.ts';
 import { forgetOldCounts } from '../db/limit-counts.ts';
 import { forgetOldMailCounts } from './mail-limits.ts';
+import { forgetOldCutoffs } from './token-cutoffs.ts';
 import { wipeExpiredSeals } from './registrations/password.ts';
 
 /** Rows of an attack from many addresses are kept for a few minutes at most. */
@@ -22,6 +23,7 @@ export function startHousekeeping(db: Database, log: HousekeepingLog): { stop():
     repeat(FORGET_COUNTS_MS, async () => {
       await forgetOldCounts(db).catch(() => log.debug({}, 'deleting old rate limit counts failed'));
       await forgetOldMailCounts(db).catch(() => log.debug({}, 'deleting old mail counts failed'));
+      await forgetOldCutoffs(db).catch(() => log.debug({}, 'deleting old token cutoffs failed'));
     }),
     // The sweep wipes them too, but only while there is a Temporal.
     repeat(WIPE_SEALS_MS, async () => {

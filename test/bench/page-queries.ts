@@ -24,9 +24,12 @@ const PAGES: Readonly<Record<string, string>> = {
   'by beginning of the address': '/registrations?limit=50&emailPrefix=user-50000',
   'by a common role': '/registrations?limit=50&role=viewer',
   'by a rare role': '/registrations?limit=50&role=researcher',
+  'by an unknown role': '/registrations?limit=50&role=unknown',
+  'by filters that never meet': '/registrations?limit=50&role=researcher&requestedBy=caller-7',
   'by who requested it': '/registrations?limit=50&requestedBy=caller-7',
   'accepted within six days': `/registrations?limit=50&acceptedAfter=${WEEK_AGO}&acceptedBefore=${DAY_AGO}`,
   'newest audit events': '/audit-events?limit=50',
+  'by an event that never occurred': '/audit-events?limit=50&event=administrator.created',
   'metrics with the backlog': '/metrics',
 };
 

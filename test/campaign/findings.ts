@@ -12,6 +12,8 @@ export interface Finding {
     | 'other user than recorded'
     | 'wrong roles'
     | 'disabled'
+    | 'proved account deleted'
+    | 'cancel ignored'
     | 'password not set'
     | 'wrong event'
     | 'wrong audit trail'
@@ -65,6 +67,9 @@ const aboutUser: About = (row, world) => {
     return mine.map(({ sub }) => finding(row, 'user left behind', `user ${sub} has its mark`));
   }
   if (row.userDeletedAt !== null) {
+    if (world.proved.has(row.id)) {
+      return [finding(row, 'proved account deleted', 'its address was proved before')];
+    }
     return mine.map(({ sub }) => finding(row, 'user left behind', `user ${sub} was replaced`));
   }
   // Replaced, or as it was: nothing in between.
@@ -102,6 +107,9 @@ const aboutEvents: About = (row, world) => {
   return told === expected ? [] : [finding(row, 'wrong event', `the outbox has "${told}"`)];
 };
 
+/** An accepted cancel stands: nothing puts it off. */
+const CANCEL = 'registration.cancel_requested';
+
 const aboutTrail: About = (row, world) => {
   if (row.door === 'signup') return [];
   const closing = world.trail.filter(
@@ -109,6 +117,12 @@ const aboutTrail: About = (row, world) => {
   );
   const events = closing.map(({ event }) => event).join();
   const findings: Finding[] = [];
+  const isCancelled = world.trail.some(
+    ({ registrationId, event }) => registrationId === row.id && event === CANCEL,
+  );
+  if (isCancelled && row.status === 'completed') {
+    findings.push(finding(row, 'cancel ignored', 'a cancel was accepted'));
+  }
   if (events !== (CLOSED_BY[row.status] ?? '')) {
     findings.push(finding(row, 'wrong audit trail', `it closes with "${events}"`));
   } else if (row.status === 'completed' && closing[0]?.userId !== row.userId) {

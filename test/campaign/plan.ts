@@ -129,7 +129,13 @@ function drawnRegistration(chance: Chance, email: string, spanMs: number): Plann
 
 function squatter(chance: Chance): Squatter | null {
   if (!chance.holds(20)) return null;
-  return { provesAfterMs: chance.holds(40) ? chance.between(0, 3000) : null };
+  const provesAfterMs = chance.weighted<() => number | null>([
+    [4, () => null],
+    // While the account is read, disabled and read again.
+    [4, () => chance.between(0, 100)],
+    [2, () => chance.between(0, 3000)],
+  ])();
+  return { provesAfterMs };
 }
 
 const ACTIONS: Weighted<Action['kind'] | 'resets' | null> = [

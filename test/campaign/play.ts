@@ -1,18 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  AdminGetUserCommand,
-  AdminUpdateUserAttributesCommand,
-} from '@aws-sdk/client-cognito-identity-provider';
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
-import { and, eq } from 'drizzle-orm';
-import { registrations } from '../../src/db/schema.ts';
 import { workflowIdOf } from '../../src/domain/registration.ts';
-import { addUser } from '../support/pool-user.ts';
 import { reset, resetPoints } from '../support/resets.ts';
 import type { Api } from './api.ts';
 import type { Action, Disturbance, PlannedRegistration } from './plan.ts';
 import type { Site } from './site.ts';
+import { proveAddress, type SignedUp } from './squatters.ts';
 
 export const PASSWORD = 'Campaign-passw0rd';
 
@@ -34,12 +27,15 @@ export interface Stage {
   readonly happened: Happened;
   /** Registrations that were accepted, and what is planned for them. */
   readonly accepted: Map<string, PlannedRegistration>;
+  /** Who is to be replaced, by address. */
+  readonly signedUp: ReadonlyMap<string, SignedUp>;
+  /** Sign-ups whose address Cognito says is proved. */
+  readonly proved: Set<string>;
 }
 
 /** Registers one person and does to the registration what is planned. */
 export async function play(stage: Stage, planned: PlannedRegistration): Promise<void> {
   await sleep(planned.atMs);
-  if (planned.squatter) await signUp(stage.site, planned.email);
   const id = await register(stage, planned, 'first');
   await Promise.all([
     again(stage, planned),
@@ -66,50 +62,18 @@ async function register(
   return id;
 }
 
-/** Somebody who has signed up with an address and never proved it: a user, and a completed row. */
-async function signUp(site: Site, email: string): Promise<void> {
-  const id = randomUUID();
-  await addUser(site, email, { mark: id });
-  const at = { UserPoolId: site.userPoolId, Username: email };
-  const { Username = '' } = await site.client.send(new AdminGetUserCommand(at));
-  await site.db.insert(registrations).values({
-    id,
-    status: 'completed',
-    email,
-    emailVerified: false,
-    invite: false,
-    roles: [],
-    requestedBy: 'door:signup',
-    door: 'signup',
-    keyScope: `signup:${email}`,
-    requestHash: '',
-    createAttempt: 1,
-    createOutcome: 'created',
-    cognitoUsername: Username,
-    userId: Username,
-    acceptedAt: new Date(),
-    finishedAt: new Date(),
-    userCreatedAt: new Date(Date.now() - 3_600_000),
-  });
-}
-
-/** The owner of the address proves it, where Cognito still lets them: not of a disabled account. */
-async function prove({ site, happened }: Stage, planned: PlannedRegistration): Promise<void> {
+/** The owner of the address proves it, where Cognito still lets them. */
+async function prove(
+  { site, happened, signedUp, proved }: Stage,
+  planned: PlannedRegistration,
+): Promise<void> {
   const after = planned.squatter?.provesAfterMs ?? null;
-  if (after === null) return;
+  const person = signedUp.get(planned.email);
+  if (after === null || person === undefined) return;
   await sleep(after);
-  const [row] = await site.db
-    .select({ id: registrations.id, username: registrations.cognitoUsername })
-    .from(registrations)
-    .where(and(eq(registrations.email, planned.email), eq(registrations.door, 'signup')));
-  const at = { UserPoolId: site.userPoolId, Username: row?.username ?? '' };
-  const user = await site.client.send(new AdminGetUserCommand(at)).catch(() => null);
-  if (!user?.Enabled) return;
-  const UserAttributes = [{ Name: 'email_verified', Value: 'true' }];
-  await site.client
-    .send(new AdminUpdateUserAttributesCommand({ ...at, UserAttributes }))
-    .then(() => happened.add('address proved'))
-    .catch(() => undefined);
+  const isProved = await proveAddress(site, person);
+  if (isProved) proved.add(person.id);
+  happened.add(isProved ? 'address proved' : 'proof refused');
 }
 
 async function again(stage: Stage, planned: PlannedRegistration): Promise<void> {

@@ -14,6 +14,7 @@ import type { Plan } from './plan.ts';
 import { disturb, Happened, play, type Stage } from './play.ts';
 import { openRuns, settle } from './settle.ts';
 import { Site } from './site.ts';
+import { signUpSquatters } from './squatters.ts';
 import { readWorld, type World } from './world.ts';
 
 /** After the last action is done, some of what it began is still under way. */
@@ -38,12 +39,19 @@ export async function runSeed(stack: Stack, home: string, plan: Plan): Promise<S
   const from = performance.now();
   const site = await Site.open(stack, home, plan.seed);
   try {
-    const stage = { site, api: new Api(site), happened: new Happened(), accepted: new Map() };
     for (const { email, ...as } of plan.foreign) await addUser(site, email, as);
     const others = await allUsers(site.client, site.userPoolId);
     const portraits = await portraitsOf(site, plan);
+    const stage: Stage = {
+      site,
+      api: new Api(site),
+      happened: new Happened(),
+      accepted: new Map(),
+      signedUp: await signUpSquatters(site, plan),
+      proved: new Set(),
+    };
     await carryOut(stage, plan);
-    const world = await readWorld(site, new Set(others.map(({ sub }) => sub)));
+    const world = await readWorld(stage, new Set(others.map(({ sub }) => sub)));
     const findings = [
       ...findingsOf(world),
       ...(await aboutForeignUsers(site, plan, portraits)),

@@ -7,6 +7,7 @@ import { NativeConnection } from '@temporalio/worker';
 import postgres from 'postgres';
 import { sandboxClient } from '../../dev/cognito/client.ts';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
+import type { Mail } from '../../dev/cognito/mailbox.ts';
 import { makePool } from '../../dev/cognito/pool.ts';
 import { tokenOf } from '../../dev/person.ts';
 import { registrar } from '../../dev/registrar.ts';
@@ -39,6 +40,7 @@ export class Site {
   readonly db: DatabasePool['db'];
   readonly temporal: Client;
   readonly userPoolId: string;
+  readonly clientId: string;
   readonly client: CognitoIdentityProviderClient;
   /** Of an administrator. */
   readonly bearer: string;
@@ -52,6 +54,7 @@ export class Site {
     this.db = parts.ledger.db;
     this.temporal = new Client({ connection: parts.connection, namespace: 'default' });
     this.userPoolId = parts.userPoolId;
+    this.clientId = parts.env['COGNITO_CLIENT_ID'] ?? '';
     this.client = parts.client;
     this.bearer = parts.bearer;
   }
@@ -102,6 +105,11 @@ export class Site {
   /** How many requests without a reply are still to take effect. */
   async late(): Promise<number> {
     return ((await this.#control('GET', 'late')) as { pending: number }).pending;
+  }
+
+  /** What was mailed, the oldest first. */
+  async mail(): Promise<Mail[]> {
+    return ((await this.#control('GET', 'mail')) as { items: Mail[] }).items;
   }
 
   async #control(method: string, what: string, body?: unknown): Promise<unknown> {

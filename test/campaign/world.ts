@@ -1,6 +1,6 @@
 import { auditEvents, outbox, registrations } from '../../src/db/schema.ts';
 import { type PoolUser, allUsers } from '../rehearsal/pool-users.ts';
-import type { Site } from './site.ts';
+import type { Stage } from './play.ts';
 
 export interface Row {
   readonly id: string;
@@ -22,6 +22,8 @@ export interface World {
   readonly rows: readonly Row[];
   /** Everybody in the pool whom Registrar may have made. */
   readonly users: readonly PoolUser[];
+  /** Sign-ups whose address Cognito says was proved. */
+  readonly proved: ReadonlySet<string>;
   /** Of the outbox: what others are told. */
   readonly events: readonly { readonly registrationId: string | null; readonly kind: string }[];
   readonly trail: readonly {
@@ -33,7 +35,7 @@ export interface World {
 
 /** @param others subs of users that were there before */
 export async function readWorld(
-  { db, client, userPoolId }: Site,
+  { site: { db, client, userPoolId }, proved }: Pick<Stage, 'site' | 'proved'>,
   others: ReadonlySet<string>,
 ): Promise<World> {
   const rows = await db
@@ -64,6 +66,7 @@ export async function readWorld(
   return {
     rows,
     trail,
+    proved,
     users: users.filter(({ sub }) => !others.has(sub)),
     events: told.filter(({ kind }) => kind.startsWith('user.')),
   };

@@ -70,7 +70,9 @@ test('npm run redeliver --now makes waiting deliveries due, except a mail that m
   const { code, output } = await redeliver(deployment, '--now');
   expect({ code, destinations: output.match(/"destination":"[\w-]+"/g) }).toEqual({
     code: 0,
-    destinations: ['"destination":"webhook"', '"destination":"cognito-mail"'],
+    destinations: ['webhook', 'cognito-mail', 'cognito-recovery'].map(
+      (name) => `"destination":"${name}"`,
+    ),
   });
   expect(await due('cognito-mail')).toBe(3);
 

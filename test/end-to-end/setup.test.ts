@@ -60,7 +60,8 @@ const unsafeIn = ({ lines }: { lines: string[] }): string[] =>
   lines.filter((line) => line.startsWith('Unsafe: '));
 
 async function administratorsRecorded(): Promise<number> {
-  return (await listAuditEvents(ledger.db, { event: 'administrator.created', limit: 10 })).length;
+  const filter = { event: 'administrator.created', limit: 10 };
+  return (await listAuditEvents(ledger.db, filter)).items.length;
 }
 
 test('setup --check lists what is missing and changes nothing', async () => {

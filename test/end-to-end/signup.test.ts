@@ -3,6 +3,7 @@ import { AdminGetUserCommand } from '@aws-sdk/client-cognito-identity-provider';
 import postgres from 'postgres';
 import { afterAll, expect } from 'vitest';
 import { type Api, type Deployment } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
 import { addUser } from '../support/pool-user.ts';
 import { test } from '../support/deployment-test.ts';
 
@@ -276,4 +277,14 @@ test('asynchronous sign-up answers 202 at once, and the user can sign in soon af
     .poll(async () => (await login()).status, { timeout: 20_000, interval: 1500 })
     .toBe(200);
   expect((await login()).body).toMatchObject({ email, username: null, is_verified: false });
+});
+
+test('a sign-out of all sessions ends access tokens at other routes soon after', async () => {
+  const { body: person } = await register(ada());
+  const bearer = { authorization: `Bearer ${person.access_token}` };
+  const roles = async () => (await ask('/roles', { headers: bearer })).status;
+  expect(await roles()).toBe(403);
+  const json = { refresh_token: 'of another session' };
+  expect((await ask('/auth/logout', { json, headers: bearer })).status).toBe(204);
+  await eventually(async () => (await roles()) === 401);
 });

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
-import type { Api } from '../support/deployment.ts';
 import { test } from '../support/deployment-test.ts';
 import { lastCode } from '../support/pool-people.ts';
+import { post } from '../support/post.ts';
 
 /** SIGNUP_VERIFICATION=required, over HTTP and with nothing scripted. */
 
@@ -16,14 +16,6 @@ test.override('deploymentOptions', {
   },
 });
 
-async function post(api: Api, path: string, json: object, headers: Record<string, string> = {}) {
-  const answer = await fetch(`${api.url}${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(json),
-  });
-  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
-}
 const newPerson = (name: string) => ({
   email: `${name}@example.com`,
   username: name,

@@ -45,7 +45,7 @@ export async function addPerson(
 
 /** InitiateAuth: tokens, or a challenge. */
 export function signIn(
-  pool: TestPool,
+  pool: Pick<TestPool, 'client' | 'clientId'>,
   USERNAME: string,
   password = PASSWORD,
   ClientId = pool.clientId,
@@ -81,7 +81,7 @@ export function answerChallenge(
 }
 
 /** What was mailed last to somebody: a code or a temporary password. */
-export async function lastCode(pool: TestPool, to: string): Promise<string> {
+export async function lastCode(pool: Pick<TestPool, 'mail'>, to: string): Promise<string> {
   return (await pool.mail()).findLast((mail) => mail.to === to)?.code ?? '';
 }
 

@@ -86,6 +86,8 @@ CREATE TABLE "registrations" (
 	"phase" text GENERATED ALWAYS AS (CASE WHEN status IN ('accepted', 'running') THEN 'active' ELSE status END) STORED NOT NULL,
 	"living" boolean GENERATED ALWAYS AS (status IN ('accepted', 'running', 'roles_pending', 'compensating', 'cleanup_required')
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)) STORED NOT NULL,
+	"visibility" text GENERATED ALWAYS AS (CASE WHEN roles = '{}' THEN 'requester:' || requested_by
+  ELSE 'roles:' || hash_array_extended(roles, 0)::text END) STORED NOT NULL,
 	"email" text NOT NULL,
 	"username" text,
 	"first_name" text,
@@ -125,6 +127,7 @@ CREATE TABLE "registrations" (
 	"absence_confirmed_at" timestamp (3) with time zone,
 	"stray_usernames" text[] DEFAULT '{}' NOT NULL,
 	"failure" jsonb,
+	"failure_code" text GENERATED ALWAYS AS (failure->>'code') STORED,
 	"closes_as" text,
 	"compensation_failures" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"steps" jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -156,9 +159,17 @@ CREATE TABLE "registrations" (
 	CONSTRAINT "registrations_password_set" CHECK (status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL)
 );
 --> statement-breakpoint
+CREATE TABLE "token_cutoffs" (
+	"user_id" text PRIMARY KEY NOT NULL,
+	"sessions_ended_at" timestamp (3) with time zone,
+	"roles_changed_at" timestamp (3) with time zone,
+	"changed_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
 ALTER TABLE "outbox_deliveries" ADD CONSTRAINT "outbox_deliveries_outbox_id_outbox_id_fk" FOREIGN KEY ("outbox_id") REFERENCES "public"."outbox"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_events_once" ON "audit_events" USING btree ("registration_id","event","key");--> statement-breakpoint
 CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "audit_events_uncommon" ON "audit_events" USING btree ("event","at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE event NOT IN ('registration.requested', 'user.registered');--> statement-breakpoint
 CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id","seq");--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
@@ -175,18 +186,19 @@ CREATE UNIQUE INDEX "registrations_living_username" ON "registrations" USING btr
 CREATE UNIQUE INDEX "registrations_idempotency_key" ON "registrations" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND living;--> statement-breakpoint
 CREATE INDEX "registrations_newest" ON "registrations" USING btree ("accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "registrations_phase" ON "registrations" USING btree ("phase","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
-CREATE INDEX "registrations_failure" ON "registrations" USING btree ((failure->>'code'),"accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE failure IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "registrations_failure" ON "registrations" USING btree ("failure_code","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE failure_code IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_past_email" ON "registrations" USING btree ("email" text_pattern_ops) WHERE NOT living OR replaced_by IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_past_username" ON "registrations" USING btree (lower("username" COLLATE "C")) WHERE NOT living AND username IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_user" ON "registrations" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_requested_by" ON "registrations" USING btree ("requested_by","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
-CREATE INDEX "registrations_roles" ON "registrations" USING gin ("roles") WITH (gin_pending_list_limit=64) WHERE roles <> '{}';--> statement-breakpoint
+CREATE INDEX "registrations_visibility" ON "registrations" USING btree ("visibility","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE phase IN ('active', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("phase",(CASE phase WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE phase WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE phase IN ('roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE phase = 'roles_pending';--> statement-breakpoint
 CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL;--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
+CREATE INDEX "token_cutoffs_changed" ON "token_cutoffs" USING btree ("changed_at","user_id");--> statement-breakpoint
 -- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).
 ALTER TABLE "registrations" SET (fillfactor = 85);
 --> statement-breakpoint

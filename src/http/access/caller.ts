@@ -2,7 +2,7 @@ import type { Caller, Grant, Grants } from '../../domain/grants.ts';
 import type { TokenClaims } from './tokens.ts';
 
 /** What of a token says who calls. */
-type Identity = Omit<TokenClaims, 'expiresAt'>;
+type Identity = Pick<TokenClaims, 'userId' | 'clientId' | 'groups' | 'scopes'>;
 
 /** Who calls and what ROLE_GRANTS lets them do; no entry, no grant. */
 export function callerOf(claims: Identity, entries: readonly Grant[]): Caller {

@@ -20,8 +20,10 @@ export class RateLimited extends Error {
 }
 
 /** Account calls with a limit per hour, each counted by itself. `code_request`: a mail with a code or a
- * temporary password; `code_check`: a code is compared; `password_change`: a new password is set. */
-export type AccountCall = 'code_request' | 'code_check' | 'password_change';
+ * temporary password; `code_check`: a code is compared; `challenge`: the code of a sign-in is compared,
+ * which takes the password first, so that nobody without it keeps the owner out; `password_change`: a
+ * new password is set. */
+export type AccountCall = 'code_request' | 'code_check' | 'challenge' | 'password_change';
 
 /** Limits of the public doors. Each throws RateLimited. An address is what ClientAddress returns. */
 export interface Limits {
@@ -37,7 +39,7 @@ export interface Limits {
   /**
    * Must be called before anything is looked up, with the name that was sent: so an unknown name is
    * limited like a known one. A person with a token is counted by their id.
-   * @returns a function that gives the count back; for `code_check` only, if the code was correct
+   * @returns a function that gives the count back; only for a code, if it was correct
    */
   accountCall(call: AccountCall, address: string, name: string): Promise<() => Promise<void>>;
 }
@@ -66,8 +68,11 @@ const HOUR_SECONDS = 3600;
 const ACCOUNT_CALLS: Readonly<Record<AccountCall, { perName: number; perAddress: number }>> = {
   code_request: { perName: 4, perAddress: 40 },
   code_check: { perName: 10, perAddress: 100 },
+  challenge: { perName: 10, perAddress: 100 },
   password_change: { perName: 4, perAddress: 40 },
 };
+
+const GIVES_BACK: ReadonlySet<AccountCall> = new Set(['code_check', 'challenge']);
 
 /** Counts in PostgreSQL, so that all API processes share the counts. */
 export function createLimits(store: LimitStore, registerPerMinute: number): Limits {
@@ -93,6 +98,7 @@ export function createLimits(store: LimitStore, registerPerMinute: number): Limi
   const accountCalls = {
     code_request: accountLimit(store, 'code_request'),
     code_check: accountLimit(store, 'code_check'),
+    challenge: accountLimit(store, 'challenge'),
     password_change: accountLimit(store, 'password_change'),
   };
   return {
@@ -124,7 +130,7 @@ function accountLimit(
   call: AccountCall,
 ): (address: string, name: string) => Count[] {
   const { perName, perAddress } = ACCOUNT_CALLS[call];
-  const options = { windowSeconds: HOUR_SECONDS, givesBack: call === 'code_check' };
+  const options = { windowSeconds: HOUR_SECONDS, givesBack: GIVES_BACK.has(call) };
   const byAddress = addressLimit(store, {
     ...options,
     name: `${call}-address`,

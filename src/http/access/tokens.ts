@@ -10,6 +10,10 @@ export interface TokenClaims {
   readonly groups: readonly string[];
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
+  /** In seconds since 1970, by Cognito's clock, rounded down, like the next. */
+  readonly issuedAt: number;
+  /** When the person signed in: a refreshed token keeps the time of its session. */
+  readonly sessionBeganAt: number;
 }
 
 /** @throws TokenRejected, KeysUnavailable */
@@ -67,8 +71,11 @@ function claimsOf(
   const clientId = payload['client_id'];
   const sub = payload['sub'];
   const expires = payload['exp'];
+  const issued = payload['iat'];
+  const signedIn = payload['auth_time'];
   if (payload['token_use'] !== 'access') throw new TokenRejected('not an access token');
   if (typeof expires !== 'number') throw new TokenRejected('no expiry');
+  if (typeof issued !== 'number') throw new TokenRejected('no time of issue');
   if (typeof clientId !== 'string' || !clientIds.has(clientId)) {
     throw new TokenRejected('issued to another client');
   }
@@ -82,6 +89,8 @@ function claimsOf(
     groups: Array.isArray(groups) ? groups.filter((group) => typeof group === 'string') : [],
     scopes: typeof scope === 'string' ? scope.split(' ').filter((one) => one !== '') : [],
     expiresAt: new Date(expires * 1000),
+    issuedAt: issued,
+    sessionBeganAt: typeof signedIn === 'number' ? Math.min(signedIn, issued) : issued,
   };
 }
 

@@ -17,15 +17,20 @@ export interface SignInAccount {
   readonly countedAs: string;
   /** The username for the call to Cognito. */
   readonly poolName: string;
-  /** The registration that has this name, if there is one. */
+  /** The registration that has this name, if there is one. Of an e-mail address it is read only where
+   * sign-ups have to prove it: else a sign-in by e-mail needs no PostgreSQL. */
   readonly row: Registration | null;
 }
 
 /** An unknown name is looked up, counted and sent to Cognito like a known one, so that neither the
  * response nor its time shows which accounts exist. @param name what `nameOf` returned */
-export async function accountOf({ db }: Pick<AppDeps, 'db'>, name: string): Promise<SignInAccount> {
+export async function accountOf(
+  { db, signupVerification }: Pick<AppDeps, 'db' | 'signupVerification'>,
+  name: string,
+): Promise<SignInAccount> {
   if (normaliseEmail(name) !== null) {
-    return { countedAs: name, poolName: name, row: await findLiving(db, hasEmail(name)) };
+    const row = signupVerification === 'required' ? await findLiving(db, hasEmail(name)) : null;
+    return { countedAs: name, poolName: name, row };
   }
   const row = await findLiving(db, hasUsername(name));
   return { countedAs: row?.email ?? name, poolName: row?.cognitoUsername ?? randomUUID(), row };

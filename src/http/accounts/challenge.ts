@@ -208,7 +208,7 @@ export function mountChallenge(api: Api, deps: AppDeps): void {
       c.set('emailHash', emailHash(name));
       const address = deps.clientAddress(c);
       await deps.limits.sessionCall(address);
-      const giveBack = await deps.limits.accountCall('code_check', address, name);
+      const giveBack = await deps.limits.accountCall('challenge', address, name);
       const account = await accountOf(deps, name);
       const { challenge } = body;
       const refuse = async (): Promise<never> => {

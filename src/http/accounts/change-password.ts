@@ -4,6 +4,7 @@ import { normaliseEmail } from '../../domain/email.ts';
 import type { Person } from '../../domain/session.ts';
 import {
   forgetDelivery,
+  forgetPasswordChanges,
   hastenSignOut,
   promiseSignOut,
 } from '../../ledger/outbox/account-deliveries.ts';
@@ -99,8 +100,8 @@ export function mountChangePassword(api: Api, deps: AppDeps): void {
 }
 
 /**
- * Changes the password and ends every session. The end is promised before the change: of a process that
- * dies, or gets no reply, the relay keeps it.
+ * Changes the password and ends every session. Both are promised before the change: of a process that
+ * dies, or gets no reply, the relay records the change and ends the sessions.
  * @throws DoorError, RateLimited and TokenRejected where nothing has changed
  */
 async function changeAndSignOut(
@@ -111,7 +112,8 @@ async function changeAndSignOut(
   next: Secret,
 ): Promise<void> {
   const { db, sessions } = deps;
-  const promise = await promiseSignOut(db, userId, SIGN_OUT_HELD_SECONDS);
+  const promise = await promiseSignOut(db, userId, SIGN_OUT_HELD_SECONDS, 'password_change');
+  const about = { key: promise };
   const outcome = await sessions.changePassword(accessToken, current, next);
   const changed = outcome === 'changed' || (outcome === 'wrong_password' && (await isSet()));
   if (!changed) {
@@ -121,14 +123,14 @@ async function changeAndSignOut(
     const isWrong = outcome === 'wrong_password';
     throw new DoorError(400, isWrong ? WRONG_PASSWORD : FAILURES.password_rejected.publicText);
   }
-  await recordAccountEvents(db, userId, userId, ['user.password_changed']);
+  await recordAccountEvents(db, userId, userId, ['user.password_changed'], about);
   if (!(await sessions.endSessions(accessToken))) {
     // Its own session is over, and so the relay has to end the others.
     await hastenSignOut(db, promise);
     throw new TokenRejected('signed out');
   }
-  await recordAccountEvents(db, userId, userId, ['user.signed_out_everywhere']);
-  await forgetDelivery(db, promise);
+  await recordAccountEvents(db, userId, userId, ['user.signed_out_everywhere'], about);
+  await forgetPasswordChanges(db, promise);
 
   /** An earlier request may have set it, and its response was lost. */
   async function isSet(): Promise<boolean> {

@@ -40,7 +40,11 @@ export async function proveWithCode(
   if (person.emailVerified) return { person, row };
   if (!hasAddressOf(person, row)) return null;
   if (!(await deps.sessions.verifyEmail(accessToken, code))) return null;
-  return await compareWithLedger(deps, { ...person, emailVerified: true });
+  // Whose address it is now: with the token of the same session it may have been changed meanwhile.
+  const proved = await deps.sessions.personOf(accessToken);
+  if (!proved?.emailVerified) throw new ProviderUnavailable('session');
+  const known = await compareWithLedger(deps, proved);
+  return known.person.emailVerified ? known : null;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { emailHash } from '../../secrets/email-hash.ts';
 import type { Confirmation } from '../../domain/account.ts';
@@ -12,6 +13,7 @@ import {
   recordSignedOut,
   type ResetBy,
 } from '../../ledger/outbox/account-deliveries.ts';
+import { cutOffTokens } from '../../ledger/token-cutoffs.ts';
 import { findByUserId } from '../../ledger/registrations/account-events.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import type { AppDeps } from '../app-deps.ts';
@@ -88,18 +90,23 @@ export function mountResetPassword(api: Api, deps: AppDeps): void {
         deps.clientAddress(c),
         countedAs,
       );
-      const { poolName } = await accountOf(deps, name);
+      const { poolName, row } = await accountOf(deps, name);
+      const userId = row?.userId ?? null;
       const promise = await promiseSignOut(
         deps.db,
         poolName,
         CALLS_SECONDS + deps.propagationGraceSeconds,
       );
       const result = await confirm(deps, poolName, body);
-      // The password may be set: the relay ends the sessions once that is certain.
-      if (result === 'unknown') throw new ProviderUnavailable('password recovery');
+      // The password may be set: the relay ends the sessions once no call can land any more.
+      if (result === 'unknown') {
+        if (userId !== null) await cutOffTokens(deps.db, userId, 'sessions_ended');
+        throw new ProviderUnavailable('password recovery');
+      }
       if (result !== 'done') {
         // A promise that is left ends sessions without need; it harms nobody.
         await forgetDelivery(deps.db, promise).catch(() => undefined);
+        if (result === 'unavailable') throw new ProviderUnavailable('password recovery');
         await waitForEvenTime(begun);
         throw new DoorError(400, result === 'refused' ? WRONG_CODE : REJECTED);
       }
@@ -107,7 +114,7 @@ export function mountResetPassword(api: Api, deps: AppDeps): void {
       await endSessions(
         deps,
         promise,
-        poolName,
+        { poolName, userId },
         body.code === null ? 'temporary_password' : 'code',
       );
       return c.body(null, 204);
@@ -120,22 +127,28 @@ async function confirm(
   poolName: string,
   body: { readonly code: string | null; readonly temporary: Secret; readonly password: Secret },
 ): Promise<Confirmation> {
-  return body.code === null
-    ? await recovery.confirmTemporary(poolName, body.temporary, body.password)
-    : await recovery.confirm(poolName, body.code, body.password);
+  const { code, temporary, password } = body;
+  if (code === null) return await recovery.confirmTemporary(poolName, temporary, password);
+  const result = await recovery.confirm(poolName, code, password);
+  // The pool may check its own policy before the code. Where it does so only for accounts that exist,
+  // nobody is told.
+  return result === 'password_rejected'
+    ? await recovery.confirm(randomUUID(), code, password)
+    : result;
 }
 
 /** At once; what fails here is the relay's. The password is set, whatever becomes of this. */
 async function endSessions(
   deps: AppDeps,
   promise: string,
-  poolName: string,
+  { poolName, userId }: { readonly poolName: string; readonly userId: string | null },
   by: Exclude<ResetBy, 'recovery' | 'unconfirmed'>,
 ): Promise<void> {
   try {
-    await confirmReset(deps.db, promise);
+    await confirmReset(deps.db, promise, userId);
     const user = await deps.accounts.read(poolName);
     if (!user) throw new ProviderUnavailable('user');
+    if (user.userId !== userId) await cutOffTokens(deps.db, user.userId, 'sessions_ended');
     await deps.accounts.endSessions(user.username);
     const row = await findByUserId(deps.db, user.userId);
     if (by === 'temporary_password') await proveByMailedPassword(deps, user.userId);

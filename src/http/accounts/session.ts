@@ -128,7 +128,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
       operationId: 'doorLogout',
       summary: 'Sign out',
       description:
-        'The refresh token becomes invalid at once, and `/profile` refuses the access token. Other routes accept the access token until it expires.',
+        'The refresh token becomes invalid at once, and `/profile` refuses the access token. Other routes refuse it at the latest when it expires, and within 5 s if the sign-out ended every session.',
       security: BEARER,
       request: bodyOf(refreshToken),
       responses: {

@@ -1,9 +1,9 @@
 import { z, type OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
 import type { Handler, MiddlewareHandler } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { authenticate } from '../access/authenticate.ts';
+import { authenticate, type AccessDeps } from '../access/authenticate.ts';
 import { Problem } from '../problems/problem-details.ts';
-import type { AppDeps, AppEnv } from '../app-deps.ts';
+import type { AppEnv } from '../app-deps.ts';
 import { plainErrors } from '../public-form/error.ts';
 import { unknownParameter } from '../problems/problem-examples.ts';
 
@@ -15,14 +15,13 @@ export const BEARER: { bearer: [] }[] = [{ bearer: [] }];
 export const BEARER_OR_BODY: { bearer?: [] }[] = [{ bearer: [] }, {}];
 
 type Guard = MiddlewareHandler<AppEnv>;
-type MountDeps = Pick<AppDeps, 'verifyToken' | 'grants'>;
 
 /** Mounts a canonical operation and adds it to the document. The handler validates the values, since
  * the order of checks is part of the contract. Unknown query parameters are refused here, after the
  * token: a misspelled filter would return everything. */
 export function mount(
   api: Api,
-  deps: MountDeps,
+  deps: AccessDeps,
   route: RouteConfig,
   handler: Handler<AppEnv>,
 ): void {
@@ -32,7 +31,7 @@ export function mount(
 /** Like mount, for doors and probes: they ignore unknown query parameters. */
 export function mountLenient(
   api: Api,
-  deps: MountDeps,
+  deps: AccessDeps,
   route: RouteConfig,
   handler: Handler<AppEnv>,
 ): void {
@@ -43,7 +42,7 @@ export function mountLenient(
  * @param internal the public text for an internal error */
 export function mountPlain(
   api: Api,
-  deps: MountDeps,
+  deps: AccessDeps,
   route: RouteConfig,
   handler: Handler<AppEnv>,
   internal: string | null = null,
@@ -54,7 +53,7 @@ export function mountPlain(
 
 function mountGuarded(
   api: Api,
-  deps: MountDeps,
+  deps: AccessDeps,
   route: RouteConfig,
   handler: Handler<AppEnv>,
   guards: readonly Guard[],
@@ -62,9 +61,7 @@ function mountGuarded(
   api.openAPIRegistry.registerPath(route);
   const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
   const isOptional = route.security?.some((needed) => Object.keys(needed).length === 0) ?? false;
-  const access = route.security
-    ? [authenticate<AppEnv>(deps.verifyToken, deps.grants, isOptional)]
-    : [];
+  const access = route.security ? [authenticate<AppEnv>(deps, isOptional)] : [];
   api.on([route.method.toUpperCase()], [path], ...access, ...guards, handler);
 }
 

@@ -3,7 +3,7 @@ import { listAuditEvents } from '../../ledger/registrations/read.ts';
 import { Problem } from '../problems/problem-details.ts';
 import { json, problems } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
-import { cursor, fromCursor, pageOf } from '../request/cursor.ts';
+import { cursor, fromCursor, SHORT_PAGES, toCursor } from '../request/cursor.ts';
 import { limit, text, uuid } from '../request/fields.ts';
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { WRONG_LIMIT } from '../problems/problem-examples.ts';
@@ -27,7 +27,7 @@ export function mountAuditEvents(api: Api, deps: AppDeps): void {
       path: '/audit-events',
       operationId: 'listAuditEvents',
       summary: 'List audit events, newest first',
-      description: 'Only for callers with the grant `*`.',
+      description: `Only for callers with the grant \`*\`. ${SHORT_PAGES}`,
       tags: ['Audit'],
       security: BEARER,
       request: { query: auditQuery },
@@ -40,14 +40,13 @@ export function mountAuditEvents(api: Api, deps: AppDeps): void {
       const query = parseQuery(c, auditQuery);
       const after = fromCursor(query.cursor);
       if (c.var.caller.grants !== '*') throw new Problem('forbidden');
-      const rows = await listAuditEvents(deps.db, {
+      const page = await listAuditEvents(deps.db, {
         ...(query.registrationId && { registrationId: query.registrationId }),
         ...(query.userId && { userId: query.userId }),
         ...(query.event && { event: query.event }),
-        ...(after && { after }),
-        limit: query.limit + 1,
+        after,
+        limit: query.limit,
       });
-      const page = pageOf(rows, query.limit, ({ at, id }) => ({ at, id }));
       const items = page.items.map((row) => ({
         id: row.id,
         event: row.event,
@@ -57,7 +56,7 @@ export function mountAuditEvents(api: Api, deps: AppDeps): void {
         at: row.at.toISOString(),
         details: { ...row.details },
       }));
-      return c.json({ items, nextCursor: page.nextCursor }, 200);
+      return c.json({ items, nextCursor: page.next && toCursor(page.next) }, 200);
     },
   );
 }

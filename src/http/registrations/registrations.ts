@@ -1,12 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import { findVisible, receiptOf, receiptsOf } from './receipt-queries.ts';
-import { countRegistrations, listRegistrations } from '../../ledger/registrations/read.ts';
+import { countRegistrations, listRegistrations } from '../../ledger/registrations/list.ts';
 import { parse, parseQuery } from '../request/validate.ts';
 import { acceptForCaller } from './accept-for-caller.ts';
 import { json, problems, REGISTRATION_LINKS } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { readJson } from '../request/body.ts';
-import { cursor, fromCursor, pageOf } from '../request/cursor.ts';
+import { cursor, fromCursor, SHORT_PAGES, toCursor } from '../request/cursor.ts';
 import { email, instant, limit, text } from '../request/fields.ts';
 import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts';
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
@@ -155,6 +155,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       path: '/registrations',
       operationId: 'listRegistrations',
       summary: 'List registrations, newest first',
+      description: SHORT_PAGES,
       request: { query: listQuery },
       responses: {
         200: json(RegistrationPage, 'One page.'),
@@ -177,17 +178,13 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
         ...(query.acceptedAfter && { acceptedAfter: query.acceptedAfter }),
         ...(query.acceptedBefore && { acceptedBefore: query.acceptedBefore }),
       };
-      const [rows, total] = await Promise.all([
-        listRegistrations(deps.db, {
-          ...filter,
-          ...(after && { after: { acceptedAt: after.at, id: after.id } }),
-          limit: query.limit + 1,
-        }),
+      const [page, total] = await Promise.all([
+        listRegistrations(deps.db, { ...filter, after, limit: query.limit }),
         after ? null : countRegistrations(deps.db, filter),
       ]);
-      const page = pageOf(rows, query.limit, (row) => ({ at: row.acceptedAt, id: row.id }));
       const items = await receiptsOf(deps, page.items);
-      return c.json({ items, nextCursor: page.nextCursor, total }, 200);
+      const nextCursor = page.next && toCursor(page.next);
+      return c.json({ items, nextCursor, total }, 200);
     },
   );
 }

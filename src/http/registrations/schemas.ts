@@ -117,7 +117,7 @@ export const RegistrationPage = z
     nextCursor: z.string().nullable(),
     total: z.int().nullable().openapi({
       description:
-        'Number of matching registrations, on the first page only. Exact up to 10,000; null above that.',
+        'Number of matching registrations, on the first page only. Exact up to 10,000; null above that, and where each filter alone matches more than 15,000.',
     }),
   })
   .openapi('RegistrationPage');

@@ -21,6 +21,10 @@ export const cursor = z.string().optional().openapi({
   description: 'The `nextCursor` of the previous page.',
 });
 
+/** For the document: of every list that looks through a bounded number of rows for one page. */
+export const SHORT_PAGES =
+  'A page may have fewer items than `limit`, or none, although more follow: continue until `nextCursor` is null.';
+
 /** Opaque to callers, so that its content may change. */
 export function toCursor({ at, id }: PageEnd): string {
   const bytes = Buffer.alloc(BYTES);
@@ -39,15 +43,4 @@ export function fromCursor(text: string | undefined): PageEnd | undefined {
     at: new Date(Math.min(bytes.readUIntBE(0, TIME_BYTES), LAST_INSTANT)),
     id: hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
   };
-}
-
-/** A page of at most `limit` from up to `limit + 1` rows, and the cursor of the next. */
-export function pageOf<T>(
-  rows: readonly T[],
-  limit: number,
-  endOf: (row: T) => PageEnd,
-): { items: T[]; nextCursor: string | null } {
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  return { items, nextCursor: rows.length > limit && last ? toCursor(endOf(last)) : null };
 }

@@ -13,12 +13,13 @@ export interface NewAuditEvent {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Appends to the trail, once per (registration, event, key). */
+/** Appends to the trail, once per (registration, event, key).
+ * @returns whether this call appended it */
 export async function appendAuditEvent(
   tx: Database | Transaction,
   event: NewAuditEvent,
-): Promise<void> {
-  await tx
+): Promise<boolean> {
+  const rows = await tx
     .insert(auditEvents)
     .values({
       id: randomUUID(),
@@ -29,5 +30,7 @@ export async function appendAuditEvent(
       key: event.key ?? '',
       details: { ...event.details },
     })
-    .onConflictDoNothing();
+    .onConflictDoNothing()
+    .returning({ id: auditEvents.id });
+  return rows.length > 0;
 }

@@ -6,6 +6,7 @@ import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import type { AccountDelivery, CognitoDestination } from '../../domain/outbox.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { claimDelivery, type ClaimedDelivery } from './cognito-deliveries.ts';
 import { closeInvitationDeliveries } from './request-invitation.ts';
 
@@ -41,8 +42,9 @@ export async function promiseSignOut(
   db: Database,
   name: string,
   holdSeconds: number,
+  kind: 'sign_out' | 'password_change' = 'sign_out',
 ): Promise<string> {
-  return await promise(db, 'sign_out', 'cognito-sign-out', name, sql`${holdSeconds}::float8`);
+  return await promise(db, kind, 'cognito-sign-out', name, sql`${holdSeconds}::float8`);
 }
 
 async function promise(
@@ -89,15 +91,29 @@ async function claim(
   return { ...delivery, name: row.account_name ?? '', ageMs: row.age_ms, kind: row.kind };
 }
 
-/** Counts the mail that is about to be sent as unanswered: whatever becomes of this process, it may
- * have gone out. @returns false where another relay took the delivery since */
-export async function recordMailAttempt(db: Database, due: DueAccountDelivery): Promise<boolean> {
+/**
+ * Counts the mail that is about to be sent as unanswered: whatever becomes of this process, it may
+ * have gone out, and whoever has its temporary password has read it.
+ * @param temporaryPasswordOf the registration; null: the mail has a code
+ * @returns false where another relay took the delivery since
+ */
+export async function recordMailAttempt(
+  db: Database,
+  due: DueAccountDelivery,
+  temporaryPasswordOf: string | null,
+): Promise<boolean> {
   const rows = await atEdge(() =>
-    db.execute(sql`UPDATE outbox_deliveries
-      SET unanswered = unanswered + 1, mail_attempted_at = now(),
-        next_attempt_at = now() + make_interval(secs => ${RECOVERY_LEASE_S})
-      WHERE outbox_id = ${due.outboxId}::uuid AND attempts = ${due.attempts}
-        AND unanswered = ${due.unanswered} RETURNING 1`),
+    db.execute(sql`WITH attempted AS (
+        UPDATE outbox_deliveries
+        SET unanswered = unanswered + 1, mail_attempted_at = now(),
+          next_attempt_at = now() + make_interval(secs => ${RECOVERY_LEASE_S})
+        WHERE outbox_id = ${due.outboxId}::uuid AND attempts = ${due.attempts}
+          AND unanswered = ${due.unanswered} RETURNING 1
+      ), mailed AS (
+        UPDATE registrations SET recovery_mailed_at = clock_timestamp()
+        WHERE id = ${temporaryPasswordOf}::uuid AND EXISTS (SELECT 1 FROM attempted)
+      )
+      SELECT 1 FROM attempted`),
   );
   return rows.length > 0;
 }
@@ -114,7 +130,7 @@ export interface AccountHolder {
  * `unconfirmed`: the reply was lost, so it may be the old one. */
 export type ResetBy = 'recovery' | 'code' | 'temporary_password' | 'relay' | 'unconfirmed';
 
-/** Records that the old password and all sessions are dead, before the mail that leads to a new one. */
+/** Records that the old password, all sessions and their tokens are dead, before the mail that leads to a new one. */
 export async function recordRecoveryBegun(
   db: Database,
   due: DueAccountDelivery,
@@ -133,10 +149,6 @@ export async function recordTemporaryPasswordMailed(
     db.transaction(async (tx) => {
       const now = new Date();
       const expires = new Date(now.getTime() + TEMPORARY_PASSWORD_DAYS * 86_400_000);
-      await tx
-        .update(registrations)
-        .set({ recoveryMailedAt: now })
-        .where(eq(registrations.id, registrationId));
       const [invited] = await tx
         .update(registrations)
         .set({
@@ -153,7 +165,7 @@ export async function recordTemporaryPasswordMailed(
   );
 }
 
-/** Records that every session of an account is over, and forgets the promise. */
+/** Records that every session of an account is over, ends their tokens, and forgets the promise. */
 export async function recordSignedOut(
   db: Database,
   outboxId: string,
@@ -168,20 +180,46 @@ export async function recordSignedOut(
   );
 }
 
-/** The password is set. The caller ends the sessions now; where it fails, the relay does. */
-export async function confirmReset(db: Database, outboxId: string): Promise<void> {
+/**
+ * The password is set. The caller ends the sessions now; where it fails, the relay does. The tokens end
+ * here at once, whatever becomes of that.
+ * @param userId null: not known yet
+ */
+export async function confirmReset(
+  db: Database,
+  outboxId: string,
+  userId: string | null,
+): Promise<void> {
   await atEdge(() =>
-    db.execute(sql`WITH confirmed AS (
-        UPDATE outbox SET kind = 'password_reset' WHERE id = ${outboxId}::uuid RETURNING id)
-      UPDATE outbox_deliveries d
-      SET next_attempt_at = clock_timestamp() + make_interval(secs => ${SIGN_OUT_LEASE_S})
-      FROM confirmed WHERE d.outbox_id = confirmed.id`),
+    db.transaction(async (tx) => {
+      await tx.execute(sql`WITH confirmed AS (
+          UPDATE outbox SET kind = 'password_reset' WHERE id = ${outboxId}::uuid RETURNING id)
+        UPDATE outbox_deliveries d
+        SET next_attempt_at = clock_timestamp() + make_interval(secs => ${SIGN_OUT_LEASE_S})
+        FROM confirmed WHERE d.outbox_id = confirmed.id`);
+      if (userId !== null) await cutOffTokens(tx, userId, 'sessions_ended');
+    }),
   );
 }
 
 /** Nothing is left to do: the row, with the name, is deleted. */
 export async function forgetDelivery(db: Database, outboxId: string): Promise<void> {
   await atEdge(() => forget(db, outboxId));
+}
+
+/**
+ * A change of the password has succeeded and ended every session: nothing is left to do for it, nor for
+ * earlier requests without a reply, whose current password is void now. Kept, their promise would end the
+ * session that begins after this.
+ */
+export async function forgetPasswordChanges(db: Database, outboxId: string): Promise<void> {
+  await atEdge(() =>
+    db.execute(sql`DELETE FROM outbox o USING outbox own, outbox_deliveries d
+      WHERE own.id = ${outboxId}::uuid AND o.kind = own.kind AND o.account_name = own.account_name
+        AND o.occurred_at <= own.occurred_at
+        AND d.outbox_id = o.id AND d.destination = 'cognito-sign-out'
+        AND d.delivered_at IS NULL AND d.given_up_at IS NULL`),
+  );
 }
 
 /** Makes a promised sign-out due at once. */
@@ -205,4 +243,5 @@ async function appendReset(
   const event = { ...holder, actor: SYSTEM_ACTOR, key: outboxId, details: { by } };
   if (by !== 'unconfirmed') await appendAuditEvent(tx, { ...event, event: 'user.password_reset' });
   await appendAuditEvent(tx, { ...event, event: 'user.signed_out_everywhere' });
+  await cutOffTokens(tx, holder.userId, 'sessions_ended');
 }

@@ -3,8 +3,9 @@ import { and, desc, sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
-import { appendAuditEvent } from '../audit/audit-trail.ts';
+import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
 import { findLiving } from './living.ts';
 
@@ -20,15 +21,18 @@ export async function findByUserId(db: Database, userId: string): Promise<Regist
 }
 
 /**
- * Records account events of one person in one transaction. `user.password_changed` is also an event
- * for others, once the registration is complete. A person who is not in the ledger has an audit event
- * without a registration. @param actor the person's own id, or `system`
+ * Records account events of one person in one transaction. The end of all sessions ends the person's
+ * tokens. `user.password_changed` is also an event for others, once the registration is complete. A
+ * person who is not in the ledger has an audit event without a registration.
+ * @param actor the person's own id, or `system`
+ * @param about with a key, each event is recorded once for it, whoever comes first
  */
 export async function recordAccountEvents(
   db: Database,
   userId: string,
   actor: string,
   events: readonly AccountEvent[],
+  about: Pick<NewAuditEvent, 'key' | 'details'> = {},
 ): Promise<void> {
   await atEdge(() =>
     db.transaction(async (tx) => {
@@ -40,9 +44,13 @@ export async function recordAccountEvents(
         .limit(1);
       for (const event of events) {
         const registrationId = row?.id ?? null;
-        await appendAuditEvent(tx, { event, registrationId, userId, actor, key: randomUUID() });
-        if (event === 'user.password_changed' && row?.status === 'completed') {
+        const named = { event, registrationId, userId, actor };
+        const isNew = await appendAuditEvent(tx, { ...named, key: randomUUID(), ...about });
+        if (isNew && event === 'user.password_changed' && row?.status === 'completed') {
           await appendUserEvent(tx, row.id, event);
+        }
+        if (event === 'user.signed_out_everywhere') {
+          await cutOffTokens(tx, userId, 'sessions_ended');
         }
       }
     }),

@@ -11,6 +11,7 @@ import { COMPENSATING, isCompensating, isOpenForward } from '../../domain/status
 import { isCompensation, type StepRecord } from '../../domain/step.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge, DatabaseError } from '../database-error.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { giveAddressBack } from './replacement.ts';
 import { foundRow, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 import {
@@ -150,20 +151,26 @@ async function moveLocked(
   return result;
 }
 
-/** Records that the user was deleted. Other attempts may still be open. */
+/** Records that the user was deleted, who may have signed in. Other attempts may still be open. */
 export async function recordUserDeleted(
   db: Database,
   id: string,
   steps: StepUpdates,
 ): Promise<Registration> {
-  const row = await updateRow(
-    db,
-    id,
-    {
-      userDeletedAt: sql`coalesce(user_deleted_at, clock_timestamp())`,
-      steps: mergeSteps(steps),
-    },
-    inArray(registrations.status, [...COMPENSATING]),
+  const row = await atEdge(() =>
+    db.transaction(async (tx) => {
+      const deleted = await updateRow(
+        tx,
+        id,
+        {
+          userDeletedAt: sql`coalesce(user_deleted_at, clock_timestamp())`,
+          steps: mergeSteps(steps),
+        },
+        inArray(registrations.status, [...COMPENSATING]),
+      );
+      if (deleted?.userId) await cutOffTokens(tx, deleted.userId, 'sessions_ended');
+      return deleted;
+    }),
   );
   return row ?? (await readRow(db, id));
 }

@@ -13,19 +13,21 @@ export const hasUsername = (username: string): SQL =>
   sql`lower(${registrations.username} COLLATE "C") = ${caseless(username)}`;
 
 // Living and past rows have an index each, so that a new row enters one of them: a search asks both.
-const livingOrPast = (condition: SQL): SQL =>
-  sql`((${condition} AND living) OR (${condition} AND NOT living))`;
-/** A sign-up that is being replaced lives, and its address is among the past ones. */
-const livingOrPastEmail = (condition: SQL): SQL =>
-  sql`((${condition} AND living AND ${HOLDS_EMAIL})
-    OR (${condition} AND (NOT living OR replaced_by IS NOT NULL)))`;
-export const everHadEmail = (email: string): SQL => livingOrPastEmail(sql`email = ${email}`);
+/** The two ranges of a search for a username. */
+export const livingAndPast = (condition: SQL): SQL[] => [
+  sql`(${condition} AND living)`,
+  sql`(${condition} AND NOT living)`,
+];
+/** The same of an address: a sign-up that is being replaced lives, and its address is among the past ones. */
+export const livingAndPastEmail = (condition: SQL): SQL[] => [
+  sql`(${condition} AND living AND ${HOLDS_EMAIL})`,
+  sql`(${condition} AND (NOT living OR replaced_by IS NOT NULL))`,
+];
+export const everHadEmail = (email: string): SQL =>
+  sql`(${sql.join(livingAndPastEmail(sql`email = ${email}`), sql` OR `)})`;
 /** The beginning of an address, as it is stored. By bytes, as the index, whatever the collation. */
-export const everHadEmailPrefix = (prefix: string): SQL =>
-  livingOrPastEmail(sql`email ~>=~ ${prefix} AND email ~<~ ${`${prefix}\u{10FFFF}`}`);
-// As an array: PostgreSQL keeps no statistics of `lower`, and would expect many in a page of the newest.
-export const everHadUsername = (username: string): SQL =>
-  sql`id = ANY(ARRAY(SELECT id FROM registrations WHERE ${livingOrPast(hasUsername(username))}))`;
+export const hasEmailPrefix = (prefix: string): SQL =>
+  sql`(email ~>=~ ${prefix} AND email ~<~ ${`${prefix}\u{10FFFF}`})`;
 
 /** The living row that fits, of which an address or a username has at most one. */
 export async function findLiving(

@@ -5,6 +5,7 @@ import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
 import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
 
@@ -104,7 +105,9 @@ export async function decideDeletion(
           ),
         )
         .returning({ id: registrations.id });
-      return rows.length > 0 ? 'deleting' : 'overtaken';
+      if (rows.length === 0) return 'overtaken';
+      await endTokensOf(tx, old);
+      return 'deleting';
     }),
   );
 }
@@ -138,9 +141,29 @@ export async function recordReplacedDeleted(
       });
       await dropWaitingEvents(tx, old.id);
       await appendUserEvent(tx, old.id, 'user.deleted');
+      await endTokensOf(tx, old);
     }),
   );
   return await readRow(db, id);
+}
+
+/**
+ * Records that the replaced account is about to be enabled again: an enabling without a reply may land
+ * when another registration has disabled it, and its owner could prove the address then.
+ * @param openAt the write that was open when the row was read
+ * @returns null where there was another one since
+ */
+export async function recordEnabling(
+  db: Database,
+  id: string,
+  openAt: Date | null,
+): Promise<Registration | null> {
+  return await updateRow(
+    db,
+    id,
+    { replacementOpenAt: sql`clock_timestamp()` },
+    sql`replacement IN ('requested', 'disabling') AND ${isOpenSince(openAt)}`,
+  );
 }
 
 /**
@@ -167,6 +190,10 @@ export async function readReplaced(
   { replaces }: Registration,
 ): Promise<Registration> {
   return await atEdge(async () => toRegistration(await selectRow(db, replaces ?? '')));
+}
+
+async function endTokensOf(tx: Transaction, { userId }: { userId: string | null }): Promise<void> {
+  if (userId !== null) await cutOffTokens(tx, userId, 'sessions_ended');
 }
 
 // Nobody is told of somebody who is deleted, but that.

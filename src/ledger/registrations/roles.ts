@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import type { Registration } from '../../domain/registration.ts';
+import { atEdge } from '../database-error.ts';
+import { cutOffTokens } from '../token-cutoffs.ts';
 import { mergeSteps, readRow, textArray, updateRow, type StepUpdates } from './transitions.ts';
 
 export async function recordRolesAssigned(
@@ -27,21 +29,28 @@ export async function recordRemovalAttempt(db: Database, id: string, role: strin
   );
 }
 
+/** The person may have signed in while the registration was parked: tokens with the role end. */
 export async function recordRoleRemoved(
   db: Database,
   id: string,
   role: string,
   steps: StepUpdates,
 ): Promise<Registration> {
-  const row = await updateRow(
-    db,
-    id,
-    {
-      rolesRemoved: sql`ARRAY(SELECT DISTINCT unnest(roles_removed || ARRAY[${role}::text]))`,
-      steps: mergeSteps(steps),
-    },
-    // Wanted again since: that it was removed is why it has to be assigned.
-    sql`NOT (roles @> ARRAY[${role}::text])`,
+  const row = await atEdge(() =>
+    db.transaction(async (tx) => {
+      const removed = await updateRow(
+        tx,
+        id,
+        {
+          rolesRemoved: sql`ARRAY(SELECT DISTINCT unnest(roles_removed || ARRAY[${role}::text]))`,
+          steps: mergeSteps(steps),
+        },
+        // Wanted again since: that it was removed is why it has to be assigned.
+        sql`NOT (roles @> ARRAY[${role}::text])`,
+      );
+      if (removed?.userId) await cutOffTokens(tx, removed.userId, 'roles_changed');
+      return removed;
+    }),
   );
   return row ?? (await readRow(db, id));
 }

@@ -27,6 +27,8 @@ export function toRegistration(row: RegistrationRow): Registration {
     invitationFailure,
     phase: _phase,
     living: _living,
+    visibility: _visibility,
+    failureCode: _failureCode,
     keyScope: _keyScope,
     requestHash: _requestHash,
     sweptAt: _sweptAt,

@@ -194,7 +194,7 @@ export function textArray(values: readonly string[]): SQL {
 
 /** Sets columns of one row, under a condition where there is one. null: no such row, or it does not hold. */
 export async function updateRow(
-  db: Database,
+  db: Database | Transaction,
   id: string,
   set: Parameters<ReturnType<Database['update']>['set']>[0] & Record<string, unknown>,
   condition?: SQL,

@@ -3,7 +3,8 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { openDatabase } from '../../../src/db/client.ts';
 import { accept } from '../../../src/ledger/registrations/accept.ts';
 import { DatabaseError } from '../../../src/ledger/database-error.ts';
-import { listRegistrations, readRegistration } from '../../../src/ledger/registrations/read.ts';
+import { listRegistrations } from '../../../src/ledger/registrations/list.ts';
+import { readRegistration } from '../../../src/ledger/registrations/read.ts';
 import { times } from '../ledger/ledger-under-test.ts';
 import { test } from '../../support/ledger-test.ts';
 
@@ -35,16 +36,16 @@ test('each connection cut under load is a DatabaseError, leaves no partial row, 
   expect(lost.filter((e) => !(e instanceof DatabaseError) || e.definitive)).toEqual([]);
   const visibleTo = { callerId: '', grants: '*' } as const;
   // A connection that was cut is handed out until the process has read its end.
-  const rows = await vi.waitFor(
+  const pages = await vi.waitFor(
     () => times(20, () => listRegistrations(db, { visibleTo, limit: 1000 })),
     { timeout: 10_000 },
   );
   const kept = outcomes.length - lost.length;
-  expect(Math.min(...rows.map(({ length }) => length))).toBeGreaterThanOrEqual(kept);
+  expect(Math.min(...pages.map(({ items }) => items.length))).toBeGreaterThanOrEqual(kept);
   const [events] = await ledger.db.execute<{ count: number }>(
     sql`SELECT count(*)::int AS count FROM audit_events`,
   );
-  expect(events?.count).toBe(rows[0]?.length);
+  expect(events?.count).toBe(pages[0]?.items.length);
 });
 
 test('while the database is unreachable every query fails soon', async ({ ledger }) => {

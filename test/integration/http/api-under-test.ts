@@ -2,6 +2,7 @@ import { RegistrationChanges } from '../../../src/http/registrations/registratio
 import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
+import { createTokenCutoffs } from '../../../src/http/access/token-cutoffs.ts';
 import { createTokenVerifier } from '../../../src/http/access/tokens.ts';
 import { openDatabase } from '../../../src/db/client.ts';
 import { createPasswordPolicy } from '../../../src/domain/password-policy.ts';
@@ -114,7 +115,13 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     },
     sessions: NO_SESSIONS,
     recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },
-    accounts: { read: away, endSessions: away, verifyEmail: away },
+    accounts: { read: away, rolesOf: away, endSessions: away, verifyEmail: away },
+    cutoffs: createTokenCutoffs({
+      db: pool.db,
+      sessions: NO_SESSIONS,
+      accounts: { rolesOf: away },
+      log: recordingLog(scripts),
+    }),
     clientAddress: () => '192.0.2.1',
     limits: {
       signUp: unlimited,
@@ -167,7 +174,12 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     issuer,
     scripts,
     sql,
-    app: (overrides = {}) => createApp({ ...deps, ...overrides }),
+    app: (overrides = {}) => {
+      const { db, sessions, accounts, logger: log } = { ...deps, ...overrides };
+      // As of a process of its own, which asks its own sessions.
+      const cutoffs = createTokenCutoffs({ db, sessions, accounts, log });
+      return createApp({ ...deps, cutoffs, ...overrides });
+    },
     call: async (path, options = {}) => {
       const { method = 'GET', token = issuer.token(), json, headers = {} } = options;
       const body = json === undefined ? options.body : JSON.stringify(json);

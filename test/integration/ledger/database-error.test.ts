@@ -5,7 +5,8 @@ import { expect } from 'vitest';
 import { openDatabase } from '../../../src/db/client.ts';
 import { accept, findByKey } from '../../../src/ledger/registrations/accept.ts';
 import { atEdge, DatabaseError } from '../../../src/ledger/database-error.ts';
-import { listRegistrations, readRegistration } from '../../../src/ledger/registrations/read.ts';
+import { listRegistrations } from '../../../src/ledger/registrations/list.ts';
+import { readRegistration } from '../../../src/ledger/registrations/read.ts';
 import { test } from '../../support/ledger-test.ts';
 
 test.override('maxConnections', 2);

@@ -32,6 +32,7 @@ const world = {
   rows: [ada, ben, eve],
   users: [user],
   events: [told],
+  proved: new Set<string>(),
   trail: [
     closing(ada, 'registration.requested'),
     closing(ada, 'user.registered'),
@@ -81,6 +82,16 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
     { rows: [{ ...ada, userDeletedAt: new Date(0) }, ben, eve] },
     ['user left behind', 'wrong event'],
   ],
+  [
+    'an account that is deleted after its address was proved',
+    {
+      rows: [{ ...ada, userDeletedAt: new Date(0) }, ben, eve],
+      users: [],
+      events: [{ ...told, kind: 'user.deleted' }],
+      proved: new Set([ada.id]),
+    },
+    ['proved account deleted'],
+  ],
   ['another sub', { users: [{ ...user, sub: 'another' }] }, ['other user than recorded']],
   ['another username', { users: [{ ...user, username: 'another' }] }, ['other user than recorded']],
   ['a role that is gone', { users: [{ ...user, roles: ['viewer'] }] }, ['wrong roles']],
@@ -100,6 +111,11 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
     'an event of a failed row',
     { events: [told, { ...told, registrationId: ben.id }] },
     ['wrong event'],
+  ],
+  [
+    'a cancel that was accepted, of a row that completes',
+    { trail: [closing(ada, 'registration.cancel_requested'), ...world.trail] },
+    ['cancel ignored'],
   ],
   ['a closing event that is missing', { trail: world.trail.slice(0, 3) }, ['wrong audit trail']],
   [

@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import { createUser, TooEarly } from '../../../../activities/registration/create-user.ts';
 import { deleteUser } from '../../../../activities/registration/delete-user.ts';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
+import { StepFailure } from '../../../../activities/step-failure.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import type { IdentityProvider } from '../../../../src/cognito/adapter.ts';
@@ -16,6 +17,7 @@ import {
   closeRegistration,
 } from '../../../../src/ledger/registrations/compensation.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { readTokenCutoffs } from '../../../../src/ledger/token-cutoffs.ts';
 import { acceptInput } from '../../../support/accept-input.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
@@ -75,10 +77,16 @@ async function takeBack(steps: Steps, id: string): Promise<Registration> {
   return await closeRegistration(steps.db, id);
 }
 
+async function tokensEnd(steps: Steps, { userId }: Registration): Promise<boolean> {
+  const cutoffs = await readTokenCutoffs(steps.db, { changedAt: 0, userId: '' }, 1000);
+  return cutoffs.some((cutoff) => cutoff.userId === userId && cutoff.sessionsEndedAt !== null);
+}
+
 /** Expects that the sign-up holds its address again, and that its account is as it was. */
 async function expectLivingAgain(steps: Steps, old: Registration): Promise<void> {
   expect(await steps.row(old.id)).toMatchObject({ replacedBy: null, userDeletedAt: null });
   expect((await user(steps, old.cognitoUsername))?.Enabled).toBe(true);
+  expect(await tokensEnd(steps, old)).toBe(false);
   expect((await accept(steps.db, acceptInput({ email: old.email }))).kind).toMatch(/^email_/);
 }
 
@@ -95,6 +103,7 @@ test('the account of an unverified sign-up is deleted before the new user is cre
   expect((await steps.row(old.id)).userDeletedAt).not.toBeNull();
   const events = await readTimeline(steps.db, old.id);
   expect(events.at(-1)).toMatchObject({ event: 'user.deleted', actor: 'tester' });
+  expect(await tokensEnd(steps, old)).toBe(true);
 });
 
 test('an address that was proved before the account is disabled stays with its owner', async ({
@@ -192,6 +201,36 @@ test('an account is enabled again only after an earlier disabling can land no mo
   });
   while ((await steps.pool.late()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   await takeBack(steps, id);
+  await expectLivingAgain(steps, old);
+});
+
+test('an address is given back only after an enabling without a reply can land no more', async ({
+  steps,
+}) => {
+  const old = await signedUp(steps);
+  const { id } = await replacing(steps, old);
+  await steps.pool.setFaults([
+    { operation: 'AdminGetUser', after: 1, times: 1, fault: { kind: 'server' } },
+    {
+      operation: 'AdminEnableUser',
+      times: 1,
+      fault: { kind: 'replyLost', effect: 'after', lateMs: 300 },
+    },
+  ]);
+  const { row } = await registerAtOnce(steps.context(), id);
+  expect(row.replacement).toBe('disabling');
+  const cause = {
+    closesAs: 'cancelled',
+    failure: publicFailure('registration_cancelled'),
+  } as const;
+  await beginCompensation(steps.db, id, cause, publicFailure('registration_cancelled'), {});
+  const context = steps.context({ graceMs: 60_000 });
+  await expect(deleteUser(context, id)).rejects.toThrow(StepFailure);
+  expect(await deleteUser(context, id)).toMatchObject({ graceMs: expect.any(Number) as number });
+  expect((await steps.row(old.id)).replacedBy).toBe(id);
+  while ((await steps.pool.late()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  while ((await deleteUser(steps.context(), id)) !== null);
+  await closeRegistration(steps.db, id);
   await expectLivingAgain(steps, old);
 });
 

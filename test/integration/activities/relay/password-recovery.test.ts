@@ -13,8 +13,9 @@ import {
 } from '../../../../activities/relay/password-recoveries.ts';
 import { endPromisedSessions } from '../../../../activities/relay/sign-outs.ts';
 import { createPasswordRecovery } from '../../../../src/cognito/password-recovery.ts';
+import { ProviderError } from '../../../../src/cognito/provider-error.ts';
 import { createSessions } from '../../../../src/cognito/sessions.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
+import { hasMailedPassword, type Registration } from '../../../../src/domain/registration.ts';
 import {
   claimRecovery,
   confirmReset,
@@ -22,8 +23,10 @@ import {
   requestRecovery,
 } from '../../../../src/ledger/outbox/account-deliveries.ts';
 import { MAILS_PER_HOUR } from '../../../../src/ledger/mail-limits.ts';
+import { recordAccountEvents } from '../../../../src/ledger/registrations/account-events.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
+import { readTokenCutoffs } from '../../../../src/ledger/token-cutoffs.ts';
 import { Secret } from '../../../../src/secrets/secret.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import { signsIn } from '../../../support/passwords.ts';
@@ -94,6 +97,12 @@ function depsOf(steps: Steps, over: Partial<RecoveryDeps> = {}): RecoveryDeps {
   };
 }
 
+/** When the sessions of a person ended, as API processes are told; null: never. */
+async function sessionsEndedAt(steps: Steps, userId: string | null): Promise<number | null> {
+  const cutoffs = await readTokenCutoffs(steps.db, { changedAt: 0, userId: '' }, 1000);
+  return cutoffs.find((cutoff) => cutoff.userId === userId)?.sessionsEndedAt ?? null;
+}
+
 /** A shift of the relay, until nothing is due any more. */
 async function relay(steps: Steps, over: Partial<RecoveryDeps> = {}): Promise<void> {
   await steps.db.execute(sql`UPDATE outbox_deliveries d SET next_attempt_at = now()
@@ -126,6 +135,7 @@ test('somebody who never proved the address is mailed a temporary password, and 
   expect(await signsIn(steps.pool, row.email, PASSWORD)).toBe(false);
   expect(await sessions.refresh(squatter.tokens.refreshToken)).toBeNull();
   expect(await sessions.personOf(squatter.tokens.accessToken)).toBeNull();
+  expect(await sessionsEndedAt(steps, row.userId)).not.toBeNull();
   const [mail, ...others] = await mailsTo(steps, row.email);
   expect(others).toEqual([]);
   const first = await sessions.signIn(row.email, new Secret(mail?.code ?? ''));
@@ -250,9 +260,12 @@ async function loseReplyOfMail(steps: Steps, row: Registration): Promise<void> {
   expect(await mailsTo(steps, row.email)).toHaveLength(1);
 }
 
-test('a lost reply of the mail sends another one', async ({ steps }) => {
+test('a lost reply of the mail sends another one, and the first one proves the address too', async ({
+  steps,
+}) => {
   const row = await unproved(steps);
   await loseReplyOfMail(steps, row);
+  expect(hasMailedPassword(await steps.row(row.id))).toBe(true);
   await relay(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(2);
 });
@@ -340,6 +353,30 @@ test('second factors and a phone number that the person added are removed', asyn
   expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: true }]);
 });
 
+test('a second factor that is added until the sessions have ended is removed too', async ({
+  steps,
+}) => {
+  const row = await unproved(steps);
+  const calls: unknown[] = [];
+  const provider = steps.provider();
+  let haveEnded = false;
+  const racing = {
+    ...provider,
+    endSessions: async (username: string, signal: AbortSignal) => {
+      await provider.endSessions(username, signal);
+      haveEnded = true;
+    },
+    readUser: async (username: string, signal: AbortSignal) => {
+      const user = await provider.readUser(username, signal);
+      return user && { ...user, secondFactors: haveEnded ? ['SOFTWARE_TOKEN_MFA'] : [] };
+    },
+    removeSecondFactors: async (_username: string, which: object) => void calls.push(which),
+  };
+  await requestRecovery(steps.db, row.email);
+  await relay(steps, { provider: racing });
+  expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: false }]);
+});
+
 test('sessions end after a reset whose process died, and after one whose reply was lost', async ({
   steps,
 }) => {
@@ -349,14 +386,49 @@ test('sessions end after a reset whose process died, and after one whose reply w
     const thief = await sessions.signIn(row.email, new Secret(PASSWORD));
     if (thief.kind !== 'signed_in') throw new Error('the thief is not signed in');
     const promise = await promiseSignOut(steps.db, row.cognitoUsername ?? '', 30);
-    if (by === 'relay') await confirmReset(steps.db, promise);
+    if (by === 'relay') await confirmReset(steps.db, promise, row.userId);
+    const begun = await sessionsEndedAt(steps, row.userId);
     await relay(steps);
     expect(await sessions.refresh(thief.tokens.refreshToken)).toBeNull();
+    expect(await sessionsEndedAt(steps, row.userId)).toBeGreaterThan(begun ?? 0);
     const last = (await readTimeline(steps.db, row.id)).at(-1);
     expect(last).toMatchObject({ event: 'user.signed_out_everywhere', details: { by } });
   }
   const trail = (await readTimeline(steps.db, row.id)).map(({ event }) => event);
   expect(trail.filter((event) => event === 'user.password_reset')).toHaveLength(1);
+});
+
+test('a change of the password whose process died is recorded once, and the sessions end', async ({
+  steps,
+}) => {
+  const row = await proved(steps);
+  const userId = row.userId ?? '';
+  for (const isRecorded of [false, true]) {
+    const key = await promiseSignOut(steps.db, userId, 30, 'password_change');
+    const events = ['user.password_changed'] as const;
+    if (isRecorded) await recordAccountEvents(steps.db, userId, userId, events, { key });
+    await relay(steps);
+    const trail = (await readTimeline(steps.db, row.id)).filter(({ event }) => event === events[0]);
+    expect(trail).toHaveLength(isRecorded ? 2 : 1);
+    expect(trail.at(-1)?.details).toEqual(isRecorded ? {} : { by: 'unconfirmed' });
+  }
+  const told = await steps.db.execute(sql`SELECT 1 FROM outbox
+    WHERE registration_id = ${row.id}::uuid AND kind = 'user.password_changed'`);
+  expect(told).toHaveLength(2);
+  const last = (await readTimeline(steps.db, row.id)).at(-1);
+  expect(last?.event).toBe('user.signed_out_everywhere');
+});
+
+test('a reset by mail ends the tokens of the old sessions before the rest of it is done', async ({
+  steps,
+}) => {
+  const row = await unproved(steps);
+  const removeSecondFactors = () =>
+    Promise.reject(new ProviderError('InternalErrorException', 500));
+  await requestRecovery(steps.db, row.email);
+  await relay(steps, { provider: { ...steps.provider(), removeSecondFactors } });
+  expect(await mailsTo(steps, row.email)).toEqual([]);
+  expect(await sessionsEndedAt(steps, row.userId)).not.toBeNull();
 });
 
 test('a sign-out that fails is tried until it succeeds', async ({ steps }) => {

@@ -275,6 +275,16 @@ test('100 guesses of a code from 100 addresses are stopped after 10, and nonsens
     const { status } = await guess(n, { ...first, session: 'nonsense', code: '000000' });
     expect(status).toBe(401);
   }
+  // Nor do codes of a recovery, or of a proof of the address, which are guessed without the password.
+  for (let n = 0; n < 12; n += 1) {
+    await limited.call(
+      'POST',
+      '/auth/verify-email',
+      { username: person.email, password: 'Wrong-Guess-1', code: '000000' },
+      null,
+      { 'x-forwarded-for': `192.0.2.${n}` },
+    );
+  }
   await pool.clearCalls();
   const wrong = otherThan(await totp(secret));
   const guesses = await Promise.all(

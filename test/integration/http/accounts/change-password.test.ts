@@ -20,7 +20,7 @@ const change = (token: string | null, json: object = {}, at = doors) =>
     token,
   );
 const promises = async () =>
-  (await doors.api.sql`SELECT account_name FROM outbox WHERE kind = 'sign_out'`).map(
+  (await doors.api.sql`SELECT account_name FROM outbox WHERE kind = 'password_change'`).map(
     ({ account_name: name }) => String(name),
   );
 const refresh = async (refresh_token: string) =>
@@ -95,6 +95,8 @@ test('a change whose reply is lost ends every session, and succeeds when it is r
   expect([status, body.email]).toEqual([200, person.email]);
   expect(await refresh(session.refresh_token)).toBe(401);
   expect(await userEvents(person)).toEqual(['user.password_changed', 'user.signed_out_everywhere']);
+  // The first promise would end the new session.
+  expect(await promises()).not.toContain(person.sub);
 });
 
 test('a change after which the sessions cannot be ended keeps the promise to end them', async ({

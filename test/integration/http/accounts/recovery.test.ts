@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AdminDisableUserCommand,
   AdminGetUserCommand,
@@ -15,6 +16,7 @@ import { createTokenVerifier } from '../../../../src/http/access/tokens.ts';
 import { createLimits } from '../../../../src/http/access/limits.ts';
 import type { AppDeps } from '../../../../src/http/app.ts';
 import { limitCounts } from '../../../../src/db/schema.ts';
+import { FAILURES } from '../../../../src/domain/failure.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
@@ -291,6 +293,41 @@ test('a password that breaks a rule is refused before the code reaches Cognito',
   expect(await pool.calls()).toEqual({});
 });
 
+test('a refusal of this service by the pool withdraws the promised sign-out', async ({
+  api,
+  pool,
+  steps,
+}) => {
+  const { email } = await proved(steps);
+  const error = 'TooManyRequestsException';
+  for (const [operation, code] of [
+    ['ConfirmForgotPassword', '123456'],
+    ['InitiateAuth', 'Wr0ng-temporary'],
+  ] as const) {
+    await pool.setFaults([{ operation, fault: { kind: 'error', error } }]);
+    expect((await reset(api, pool, email, code)).status).toBe(503);
+    expect(await promises(api)).toEqual([]);
+  }
+});
+
+test('a password that the pool rejects before it checks the code does not tell who exists', async ({
+  api,
+  pool,
+  steps,
+}) => {
+  const { email } = await proved(steps);
+  const confirmTemporary = async () => 'refused' as const;
+  const known = { confirm: async (name: string) => rejectedIf(name === email), confirmTemporary };
+  const answer = await reset(api, pool, email, '123456', { recovery: known });
+  expect([answer.status, answer.body]).toEqual([400, WRONG_CODE]);
+  const all = { confirm: async () => rejectedIf(true), confirmTemporary };
+  for (const name of [email, 'nobody@example.com']) {
+    const { body } = await reset(api, pool, name, '123456', { recovery: all });
+    expect(body.detail).toBe(FAILURES.password_rejected.publicText);
+  }
+});
+const rejectedIf = (isRejected: boolean) => (isRejected ? 'password_rejected' : 'refused');
+
 test('a lost reply of the reset leaves the sign-out to the relay', async ({ api, pool, steps }) => {
   const { email } = await proved(steps);
   await pool.setFaults([
@@ -370,4 +407,66 @@ test('the time of forgot-password tells nobody who exists, and the comparison fi
   const planted = (times.get('known') ?? []).map((time) => time + median);
   expect(isSameDistribution(unknown, planted)).toBe(false);
   expect(distance(unknown, planted)).toBeGreaterThan(distance(unknown, times.get('known') ?? []));
+});
+
+test.for(['000000', 'Wr0ng-temporary'])(
+  'the time of a refused reset with %s tells nobody who exists',
+  { timeout: 180_000 },
+  async (code, { api, pool, steps }) => {
+    const kinds = {
+      unknown: `${randomUUID()}@example.com`,
+      known: (await proved(steps)).email,
+      disabled: (await disabled(steps)).email,
+      invited: (await invited(steps)).email,
+      unproved: (await signedUp(steps)).email,
+    };
+    const times = new Map(Object.keys(kinds).map((kind) => [kind, [] as number[]]));
+    const seen = new Set<string>();
+    for (let turn = 0; turn < EACH; turn += 1) {
+      const inTurn = Object.entries(kinds).toSorted(() => Math.random() - 0.5);
+      await Promise.all(
+        inTurn.map(async ([kind, name]) => {
+          const from = performance.now();
+          const { status, text } = await reset(api, pool, name, code);
+          times.get(kind)?.push(performance.now() - from);
+          seen.add(`${status} ${text}`);
+        }),
+      );
+    }
+    expect([...seen]).toEqual([`400 ${JSON.stringify(WRONG_CODE)}`]);
+    for (const [kind, taken] of times) {
+      expect([kind, isSameDistribution(times.get('unknown') ?? [], taken)]).toEqual([kind, true]);
+    }
+  },
+);
+
+test('work that only an existing account costs does not show in the time of a refused reset', async ({
+  api,
+  pool,
+  steps,
+}) => {
+  const { email } = await proved(steps);
+  const recovery = {
+    confirm: async (name: string) => {
+      if (name === email) await sleep(200);
+      return 'refused' as const;
+    },
+    confirmTemporary: async () => 'refused' as const,
+  };
+  const times = { known: [] as number[], unknown: [] as number[] };
+  for (let turn = 0; turn < EACH / 2; turn += 1) {
+    await Promise.all(
+      (
+        [
+          ['known', email],
+          ['unknown', 'nobody@example.com'],
+        ] as const
+      ).map(async ([kind, name]) => {
+        const from = performance.now();
+        await reset(api, pool, name, '123456', { recovery });
+        times[kind].push(performance.now() - from);
+      }),
+    );
+  }
+  expect(isSameDistribution(times.unknown, times.known)).toBe(true);
 });

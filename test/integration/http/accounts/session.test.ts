@@ -3,11 +3,13 @@ import {
   CreateUserPoolClientCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { expect } from 'vitest';
+import { openDatabase } from '../../../../src/db/client.ts';
 import { createSessions } from '../../../../src/cognito/sessions.ts';
 import { clientSettings } from '../../../../src/cognito/app-client.ts';
 import { createTokenVerifier } from '../../../../src/http/access/tokens.ts';
 import { type TestPool } from '../../../support/cognito.ts';
 import { type Answer, type ApiUnderTest } from '../api-under-test.ts';
+import { AccountDoors } from './account-doors.ts';
 import { createSignedUp } from '../signed-up.ts';
 import { test } from '../../../support/api-test.ts';
 
@@ -437,4 +439,21 @@ test('no answer and no log line holds a password or a token', async ({ api, pool
     expect(logged).not.toContain(secret);
   }
   expect(text).not.toContain(PASSWORD);
+});
+
+test('without PostgreSQL people sign in by e-mail, except where sign-ups have to prove the address', async ({
+  api,
+  pool,
+  onTestFinished,
+}) => {
+  const { email, username } = await somebody(api, pool);
+  const nowhere = openDatabase('postgres://nobody@127.0.0.1:1/none');
+  onTestFinished(() => nowhere.close());
+  const doors = new AccountDoors(api, pool, { db: nowhere.db });
+  const { status, body } = await doors.login(email);
+  // Whether the address is still the ledger's is not known.
+  expect([status, body.email, body.is_verified]).toEqual([200, email, false]);
+  expect((await doors.login(username)).status).toBe(503);
+  const required = { db: nowhere.db, signupVerification: 'required' } as const;
+  expect((await new AccountDoors(api, pool, required).login(email)).status).toBe(503);
 });

@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import type { Fault } from '../../../../dev/cognito/fault-plan.ts';
 import { createClientAddress } from '../../../../src/http/access/client-address.ts';
 import { createLimits } from '../../../../src/http/access/limits.ts';
+import { createSessions } from '../../../../src/cognito/sessions.ts';
 import { limitCounts } from '../../../../src/db/schema.ts';
 import type { SignedUp } from '../signed-up.ts';
 import { AccountDoors, PASSWORD } from './account-doors.ts';
@@ -147,6 +148,33 @@ test.for(['login', 'profile', 'verify'] as const)(
     expect(await doors.told(person.registrationId)).toEqual(['user.email_verified']);
   },
 );
+
+test('an address that was changed while its code was checked is not taken for the proved one', async ({
+  api,
+  pool,
+}) => {
+  const person = await doors.unproved();
+  const token = await doors.accessToken(person.email);
+  await request(undefined, token);
+  const code = await doors.codeFor(person.email);
+  const settings = { clientId: pool.clientId, clientSecret: null };
+  const real = createSessions(pool.client, settings, api.deps.logger);
+  const racing = new AccountDoors(api, pool, {
+    sessions: {
+      ...real,
+      verifyEmail: async (accessToken, sent) => {
+        const verified = await real.verifyEmail(accessToken, sent);
+        await setInPool(person, 'email', `thief-${person.email}`);
+        await setInPool(person, 'email_verified', 'true');
+        return verified;
+      },
+    },
+  });
+  const { status, body } = await racing.post('/auth/verify-email', { code }, token);
+  expect([status, body]).toEqual(REFUSED);
+  expect(await doors.isProved(person.registrationId)).toBe(false);
+  expect(await doors.told(person.registrationId)).toEqual([]);
+});
 
 test.for<[string, Fault]>([
   ['a lost reply', { kind: 'replyLost', effect: 'after' }],

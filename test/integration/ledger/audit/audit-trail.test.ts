@@ -60,7 +60,8 @@ describe('append', () => {
     await appendAuditEvent(ledger.db, administrator);
     await appendAuditEvent(ledger.db, administrator);
     const { userId } = administrator;
-    expect(await listAuditEvents(ledger.db, { userId, limit: 10 })).toHaveLength(2);
+    const { items } = await listAuditEvents(ledger.db, { userId, limit: 10 });
+    expect(items).toHaveLength(2);
   });
 
   test('an audit event records its transaction and the time of its statement', async ({

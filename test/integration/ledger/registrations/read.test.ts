@@ -6,11 +6,11 @@ import type { Registration } from '../../../../src/domain/registration.ts';
 import { appendAuditEvent } from '../../../../src/ledger/audit/audit-trail.ts';
 import {
   countRegistrations,
-  listAuditEvents,
   listRegistrations,
-  readRegistration,
   type RegistrationFilter,
-} from '../../../../src/ledger/registrations/read.ts';
+} from '../../../../src/ledger/registrations/list.ts';
+import { listAuditEvents, readRegistration } from '../../../../src/ledger/registrations/read.ts';
+import type { Position } from '../../../../src/ledger/bounded-scan.ts';
 import { type Ledger, times } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
 
@@ -22,16 +22,13 @@ async function pages(
   limit: number,
 ): Promise<Registration[]> {
   const found: Registration[] = [];
-  for (;;) {
-    const last = found.at(-1);
-    const page = await listRegistrations(ledger.db, {
-      ...filter,
-      limit,
-      ...(last ? { after: last } : {}),
-    });
-    if (page.length === 0) return found;
-    found.push(...page);
-  }
+  let after: Position | undefined;
+  do {
+    const page = await listRegistrations(ledger.db, { ...filter, limit, after });
+    found.push(...page.items);
+    after = page.next ?? undefined;
+  } while (after);
+  return found;
 }
 
 async function auditPages(
@@ -40,16 +37,13 @@ async function auditPages(
   limit: number,
 ): Promise<AuditEvent[]> {
   const found: AuditEvent[] = [];
-  for (;;) {
-    const last = found.at(-1);
-    const page = await listAuditEvents(ledger.db, {
-      registrationId,
-      limit,
-      ...(last ? { after: last } : {}),
-    });
-    if (page.length === 0) return found;
-    found.push(...page);
-  }
+  let after: Position | undefined;
+  do {
+    const page = await listAuditEvents(ledger.db, { registrationId, limit, after });
+    found.push(...page.items);
+    after = page.next ?? undefined;
+  } while (after);
+  return found;
 }
 
 describe('paging', () => {
@@ -77,10 +71,9 @@ describe('paging', () => {
     const filter = { visibleTo: ALL, requestedBy, limit: 3 };
     const first = await listRegistrations(ledger.db, filter);
     await times(3, () => ledger.accepted({ requestedBy }));
-    const last = first.at(-1);
-    if (!last) throw new Error('an empty page');
-    const second = await listRegistrations(ledger.db, { ...filter, after: last });
-    const ids = new Set([...first, ...second].map(({ id }) => id));
+    if (!first.next) throw new Error('no second page');
+    const second = await listRegistrations(ledger.db, { ...filter, after: first.next });
+    const ids = new Set([...first.items, ...second.items].map(({ id }) => id));
     expect(ids.size).toBe(6);
   });
 
@@ -137,7 +130,7 @@ describe('filters', () => {
     const { id } = await ledger.at('completed');
     const mine = { registrationId: id, limit: 10 };
     const named = async (filter: object) =>
-      (await listAuditEvents(ledger.db, { ...mine, ...filter })).map(({ event }) => event);
+      (await listAuditEvents(ledger.db, { ...mine, ...filter })).items.map(({ event }) => event);
     expect(await named({})).toEqual(['user.registered', 'registration.requested']);
     expect(await named({ event: 'registration.requested' })).toEqual(['registration.requested']);
     expect(await named({ userId: `sub-${id}` })).toEqual(['user.registered']);

@@ -4,7 +4,7 @@ import { maySee, type Caller } from '../../../../src/domain/grants.ts';
 import {
   countRegistrations,
   listRegistrations,
-} from '../../../../src/ledger/registrations/read.ts';
+} from '../../../../src/ledger/registrations/list.ts';
 import { test } from '../../../support/ledger-test.ts';
 
 test.override('maxConnections', 2);
@@ -30,7 +30,7 @@ test('the visibility filter of the database equals maySee', async ({ ledger }) =
       const visibleTo = { callerId: id, grants };
       const listed = await listRegistrations(ledger.db, { visibleTo, limit: 1000 });
       const expected = made.filter((row) => maySee(caller, row)).map((row) => row.id);
-      expect(listed.map((row) => row.id).toSorted()).toEqual(expected.toSorted());
+      expect(listed.items.map((row) => row.id).toSorted()).toEqual(expected.toSorted());
       expect(await countRegistrations(ledger.db, { visibleTo })).toBe(expected.length);
     }),
     { numRuns: 100 },

@@ -1,0 +1,171 @@
+import { and, desc, eq, gte, inArray, lt, sql, type SQL } from 'drizzle-orm';
+import type { Database } from '../../db/client.ts';
+import { registrations } from '../../db/schema.ts';
+import type { Grants } from '../../domain/grants.ts';
+import type { Registration } from '../../domain/registration.ts';
+import type { RegistrationStatus } from '../../domain/status.ts';
+import {
+  boundedCount,
+  boundedPage,
+  endOfPage,
+  type Position,
+  type ScannedTable,
+  type Scan,
+} from '../bounded-scan.ts';
+import { atEdge } from '../database-error.ts';
+import {
+  hasEmail,
+  hasEmailPrefix,
+  hasUsername,
+  livingAndPast,
+  livingAndPastEmail,
+} from './living.ts';
+import { ROW, toRegistration } from './row.ts';
+
+/** Totals beyond it are not counted: they cost more than they tell. */
+const TOTAL_BOUND = 10_000;
+/** Each set of roles is a range of the index, and a branch of the query. */
+const ROLE_SETS_BOUND = 64;
+
+const TABLE: ScannedTable = { name: 'registrations', at: 'accepted_at' };
+
+export interface RegistrationFilter {
+  readonly visibleTo: { readonly callerId: string; readonly grants: Grants };
+  readonly statuses?: readonly RegistrationStatus[];
+  /** What they wait for or ended with. */
+  readonly failureCode?: string;
+  readonly email?: string;
+  /** The beginning of the address, lower case. */
+  readonly emailPrefix?: string;
+  /** Compared without case. */
+  readonly username?: string;
+  readonly role?: string;
+  readonly requestedBy?: string;
+  readonly acceptedAfter?: Date;
+  readonly acceptedBefore?: Date;
+}
+
+/** Newest first. A page may have fewer items than `limit`, or none, and still a `next`.
+ * @param after where the page before ended */
+export async function listRegistrations(
+  db: Database,
+  filter: RegistrationFilter & {
+    readonly after?: Position | undefined;
+    readonly limit: number;
+  },
+): Promise<{ items: Registration[]; next: Position | null }> {
+  const { after, limit } = filter;
+  return await atEdge(async () => {
+    const scans = await scansOf(db, filter);
+    const bounds = { within: accepted(filter), after, limit };
+    const { ids, lookedTo } = await boundedPage(db, TABLE, scans, bounds);
+    const rows = await db
+      .select(ROW)
+      .from(registrations)
+      // Again whether the caller may see them: the index knows only a hash of the roles.
+      .where(and(sql`id IN (${ids})`, visible(filter.visibleTo)))
+      .orderBy(desc(registrations.acceptedAt), desc(registrations.id))
+      .limit(limit + 1);
+    const page = endOfPage(rows, limit, lookedTo, ({ acceptedAt: at, id }) => ({ at, id }));
+    return { items: page.items.map(toRegistration), next: page.next };
+  });
+}
+
+/** Exact up to 10,000, null beyond; also null if each part of the filter alone fits more rows than a
+ * count looks through. */
+export async function countRegistrations(
+  db: Database,
+  filter: RegistrationFilter,
+): Promise<number | null> {
+  return await atEdge(async () => {
+    const scans = await scansOf(db, filter);
+    return await boundedCount(db, TABLE, scans, accepted(filter), TOTAL_BOUND);
+  });
+}
+
+function accepted(filter: RegistrationFilter): SQL | undefined {
+  return and(
+    filter.acceptedAfter && gte(registrations.acceptedAt, filter.acceptedAfter),
+    filter.acceptedBefore && lt(registrations.acceptedAt, filter.acceptedBefore),
+  );
+}
+
+/** A scan for each part of the filter that has an index; the other parts are its rest. */
+async function scansOf(db: Database, filter: RegistrationFilter): Promise<Scan[]> {
+  const { statuses = [], failureCode, requestedBy, email, emailPrefix, username, role } = filter;
+  const may = visible(filter.visibleTo);
+  const hasRole = role ? sql`roles @> ${sql.param([role])}::text[]` : undefined;
+  const status = statuses.length > 0 ? inArray(registrations.status, [...statuses]) : undefined;
+  const failure = failureCode ? eq(registrations.failureCode, failureCode) : undefined;
+  const requester = requestedBy ? eq(registrations.requestedBy, requestedBy) : undefined;
+  const address = email ? hasEmail(email) : undefined;
+  const prefix = emailPrefix ? hasEmailPrefix(emailPrefix) : undefined;
+  const name = username ? hasUsername(username) : undefined;
+
+  const parts = [may, hasRole, status, failure, requester, address, prefix, name];
+  const rest = (...known: (SQL | undefined)[]) =>
+    and(...parts.filter((part) => !known.includes(part)));
+  const ordered = (ranges: readonly SQL[], ...known: (SQL | undefined)[]): Scan => ({
+    ranges,
+    ordered: true,
+    rest: rest(...known),
+  });
+
+  // The most selective first.
+  const scans: Scan[] = [];
+  const search = (ranges: readonly SQL[], known: SQL) =>
+    scans.push({ ranges, ordered: false, rest: rest(known) });
+  if (name) search(livingAndPast(name), name);
+  if (address) search(livingAndPastEmail(address), address);
+  if (prefix) search(livingAndPastEmail(prefix), prefix);
+  if (failure) scans.push(ordered([failure], failure));
+  if (requester) scans.push(ordered([requester], requester));
+  const visibilities = may || hasRole ? await visibilitiesOf(db, filter) : null;
+  if (visibilities) scans.push(ordered(visibilities, may, hasRole));
+  if (status) scans.push(ordered(...phases(statuses, status)));
+  if (!scans.some((scan) => scan.ordered)) scans.push(ordered([sql`true`]));
+  return scans;
+}
+
+/** Ranges of phases, since no index names the status, and what they know of the filter. */
+function phases(
+  statuses: readonly RegistrationStatus[],
+  status: SQL,
+): [ranges: SQL[], known: SQL | undefined] {
+  const isActive = (one: RegistrationStatus) => one === 'accepted' || one === 'running';
+  const names = new Set(statuses.map((one) => (isActive(one) ? 'active' : one)));
+  const exact = [0, 2].includes(new Set(statuses.filter(isActive)).size);
+  return [[...names].map((phase) => sql`phase = ${phase}`), exact ? status : undefined];
+}
+
+// The same rule as maySee in domain/grants.ts.
+function visible({ callerId, grants }: RegistrationFilter['visibleTo']): SQL | undefined {
+  if (grants === '*') return undefined;
+  return sql`(CASE WHEN roles = '{}' THEN requested_by = ${callerId}
+    ELSE roles <@ ${sql.param([...grants])}::text[] END)`;
+}
+
+/** Ranges of what the caller sees and has the role; null if there are too many sets of roles. */
+async function visibilitiesOf(
+  db: Database,
+  { visibleTo: { callerId, grants }, role }: RegistrationFilter,
+): Promise<SQL[] | null> {
+  // By jumps in the index past all rows of one set. 'requester:…' comes before 'roles:…'.
+  const sets = await db.execute<{ visibility: string; roles: string[] }>(sql`
+    WITH RECURSIVE sets AS (
+      (SELECT visibility, roles FROM registrations WHERE visibility > 'roles:'
+        ORDER BY visibility LIMIT 1)
+      UNION ALL
+      SELECT next.* FROM sets CROSS JOIN LATERAL (
+        SELECT visibility, roles FROM registrations WHERE visibility > sets.visibility
+        ORDER BY visibility LIMIT 1) AS next
+    )
+    SELECT visibility, roles FROM sets LIMIT ${ROLE_SETS_BOUND + 1}`);
+  if (sets.length > ROLE_SETS_BOUND) return null;
+  const wanted = sets
+    .filter(({ roles }) => grants === '*' || roles.every((one) => grants.has(one)))
+    .filter(({ roles }) => role === undefined || roles.includes(role))
+    .map(({ visibility }) => visibility);
+  if (grants !== '*' && role === undefined) wanted.push(`requester:${callerId}`);
+  return wanted.map((visibility) => sql`visibility = ${visibility}`);
+}
