@@ -8,6 +8,7 @@ const REVEALERS: Readonly<Record<string, string>> = {
   'src/cognito/sessions.ts': 'the same, to sign in',
   'src/cognito/sign-in-flow.ts': 'the same, for the first password',
   'src/cognito/own-account.ts': 'the same, to change the password',
+  'src/cognito/password-recovery.ts': 'the same, to reset the password',
 };
 const PRODUCT = ['src', 'workflows', 'activities', 'worker', 'cli', 'dev'];
 
