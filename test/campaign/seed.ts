@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eq } from 'drizzle-orm';
 import type { Stack } from '../../dev/stack/stack.ts';
-import { registrationIdOf } from '../../src/domain/registration.ts';
+import { registrations } from '../../src/db/schema.ts';
+import { registrationIdOf, workflowIdOf } from '../../src/domain/registration.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/registrations/read.ts';
+import { readSchedules } from '../../src/temporal/schedules.ts';
 import { verifyAuditTrail } from '../../src/ledger/audit/verify-trail.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import { replayLatest } from '../../worker/replay.ts';
@@ -148,7 +151,24 @@ function finding(kind: Finding['kind'], text: string, registrationId?: string): 
   return { kind, text, registrationId: registrationId ?? null };
 }
 
-/** The row, its trail and what was planned, for whoever looks into it. */
+/** What the sweep knows of a registration, the latest run, and how the schedules are. */
+async function sweepsOf({ db, temporal, taskQueue }: Site, id: string): Promise<object> {
+  const [swept] = await db
+    .select({
+      sweptAt: registrations.sweptAt,
+      endedRunId: registrations.endedRunId,
+      endedRunSeenAt: registrations.endedRunSeenAt,
+    })
+    .from(registrations)
+    .where(eq(registrations.id, id));
+  const run = await temporal.workflow
+    .getHandle(workflowIdOf(id))
+    .describe()
+    .then(({ runId, status, closeTime }) => ({ runId, status: status.name, closeTime }), String);
+  return { ...swept, run, schedules: await readSchedules(temporal, taskQueue) };
+}
+
+/** The row, its trail, what was planned and what the sweep did, for whoever looks into it. */
 async function detailsOf(
   { site, accepted }: Stage,
   findings: readonly Finding[],
@@ -158,7 +178,8 @@ async function detailsOf(
     if (id === null || details.has(id)) continue;
     const [row, trail] = [await readRegistration(site.db, id), await readTimeline(site.db, id)];
     const timeline = trail.map(({ at, event }) => `${at.toISOString()} ${event}`);
-    details.set(id, JSON.stringify({ planned: accepted.get(id), row, timeline }, null, 1));
+    const sweeps = await sweepsOf(site, id);
+    details.set(id, JSON.stringify({ planned: accepted.get(id), row, timeline, sweeps }, null, 1));
   }
   return details;
 }

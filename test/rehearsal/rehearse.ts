@@ -147,7 +147,7 @@ async function rehearse(): Promise<void> {
   await untilClosed(api, CLOSED_MS);
   const tookMs = performance.now() - from;
   for (const words of [['verify-replay.ts', '--last', '100'], ['verify-audit.ts']]) {
-    const command = ['node', 'run.mjs', ...words.with(0, `worker/${words[0]}`)];
+    const command = ['node', 'run.mjs', ...words.with(0, `cli/${words[0]}`)];
     printLine(await host.run('worker', { ...production, command }));
   }
 
