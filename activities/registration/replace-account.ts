@@ -80,15 +80,15 @@ async function keep(ctx: StepContext, row: Registration, username: string): Prom
   let last = row;
   if (row.replacedWasEnabled) {
     await ctx.acquireQuota('compensation');
-    last = inTurn(await recordEnabling(ctx.db, row.id, row.replacementOpenAt));
+    last = unlessOvertaken(await recordEnabling(ctx.db, row.id, row.replacementOpenAt));
     await send(ctx, row, (signal) => ctx.provider.enableUser(username, signal));
   }
-  const kept = inTurn(await recordReplacedKept(ctx.db, row.id, last.replacementOpenAt));
+  const kept = unlessOvertaken(await recordReplacedKept(ctx.db, row.id, last.replacementOpenAt));
   return { kind: 'proved', row: kept };
 }
 
 /** Another attempt may have written to the account since: the next one looks again. */
-function inTurn(row: Registration | null): Registration {
+function unlessOvertaken(row: Registration | null): Registration {
   if (!row) throw new StepFailure('not_visible_yet');
   return row;
 }

@@ -423,9 +423,9 @@ test.for(['000000', 'Wr0ng-temporary'])(
     const times = new Map(Object.keys(kinds).map((kind) => [kind, [] as number[]]));
     const seen = new Set<string>();
     for (let turn = 0; turn < EACH; turn += 1) {
-      const inTurn = Object.entries(kinds).toSorted(() => Math.random() - 0.5);
+      const shuffled = Object.entries(kinds).toSorted(() => Math.random() - 0.5);
       await Promise.all(
-        inTurn.map(async ([kind, name]) => {
+        shuffled.map(async ([kind, name]) => {
           const from = performance.now();
           const { status, text } = await reset(api, pool, name, code);
           times.get(kind)?.push(performance.now() - from);
