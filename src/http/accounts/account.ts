@@ -28,9 +28,16 @@ export async function accountOf(
   { db, signupVerification }: Pick<AppDeps, 'db' | 'signupVerification'>,
   name: string,
 ): Promise<SignInAccount> {
+  const needsLedger = signupVerification === 'required' || normaliseEmail(name) === null;
+  return needsLedger
+    ? await accountInLedger(db, name)
+    : { countedAs: name, poolName: name, row: null };
+}
+
+/** The same, where the registration is needed by whatever name. */
+export async function accountInLedger(db: AppDeps['db'], name: string): Promise<SignInAccount> {
   if (normaliseEmail(name) !== null) {
-    const row = signupVerification === 'required' ? await findLiving(db, hasEmail(name)) : null;
-    return { countedAs: name, poolName: name, row };
+    return { countedAs: name, poolName: name, row: await findLiving(db, hasEmail(name)) };
   }
   const row = await findLiving(db, hasUsername(name));
   return { countedAs: row?.email ?? name, poolName: row?.cognitoUsername ?? randomUUID(), row };

@@ -22,7 +22,7 @@ import { readDoorBody } from '../public-form/body.ts';
 import { DoorError } from '../public-form/error.ts';
 import { chosenPasswordText, passwordText, sent } from '../public-form/fields.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
-import { accountOf, nameOf } from './account.ts';
+import { accountInLedger, nameOf } from './account.ts';
 import { waitForEvenTime } from './even-time.ts';
 import { proveByMailedPassword } from './prove-address.ts';
 import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
@@ -90,7 +90,7 @@ export function mountResetPassword(api: Api, deps: AppDeps): void {
         deps.clientAddress(c),
         countedAs,
       );
-      const { poolName, row } = await accountOf(deps, name);
+      const { poolName, row } = await accountInLedger(deps.db, name);
       const userId = row?.userId ?? null;
       const promise = await promiseSignOut(
         deps.db,
