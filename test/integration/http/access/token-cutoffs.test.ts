@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AdminAddUserToGroupCommand } from '@aws-sdk/client-cognito-identity-provider';
+import { sql } from 'drizzle-orm';
 import { expect, onTestFinished, vi } from 'vitest';
 import { createCognito } from '../../../../src/cognito/adapter.ts';
 import { createAccounts } from '../../../../src/cognito/directory.ts';
@@ -267,6 +268,9 @@ test('a cutoff whose transaction commits after later ones is read', async ({ api
   const { promise: written, resolve: wrote } = Promise.withResolvers<void>();
   const open = api.deps.db.transaction(async (tx) => {
     await cutOffTokens(tx, late.sub, 'sessions_ended');
+    // As one that has been open for seconds: the next one is written within the same millisecond.
+    await tx.execute(sql`UPDATE token_cutoffs SET changed_at = changed_at - interval '5 seconds'
+      WHERE user_id = ${late.sub}`);
     wrote();
     await committing;
   });
