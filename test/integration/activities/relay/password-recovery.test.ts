@@ -1,127 +1,40 @@
 import { randomUUID } from 'node:crypto';
 import {
   AdminDisableUserCommand,
-  AdminGetUserCommand,
   AdminUpdateUserAttributesCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
-import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
-import {
-  recoverPasswords,
-  type RecoveryDeps,
-} from '../../../../activities/relay/password-recoveries.ts';
-import { endPromisedSessions } from '../../../../activities/relay/sign-outs.ts';
-import { createPasswordRecovery } from '../../../../src/cognito/password-recovery.ts';
 import { ProviderError } from '../../../../src/cognito/provider-error.ts';
-import { createSessions } from '../../../../src/cognito/sessions.ts';
 import { hasMailedPassword, type Registration } from '../../../../src/domain/registration.ts';
 import {
   claimRecovery,
-  confirmReset,
-  promiseSignOut,
   requestRecovery,
 } from '../../../../src/ledger/outbox/account-deliveries.ts';
 import { MAILS_PER_HOUR } from '../../../../src/ledger/mail-limits.ts';
-import { recordAccountEvents } from '../../../../src/ledger/registrations/account-events.ts';
-import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
-import { readTokenCutoffs } from '../../../../src/ledger/token-cutoffs.ts';
 import { Secret } from '../../../../src/secrets/secret.ts';
-import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import { signsIn } from '../../../support/passwords.ts';
 import { addUser } from '../../../support/pool-user.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
-
-const PASSWORD = 'Correct-horse-1';
+import {
+  PASSWORD,
+  clearPromises,
+  invited,
+  mailsTo,
+  promises,
+  proved,
+  relayPromises,
+  sessionsEndedAt,
+  sessionsOf,
+  unproved,
+} from '../../../support/account-promises.ts';
 
 test.beforeEach(async ({ steps }) => {
   await steps.db.execute(sql`DELETE FROM mail_counts`);
 });
-test.afterEach(async ({ steps }) => {
-  await steps.pool.clearFaults();
-  await steps.db.execute(sql`DELETE FROM outbox WHERE account_name IS NOT NULL`);
-});
-
-async function completed(steps: Steps, wanted: Wanted): Promise<Registration> {
-  const id = randomUUID();
-  await accept(steps.db, acceptInput({ id, ...wanted }));
-  const { row } = await registerAtOnce(steps.context(), id);
-  expect(row.status).toBe('completed');
-  return row;
-}
-
-/** Somebody who signed up and never proved the address. */
-const unproved = (steps: Steps) =>
-  completed(steps, {
-    door: 'signup',
-    username: `u${randomUUID().slice(0, 8)}`,
-    roles: [],
-    emailVerified: false,
-    password: PASSWORD,
-  });
-/** Somebody with a password and a proved address. */
-const proved = (steps: Steps) => completed(steps, { emailVerified: true, password: PASSWORD });
-/** Somebody who was invited and never signed in. */
-const invited = (steps: Steps) => completed(steps, { emailVerified: true, invite: true });
-
-const sessionsOf = ({ pool: { client, clientId } }: Steps) =>
-  createSessions(client, { clientId, clientSecret: null }, { warn: () => undefined });
-const mailsTo = async (steps: Steps, email: string) =>
-  (await steps.pool.mail()).filter(({ to }) => to === email);
-const userOf = (steps: Steps, username: string | null) =>
-  steps.pool.client.send(
-    new AdminGetUserCommand({ UserPoolId: steps.pool.userPoolId, Username: username ?? '' }),
-  );
-const promises = async (steps: Steps) =>
-  await steps.db.execute<{ name: string; last_error: string | null; due_in: number }>(
-    sql`SELECT o.account_name AS name, d.last_error, d.unanswered,
-        extract(epoch FROM d.next_attempt_at - now())::float8 AS due_in
-      FROM outbox o JOIN outbox_deliveries d ON d.outbox_id = o.id
-      WHERE o.account_name IS NOT NULL`,
-  );
-
-function depsOf(steps: Steps, over: Partial<RecoveryDeps> = {}): RecoveryDeps {
-  const { db, log, provider } = steps.context();
-  const { client, clientId } = steps.pool;
-  return {
-    db,
-    log,
-    provider,
-    recovery: createPasswordRecovery(client, { clientId, clientSecret: null }, log),
-    acquireQuota: () => async () => undefined,
-    publicMailsPerDay: null,
-    propagationGraceSeconds: 0,
-    ...over,
-  };
-}
-
-/** When the sessions of a person ended, as API processes are told; null: never. */
-async function sessionsEndedAt(steps: Steps, userId: string | null): Promise<number | null> {
-  const cutoffs = await readTokenCutoffs(steps.db, { changedAt: 0, userId: '' }, 1000);
-  return cutoffs.find((cutoff) => cutoff.userId === userId)?.sessionsEndedAt ?? null;
-}
-
-/** A shift of the relay, until nothing is due any more. */
-async function relay(steps: Steps, over: Partial<RecoveryDeps> = {}): Promise<void> {
-  await steps.db.execute(sql`UPDATE outbox_deliveries d SET next_attempt_at = now()
-    FROM outbox o WHERE o.id = d.outbox_id AND o.account_name IS NOT NULL`);
-  const stopping = new AbortController();
-  const deps = depsOf(steps, over);
-  const shift = Promise.all([
-    recoverPasswords(deps, stopping.signal),
-    endPromisedSessions(deps, stopping.signal),
-  ]);
-  shift.catch(() => stopping.abort());
-  while (!stopping.signal.aborted) {
-    const left = await promises(steps);
-    if (left.every(({ due_in, last_error }) => due_in > 0 && last_error !== null)) break;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  stopping.abort();
-  await shift;
-}
+test.afterEach(({ steps }) => clearPromises(steps));
 
 test('somebody who never proved the address is mailed a temporary password, and the old one and every session are dead', async ({
   steps,
@@ -131,7 +44,7 @@ test('somebody who never proved the address is mailed a temporary password, and 
   const squatter = await sessions.signIn(row.email, new Secret(PASSWORD));
   if (squatter.kind !== 'signed_in') throw new Error('the squatter is not signed in');
   await requestRecovery(steps.db, row.username ?? '');
-  await relay(steps);
+  await relayPromises(steps);
   expect(await signsIn(steps.pool, row.email, PASSWORD)).toBe(false);
   expect(await sessions.refresh(squatter.tokens.refreshToken)).toBeNull();
   expect(await sessions.personOf(squatter.tokens.accessToken)).toBeNull();
@@ -151,7 +64,7 @@ test('an invited person who lost the invitation is mailed another temporary pass
 }) => {
   const row = await invited(steps);
   await requestRecovery(steps.db, row.email);
-  await relay(steps);
+  await relayPromises(steps);
   expect((await mailsTo(steps, row.email)).map(({ source }) => source)).toEqual([
     'AdminCreateUser',
   ]);
@@ -163,7 +76,7 @@ test('somebody with a proved address is mailed a code by Cognito, and the passwo
 }) => {
   const row = await proved(steps);
   await requestRecovery(steps.db, row.email);
-  await relay(steps);
+  await relayPromises(steps);
   expect((await mailsTo(steps, row.email)).map(({ source }) => source)).toEqual(['ForgotPassword']);
   expect(await signsIn(steps.pool, row.email, PASSWORD)).toBe(true);
 });
@@ -190,7 +103,7 @@ test('nobody is mailed for an unknown name, a disabled account or one with anoth
   const names = [disabled.email, moved.email, moved.username ?? '', elsewhere, 'nobody', ''];
   for (const name of [...names, `${randomUUID()}@example.com`])
     await requestRecovery(steps.db, name);
-  await relay(steps);
+  await relayPromises(steps);
   expect((await steps.pool.mail()).length).toBe(before);
   expect(await signsIn(steps.pool, elsewhere, PASSWORD)).toBe(true);
   expect(await promises(steps)).toEqual([]);
@@ -201,7 +114,7 @@ test('a user who is not in the ledger is left to Cognito alone', async ({ steps 
   await addUser(steps.pool, email);
   await steps.pool.clearCalls();
   await requestRecovery(steps.db, email);
-  await relay(steps);
+  await relayPromises(steps);
   expect(Object.keys(await steps.pool.calls()).toSorted()).toEqual([
     'AdminGetUser',
     'ForgotPassword',
@@ -228,7 +141,7 @@ test('the address is read again after the sessions have ended, before anything i
     },
   };
   await requestRecovery(steps.db, row.email);
-  await relay(steps, { provider: racing });
+  await relayPromises(steps, { provider: racing });
   expect(await mailsTo(steps, row.email)).toEqual([]);
   // The pool asks the new address for a proof by itself.
   const sources = (await mailsTo(steps, `thief-${row.email}`)).map(({ source }) => source);
@@ -243,9 +156,9 @@ test.for(['AdminSetUserPassword', 'AdminUserGlobalSignOut', 'AdminGetUser'] as c
       { operation, times: 1, fault: { kind: 'replyLost', effect: 'after' } },
     ]);
     await requestRecovery(steps.db, row.email);
-    await relay(steps);
+    await relayPromises(steps);
     expect(await mailsTo(steps, row.email)).toEqual([]);
-    await relay(steps);
+    await relayPromises(steps);
     expect(await mailsTo(steps, row.email)).toHaveLength(1);
     expect(await signsIn(steps.pool, row.email, PASSWORD)).toBe(false);
   },
@@ -256,7 +169,7 @@ async function loseReplyOfMail(steps: Steps, row: Registration): Promise<void> {
     { operation: 'AdminCreateUser', times: 1, fault: { kind: 'replyLost', effect: 'after' } },
   ]);
   await requestRecovery(steps.db, row.email);
-  await relay(steps);
+  await relayPromises(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(1);
 }
 
@@ -266,7 +179,7 @@ test('a lost reply of the mail sends another one, and the first one proves the a
   const row = await unproved(steps);
   await loseReplyOfMail(steps, row);
   expect(hasMailedPassword(await steps.row(row.id))).toBe(true);
-  await relay(steps);
+  await relayPromises(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(2);
 });
 
@@ -276,7 +189,7 @@ test('a lost reply of a mail that was used sends no other, and the chosen passwo
   const row = await unproved(steps);
   await loseReplyOfMail(steps, row);
   await steps.provider().setPassword(row.email, new Secret(PASSWORD), AbortSignal.timeout(4000));
-  await relay(steps);
+  await relayPromises(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(1);
   expect(await signsIn(steps.pool, row.email, PASSWORD)).toBe(true);
 });
@@ -288,7 +201,7 @@ test('a relay that dies after its claim leaves the promise to the next one', asy
     WHERE destination = 'cognito-recovery'`);
   expect(await claimRecovery(steps.db)).toMatchObject({ name: row.email });
   expect(await claimRecovery(steps.db)).toBeNull();
-  await relay(steps);
+  await relayPromises(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(1);
 });
 
@@ -300,7 +213,7 @@ test('one address gets five mails an hour, whatever name is sent and however man
     await requestRecovery(steps.db, row.email);
     await requestRecovery(steps.db, row.username ?? '');
   }
-  await relay(steps);
+  await relayPromises(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(MAILS_PER_HOUR);
   expect(await promises(steps)).toEqual([]);
 });
@@ -310,7 +223,7 @@ test('public mails stop at their share of the day, and what was promised waits f
 }) => {
   const people = [await unproved(steps), await proved(steps), await unproved(steps)];
   for (const { email } of people) await requestRecovery(steps.db, email);
-  await relay(steps, { publicMailsPerDay: 2 });
+  await relayPromises(steps, { publicMailsPerDay: 2 });
   const mails = await Promise.all(people.map(({ email }) => mailsTo(steps, email)));
   expect(mails.flat()).toHaveLength(2);
   expect(await promises(steps)).toEqual([expect.objectContaining({ last_error: 'mail_deferred' })]);
@@ -318,7 +231,7 @@ test('public mails stop at their share of the day, and what was promised waits f
   const [left] = people.filter((_, index) => mails[index]?.length === 0);
   expect(await signsIn(steps.pool, left?.email ?? '', PASSWORD)).toBe(true);
   await steps.db.execute(sql`UPDATE mail_counts SET until = now() WHERE key = 'public'`);
-  await relay(steps, { publicMailsPerDay: 2 });
+  await relayPromises(steps, { publicMailsPerDay: 2 });
   expect(await mailsTo(steps, left?.email ?? '')).toHaveLength(1);
 });
 
@@ -332,7 +245,7 @@ test('a mail that Cognito could not send does not count', async ({ steps }) => {
     },
   ]);
   await requestRecovery(steps.db, row.email);
-  for (let attempt = 0; attempt <= MAILS_PER_HOUR; attempt += 1) await relay(steps);
+  for (let attempt = 0; attempt <= MAILS_PER_HOUR; attempt += 1) await relayPromises(steps);
   expect(await mailsTo(steps, row.email)).toHaveLength(1);
 });
 
@@ -349,7 +262,7 @@ test('second factors and a phone number that the person added are removed', asyn
     removeSecondFactors: async (_username: string, which: object) => void calls.push(which),
   };
   await requestRecovery(steps.db, row.email);
-  await relay(steps, { provider: watched });
+  await relayPromises(steps, { provider: watched });
   expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: true }]);
 });
 
@@ -373,50 +286,8 @@ test('a second factor that is added until the sessions have ended is removed too
     removeSecondFactors: async (_username: string, which: object) => void calls.push(which),
   };
   await requestRecovery(steps.db, row.email);
-  await relay(steps, { provider: racing });
+  await relayPromises(steps, { provider: racing });
   expect(calls).toEqual([{ factors: ['SOFTWARE_TOKEN_MFA'], phoneNumber: false }]);
-});
-
-test('sessions end after a reset whose process died, and after one whose reply was lost', async ({
-  steps,
-}) => {
-  const row = await proved(steps);
-  const sessions = sessionsOf(steps);
-  for (const by of ['relay', 'unconfirmed'] as const) {
-    const thief = await sessions.signIn(row.email, new Secret(PASSWORD));
-    if (thief.kind !== 'signed_in') throw new Error('the thief is not signed in');
-    const promise = await promiseSignOut(steps.db, row.cognitoUsername ?? '', 30);
-    if (by === 'relay') await confirmReset(steps.db, promise, row.userId);
-    const begun = await sessionsEndedAt(steps, row.userId);
-    await relay(steps);
-    expect(await sessions.refresh(thief.tokens.refreshToken)).toBeNull();
-    expect(await sessionsEndedAt(steps, row.userId)).toBeGreaterThan(begun ?? 0);
-    const last = (await readTimeline(steps.db, row.id)).at(-1);
-    expect(last).toMatchObject({ event: 'user.signed_out_everywhere', details: { by } });
-  }
-  const trail = (await readTimeline(steps.db, row.id)).map(({ event }) => event);
-  expect(trail.filter((event) => event === 'user.password_reset')).toHaveLength(1);
-});
-
-test('a change of the password whose process died is recorded once, and the sessions end', async ({
-  steps,
-}) => {
-  const row = await proved(steps);
-  const userId = row.userId ?? '';
-  for (const isRecorded of [false, true]) {
-    const key = await promiseSignOut(steps.db, userId, 30, 'password_change');
-    const events = ['user.password_changed'] as const;
-    if (isRecorded) await recordAccountEvents(steps.db, userId, userId, events, { key });
-    await relay(steps);
-    const trail = (await readTimeline(steps.db, row.id)).filter(({ event }) => event === events[0]);
-    expect(trail).toHaveLength(isRecorded ? 2 : 1);
-    expect(trail.at(-1)?.details).toEqual(isRecorded ? {} : { by: 'unconfirmed' });
-  }
-  const told = await steps.db.execute(sql`SELECT 1 FROM outbox
-    WHERE registration_id = ${row.id}::uuid AND kind = 'user.password_changed'`);
-  expect(told).toHaveLength(2);
-  const last = (await readTimeline(steps.db, row.id)).at(-1);
-  expect(last?.event).toBe('user.signed_out_everywhere');
 });
 
 test('a reset by mail ends the tokens of the old sessions before the rest of it is done', async ({
@@ -426,18 +297,7 @@ test('a reset by mail ends the tokens of the old sessions before the rest of it 
   const removeSecondFactors = () =>
     Promise.reject(new ProviderError('InternalErrorException', 500));
   await requestRecovery(steps.db, row.email);
-  await relay(steps, { provider: { ...steps.provider(), removeSecondFactors } });
+  await relayPromises(steps, { provider: { ...steps.provider(), removeSecondFactors } });
   expect(await mailsTo(steps, row.email)).toEqual([]);
   expect(await sessionsEndedAt(steps, row.userId)).not.toBeNull();
-});
-
-test('a sign-out that fails is tried until it succeeds', async ({ steps }) => {
-  const row = await proved(steps);
-  await promiseSignOut(steps.db, row.cognitoUsername ?? '', 0);
-  await steps.pool.setFaults([
-    { operation: 'AdminUserGlobalSignOut', times: 2, fault: { kind: 'server' } },
-  ]);
-  for (let attempt = 0; attempt < 3; attempt += 1) await relay(steps);
-  expect(await promises(steps)).toEqual([]);
-  expect(await userOf(steps, row.cognitoUsername)).toBeDefined();
 });
