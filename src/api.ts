@@ -5,7 +5,7 @@ import { wireApi, wireProcess, type Parts } from './wiring.ts';
 import { listen as listenApart, metricsAnswers, type Listener } from './http/probe-server.ts';
 import { pollTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createApp } from './http/app.ts';
-import { RegistrationChanges } from './http/registrations/registration-changes.ts';
+import { UpdateHub } from './http/registrations/row-updates.ts';
 import type { Config } from './config/config.ts';
 import { commonPasswords } from './secrets/common-passwords.ts';
 import { configWarnings } from './config/warnings.ts';
@@ -29,17 +29,17 @@ export interface RunningApi {
  * @throws when a port is taken */
 export async function startApi(config: Config, log: Logger): Promise<RunningApi> {
   for (const warning of configWarnings(config)) log.warn({}, warning);
-  const changes = new RegistrationChanges();
+  const updates = new UpdateHub();
   const closing = new AbortController();
   const parts = wireProcess(config, {
     hostsWorker: config.worker.inProcess,
-    changed: (id, completed) => changes.changed(id, completed),
+    changed: (id, completed) => updates.changed(id, completed),
     log,
   });
   const background = createBackgroundWork(log);
   const deps = wireApi(config, parts, {
     log,
-    changes,
+    updates,
     commonPasswords: commonPasswords(),
     afterwards: background.start,
     closing: closing.signal,

@@ -26,7 +26,7 @@ import { createLimits } from './http/access/limits.ts';
 import { createTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
-import type { RegistrationChanges } from './http/registrations/registration-changes.ts';
+import type { UpdateHub } from './http/registrations/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
@@ -220,13 +220,13 @@ export function wireApi(
   parts: Parts,
   {
     log,
-    changes,
+    updates,
     commonPasswords,
     afterwards,
     closing,
   }: {
     readonly log: Logger;
-    readonly changes: RegistrationChanges;
+    readonly updates: UpdateHub;
     /** Each in its caseless form. */
     readonly commonPasswords: ReadonlySet<string>;
     readonly afterwards: AppDeps['afterwards'];
@@ -249,7 +249,7 @@ export function wireApi(
     sessions: parts.sessions,
     recovery: parts.recovery,
     accounts,
-    changes,
+    updates,
     verifyToken: createTokenVerifier(config.tokens),
     cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,

@@ -25,6 +25,7 @@ import type {
 } from '../domain/registration.ts';
 import { COMMON_EVENTS, type AuditEventName } from '../domain/audit-event.ts';
 import { OPEN, OPEN_FORWARD, type RegistrationStatus } from '../domain/status.ts';
+import { OPEN_CHANGE, type ChangeKind, type ChangeStatus } from '../domain/change.ts';
 import type { StepRecord } from '../domain/step.ts';
 import type { AccountDelivery, OutboxDestination } from '../domain/outbox.ts';
 import type { UserEventType } from '../domain/user-event.ts';
@@ -224,6 +225,97 @@ export const registrations = pgTable(
     index('registrations_stray_users').on(t.id).where(sql.raw(`stray_usernames <> '{}'`)),
     check('registrations_seal_in_use', SEAL_IN_USE),
     check('registrations_password_set', PASSWORD_SET),
+  ],
+);
+
+const CHANGE_IS_OPEN = sql.raw(
+  `status IN (${OPEN_CHANGE.map((status) => `'${status}'`).join(', ')})`,
+);
+const CHANGE_VISIBILITY = sql.raw(`CASE WHEN person_roles = '{}' THEN 'requester:' || requested_by
+  ELSE 'roles:' || hash_array_extended(person_roles, 0)::text END`);
+
+/** One row per accepted change of a person whom Registrar registered. As in `registrations`, the row
+ * decides, not the run. */
+export const changes = pgTable(
+  'changes',
+  {
+    id: uuid('id').primaryKey(),
+    kind: text('kind').$type<ChangeKind>().notNull(),
+    status: text('status').$type<ChangeStatus>().notNull(),
+    open: boolean('open').notNull().generatedAlwaysAs(CHANGE_IS_OPEN),
+    visibility: text('visibility').notNull().generatedAlwaysAs(CHANGE_VISIBILITY),
+    /** The Cognito sub. */
+    userId: text('user_id').notNull(),
+    registrationId: uuid('registration_id').notNull(),
+    /** The order of acceptance. */
+    position: bigint('position', { mode: 'number' }).generatedAlwaysAsIdentity().notNull(),
+    roles: text('roles').array().notNull().default([]),
+    addsRoles: boolean('adds_roles').notNull().default(false),
+    personRoles: text('person_roles').array().notNull(),
+    rolesBefore: text('roles_before').array(),
+    rolesTouched: text('roles_touched').array().notNull().default([]),
+    enabledBefore: boolean('enabled_before'),
+    restoresAs: text('restores_as').$type<'failed' | 'cancelled'>(),
+    openWrites: jsonb('open_writes').$type<Record<string, string>>().notNull().default({}),
+    requestedBy: text('requested_by').notNull(),
+    /** `<caller> <route>`; null once the person is erased, as the next three. */
+    keyScope: text('key_scope'),
+    idempotencyKey: text('idempotency_key'),
+    requestHash: text('request_hash'),
+    /** Why, in the words of whoever asked for it. */
+    reason: text('reason'),
+    instruction: text('instruction').$type<InstructionKind>(),
+    instructionActor: text('instruction_actor'),
+    instructionReason: text('instruction_reason'),
+    instructionAt: at('instruction_at'),
+    instructionAcknowledgedAt: at('instruction_acknowledged_at'),
+    failure: jsonb('failure').$type<PublicFailure>(),
+    /** A column, since no scan of an index alone reads an expression. */
+    failureCode: text('failure_code').generatedAlwaysAs(sql.raw(`failure->>'code'`)),
+    steps: jsonb('steps').$type<Record<string, StepRecord>>().notNull().default({}),
+    acceptedAt: at('accepted_at').notNull(),
+    begunAt: at('begun_at'),
+    finishedAt: at('finished_at'),
+    parkedAt: at('parked_at'),
+    resumeAttempts: integer('resume_attempts').notNull().default(0),
+    nextResumeAt: at('next_resume_at'),
+    /** Temporal's run that looked at the row last. */
+    runId: text('run_id'),
+    sweptAt: at('swept_at').notNull().defaultNow(),
+    /** Audit events that the trail refused; the sweep appends them. */
+    unrecordedEvents: text('unrecorded_events')
+      .array()
+      .$type<AuditEventName[]>()
+      .notNull()
+      .default([]),
+  },
+  (t) => [
+    uniqueIndex('changes_idempotency_key')
+      .on(t.keyScope, t.idempotencyKey)
+      .where(sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`)),
+    index('changes_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
+    index('changes_of_user').on(
+      t.userId,
+      t.acceptedAt.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
+    index('changes_status').on(
+      t.status,
+      t.acceptedAt.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
+    index('changes_visibility').on(
+      t.visibility,
+      t.acceptedAt.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
+    index('changes_open').on(t.sweptAt).where(sql.raw('open')),
+    index('changes_open_of_user').on(t.userId, t.position).where(sql.raw('open')),
+    index('changes_due').on(t.nextResumeAt).where(sql.raw(`status = 'parked'`)),
+    index('changes_instructions')
+      .on(t.instructionAt)
+      .where(sql.raw('instruction IS NOT NULL AND instruction_acknowledged_at IS NULL AND open')),
+    index('changes_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
   ],
 );
 

@@ -13,7 +13,7 @@ import type { Runs } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { ChangeSubscription } from './registrations/registration-changes.ts';
+import type { UpdateSubscription } from './registrations/row-updates.ts';
 
 /** As much of pino as the API uses. */
 export interface Log {
@@ -45,10 +45,10 @@ export interface MetricsView {
   text(): Promise<string>;
 }
 
-/** Notifications of row changes in this process. Waits also poll, since another process may change
+/** Notifications of updates of rows by this process. Waits also poll, since another process may update
  * the row. */
-export interface Changes {
-  subscribe(registrationId: string): ChangeSubscription;
+export interface RowUpdates {
+  subscribe(registrationId: string): UpdateSubscription;
 }
 
 export interface StreamLimits {
@@ -71,7 +71,7 @@ export interface AppDeps {
   /** With our app client, as sessions. */
   readonly recovery: Pick<PasswordRecovery<Secret>, 'confirm' | 'confirmTemporary'>;
   readonly accounts: Accounts;
-  readonly changes: Changes;
+  readonly updates: RowUpdates;
   readonly verifyToken: VerifyToken;
   /** Which tokens a sign-out, a reset, a deletion or a change of roles has ended. */
   readonly cutoffs: TokenCutoffs;

@@ -8,7 +8,7 @@ import { registerAtOnce } from '../../activities/registration/register-at-once.t
 import { parseConfig, type Config } from '../../src/config/config.ts';
 import { type Registration, workflowIdOf } from '../../src/domain/registration.ts';
 import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
-import { RegistrationChanges } from '../../src/http/registrations/registration-changes.ts';
+import { UpdateHub } from '../../src/http/registrations/row-updates.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import { drainOnSignal, runMain } from '../../src/run-main.ts';
 import { openLog } from '../../src/telemetry/log.ts';
@@ -111,10 +111,10 @@ await runMain(async () => {
   const closing = new AbortController();
   const parts = wireProcess(config, { hostsWorker: false, changed: () => undefined, log });
   const register = await contender(config, parts, log);
-  const changes = new RegistrationChanges();
+  const updates = new UpdateHub();
   const deps = wireApi(config, parts, {
     log,
-    changes,
+    updates,
     commonPasswords: new Set(),
     afterwards: () => undefined,
     closing: closing.signal,

@@ -25,6 +25,48 @@ CREATE TABLE "audit_events" (
 	"tx_id" "xid8" DEFAULT pg_current_xact_id() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "changes" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"kind" text NOT NULL,
+	"status" text NOT NULL,
+	"open" boolean GENERATED ALWAYS AS (status IN ('accepted', 'running', 'parked')) STORED NOT NULL,
+	"visibility" text GENERATED ALWAYS AS (CASE WHEN person_roles = '{}' THEN 'requester:' || requested_by
+  ELSE 'roles:' || hash_array_extended(person_roles, 0)::text END) STORED NOT NULL,
+	"user_id" text NOT NULL,
+	"registration_id" uuid NOT NULL,
+	"position" bigint GENERATED ALWAYS AS IDENTITY (sequence name "changes_position_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"roles" text[] DEFAULT '{}' NOT NULL,
+	"adds_roles" boolean DEFAULT false NOT NULL,
+	"person_roles" text[] NOT NULL,
+	"roles_before" text[],
+	"roles_touched" text[] DEFAULT '{}' NOT NULL,
+	"enabled_before" boolean,
+	"restores_as" text,
+	"open_writes" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"requested_by" text NOT NULL,
+	"key_scope" text,
+	"idempotency_key" text,
+	"request_hash" text,
+	"reason" text,
+	"instruction" text,
+	"instruction_actor" text,
+	"instruction_reason" text,
+	"instruction_at" timestamp (3) with time zone,
+	"instruction_acknowledged_at" timestamp (3) with time zone,
+	"failure" jsonb,
+	"failure_code" text GENERATED ALWAYS AS (failure->>'code') STORED,
+	"steps" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"accepted_at" timestamp (3) with time zone NOT NULL,
+	"begun_at" timestamp (3) with time zone,
+	"finished_at" timestamp (3) with time zone,
+	"parked_at" timestamp (3) with time zone,
+	"resume_attempts" integer DEFAULT 0 NOT NULL,
+	"next_resume_at" timestamp (3) with time zone,
+	"run_id" text,
+	"swept_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"unrecorded_events" text[] DEFAULT '{}' NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "limit_counts" (
 	"key" text PRIMARY KEY NOT NULL,
 	"points" integer NOT NULL,
@@ -172,6 +214,16 @@ CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULL
 CREATE INDEX "audit_events_uncommon" ON "audit_events" USING btree ("event","at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE event NOT IN ('registration.requested', 'user.registered');--> statement-breakpoint
 CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id","seq");--> statement-breakpoint
+CREATE UNIQUE INDEX "changes_idempotency_key" ON "changes" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled');--> statement-breakpoint
+CREATE INDEX "changes_newest" ON "changes" USING btree ("accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "changes_of_user" ON "changes" USING btree ("user_id","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "changes_status" ON "changes" USING btree ("status","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "changes_visibility" ON "changes" USING btree ("visibility","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
+CREATE INDEX "changes_open" ON "changes" USING btree ("swept_at") WHERE open;--> statement-breakpoint
+CREATE INDEX "changes_open_of_user" ON "changes" USING btree ("user_id","position") WHERE open;--> statement-breakpoint
+CREATE INDEX "changes_due" ON "changes" USING btree ("next_resume_at") WHERE status = 'parked';--> statement-breakpoint
+CREATE INDEX "changes_instructions" ON "changes" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL AND open;--> statement-breakpoint
+CREATE INDEX "changes_unrecorded" ON "changes" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "mail_counts_until" ON "mail_counts" USING btree ("until");--> statement-breakpoint
 CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind LIKE 'user.%';--> statement-breakpoint

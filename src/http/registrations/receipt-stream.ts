@@ -21,27 +21,27 @@ export interface ReceiptSource {
  * others.
  */
 export async function streamReceipts(
-  deps: Pick<AppDeps, 'changes' | 'logger'>,
+  deps: Pick<AppDeps, 'updates' | 'logger'>,
   source: ReceiptSource,
   { pollMs, commentMs }: StreamLimits,
   ending: AbortController,
 ): Promise<void> {
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
-  const changes = deps.changes.subscribe(source.first.row.id);
+  const updates = deps.updates.subscribe(source.first.row.id);
   const beat = keepAlive(source, commentMs, ending);
   const onEnd = () => {
     end();
-    changes.wake();
+    updates.wake();
   };
   if (ending.signal.aborted) onEnd();
   else ending.signal.addEventListener('abort', onEnd);
-  const pause = () => changes.wait(pollMs);
+  const pause = () => updates.wait(pollMs);
   try {
     // Do not wait for a read or a write that is still running: it may take long.
     await Promise.race([over, sendVersions(deps, source, ending.signal, pause)]);
   } finally {
     clearInterval(beat);
-    changes.unsubscribe();
+    updates.unsubscribe();
   }
 }
 

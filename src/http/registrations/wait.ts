@@ -18,7 +18,7 @@ function isSettled(status: RegistrationStatus): boolean {
  * disconnects or the process shuts down first. Changes in this process wake it; it polls for others.
  */
 export async function waitUntilSettled(
-  deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
+  deps: Pick<AppDeps, 'db' | 'updates' | 'closing'>,
   registration: Registration,
   seconds: number,
   client: AbortSignal,
@@ -34,37 +34,37 @@ export interface Waited {
 }
 
 async function wait(
-  deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
+  deps: Pick<AppDeps, 'db' | 'updates' | 'closing'>,
   registration: Registration,
   seconds: number,
   client: AbortSignal,
 ): Promise<Waited> {
   const until = Date.now() + seconds * 1000;
   const ended = AbortSignal.any([client, deps.closing]);
-  const changes = deps.changes.subscribe(registration.id);
-  ended.addEventListener('abort', changes.wake);
+  const updates = deps.updates.subscribe(registration.id);
+  ended.addEventListener('abort', updates.wake);
   let { status } = registration;
   let poll = FIRST_POLL_MS;
   try {
     if (isSettled(status)) return { row: registration, timeline: null };
     while (!isSettled(status) && Date.now() < until && !ended.aborted) {
-      await changes.wait(Math.min(poll, until - Date.now()));
+      await updates.wait(Math.min(poll, until - Date.now()));
       poll = Math.min(poll * 2, LAST_POLL_MS);
-      const completed = changes.completed();
+      const completed = updates.completed();
       if (completed) return { row: completed.registration, timeline: completed.timeline };
       status = (await orNull(readStatus(deps.db, registration.id))) ?? status;
     }
     const row = await orNull(readRegistration(deps.db, registration.id));
     return { row: row ?? registration, timeline: null };
   } finally {
-    changes.unsubscribe();
-    ended.removeEventListener('abort', changes.wake);
+    updates.unsubscribe();
+    ended.removeEventListener('abort', updates.wake);
   }
 }
 
 /** Like waitUntilSettled, for a `Prefer` header; sets `Preference-Applied`. */
 export async function waitAsPreferred(
-  deps: Pick<AppDeps, 'db' | 'changes' | 'closing'>,
+  deps: Pick<AppDeps, 'db' | 'updates' | 'closing'>,
   c: Context,
   registration: Registration,
   seconds: number,

@@ -1,4 +1,4 @@
-import { RegistrationChanges } from '../../../src/http/registrations/registration-changes.ts';
+import { UpdateHub } from '../../../src/http/registrations/row-updates.ts';
 import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
@@ -93,7 +93,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
   const pool = openDatabase(database.appUrl, 20);
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   const issuer = await startIssuer();
-  const changes = new RegistrationChanges();
+  const updates = new UpdateHub();
   const closing = new AbortController();
   const scripts = freshScripts();
   const background = createBackgroundWork(recordingLog(scripts));
@@ -129,7 +129,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       passwordCheck: async () => unlimited,
       accountCall: async () => unlimited,
     },
-    changes,
+    updates,
     verifyToken: createTokenVerifier({
       issuer: issuer.issuer,
       jwksUrl: issuer.jwksUrl,
@@ -168,7 +168,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     closing: closing.signal,
   };
   const app = createApp(deps);
-  const changed = (id: string) => changes.changed(id);
+  const changed = (id: string) => updates.changed(id);
   return {
     deps,
     issuer,

@@ -30,9 +30,9 @@ function watched(api: ApiUnderTest, streams: AppDeps['streams'], overrides: Part
       return Reflect.get(target, name, target);
     },
   });
-  const changes: AppDeps['changes'] = {
+  const updates: AppDeps['updates'] = {
     subscribe(id) {
-      const subscription = api.deps.changes.subscribe(id);
+      const subscription = api.deps.updates.subscribe(id);
       seen.listeners += 1;
       return {
         ...subscription,
@@ -44,7 +44,7 @@ function watched(api: ApiUnderTest, streams: AppDeps['streams'], overrides: Part
     },
   };
   const closed = closing.signal;
-  const app = api.app({ db, changes, closing: closed, ...overrides, ...(streams && { streams }) });
+  const app = api.app({ db, updates, closing: closed, ...overrides, ...(streams && { streams }) });
   return { app, seen, closing };
 }
 type App = ReturnType<typeof createApp>;

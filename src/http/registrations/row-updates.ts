@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { CompletedRegistration } from '../../domain/registration.ts';
 
 /** Listens for changes of one registration. */
-export interface ChangeSubscription {
+export interface UpdateSubscription {
   /** The completed registration, where its completion was seen. */
   readonly completed: () => CompletedRegistration | null;
   /** Waits for the next change, at most `ms`. A change since the last wait ends it at once. */
@@ -14,7 +14,7 @@ export interface ChangeSubscription {
 
 /** Tells waiters in this process that a registration has changed. Changes by other processes are not
  * seen: waiters poll for them. */
-export class RegistrationChanges {
+export class UpdateHub {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
 
   /** @param completed where the change completed it: waiters need not read it */
@@ -22,7 +22,7 @@ export class RegistrationChanges {
     this.#emitter.emit(registrationId, completed);
   }
 
-  subscribe(registrationId: string): ChangeSubscription {
+  subscribe(registrationId: string): UpdateSubscription {
     let changed = false;
     let known: CompletedRegistration | null = null;
     let endWait: (() => void) | undefined;
