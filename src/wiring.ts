@@ -26,7 +26,7 @@ import { createLimits } from './http/access/limits.ts';
 import { createTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
-import type { UpdateHub } from './http/registrations/row-updates.ts';
+import type { UpdateHub } from './http/receipts/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';

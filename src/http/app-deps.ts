@@ -13,7 +13,7 @@ import type { Runs } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { UpdateSubscription } from './registrations/row-updates.ts';
+import type { UpdateSubscription } from './receipts/row-updates.ts';
 
 /** As much of pino as the API uses. */
 export interface Log {
@@ -45,10 +45,11 @@ export interface MetricsView {
   text(): Promise<string>;
 }
 
-/** Notifications of updates of rows by this process. Waits also poll, since another process may update
+/** Notifications of updates of rows (registrations and changes) by this process. Waits also poll, since
+ * another process may update
  * the row. */
 export interface RowUpdates {
-  subscribe(registrationId: string): UpdateSubscription;
+  subscribe(id: string): UpdateSubscription;
 }
 
 export interface StreamLimits {

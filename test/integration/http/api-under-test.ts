@@ -1,4 +1,4 @@
-import { UpdateHub } from '../../../src/http/registrations/row-updates.ts';
+import { UpdateHub } from '../../../src/http/receipts/row-updates.ts';
 import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
