@@ -125,6 +125,8 @@ export interface AppEnv {
     requestId: string;
     /** The registration of the request, for its log line; unset while unknown. */
     registrationId?: string;
+    /** The same of a change of a person. */
+    changeId?: string;
     emailHash?: string;
     /** Set where errors have the form of FastAPI (`detail`) instead of problems. */
     plainErrors?: { readonly internal: string | null };

@@ -5,12 +5,18 @@ import { BEARER } from '../openapi/mount.ts';
 import { json, problems } from '../problems/answers.ts';
 import type { ProblemPlace } from '../problems/problem-details.ts';
 import { readOptionalJson } from '../request/body.ts';
-import { reason } from '../request/fields.ts';
+import { reason, roles } from '../request/fields.ts';
 import { parse } from '../request/validate.ts';
 
 /** What the instructions of an operator have in common, for registrations and for changes. */
 
 export const withReason = z.strictObject({ reason }).openapi('Reason');
+export const newRoles = z.strictObject({ roles, reason }).openapi('NewRoles');
+export const WRONG_ROLES: ProblemPlace = {
+  pointer: '#/roles',
+  code: 'required',
+  detail: 'This field is required.',
+};
 export const WRONG_REASON: ProblemPlace = {
   pointer: '#/reason',
   code: 'wrong_type',

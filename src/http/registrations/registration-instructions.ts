@@ -8,18 +8,21 @@ import {
   requestRoles,
 } from '../../ledger/registrations/instructions.ts';
 import { Problem } from '../problems/problem-details.ts';
-import { instructionOperation, readReason } from '../receipts/instructions.ts';
+import {
+  instructionOperation,
+  newRoles,
+  readReason,
+  WRONG_ROLES,
+} from '../receipts/instructions.ts';
 import { inBackground, refuseUngrantable, refuseUnknown } from './accept-for-caller.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { readJson, readOptionalJson } from '../request/body.ts';
-import { reason, roles } from '../request/fields.ts';
 import { mount, type Api } from '../openapi/mount.ts';
 import { notParked } from './not-parked.ts';
 import { ReceiptSchema } from './schemas.ts';
 import { findVisible, receiptOf } from './receipt-queries.ts';
 import { parse } from '../request/validate.ts';
 
-const newRoles = z.strictObject({ roles, reason }).openapi('NewRoles');
 const nothing = z.strictObject({});
 const INSTRUCTED = {
   path: '/registrations',
@@ -70,7 +73,7 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     body: newRoles,
     isBodyRequired: true,
     codes: ['role_not_grantable', 'unknown_role', 'not_parked', 'email_unverified'],
-    wrong: { pointer: '#/roles', code: 'required', detail: 'This field is required.' },
+    wrong: WRONG_ROLES,
   });
   mount(api, deps, replace, async (c) => {
     const body = parse(newRoles, await readJson(c));
