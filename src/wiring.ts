@@ -255,6 +255,7 @@ export function wireApi(
     recovery: parts.recovery,
     accounts,
     updates,
+    changeUpdated: ({ id }) => updates.changed(id),
     verifyToken: createTokenVerifier(config.tokens),
     cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,

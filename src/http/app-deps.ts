@@ -5,6 +5,7 @@ import type { TokenCutoffs } from './access/token-cutoffs.ts';
 import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Accounts, PasswordRecovery } from '../domain/account.ts';
+import type { Change } from '../domain/change.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
@@ -74,6 +75,8 @@ export interface AppDeps {
   readonly recovery: Pick<PasswordRecovery<Secret>, 'confirm' | 'confirmTemporary'>;
   readonly accounts: Accounts;
   readonly updates: RowUpdates;
+  /** This process has moved a change to another status. */
+  readonly changeUpdated: (change: Change) => void;
   readonly verifyToken: VerifyToken;
   /** Which tokens a sign-out, a reset, a deletion or a change of roles has ended. */
   readonly cutoffs: TokenCutoffs;

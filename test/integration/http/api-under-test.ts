@@ -134,6 +134,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       accountCall: async () => unlimited,
     },
     updates,
+    changeUpdated: ({ id }) => updates.changed(id),
     verifyToken: createTokenVerifier({
       issuer: issuer.issuer,
       jwksUrl: issuer.jwksUrl,
