@@ -47,6 +47,7 @@ const event = (): UserEvent => ({
   occurredAt: new Date('2026-01-02T03:04:05.678Z'),
   sequence: 1,
   user: { id: 'sub', username: 'ada', email: 'ada@example.com', emailVerified: true },
+  roles: null,
 });
 async function outcomeOf({ deliver }: Pick<Destination, 'deliver'>): Promise<Outcome | undefined> {
   return (await deliver([event()], new AbortController().signal))[0];
