@@ -300,5 +300,10 @@ function withLog(telemetry: Telemetry, log: Logger): Telemetry {
       const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
       log.info(fields, `registration ${status}`);
     },
+    changeStatusChanged(change) {
+      telemetry.changeStatusChanged(change);
+      const { id: changeId, registrationId, kind, status, failure } = change;
+      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
+    },
   };
 }
