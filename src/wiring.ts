@@ -63,6 +63,7 @@ export interface Parts {
   readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
+  readonly telemetry: Telemetry;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
 }
@@ -159,6 +160,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     userRuns,
     temporal,
     metrics,
+    telemetry,
     async close() {
       stopping.abort();
       await temporal.stop();
@@ -255,7 +257,10 @@ export function wireApi(
     recovery: parts.recovery,
     accounts,
     updates,
-    changeUpdated: ({ id }) => updates.changed(id),
+    changeStatusChanged(change) {
+      parts.telemetry.changeStatusChanged(change);
+      updates.changed(change.id);
+    },
     verifyToken: createTokenVerifier(config.tokens),
     cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,

@@ -75,8 +75,8 @@ export interface AppDeps {
   readonly recovery: Pick<PasswordRecovery<Secret>, 'confirm' | 'confirmTemporary'>;
   readonly accounts: Accounts;
   readonly updates: RowUpdates;
-  /** This process has moved a change to another status. */
-  readonly changeUpdated: (change: Change) => void;
+  /** Counts and logs that the API has moved a change to another status, and wakes its waiters. */
+  readonly changeStatusChanged: (change: Change) => void;
   readonly verifyToken: VerifyToken;
   /** Which tokens a sign-out, a reset, a deletion or a change of roles has ended. */
   readonly cutoffs: TokenCutoffs;

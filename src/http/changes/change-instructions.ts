@@ -44,11 +44,11 @@ export function mountChangeInstructions(api: Api, deps: AppDeps): void {
     const reason = await readReason(c);
     const { id, userId } = await visible(deps, c);
     const instruction = { actor: c.var.caller.id, reason };
-    const requested = await requestChangeCancel(deps.db, id, instruction, deps.changeUpdated);
+    const requested = await requestChangeCancel(deps.db, id, instruction, deps.changeStatusChanged);
     if (requested.kind === 'already_closed') {
       throw new Problem('already_closed', { detail: whyNotCancelled(await visible(deps, c)) });
     }
-    if (requested.kind !== 'restoring') deps.userRuns.wakeSoon(userId, 'interrupt');
+    if (requested.kind === 'done') deps.userRuns.wakeSoon(userId, 'interrupt');
     return c.json(await changeReceiptOf(deps, requested.change), 202);
   });
 }

@@ -125,7 +125,7 @@ export async function acceptForUser(
     reason,
   };
   const refuses = takesAdministrationAway(deps, roles, wanted) ? lastOne(deps, userId) : null;
-  const result = await acceptChange(deps.db, input, refuses, deps.changeUpdated);
+  const result = await acceptChange(deps.db, input, refuses, deps.changeStatusChanged);
   switch (result.kind) {
     case 'accepted':
       deps.userRuns.wakeSoon(userId, result.wake);
