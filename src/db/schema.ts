@@ -231,6 +231,10 @@ export const registrations = pgTable(
 const CHANGE_IS_OPEN = sql.raw(
   `status IN (${OPEN_CHANGE.map((status) => `'${status}'`).join(', ')})`,
 );
+/** Changes that a repeated key finds. */
+export const HOLDS_CHANGE_KEY = sql.raw(
+  `idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`,
+);
 /** A parked change's code of FAILURES; '' for the others. */
 export const CHANGE_WAITS_FOR = sql.raw(
   `(CASE status WHEN 'parked' THEN coalesce(failure->>'code', '') ELSE '' END)`,
@@ -302,7 +306,7 @@ export const changes = pgTable(
   (t) => [
     uniqueIndex('changes_idempotency_key')
       .on(t.keyScope, t.idempotencyKey)
-      .where(sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`)),
+      .where(HOLDS_CHANGE_KEY),
     index('changes_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
     index('changes_of_user').on(
       t.userId,
