@@ -17,7 +17,6 @@ import { requestRetry } from './instructions.ts';
 export interface AcceptInput extends Pick<
   Registration,
   | 'id'
-  | 'email'
   | 'username'
   | 'firstName'
   | 'lastName'
@@ -29,6 +28,7 @@ export interface AcceptInput extends Pick<
   | 'door'
   | 'idempotencyKey'
 > {
+  readonly email: string;
   /** Within what an idempotency key is unique: the caller, or door and e-mail at public doors. */
   readonly keyScope: string;
   readonly requestHash: string;
@@ -60,7 +60,7 @@ export function requestHashOf(body: unknown): string {
 export async function findByKey(
   db: Database | Transaction,
   key: RequestKey,
-): Promise<{ registration: Registration; requestHash: string } | null> {
+): Promise<{ registration: Registration; requestHash: string | null } | null> {
   const row = await findRowByKey(db, REGISTRATION_WORK, key, HOLDS_KEY);
   return row && { registration: toRegistration(row), requestHash: row.requestHash };
 }
