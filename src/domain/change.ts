@@ -44,6 +44,8 @@ export interface Change {
   readonly openWrites: Readonly<Record<string, string>>;
   readonly requestedBy: string;
   readonly idempotencyKey: string | null;
+  /** Why, in the words of whoever requested it. */
+  readonly reason: string | null;
   readonly instruction: Instruction | null;
   readonly failure: PublicFailure | null;
   readonly steps: Readonly<Record<string, StepRecord>>;

@@ -22,7 +22,6 @@ export function toChange(row: ChangeRow): Change {
     failureCode: _failureCode,
     keyScope: _keyScope,
     requestHash: _requestHash,
-    reason: _reason,
     sweptAt: _sweptAt,
     readAt,
     ...same
