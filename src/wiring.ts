@@ -297,7 +297,8 @@ function withLog(telemetry: Telemetry, log: Logger): Telemetry {
     statusChanged(row) {
       telemetry.statusChanged(row);
       const { id: registrationId, status, door, failure } = row;
-      const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
+      const hash = row.email === null ? null : emailHash(row.email);
+      const fields = { registrationId, door, code: failure?.code, emailHash: hash };
       log.info(fields, `registration ${status}`);
     },
     changeStatusChanged(change) {

@@ -16,7 +16,6 @@ import { requestRetry } from './instructions.ts';
 export interface AcceptInput extends Pick<
   Registration,
   | 'id'
-  | 'email'
   | 'username'
   | 'firstName'
   | 'lastName'
@@ -28,6 +27,7 @@ export interface AcceptInput extends Pick<
   | 'door'
   | 'idempotencyKey'
 > {
+  readonly email: string;
   /** Within what an idempotency key is unique: the caller, or door and e-mail at public doors. */
   readonly keyScope: string;
   readonly requestHash: string;
@@ -59,7 +59,7 @@ export function requestHashOf(body: unknown): string {
 export async function findByKey(
   db: Database | Transaction,
   key: { readonly keyScope: string; readonly idempotencyKey: string },
-): Promise<{ registration: Registration; requestHash: string } | null> {
+): Promise<{ registration: Registration; requestHash: string | null } | null> {
   return await atEdge(async () => {
     const [row] = await db
       .select(ROW)

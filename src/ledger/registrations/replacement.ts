@@ -4,8 +4,8 @@ import { registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { erasePerson } from '../erasure.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
-import { dropWaitingEvents } from '../outbox/drop-waiting-events.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
 import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
@@ -140,7 +140,7 @@ export async function recordReplacedDeleted(
         key: id,
         details: { replacedBy: id },
       });
-      await dropWaitingEvents(tx, old.id);
+      await erasePerson(tx, { registrationId: old.id, userId: old.userId });
       await appendUserEvent(tx, old.id, 'user.deleted');
       await endTokensOf(tx, old);
     }),
