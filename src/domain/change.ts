@@ -37,6 +37,8 @@ export interface Change {
   readonly enabledBefore: boolean | null;
   /** Set once everything is to be put back as it was; the status that it ends with. */
   readonly restoresAs: 'failed' | 'cancelled' | null;
+  /** Why; `failure` may say meanwhile what the restoring waits for. */
+  readonly restoringFailure: PublicFailure | null;
   /** Writes to Cognito without an answer, by step: when each began. It may land until its grace is over. */
   readonly openWrites: Readonly<Record<string, string>>;
   readonly requestedBy: string;
