@@ -78,7 +78,10 @@ export async function adoptEvents(
   });
 }
 
-/** Events that are due at a destination, the longest first. */
+/**
+ * Events that are due at a destination, the longest first. What waits for a person who is gone, other
+ * than the deletion itself, is dropped here: whatever gave it a delivery, and whenever.
+ */
 export async function dueEvents(
   db: Database,
   destination: EventDestination,
@@ -96,13 +99,22 @@ export async function dueEvents(
       username: string;
       email: string;
       email_verified: boolean;
-    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, d.attempts,
-        r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified
-      FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
-      JOIN registrations r ON r.id = o.registration_id
-      WHERE d.destination = ${destination} AND d.delivered_at IS NULL AND d.given_up_at IS NULL
-        AND d.next_attempt_at <= now()
-      ORDER BY d.next_attempt_at, o.occurred_at LIMIT ${limit}`);
+      roles: string[] | null;
+    }>(sql`WITH due AS (
+        SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, o.roles, d.attempts,
+          d.next_attempt_at, r.user_id, coalesce(r.username, r.email) AS username, r.email,
+          r.email_verified, o.kind <> 'user.deleted'
+            AND coalesce(r.user_deleted_at, r.released_at) IS NOT NULL AS dropped
+        FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
+        JOIN registrations r ON r.id = o.registration_id
+        WHERE d.destination = ${destination} AND d.delivered_at IS NULL AND d.given_up_at IS NULL
+          AND d.next_attempt_at <= now()
+        ORDER BY d.next_attempt_at, o.occurred_at LIMIT ${limit}
+      ), dropping AS (
+        UPDATE outbox_deliveries d SET delivered_at = now(), last_error = 'user deleted'
+        FROM due WHERE due.dropped AND d.outbox_id = due.id AND d.destination = ${destination}
+      )
+      SELECT * FROM due WHERE NOT dropped ORDER BY next_attempt_at, occurred_at`);
     return rows.map((row) => ({
       id: row.id,
       type: row.kind,
@@ -116,6 +128,7 @@ export async function dueEvents(
         email: row.email,
         emailVerified: row.email_verified,
       },
+      roles: row.roles,
     }));
   });
 }

@@ -1,10 +1,11 @@
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
-import { IS_EVENT, registrations } from '../../db/schema.ts';
+import { registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
+import { dropWaitingEvents } from '../outbox/drop-waiting-events.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
 import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
@@ -194,12 +195,4 @@ export async function readReplaced(
 
 async function endTokensOf(tx: Transaction, { userId }: { userId: string | null }): Promise<void> {
   if (userId !== null) await cutOffTokens(tx, userId, 'sessions_ended');
-}
-
-// Nobody is told of somebody who is deleted, but that.
-async function dropWaitingEvents(tx: Transaction, registrationId: string): Promise<void> {
-  await tx.execute(sql`UPDATE outbox_deliveries d
-    SET delivered_at = now(), given_up_at = NULL, last_error = 'user deleted'
-    FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${registrationId}::uuid
-      AND ${IS_EVENT} AND d.delivered_at IS NULL`);
 }

@@ -115,6 +115,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       passwordState: () => scripts.passwordState(),
       readUser: away,
       rolesOf: away,
+      usersInRole: away,
     },
     sessions: NO_SESSIONS,
     recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },
