@@ -81,6 +81,12 @@ export const FAILURES = {
     'User not found',
     'The user does not exist, or you are not allowed to see it.',
   ),
+  change_not_found: request(
+    'change_not_found',
+    404,
+    'Change not found',
+    'The change does not exist, or you are not allowed to see it.',
+  ),
   method_not_allowed: request(
     'method_not_allowed',
     405,
