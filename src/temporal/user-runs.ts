@@ -23,7 +23,7 @@ export function createUserRuns(options: TemporalOptions): UserRuns {
       taskQueue,
       args: [{ userId, ...(how && { background: true }) }],
       signal: WAKE_SIGNAL,
-      signalArgs: [why],
+      signalArgs: how ? [why, how] : [why],
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     });
