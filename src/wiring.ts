@@ -28,7 +28,7 @@ import { createLimits } from './http/access/limits.ts';
 import { createTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
-import type { UpdateHub } from './http/registrations/row-updates.ts';
+import type { UpdateHub } from './http/receipts/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
@@ -65,6 +65,7 @@ export interface Parts {
   readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
+  readonly telemetry: Telemetry;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
 }
@@ -167,6 +168,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     userRuns,
     temporal,
     metrics,
+    telemetry,
     async close() {
       stopping.abort();
       await temporal.stop();
@@ -263,6 +265,10 @@ export function wireApi(
     recovery: parts.recovery,
     accounts,
     updates,
+    changeStatusChanged(change) {
+      parts.telemetry.changeStatusChanged(change);
+      updates.changed(change.id);
+    },
     verifyToken: createTokenVerifier(config.tokens),
     cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,
@@ -304,13 +310,14 @@ function withLog(telemetry: Telemetry, log: Logger): Telemetry {
     statusChanged(row) {
       telemetry.statusChanged(row);
       const { id: registrationId, status, door, failure } = row;
-      const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
+      const hash = row.email === null ? null : emailHash(row.email);
+      const fields = { registrationId, door, code: failure?.code, emailHash: hash };
       log.info(fields, `registration ${status}`);
     },
     changeStatusChanged(change) {
       telemetry.changeStatusChanged(change);
-      const { id: changeId, status, kind, failure } = change;
-      log.info({ changeId, kind, code: failure?.code }, `change ${status}`);
+      const { id: changeId, registrationId, kind, status, failure } = change;
+      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
     },
   };
 }

@@ -11,11 +11,11 @@ import { park, acknowledgeInstruction } from '../../src/ledger/registrations/par
 import {
   beginSteps,
   complete,
-  stepDone,
   recordSteps,
   readRow,
   recordRunningFailure,
 } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { Sealing } from '../../src/secrets/sealing.ts';
 import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { RegistrationActivities, StepRef, StepWait } from '../contract.ts';

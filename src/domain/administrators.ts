@@ -16,7 +16,7 @@ export function administratorRoles(grants: readonly Grant[]): string[] {
 export async function readAdministrators(
   roles: readonly string[],
   usersInRole: (role: string) => Promise<readonly RoleMember[]>,
-): Promise<Set<string>> {
+): Promise<string[]> {
   const members = await Promise.all(roles.map(usersInRole));
-  return new Set(members.flat().map(({ userId }) => userId));
+  return [...new Set(members.flat().map(({ userId }) => userId))];
 }

@@ -371,13 +371,6 @@ export const FAILURES = {
     CHANGE_UNDONE,
     'PostgreSQL rejected the write: search the log for the SQLSTATE.',
   ),
-  changed_user_vanished: definitive(
-    'user_vanished',
-    500,
-    'User deleted',
-    'The user was deleted outside Registrar, so the change cannot be made.',
-    'Find out who deletes users of this pool.',
-  ),
   mark_differs: definitive(
     'not_ours',
     409,
@@ -441,8 +434,6 @@ export function asChangeFailure(name: FailureName): FailureName {
       return 'change_rejected';
     case 'database_refused':
       return 'change_refused_by_database';
-    case 'user_vanished':
-      return 'changed_user_vanished';
     default:
       return name;
   }

@@ -22,9 +22,9 @@ export interface UserEvent {
   readonly user: {
     /** The Cognito sub. */
     readonly id: string;
-    /** The e-mail where the person has none. */
-    readonly username: string;
-    readonly email: string;
+    /** The e-mail where the person has none; null, as `email`, once the person is erased. */
+    readonly username: string | null;
+    readonly email: string | null;
     readonly emailVerified: boolean;
   };
   /** Of `user.roles_changed`: all roles of the person after it; null for others. */
@@ -34,7 +34,7 @@ export interface UserEvent {
 /** What every destination is told of an event. */
 export interface UserEventBody {
   readonly event_type: UserEventType;
-  /** Of a deleted person, the id alone. */
+  /** Of a person who was deleted, the id alone. */
   readonly user_data: {
     readonly id: string;
     readonly username?: string;
@@ -50,11 +50,12 @@ export interface UserEventBody {
 
 export function bodyOf(event: UserEvent): UserEventBody {
   const { type, registrationId, occurredAt, sequence, roles } = event;
-  const { emailVerified, ...user } = event.user;
-  const person = { ...user, email_verified: emailVerified, ...(roles && { roles }) };
+  const { id, username, email, emailVerified } = event.user;
+  const isKnown = type !== 'user.deleted' && username !== null && email !== null;
+  const person = { id, username, email, email_verified: emailVerified, ...(roles && { roles }) };
   return {
     event_type: type,
-    user_data: type === 'user.deleted' ? { id: user.id } : person,
+    user_data: isKnown ? person : { id },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,

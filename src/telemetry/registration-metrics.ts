@@ -1,5 +1,4 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { CHANGE_KINDS, CHANGE_STATUSES, isOpenChange } from '../domain/change.ts';
 import { FAILURES, type FailureKind } from '../domain/failure.ts';
 import { DOORS } from '../domain/registration.ts';
 import { CLOSED, isClosed } from '../domain/status.ts';
@@ -11,18 +10,12 @@ const USABLE_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600, 3600,
 /** What becomes of registrations. A series begins at 0, so that a rate sees its first event. */
 export function registrationMetrics(
   registry: Registry,
-): Pick<Telemetry, 'statusChanged' | 'changeStatusChanged' | 'compensationFailed'> {
+): Pick<Telemetry, 'statusChanged' | 'compensationFailed'> {
   const registers = [registry];
   const ended = new Counter({
     name: 'registrar_registrations_total',
     help: 'Registrations closed by this process',
     labelNames: ['ending', 'door'],
-    registers,
-  });
-  const changesEnded = new Counter({
-    name: 'registrar_changes_total',
-    help: 'Changes of users closed by this process',
-    labelNames: ['ending', 'kind'],
     registers,
   });
   const usable = new Histogram({
@@ -45,10 +38,6 @@ export function registrationMetrics(
     registers,
   });
   for (const door of DOORS) for (const ending of CLOSED) ended.inc({ ending, door }, 0);
-  const endings = CHANGE_STATUSES.filter((status) => !isOpenChange(status));
-  for (const kind of CHANGE_KINDS) {
-    for (const ending of endings) changesEnded.inc({ ending, kind }, 0);
-  }
   for (const door of DOORS) usable.zero({ door });
   for (const code of codesOf('definitive')) begun.inc({ code }, 0);
   for (const code of codesOf('transient')) failed.inc({ code }, 0);
@@ -61,9 +50,6 @@ export function registrationMetrics(
       if (status !== 'completed' || !row.finishedAt) return;
       const ms = row.finishedAt.getTime() - row.acceptedAt.getTime();
       usable.observe({ door }, Math.max(0, ms / 1000));
-    },
-    changeStatusChanged({ status, kind }) {
-      if (!isOpenChange(status)) changesEnded.inc({ ending: status, kind });
     },
     compensationFailed: (code) => failed.inc({ code }),
   };

@@ -133,7 +133,7 @@ CREATE TABLE "registrations" (
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)) STORED NOT NULL,
 	"visibility" text GENERATED ALWAYS AS (CASE WHEN roles = '{}' THEN 'requester:' || requested_by
   ELSE 'roles:' || hash_array_extended(roles, 0)::text END) STORED NOT NULL,
-	"email" text NOT NULL,
+	"email" text,
 	"username" text,
 	"first_name" text,
 	"last_name" text,
@@ -148,9 +148,9 @@ CREATE TABLE "registrations" (
 	"roles_confirmed_at" timestamp (3) with time zone,
 	"requested_by" text NOT NULL,
 	"door" text NOT NULL,
-	"key_scope" text NOT NULL,
+	"key_scope" text,
 	"idempotency_key" text,
-	"request_hash" text NOT NULL,
+	"request_hash" text,
 	"instruction" text,
 	"instruction_actor" text,
 	"instruction_reason" text,
@@ -199,6 +199,7 @@ CREATE TABLE "registrations" (
 	"replaced_by" uuid,
 	"event_sequence" integer DEFAULT 1 NOT NULL,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
+	CONSTRAINT "registrations_erased_when_gone" CHECK ((email IS NOT NULL AND key_scope IS NOT NULL AND request_hash IS NOT NULL) OR NOT living),
 	CONSTRAINT "registrations_seal_in_use" CHECK (sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))),
 	CONSTRAINT "registrations_password_set" CHECK (status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL)
@@ -233,7 +234,8 @@ CREATE INDEX "changes_unrecorded" ON "changes" USING btree ("id") WHERE unrecord
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "mail_counts_until" ON "mail_counts" USING btree ("until");--> statement-breakpoint
 CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind LIKE 'user.%';--> statement-breakpoint
-CREATE INDEX "outbox_invitations" ON "outbox" USING btree ("registration_id") WHERE kind = 'invitation';--> statement-breakpoint
+CREATE INDEX "outbox_registration" ON "outbox" USING btree ("registration_id") WHERE registration_id IS NOT NULL AND kind <> 'user.created';--> statement-breakpoint
+CREATE INDEX "outbox_account" ON "outbox" USING btree (lower("account_name" COLLATE "C")) WHERE account_name IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_delivered" ON "outbox_deliveries" USING btree ("delivered_at","outbox_id") WHERE delivered_at IS NOT NULL;--> statement-breakpoint
@@ -255,6 +257,7 @@ CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("phase",(CA
 CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE phase = 'roles_pending';--> statement-breakpoint
 CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL;--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
+CREATE INDEX "registrations_erasable" ON "registrations" USING btree ("finished_at") WHERE phase IN ('failed', 'cancelled') AND email IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
 CREATE INDEX "token_cutoffs_changed" ON "token_cutoffs" USING btree ("changed_at","user_id");--> statement-breakpoint
 -- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).

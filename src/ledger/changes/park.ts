@@ -1,26 +1,27 @@
 import type { Database } from '../../db/client.ts';
 import type { Change } from '../../domain/change.ts';
-import type { ParkInput } from '../registrations/park.ts';
+import { claimDue, parkWork, progressOf, type ParkInput } from '../work/park.ts';
+import { CHANGE_WORK, toChange } from './row.ts';
 
-/** Parks an open change. One with an instruction that no run has taken yet is left alone: the run has
- * to take the instruction first. The returned row says what holds. */
-export async function parkChange(_db: Database, _id: string, _input: ParkInput): Promise<Change> {
-  throw new Error('not written yet');
+/** Parks an open change, also one that is being put back; see `parkWork`. */
+export async function parkChange(db: Database, id: string, input: ParkInput): Promise<Change> {
+  return toChange(await parkWork(db, CHANGE_WORK, id, input));
 }
 
-/** Parked changes whose time to be resumed has come, claimed as registrations are. */
+/** Parked changes whose time to be resumed has come; see `claimDue`. */
 export async function claimChangesForResume(
-  _db: Database,
-  _limit: number,
-  _claimSeconds: number,
+  db: Database,
+  limit: number,
+  claimSeconds: number,
 ): Promise<{ id: string; userId: string; resumeAttempts: number }[]> {
-  throw new Error('not written yet');
+  const rows = await claimDue(db, CHANGE_WORK, limit, claimSeconds);
+  return rows.map(({ id, userId, resumeAttempts }) => ({ id, userId, resumeAttempts }));
 }
 
 /** How changes that were woken stand now. */
 export async function changeResumeProgress(
-  _db: Database,
-  _ids: readonly string[],
+  db: Database,
+  ids: readonly string[],
 ): Promise<{ id: string; status: string; resumeAttempts: number }[]> {
-  throw new Error('not written yet');
+  return await progressOf(db, CHANGE_WORK, ids);
 }

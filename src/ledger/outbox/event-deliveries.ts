@@ -96,8 +96,8 @@ export async function dueEvents(
       sequence: number;
       attempts: number;
       user_id: string;
-      username: string;
-      email: string;
+      username: string | null;
+      email: string | null;
       email_verified: boolean;
       roles: string[] | null;
     }>(sql`WITH due AS (

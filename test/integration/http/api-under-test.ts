@@ -1,4 +1,4 @@
-import { UpdateHub } from '../../../src/http/registrations/row-updates.ts';
+import { UpdateHub } from '../../../src/http/receipts/row-updates.ts';
 import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
@@ -8,7 +8,13 @@ import { openDatabase } from '../../../src/db/client.ts';
 import { createPasswordPolicy } from '../../../src/domain/password-policy.ts';
 import { commonPasswords } from '../../../src/secrets/common-passwords.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
-import type { Runs, RunState, UserRuns, UserRunState, WakeReason } from '../../../src/domain/runs.ts';
+import type {
+  Runs,
+  RunState,
+  UserRuns,
+  UserRunState,
+  WakeReason,
+} from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
 import { createBackgroundWork } from '../../../src/http/background-work.ts';
 import { readBacklog } from '../../../src/ledger/backlog.ts';
@@ -74,6 +80,8 @@ export interface ApiUnderTest {
   settled(): Promise<void>;
   /** Sets columns of a row as a run would, and hints that it changed. */
   row(id: string, columns: Record<string, unknown>): Promise<void>;
+  /** The same of a change. */
+  change(id: string, columns: Record<string, unknown>): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -134,6 +142,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       accountCall: async () => unlimited,
     },
     updates,
+    changeStatusChanged: ({ id }) => updates.changed(id),
     verifyToken: createTokenVerifier({
       issuer: issuer.issuer,
       jwksUrl: issuer.jwksUrl,
@@ -209,6 +218,10 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     settled: () => background.end(),
     row: async (id, columns) => {
       await sql`UPDATE registrations SET ${sql(columns)} WHERE id = ${id}`;
+      changed(id);
+    },
+    change: async (id, columns) => {
+      await sql`UPDATE changes SET ${sql(columns)} WHERE id = ${id}`;
       changed(id);
     },
     end: async () => {

@@ -16,8 +16,8 @@ import { recordCreateAttempt } from '../../../../src/ledger/registrations/create
 import {
   beginSteps,
   complete,
-  stepDone,
 } from '../../../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../../../src/ledger/work/steps.ts';
 import { requestRetry, requestRoles } from '../../../../src/ledger/registrations/instructions.ts';
 import { closeProved } from '../../../support/close-proved.ts';
 import { signsIn } from '../../../support/passwords.ts';
