@@ -142,14 +142,6 @@ function isLeft({ steps }: Pick<Change, 'steps'>, step: string): boolean {
   return steps[step]?.status !== 'done';
 }
 
-/** The records of the steps that a change took back. */
-export function compensatedSteps(change: Progress): Record<string, StepRecord> {
-  const target = targetOf(change);
-  const done = Object.entries(change.steps).filter(([, { status }]) => status === 'done');
-  const back = done.filter(([step]) => upsets(target, step));
-  return Object.fromEntries(back.map(([step, of]) => [step, { ...of, status: 'compensated' }]));
-}
-
 /** What an account shows that was read again. */
 export interface AccountNow {
   readonly roles: readonly string[];

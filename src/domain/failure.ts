@@ -25,7 +25,7 @@ export interface Failure {
 
 const NO_ACTION = 'No action: the response tells the caller what to change.';
 const RETRIED =
-  'No action: the step is retried. If the failure lasts, the registration parks; see the runbook.';
+  'No action: the step is retried. If the failure lasts, the registration or change parks; see the runbook.';
 const UNDONE = 'Registration failed and was undone. Please try again.';
 const CHANGE_UNDONE = 'The change failed and was undone. Please try again.';
 
@@ -125,13 +125,13 @@ export const FAILURES = {
     'not_parked',
     409,
     'Not parked',
-    'The registration is not parked; `detail` explains what to do.',
+    'The registration or change is not parked; `detail` explains what to do.',
   ),
   already_closed: request(
     'already_closed',
     409,
     'Already closed',
-    'The registration is closed; nothing was changed.',
+    'The registration or change is closed, or can no longer be cancelled; nothing was changed.',
   ),
   invitation_not_due: request(
     'invitation_not_due',
@@ -150,14 +150,14 @@ export const FAILURES = {
     409,
     'Not registered by Registrar',
     'Registrar did not register this user, so it neither shows nor changes the user.',
-    'Change the user in Cognito, or register the person with Registrar.',
+    'Change the user in Cognito, or register the person with Registrar. If Registrar did register the user, the mark was lost: see `unmarked` in the runbook.',
   ),
   last_administrator: request(
     'last_administrator',
     409,
     'Last administrator',
     'This change would remove the last user who can assign every role.',
-    'Assign the administrator role to another user first.',
+    'Give another enabled user a role that ROLE_GRANTS gives `*`, then repeat the request. Accepted changes count as done.',
   ),
   challenge_required: request(
     'challenge_required',
@@ -244,19 +244,19 @@ export const FAILURES = {
     'identity_provider_unavailable',
     'Parked: identity provider unavailable',
     'The identity provider was unavailable for the whole retry budget.',
-    'Wait: the schedule resumes the registration. Or retry it when Cognito is available again.',
+    'Wait: the schedule resumes it. Or retry when Cognito is available again.',
   ),
   throttled_parked: parked(
     'identity_provider_throttled',
     'Parked: throttled',
     'The identity provider throttled requests for the whole retry budget.',
-    'Wait: the schedule resumes the registration. Lower COGNITO_UPDATE_RPS.',
+    'Wait: the schedule resumes it. Lower COGNITO_UPDATE_RPS.',
   ),
   not_visible_parked: parked(
     'user_not_visible',
     'Parked: user not visible',
     'The user did not become visible within the grace period.',
-    'Retry: Registrar then asks Cognito whether the user exists. If the user was deleted, the registration fails with user_vanished.',
+    'Retry: Registrar then asks Cognito whether the user exists. If the user was deleted, it fails with user_vanished.',
   ),
   exists_unreadable: parked(
     'user_not_visible',
@@ -278,7 +278,7 @@ export const FAILURES = {
     500,
     'Registration failed',
     UNDONE,
-    'The group was deleted during the registration. Create it again, or register the person with other roles.',
+    'The group was deleted meanwhile. Create it again, or repeat the request with other roles.',
   ),
   registration_rejected: definitive(
     'registration_rejected',
@@ -319,8 +319,8 @@ export const FAILURES = {
     'user_vanished',
     500,
     'User deleted',
-    'The user was deleted outside Registrar. The registration was undone.',
-    'Find out who deletes users of this pool, then register the person again.',
+    'The user was deleted outside Registrar. Nothing is left behind.',
+    'Find out who deletes users of this pool, then register the person again; nothing is left to change.',
   ),
   terminated: definitive(
     'terminated',

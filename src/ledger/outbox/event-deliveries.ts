@@ -62,12 +62,17 @@ export async function adoptEvents(
           AND (occurred_at, id) > (${from.occurredAt}::timestamptz, ${from.id}::uuid)
           AND occurred_at < ${before?.toISOString() ?? 'infinity'}::timestamptz
         ORDER BY occurred_at, id LIMIT ${limit}
+      ), lacking AS (
+        -- Locked, and left out where it cannot be: the deletion of a person takes events away meanwhile.
+        SELECT o.id, wanted.destination
+        FROM outbox o JOIN page ON page.id = o.id
+          CROSS JOIN unnest(${sql.param([...destinations])}::text[]) AS wanted(destination)
+        WHERE NOT EXISTS (SELECT FROM outbox_deliveries d
+          WHERE d.outbox_id = o.id AND d.destination = wanted.destination)
+        FOR KEY SHARE OF o SKIP LOCKED
       ), adopted AS (
         INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at)
-        SELECT page.id, wanted.destination, now()
-        FROM page CROSS JOIN unnest(${sql.param([...destinations])}::text[]) AS wanted(destination)
-        WHERE NOT EXISTS (SELECT FROM outbox_deliveries d
-          WHERE d.outbox_id = page.id AND d.destination = wanted.destination)
+        SELECT id, destination, now() FROM lacking
         ON CONFLICT DO NOTHING RETURNING 1
       )
       SELECT count(*)::int AS events, (SELECT count(*) FROM adopted)::int AS deliveries,
@@ -78,10 +83,7 @@ export async function adoptEvents(
   });
 }
 
-/**
- * Events that are due at a destination, the longest first. What waits for a person who is gone, other
- * than the deletion itself, is dropped here: whatever gave it a delivery, and whenever.
- */
+/** Events that are due at a destination, the longest first. */
 export async function dueEvents(
   db: Database,
   destination: EventDestination,
@@ -100,21 +102,13 @@ export async function dueEvents(
       email: string | null;
       email_verified: boolean;
       roles: string[] | null;
-    }>(sql`WITH due AS (
-        SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, o.roles, d.attempts,
-          d.next_attempt_at, r.user_id, coalesce(r.username, r.email) AS username, r.email,
-          r.email_verified, o.kind <> 'user.deleted'
-            AND coalesce(r.user_deleted_at, r.released_at) IS NOT NULL AS dropped
-        FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
-        JOIN registrations r ON r.id = o.registration_id
-        WHERE d.destination = ${destination} AND d.delivered_at IS NULL AND d.given_up_at IS NULL
-          AND d.next_attempt_at <= now()
-        ORDER BY d.next_attempt_at, o.occurred_at LIMIT ${limit}
-      ), dropping AS (
-        UPDATE outbox_deliveries d SET delivered_at = now(), last_error = 'user deleted'
-        FROM due WHERE due.dropped AND d.outbox_id = due.id AND d.destination = ${destination}
-      )
-      SELECT * FROM due WHERE NOT dropped ORDER BY next_attempt_at, occurred_at`);
+    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, o.roles, d.attempts,
+        r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified
+      FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
+      JOIN registrations r ON r.id = o.registration_id
+      WHERE d.destination = ${destination} AND d.delivered_at IS NULL AND d.given_up_at IS NULL
+        AND d.next_attempt_at <= now()
+      ORDER BY d.next_attempt_at, o.occurred_at LIMIT ${limit}`);
     return rows.map((row) => ({
       id: row.id,
       type: row.kind,

@@ -6,7 +6,6 @@ import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { erasePerson } from '../erasure.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
-import { dropWaitingEvents } from '../outbox/drop-waiting-events.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
 import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';

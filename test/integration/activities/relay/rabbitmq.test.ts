@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect } from 'vitest';
 import { createAmqp } from '../../../../activities/relay/amqp.ts';
 import { createWebhook } from '../../../../activities/relay/webhook.ts';
 import type { UserEventBody } from '../../../../src/domain/user-event.ts';
+import { erasePerson } from '../../../../src/ledger/erasure.ts';
 import { appendUserEvent } from '../../../../src/ledger/outbox/append-user-event.ts';
 import { dueEvents } from '../../../../src/ledger/outbox/event-deliveries.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -85,9 +87,12 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
       await appendUserEvent(tx, id, 'user.roles_changed', ['manager']);
       await appendUserEvent(tx, id, 'user.disabled');
       await appendUserEvent(tx, id, 'user.enabled');
+      await tx.execute(
+        sql`UPDATE registrations SET user_deleted_at = now() WHERE id = ${gone.id}::uuid`,
+      );
+      await erasePerson(tx, { registrationId: gone.id, userId: gone.userId });
       await appendUserEvent(tx, gone.id, 'user.deleted');
     });
-    await relays.ledger.set(gone.id, { userDeletedAt: new Date() });
     begin(broker, relays);
     await told.until(4);
     const person = { id: userId, username: email, email, email_verified: true };
