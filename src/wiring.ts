@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
+import { createChangeActivities } from '../activities/changes/change-activities.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
 import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
@@ -13,6 +14,7 @@ import type { PasswordRecovery } from './domain/account.ts';
 import type { Runs, UserRuns } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
+import { administratorRoles } from './domain/administrators.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
@@ -113,6 +115,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     provider,
     sealing,
     runs,
+    userRuns,
+    administratorRoles: administratorRoles(config.grants),
     log,
     telemetry,
     changed,
@@ -132,12 +136,19 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { namespace } = config.temporal;
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
     const of = { connection, namespace, taskQueue };
-    const activities = createRegistrationActivities(person);
+    const activities = {
+      ...createRegistrationActivities(person),
+      ...createChangeActivities(person),
+    };
     return together(
       await createWorker({ ...of, activities }),
       await createBackgroundWorker({
         ...of,
-        activities: { ...createRegistrationActivities(background), ...backgroundActivities },
+        activities: {
+          ...createRegistrationActivities(background),
+          ...createChangeActivities(background),
+          ...backgroundActivities,
+        },
       }),
     );
   };

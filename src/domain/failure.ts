@@ -27,6 +27,7 @@ const NO_ACTION = 'No action: the response tells the caller what to change.';
 const RETRIED =
   'No action: the step is retried. If the failure lasts, the registration or change parks; see the runbook.';
 const UNDONE = 'Registration failed and was undone. Please try again.';
+const CHANGE_UNDONE = 'The change failed and was undone. Please try again.';
 
 export const FAILURES = {
   // What a caller did.
@@ -349,6 +350,41 @@ export const FAILURES = {
     'The change was cancelled; the user is as before.',
     'No action: an operator, or a later change, cancelled it.',
   ),
+  change_role_missing: definitive(
+    'registration_failed',
+    500,
+    'Change failed',
+    CHANGE_UNDONE,
+    'The group was deleted during the change. Create it again, or change to other roles.',
+  ),
+  change_rejected: definitive(
+    'registration_failed',
+    500,
+    'Change failed',
+    CHANGE_UNDONE,
+    'Cognito rejected the call for a role: search the log for the change id.',
+  ),
+  change_refused_by_database: definitive(
+    'registration_failed',
+    500,
+    'Change failed',
+    CHANGE_UNDONE,
+    'PostgreSQL rejected the write: search the log for the SQLSTATE.',
+  ),
+  mark_differs: definitive(
+    'not_ours',
+    409,
+    'Not registered by Registrar',
+    'The user in the pool is not the one that Registrar registered. Nothing more was changed.',
+    'Find out who writes custom:registration_id, or replaced the user in the pool.',
+  ),
+  no_administrator_left: definitive(
+    'last_administrator',
+    409,
+    'Last administrator',
+    'The change would have removed the last user who can assign every role. Nothing was changed.',
+    'Assign the administrator role to another user first.',
+  ),
   manual_cleanup_required: definitive(
     'manual_cleanup_required',
     500,
@@ -385,6 +421,21 @@ export function parkedAs(name: FailureName): FailureName {
       return 'refused_parked';
     default:
       return 'provider_unavailable_parked';
+  }
+}
+
+/** A definitive failure of a step as the failure of a later change, where its words are about a
+ * registration. */
+export function asChangeFailure(name: FailureName): FailureName {
+  switch (name) {
+    case 'role_missing':
+      return 'change_role_missing';
+    case 'rejected':
+      return 'change_rejected';
+    case 'database_refused':
+      return 'change_refused_by_database';
+    default:
+      return name;
   }
 }
 
