@@ -52,10 +52,10 @@ export function bodyOf(event: UserEvent): UserEventBody {
   const { type, registrationId, occurredAt, sequence, roles } = event;
   const { id, username, email, emailVerified } = event.user;
   const isKnown = type !== 'user.deleted' && username !== null && email !== null;
-  const person = { id, username, email, email_verified: emailVerified, ...(roles && { roles }) };
+  const known = isKnown && { username, email, email_verified: emailVerified };
   return {
     event_type: type,
-    user_data: isKnown ? person : { id },
+    user_data: { id, ...known, ...(known && roles && { roles }) },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,
