@@ -56,9 +56,7 @@ export async function completeChange(
   steps: StepUpdates,
   onStatusChanged?: OnChangeStatusChanged,
 ): Promise<CompleteChangeResult> {
-  const { result, moved } = await atEdge(() =>
-    db.transaction((tx) => completeIn(tx, id, steps)),
-  );
+  const { result, moved } = await atEdge(() => db.transaction((tx) => completeIn(tx, id, steps)));
   for (const change of moved) onStatusChanged?.(change);
   return result;
 }
@@ -135,9 +133,7 @@ async function recordDeleted(tx: Transaction, by: ChangeRow): Promise<Change[]> 
       const told = instructionColumns('cancel', { actor: by.requestedBy, reason: null });
       return {
         ...close,
-        set: isCancelled
-          ? close.set
-          : { ...close.set, ...told, instructionAcknowledgedAt: CLOCK },
+        set: isCancelled ? close.set : { ...close.set, ...told, instructionAcknowledgedAt: CLOCK },
       };
     });
     closed.push(toChange(row));
