@@ -162,9 +162,7 @@ export interface ChangeActivities {
   /** Temporal's Cancel of the run, as an instruction to cancel the change that it performs. */
   cancelChange(ref: ChangeRef): Promise<void>;
   beginChange(ref: ChangeRef): Promise<ChangeProgress>;
-  changeStep(
-    ref: ChangeRef & StepGoesOn & { readonly step: string },
-  ): Promise<StepWait | null>;
+  changeStep(ref: ChangeRef & StepGoesOn & { readonly step: string }): Promise<StepWait | null>;
   /** Looks again at the account, once no earlier write that would upset the change can land any more. */
   confirmChange(ref: ChangeRef): Promise<GraceWait | ChangeProgress>;
   completeChange(ref: ChangeRef): Promise<ChangeProgress>;

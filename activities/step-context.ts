@@ -49,8 +49,10 @@ export interface PasswordContext extends StepContext {
 }
 
 /** Whose account a step is about, and how long the user has been there. */
-export interface StepSubject
-  extends Pick<Registration, 'id' | 'userCreatedAt' | 'parkedAt' | 'readAt' | 'cognitoUsername'> {
+export interface StepSubject extends Pick<
+  Registration,
+  'id' | 'userCreatedAt' | 'parkedAt' | 'readAt' | 'cognitoUsername'
+> {
   /** Of a step of a later change. */
   readonly changeId?: string;
 }

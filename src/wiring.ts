@@ -136,7 +136,10 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { namespace } = config.temporal;
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
     const of = { connection, namespace, taskQueue };
-    const activities = { ...createRegistrationActivities(person), ...createChangeActivities(person) };
+    const activities = {
+      ...createRegistrationActivities(person),
+      ...createChangeActivities(person),
+    };
     return together(
       await createWorker({ ...of, activities }),
       await createBackgroundWorker({

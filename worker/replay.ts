@@ -55,7 +55,11 @@ export async function replayLatest(
 }
 
 async function* historiesOf(client: Client, { taskQueue, last }: ReplayOptions) {
-  const wanted = [['registerUser', last], ['changeUser', last], ...BACKGROUND.map((type) => [type, BACKGROUND_RUNS])];
+  const wanted = [
+    ['registerUser', last],
+    ['changeUser', last],
+    ...BACKGROUND.map((type) => [type, BACKGROUND_RUNS]),
+  ];
   for (const [type, count] of wanted) {
     const query = `WorkflowType = '${type}' AND TaskQueue = '${taskQueue.replaceAll("'", "''")}'`;
     let left = Number(count);

@@ -10,9 +10,7 @@ export interface WorkerOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly taskQueue: string;
-  readonly activities: Partial<
-    RegistrationActivities & ChangeActivities & BackgroundActivities
-  >;
+  readonly activities: Partial<RegistrationActivities & ChangeActivities & BackgroundActivities>;
 }
 
 /** 0 by default: activities under way would be cut off at every rollout. */

@@ -62,6 +62,8 @@ async function deleteWithin(
 
 /** Every 60 s until it is done; an operator's retry starts it anew at once. */
 async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void> {
-  const work = () => afterGrace(() => step(ref, SLOW, 'deleteUser').deleteUser(ref));
+  const work = async () => {
+    await afterGrace(() => step(ref, SLOW, 'deleteUser').deleteUser(ref));
+  };
   while (!(await untilOperatorWakes(wake, work))) await ledgerOf(ref).acknowledgeInstruction(ref);
 }

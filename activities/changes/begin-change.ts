@@ -1,10 +1,19 @@
 import { readAdministrators } from '../../src/domain/administrators.ts';
-import { plannedRoleSteps, rolesBeforeOf, type AccountRead } from '../../src/domain/change-progress.ts';
+import {
+  plannedRoleSteps,
+  rolesBeforeOf,
+  type AccountRead,
+} from '../../src/domain/change-progress.ts';
 import { isOpenChange, type Change } from '../../src/domain/change.ts';
 import { WAITING } from '../../src/domain/step.ts';
-import type { RefusesChange } from '../../src/ledger/changes/accept.ts';
-import { leavesNoAdministrator } from '../../src/ledger/changes/last-administrator.ts';
-import { beginChange as beginRow, recordChangeSteps } from '../../src/ledger/changes/transitions.ts';
+import {
+  leavesNoAdministrator,
+  type RefusesChange,
+} from '../../src/ledger/changes/last-administrator.ts';
+import {
+  beginChange as beginRow,
+  recordChangeSteps,
+} from '../../src/ledger/changes/transitions.ts';
 import { recentlyWritten } from '../../src/ledger/changes/writes.ts';
 import type { ProviderUser } from '../../src/cognito/adapter.ts';
 import { usernameOf } from '../registration/created-user.ts';
@@ -93,11 +102,8 @@ function refusal(
   { userId }: Change,
   administratorRoles: readonly string[],
 ): RefusesChange {
-  const enabledMembers = async (): Promise<string[]> => [
-    ...(await readAdministrators(administratorRoles, (role) =>
-      ctx.provider.usersInRole(role, ctx.signal),
-    )),
-  ];
+  const enabledMembers = () =>
+    readAdministrators(administratorRoles, (role) => ctx.provider.usersInRole(role, ctx.signal));
   const graceSeconds = ctx.graceMs / 1000;
   return async (tx) =>
     await leavesNoAdministrator(tx, { userId, administratorRoles, graceSeconds, enabledMembers });

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { changeStepsLeft, compensatedSteps } from '../../src/domain/change-progress.ts';
+import { changeStepsLeft } from '../../src/domain/change-progress.ts';
 import { isOpenChange, type Change } from '../../src/domain/change.ts';
 import { asChangeFailure, FAILURES, publicFailure } from '../../src/domain/failure.ts';
 import { attemptsWith } from '../../src/domain/step.ts';
@@ -16,7 +16,7 @@ import {
   readChangeRow,
   recordChangeSteps,
 } from '../../src/ledger/changes/transitions.ts';
-import { stepDone } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../src/ledger/work/steps.ts';
 import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { ChangeActivities, ChangeProgress, StepGoesOn } from '../contract.ts';
 import type { StepContext } from '../step-context.ts';
@@ -106,7 +106,10 @@ export function createChangeActivities(deps: ChangeActivityDeps): ChangeActiviti
           if (!change) return null;
           const { id, unrecordedEvents } = change;
           if (unrecordedEvents.length > 0) {
-            deps.log.error({ changeId: id, unrecordedEvents }, 'the database rejected audit events');
+            deps.log.error(
+              { changeId: id, unrecordedEvents },
+              'the database rejected audit events',
+            );
           }
           if (!isInstructed(change)) return progressOf(change);
           const taken =
@@ -121,7 +124,11 @@ export function createChangeActivities(deps: ChangeActivityDeps): ChangeActiviti
     },
     // Repeatable: only a change that nobody has cancelled yet gets the instruction.
     cancelChange: ({ changeId }) =>
-      step('cancelChange', changeId, async () => void (await cancelRunningChange(db, changeId, told))),
+      step(
+        'cancelChange',
+        changeId,
+        async () => void (await cancelRunningChange(db, changeId, told)),
+      ),
     beginChange: ({ changeId }) =>
       step('beginChange', changeId, async () =>
         progressOf(await beginChange(context(changeId), changeId, deps.administratorRoles)),
@@ -181,7 +188,7 @@ export function createChangeActivities(deps: ChangeActivityDeps): ChangeActiviti
       step('closeChange', changeId, async () => {
         const row = await readChangeRow(db, changeId);
         if (isOpenChange(row.status) && changeStepsLeft(row).length > 0) return progressOf(row);
-        return progressOf(await closeChange(db, changeId, compensatedSteps(row), told));
+        return progressOf(await closeChange(db, changeId, {}, told));
       }),
   };
 }

@@ -1,17 +1,16 @@
 import {
   changeStepsLeft,
-  roleOf,
   stepsToRepeat,
   targetOf,
   upsets,
 } from '../../src/domain/change-progress.ts';
-import { isOpenChange, type Change } from '../../src/domain/change.ts';
+import { isOpenChange, roleOfStep, type Change } from '../../src/domain/change.ts';
 import { attemptsWith, WAITING } from '../../src/domain/step.ts';
 import { readChangeRow, recordChangeSteps } from '../../src/ledger/changes/transitions.ts';
 import { openWritesOf, recordWrite, recordWriteAnswered } from '../../src/ledger/changes/writes.ts';
 import { nowOf } from '../../src/ledger/registrations/row.ts';
-import { stepDone } from '../../src/ledger/registrations/transitions.ts';
-import { classify, type ProviderStep } from '../../src/cognito/classify.ts';
+import { stepDone } from '../../src/ledger/work/steps.ts';
+import { mayStillLand, type ProviderStep } from '../../src/cognito/classify.ts';
 import { ProviderError } from '../../src/cognito/provider-error.ts';
 import type { GraceWait } from '../contract.ts';
 import { hiddenOrVanished, usernameOf } from '../registration/created-user.ts';
@@ -28,7 +27,13 @@ import { asked, readChanged, readPerson, type ChangedPerson } from './changed-pe
 export async function changeStep(ctx: StepContext, changeId: string, step: string): Promise<void> {
   const person = await readChanged(ctx, changeId);
   const { change } = person;
-  if (!mayAct(change) || !changeStepsLeft(change).flat().some((left) => left === step)) return;
+  if (
+    !mayAct(change) ||
+    !changeStepsLeft(change)
+      .flat()
+      .some((left) => left === step)
+  )
+    return;
   const quota = step === 'deleteUser' ? 'compensation' : 'update';
   await ctx.acquireQuota(quota);
   // Directly before it is gone for good: somebody may have put another user in its place.
@@ -52,7 +57,8 @@ async function write(ctx: StepContext, person: ChangedPerson, step: string): Pro
   try {
     await send(ctx, usernameOf(person.subject), step);
   } catch (error) {
-    if (wasAnswered(error)) await recordWriteAnswered(ctx.db, recorded);
+    const lands = !(error instanceof ProviderError) || mayStillLand(error);
+    if (!lands) await recordWriteAnswered(ctx.db, recorded);
     await unlessDone(ctx, person, step, error);
     return true;
   }
@@ -61,12 +67,12 @@ async function write(ctx: StepContext, person: ChangedPerson, step: string): Pro
 }
 
 async function send({ provider, signal }: StepContext, username: string, step: string) {
-  const role = roleOf(step);
+  const role = roleOfStep(step) ?? '';
   switch (providerStepOf(step)) {
     case 'assignRole':
-      return await provider.addRole(username, role ?? '', signal);
+      return await provider.addRole(username, role, signal);
     case 'removeRole':
-      return await provider.removeRole(username, role ?? '', signal);
+      return await provider.removeRole(username, role, signal);
     case 'disableUser':
       return await provider.disableUser(username, signal);
     case 'enableUser':
@@ -84,14 +90,6 @@ async function send({ provider, signal }: StepContext, username: string, step: s
 function providerStepOf(step: string): ProviderStep {
   const [name] = step.split(':', 1);
   return name as ProviderStep;
-}
-
-/** Whether Cognito said something: such a write cannot land any more. */
-function wasAnswered(error: unknown): boolean {
-  const none = { sinceCreatedMs: null, graceMs: 0, parkedBefore: false };
-  if (!(error instanceof ProviderError)) return false;
-  const verdict = classify('assignRole', error, none);
-  return verdict.kind !== 'fail' || verdict.failure !== 'reply_lost';
 }
 
 /** @throws StepFailure unless nothing remains to be done */

@@ -127,6 +127,12 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
   return fail('unknown_error');
 }
 
+/** Whether a call that ended so may take effect all the same, by now or later: nobody answered, or what
+ * answered had failed. */
+export function mayStillLand({ name, httpStatus }: ProviderError): boolean {
+  return AMBIGUOUS.has(name) || (httpStatus !== null && httpStatus >= 500);
+}
+
 /** The outcome by which an error is counted. */
 export function outcomeOf({ name, httpStatus }: ProviderError): CallOutcome {
   if (THROTTLES.has(name)) return 'throttled';

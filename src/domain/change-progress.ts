@@ -1,20 +1,13 @@
-import type { Change, ChangeKind } from './change.ts';
-import type { StepRecord } from './step.ts';
+import { roleOfStep, type Change, type ChangeKind, type ChangeStepName } from './change.ts';
 
 /** A write to the account of a person: one activity of a change. */
-export type AccountWrite =
-  | `assignRole:${string}`
-  | `removeRole:${string}`
-  | 'disableUser'
-  | 'enableUser'
-  | 'signOut'
-  | 'deleteUser';
+type AccountWrite = Exclude<ChangeStepName, 'complete'>;
 
 const ADD = 'assignRole:';
 const REMOVE = 'removeRole:';
 
 /** The steps of the kinds whose steps do not depend on the person, in their order. */
-const STEPS: Readonly<Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>> = {
+export const STEPS_OF_KIND: Readonly<Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>> = {
   disable: ['disableUser', 'signOut'],
   enable: ['enableUser'],
   sign_out: ['signOut'],
@@ -40,15 +33,9 @@ export function targetOf(
   return { roles: null, enabled };
 }
 
-/** The role of a step; null where it has none. */
-export function roleOf(step: string): string | null {
-  if (step.startsWith(ADD)) return step.slice(ADD.length);
-  return step.startsWith(REMOVE) ? step.slice(REMOVE.length) : null;
-}
-
 /** Whether a write that lands late would upset what the change makes of the account. */
 export function upsets(target: Target, write: string): boolean {
-  const role = roleOf(write);
+  const role = roleOfStep(write);
   if (role !== null) {
     return target.roles !== null && target.roles.includes(role) !== write.startsWith(ADD);
   }
@@ -106,14 +93,14 @@ type Progress = Pick<
 export function changeStepsLeft(change: Progress): AccountWrite[][] {
   if (change.begunAt === null) return [];
   if (change.kind === 'roles') return roleStepsLeft(change);
-  const steps = change.restoresAs === null ? STEPS[change.kind] : restoringSteps(change);
+  const steps = change.restoresAs === null ? STEPS_OF_KIND[change.kind] : restoringSteps(change);
   return steps.filter((step) => isLeft(change, step)).map((step) => [step]);
 }
 
 function roleStepsLeft(change: Progress): AccountWrite[][] {
   const { roles } = targetOf(change);
   if (roles === null) return [];
-  const named = Object.keys(change.steps).flatMap((step) => roleOf(step) ?? []);
+  const named = Object.keys(change.steps).flatMap((step) => roleOfStep(step) ?? []);
   const known = [...new Set([...change.rolesTouched, ...named])];
   const left = known.flatMap((role) => {
     const step = writeOf(roles, role);
@@ -155,7 +142,7 @@ export function stepsToRepeat(
   now: AccountNow,
 ): AccountWrite[] {
   const steps = late.flatMap((write): AccountWrite[] => {
-    const role = roleOf(write);
+    const role = roleOfStep(write);
     if (role !== null && target.roles !== null) {
       const differs = target.roles.includes(role) !== now.roles.includes(role);
       return differs ? [writeOf(target.roles, role)] : [];
