@@ -19,6 +19,7 @@ export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> 
   readonly quotas: Quotas;
   readonly runs: Runs;
   readonly telemetry: Telemetry;
+  readonly personalDataRetentionDays: number | null;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {

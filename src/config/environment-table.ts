@@ -138,6 +138,11 @@ export const VARIABLES: readonly Variable[] = [
     'interval of the schedule that resumes parked registrations',
   ),
   plain('SWEEP_INTERVAL_SECONDS', '60', 'interval of the schedule that repairs open registrations'),
+  plain(
+    'PERSONAL_DATA_RETENTION_DAYS',
+    '90',
+    'days after which failed and cancelled registrations lose e-mail address, username and names; 0 keeps them',
+  ),
   plain('SIGNUP_MODE', 'sync', 'how sign-up answers without a `Prefer` header: `sync` or `async`'),
   plain(
     'SIGNUP_VERIFICATION',

@@ -152,6 +152,7 @@ export class Saga {
         quiet,
       ),
       publicMailsPerDay: null,
+      personalDataRetentionDays: null,
       retryBudgetSeconds: this.#options.retryBudgetSeconds ?? 1,
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,

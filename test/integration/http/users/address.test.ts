@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
+import { changes } from '../../../../src/db/schema.ts';
+import type { ChangeStatus } from '../../../../src/domain/change.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
@@ -59,6 +61,17 @@ const poolOf = (more: Record<string, unknown> = {}) => ({
   ...more,
 });
 const NOBODY = { exists: false, registeredByUs: false, enabled: null, emailVerified: null };
+
+const deletionOf = ({ id, userId }: Registration, status: ChangeStatus) => ({
+  id: randomUUID(),
+  kind: 'delete' as const,
+  status,
+  userId: userId ?? '',
+  registrationId: id,
+  personRoles: [],
+  requestedBy: 'somebody',
+  acceptedAt: new Date(),
+});
 
 interface Case {
   /** @returns the address, or the row that holds it */
@@ -133,6 +146,36 @@ const CASES: Readonly<Record<string, Case>> = {
       return row;
     },
     reason: 'being_deleted',
+    pool: poolOf(),
+    outcome: 'email_taken',
+  },
+  'a person whose deletion was accepted': {
+    given: async (world) => {
+      const row = await registered(world);
+      await world.steps.db.insert(changes).values(deletionOf(row, 'parked'));
+      return row;
+    },
+    reason: 'being_deleted',
+    pool: poolOf(),
+    outcome: 'email_taken',
+  },
+  'a sign-up that nobody proved and whose deletion runs': {
+    given: async (world) => {
+      const row = await signUp(world);
+      await world.steps.db.insert(changes).values(deletionOf(row, 'running'));
+      return row;
+    },
+    reason: 'being_deleted',
+    pool: poolOf({ emailVerified: false }),
+    outcome: 'email_unverified',
+  },
+  'a person whose deletion failed': {
+    given: async (world) => {
+      const row = await registered(world);
+      await world.steps.db.insert(changes).values(deletionOf(row, 'failed'));
+      return row;
+    },
+    reason: 'registered',
     pool: poolOf(),
     outcome: 'email_taken',
   },
