@@ -22,7 +22,10 @@ export async function eraseAddress(db: Database, email: string): Promise<Address
       db.transaction(async (tx): Promise<AddressErasure> => {
         const holder = await findLiving(tx, hasEmail(email));
         if (holder) return { kind: 'held', holder };
-        return { kind: 'erased', ids: await eraseUncompleted(tx, pastOf(email), BATCH, 'operator') };
+        return {
+          kind: 'erased',
+          ids: await eraseUncompleted(tx, pastOf(email), BATCH, 'operator'),
+        };
       }),
     );
     if (batch.kind === 'held' && ids.length === 0) return batch;

@@ -169,6 +169,8 @@ async function recordErased(
   const event = { event: 'personal_data.erased', actor, details: { by } } as const;
   await tx
     .insert(auditEvents)
-    .values(rows.map(({ id, userId }) => ({ ...event, id: randomUUID(), registrationId: id, userId })))
+    .values(
+      rows.map(({ id, userId }) => ({ ...event, id: randomUUID(), registrationId: id, userId })),
+    )
     .onConflictDoNothing();
 }

@@ -6,10 +6,7 @@ import { changes } from '../../../src/db/schema.ts';
 import { emailOf, type Registration } from '../../../src/domain/registration.ts';
 import { eraseAddress, uncompletedOf } from '../../../src/ledger/erase-address.ts';
 import { eraseExpired, erasePerson } from '../../../src/ledger/erasure.ts';
-import {
-  promiseSignOut,
-  requestRecovery,
-} from '../../../src/ledger/outbox/account-deliveries.ts';
+import { promiseSignOut, requestRecovery } from '../../../src/ledger/outbox/account-deliveries.ts';
 import { appendUserEvent } from '../../../src/ledger/outbox/append-user-event.ts';
 import { dueEvents, adoptEvents, outboxFrom } from '../../../src/ledger/outbox/event-deliveries.ts';
 import { claimInvitation } from '../../../src/ledger/outbox/outbox.ts';
@@ -146,7 +143,12 @@ describe('a person whose account was deleted', () => {
     await ledger.db.insert(changes).values([mine, theirs]);
     await deleted(ledger, row);
     const read = async (id: string) =>
-      (await ledger.db.select().from(changes).where(sql`id = ${id}::uuid`))[0];
+      (
+        await ledger.db
+          .select()
+          .from(changes)
+          .where(sql`id = ${id}::uuid`)
+      )[0];
     expect(await read(mine.id)).toMatchObject({
       keyScope: null,
       idempotencyKey: null,
@@ -163,10 +165,7 @@ describe('a person whose account was deleted', () => {
     ledger,
   }) => {
     const email = `${randomUUID()}@example.com`;
-    const earlier = [
-      await failed(ledger, email),
-      await failed(ledger, email, 'cancelled'),
-    ];
+    const earlier = [await failed(ledger, email), await failed(ledger, email, 'cancelled')];
     const stranger = await failed(ledger, `x${email}`);
     const row = await ledger.at('completed', { email, ...person() });
     await deleted(ledger, row);

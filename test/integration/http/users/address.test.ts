@@ -3,13 +3,13 @@ import { expect } from 'vitest';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
 import { changes } from '../../../../src/db/schema.ts';
 import type { ChangeStatus } from '../../../../src/domain/change.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import { addUser, removeUser } from '../../../support/pool-user.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/api-on-pool-test.ts';
 import type { ApiUnderTest } from '../api-under-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 const GRACE_MS = 30_000;
 const agesAgo = () => new Date(Date.now() - 10 * GRACE_MS);
@@ -30,7 +30,7 @@ async function registered({ steps }: Pick<World, 'steps'>, wanted: Wanted = {}) 
   await accept(steps.db, input);
   const { row } = await registerAtOnce(steps.context(), input.id);
   expect(row.status).toBe('completed');
-  return row;
+  return known(row);
 }
 
 const signUp = (world: World) =>
@@ -62,7 +62,7 @@ const poolOf = (more: Record<string, unknown> = {}) => ({
 });
 const NOBODY = { exists: false, registeredByUs: false, enabled: null, emailVerified: null };
 
-const deletionOf = ({ id, userId }: Registration, status: ChangeStatus) => ({
+const deletionOf = ({ id, userId }: Known, status: ChangeStatus) => ({
   id: randomUUID(),
   kind: 'delete' as const,
   status,
@@ -75,12 +75,12 @@ const deletionOf = ({ id, userId }: Registration, status: ChangeStatus) => ({
 
 interface Case {
   /** @returns the address, or the row that holds it */
-  readonly given: (world: World) => Promise<string | Registration>;
+  readonly given: (world: World) => Promise<string | Known>;
   readonly reason: string;
   readonly pool: object;
   /** How POST /registrations ends. */
   readonly outcome: string;
-  readonly freeFrom?: (holder: Registration) => number;
+  readonly freeFrom?: (holder: Known) => number;
 }
 
 const CASES: Readonly<Record<string, Case>> = {

@@ -9,7 +9,6 @@ import { registerAtOnce } from '../../../../activities/registration/register-at-
 import { READS_PER_SECOND, accountQuota, createQuotas } from '../../../../activities/quota.ts';
 import { createCognito } from '../../../../src/cognito/adapter.ts';
 import { createDirectory } from '../../../../src/cognito/directory.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import type { TestPool } from '../../../support/cognito.ts';
@@ -17,6 +16,7 @@ import { addRole, addUser, portrait, removeRole, removeUser } from '../../../sup
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/api-on-pool-test.ts';
 import { type ApiUnderTest, problem } from '../api-under-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 test.afterEach(async ({ pool }) => {
   await pool.clearFaults();
@@ -26,12 +26,12 @@ const manager = (api: ApiUnderTest, sub = randomUUID()) =>
   api.issuer.token({ sub, 'cognito:groups': ['manager'] });
 
 /** A completed registration, with its user in the pool. */
-async function registered(steps: Steps, wanted: Wanted = {}): Promise<Registration> {
+async function registered(steps: Steps, wanted: Wanted = {}): Promise<Known> {
   const input = acceptInput({ invite: false, ...wanted });
   await accept(steps.db, input);
   const { row } = await registerAtOnce(steps.context(), input.id);
   expect(row.status).toBe('completed');
-  return row;
+  return known(row);
 }
 
 async function setAttribute(
