@@ -9,7 +9,7 @@ import {
   readChange,
   readChangeStatus,
   readChangeTimelines,
-  rolesOfOpenChanges,
+  rolesByChanges,
 } from '../../../../src/ledger/changes/read.ts';
 import {
   changesNotBegun,
@@ -100,14 +100,18 @@ describe('reading changes', () => {
     expect(items.map(({ event }) => event)).toContain('user.disabled');
   });
 
-  test('the roles of open changes of a person are those of open changes of roles', async ({
+  test('the roles by changes are those of open ones and of the latest that has just completed', async ({
     ledger,
   }) => {
     const person = await Person.registered(ledger);
-    await person.at('completed', 'roles', { roles: ['past'] });
+    await person.at('completed', 'roles', { roles: ['earlier'] });
+    await person.at('completed', 'roles', { roles: ['latest'] });
+    await person.at('failed', 'roles', { roles: ['undone'] });
     await person.accepted('roles', { roles: ['b', 'a'] });
     await person.at('parked', 'roles', { roles: ['b', 'c'] });
-    expect(await rolesOfOpenChanges(ledger.db, person.userId)).toEqual(['a', 'b', 'c']);
+    const { db } = ledger;
+    expect(await rolesByChanges(db, person.userId, 30)).toEqual(['a', 'b', 'c', 'latest']);
+    expect(await rolesByChanges(db, person.userId, 0)).toEqual(['a', 'b', 'c']);
   });
 });
 
