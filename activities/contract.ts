@@ -270,5 +270,7 @@ export interface SweepReport {
   readonly sealsWiped: number;
   /** Users with our mark that landed late, or twice, and were deleted. */
   readonly straysDeleted: number;
+  /** Failed and cancelled registrations whose personal data was kept long enough. */
+  readonly registrationsErased: number;
   readonly failed: number;
 }

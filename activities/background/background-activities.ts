@@ -20,6 +20,7 @@ export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> 
   readonly runs: Runs;
   readonly userRuns: UserRuns;
   readonly telemetry: Telemetry;
+  readonly personalDataRetentionDays: number | null;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {

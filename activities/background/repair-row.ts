@@ -35,6 +35,8 @@ export interface SweepDeps {
   readonly provider: IdentityProvider;
   readonly quotas: Quotas;
   readonly propagationGraceSeconds: number;
+  /** null: personal data of failed and cancelled registrations is kept. */
+  readonly personalDataRetentionDays: number | null;
   readonly runs: Runs;
   readonly userRuns: UserRuns;
   readonly log: StepLog;
@@ -56,6 +58,7 @@ export type RepairAction = Exclude<
   | 'eventsCheckpointed'
   | 'sealsWiped'
   | 'straysDeleted'
+  | 'registrationsErased'
 >;
 
 /** Mends one row; null: nothing was to be done. */

@@ -10,6 +10,7 @@ import {
   type OpenRow,
 } from '../../src/ledger/registrations/sweep.ts';
 import { wipeExpiredSeals } from '../../src/ledger/registrations/password.ts';
+import { eraseExpired } from '../../src/ledger/erasure.ts';
 import { makeCheckpoint } from '../../src/ledger/audit/checkpoint.ts';
 import { undeliveredChangeInstructions } from '../../src/ledger/changes/instructions.ts';
 import {
@@ -39,6 +40,8 @@ const INSTRUCTION_AGE_MS = 10_000;
 const WAITERS = 1000;
 /** Events of one checkpoint: read and hashed well within a statement's time. */
 const CHECKPOINT_EVENTS = 1000;
+/** Registrations that one transaction erases: well within a statement's time. */
+const ERASED_AT_ONCE = 200;
 
 /** How a row was mended by a run that the sweep started. */
 const STARTS: ReadonlySet<RepairAction | null> = new Set([
@@ -98,6 +101,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps),
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
+    registrationsErased: deps.dryRun ? 0 : await eraseAllExpired(deps),
   };
 }
 
@@ -193,6 +197,24 @@ async function deleteAllStrays(deps: SweepDeps): Promise<number> {
     if (left?.strayUsernames.length === 0) deleted += 1;
   }
   return deleted;
+}
+
+/** Personal data whose retention is over. What is left comes first in the next round. */
+async function eraseAllExpired(deps: SweepDeps): Promise<number> {
+  const days = deps.personalDataRetentionDays;
+  if (days === null) return 0;
+  const over = deadline(deps);
+  let erased = 0;
+  while (!over.aborted) {
+    deps.heartbeat?.();
+    const since = performance.now();
+    const count = await eraseExpired(deps.db, days, ERASED_AT_ONCE);
+    erased += count;
+    if (count < ERASED_AT_ONCE) break;
+    await rest(since, over);
+  }
+  if (erased > 0) deps.log.info({ registrations: erased }, 'expired personal data erased');
+  return erased;
 }
 
 async function checkpointTrail(deps: SweepDeps): Promise<number> {

@@ -313,9 +313,7 @@ export const changes = pgTable(
       .default([]),
   },
   (t) => [
-    uniqueIndex('changes_idempotency_key')
-      .on(t.keyScope, t.idempotencyKey)
-      .where(HOLDS_CHANGE_KEY),
+    uniqueIndex('changes_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_CHANGE_KEY),
     index('changes_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
     index('changes_of_user').on(
       t.userId,

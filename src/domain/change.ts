@@ -81,7 +81,10 @@ export function roleOfStep(step: string): string | null {
 
 /** Whether a step brings the person closer to what the change wants, and is taken back by another step
  * when everything is put back. */
-export function isTakenBackStep({ kind, roles }: Pick<Change, 'kind' | 'roles'>, step: string): boolean {
+export function isTakenBackStep(
+  { kind, roles }: Pick<Change, 'kind' | 'roles'>,
+  step: string,
+): boolean {
   const role = roleOfStep(step);
   if (role !== null) return roles.includes(role) === step.startsWith('assignRole:');
   if (step === 'disableUser') return kind === 'disable';

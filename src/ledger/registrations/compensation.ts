@@ -16,13 +16,7 @@ import { mergeSteps, stepsTakenBack, type StepUpdates } from '../work/steps.ts';
 import { moveLocked as moveLockedOf, type Move } from '../work/move.ts';
 import { appendOrRemember } from '../work/unrecorded-events.ts';
 import { ACKNOWLEDGED } from '../work/work.ts';
-import {
-  REGISTRATION_WORK,
-  ROW,
-  selectRow,
-  toRegistration,
-  type RegistrationRow,
-} from './row.ts';
+import { REGISTRATION_WORK, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 import { readRow, updateRow, type OnStatusChanged } from './transitions.ts';
 import { leaveQuotaQueues } from '../quota.ts';
 

@@ -119,7 +119,8 @@ async function scansOf(db: Database, filter: RegistrationFilter): Promise<Scan[]
   if (prefix) search(livingAndPastEmail(prefix), prefix);
   if (failure) scans.push(ordered([failure], failure));
   if (requester) scans.push(ordered([requester], requester));
-  const visibilities = may || hasRole ? await visibilitiesOf(db, VISIBLE, filter.visibleTo, role) : null;
+  const visibilities =
+    may || hasRole ? await visibilitiesOf(db, VISIBLE, filter.visibleTo, role) : null;
   if (visibilities) scans.push(ordered(visibilities, may, hasRole));
   if (status) scans.push(ordered(...phases(statuses, status)));
   if (!scans.some((scan) => scan.ordered)) scans.push(ordered([sql`true`]));

@@ -10,13 +10,7 @@ import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { mergeSteps, textArray, type StepUpdates } from '../work/steps.ts';
 import { ACKNOWLEDGED, updateRow as updateWorkRow, type ColumnUpdates } from '../work/work.ts';
-import {
-  REGISTRATION_WORK,
-  ROW,
-  selectRow,
-  toRegistration,
-  type RegistrationRow,
-} from './row.ts';
+import { REGISTRATION_WORK, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 
 /** Told once, after the commit, by the call that really moved the row; a repeat moves nothing. */
 export type OnStatusChanged = (row: Registration) => void;

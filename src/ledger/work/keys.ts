@@ -18,11 +18,7 @@ export async function findRowByKey<Row extends WorkRow>(
   holds: SQL,
 ): Promise<Row | null> {
   const { table } = work;
-  const where = and(
-    eq(table.keyScope, keyScope),
-    eq(table.idempotencyKey, idempotencyKey),
-    holds,
-  );
+  const where = and(eq(table.keyScope, keyScope), eq(table.idempotencyKey, idempotencyKey), holds);
   return await atEdge(async () => {
     const [row] = await selectRows(db, work, where, { limit: 1 });
     return row ?? null;

@@ -25,9 +25,7 @@ export async function openRowsOf<Row extends WorkRow>(
   kind?: SQL,
 ): Promise<Row[]> {
   const where = and(work.open, lt(work.table.sweptAt, sweptBefore), kind);
-  return await atEdge(() =>
-    selectRows(db, work, where, { limit, orderBy: work.table.sweptAt }),
-  );
+  return await atEdge(() => selectRows(db, work, where, { limit, orderBy: work.table.sweptAt }));
 }
 
 /** Those of these open rows that no other run than the known one has looked at. */
@@ -50,7 +48,5 @@ export async function recordSweptOf<Row extends WorkRow>(
   ids: readonly string[],
 ): Promise<void> {
   if (ids.length === 0) return;
-  await atEdge(() =>
-    updateRows(db, work, { sweptAt: CLOCK }, inArray(work.table.id, [...ids])),
-  );
+  await atEdge(() => updateRows(db, work, { sweptAt: CLOCK }, inArray(work.table.id, [...ids])));
 }

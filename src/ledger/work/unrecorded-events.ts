@@ -67,7 +67,9 @@ async function appended<Row extends WorkRow>(
     row.instruction === 'cancel' ? (row.instructionActor ?? SYSTEM_ACTOR) : SYSTEM_ACTOR;
   try {
     await atEdge(() =>
-      tx.transaction((savepoint) => appendWorkEvent(savepoint, work, row, { event, actor, details })),
+      tx.transaction((savepoint) =>
+        appendWorkEvent(savepoint, work, row, { event, actor, details }),
+      ),
     );
     return true;
   } catch (error) {

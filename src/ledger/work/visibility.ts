@@ -19,10 +19,7 @@ export interface VisibleTable {
 }
 
 // The same rule as maySee in domain/grants.ts.
-export function visible(
-  { roles }: VisibleTable,
-  { callerId, grants }: Caller,
-): SQL | undefined {
+export function visible({ roles }: VisibleTable, { callerId, grants }: Caller): SQL | undefined {
   if (grants === '*') return undefined;
   return sql`(CASE WHEN ${roles} = '{}' THEN requested_by = ${callerId}
     ELSE ${roles} <@ ${sql.param([...grants])}::text[] END)`;
