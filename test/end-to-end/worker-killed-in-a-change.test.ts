@@ -53,7 +53,9 @@ test.for([
       { operation, after: READS[operation] ?? 0, times: 1, fault: { kind: 'latency', ms: 60_000 } },
     ]);
     const [path, wanted] =
-      method === 'PUT' ? [`/users/${userId}/roles`, { roles: ['researcher'] }] : [`/users/${userId}`];
+      method === 'PUT'
+        ? [`/users/${userId}/roles`, { roles: ['researcher'] }]
+        : [`/users/${userId}`];
     const { status, body } = await deployment.call(api, method, path, wanted);
     expect(status).toBe(202);
     const holder = await activityHolder(client, workers, userWorkflowIdOf(userId), step);

@@ -85,6 +85,9 @@ test('a worker killed in an ordinary activity leaves one completed registration'
   const { body } = await deployment.register(api, email);
   const id = String(body['id']);
   await deployment.untilCalled('AdminAddUserToGroup', 2);
-  await killMidRun(id, await activityHolder(client, workers, workflowIdOf(id), 'assignRole:viewer'));
+  await killMidRun(
+    id,
+    await activityHolder(client, workers, workflowIdOf(id), 'assignRole:viewer'),
+  );
   expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
 });
