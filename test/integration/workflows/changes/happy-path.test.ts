@@ -44,9 +44,7 @@ test('roles are added to what the person has', async ({ persons }) => {
 test('a role that is added comes before any is removed', async ({ persons }) => {
   const { pool } = persons.saga;
   const person = await persons.add(['viewer']);
-  await pool.setFaults([
-    { operation: 'AdminAddUserToGroup', times: 2, fault: { kind: 'server' } },
-  ]);
+  await pool.setFaults([{ operation: 'AdminAddUserToGroup', times: 2, fault: { kind: 'server' } }]);
   await pool.clearCalls();
   await persons.closed(await persons.changeRoles(person, ['researcher']));
   const added = await pool.callTimes('AdminAddUserToGroup');
@@ -73,10 +71,7 @@ test('a sign-out ends every session and tells nobody else', async ({ persons }) 
   const change = await persons.change(person, 'sign_out');
   expect((await persons.closed(change)).status).toBe('completed');
   expect((await persons.saga.pool.calls())['AdminUserGlobalSignOut']?.done).toBe(1);
-  expect(await persons.events(change)).toEqual([
-    'change.requested',
-    'user.signed_out_everywhere',
-  ]);
+  expect(await persons.events(change)).toEqual(['change.requested', 'user.signed_out_everywhere']);
   expect(await persons.account(person)).toEqual({ enabled: true, roles: ['viewer'] });
 });
 
