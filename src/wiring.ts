@@ -5,14 +5,16 @@ import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
+import { createChangeActivities } from '../activities/changes/change-activities.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
 import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { PasswordRecovery } from './domain/account.ts';
-import type { Runs } from './domain/runs.ts';
+import type { Runs, UserRuns } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
+import { administratorRoles } from './domain/administrators.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
@@ -26,11 +28,12 @@ import { createLimits } from './http/access/limits.ts';
 import { createTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
-import type { UpdateHub } from './http/registrations/row-updates.ts';
+import type { UpdateHub } from './http/receipts/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
+import { createUserRuns } from './temporal/user-runs.ts';
 import { openDestinations } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -59,8 +62,10 @@ export interface Parts {
   readonly recovery: PasswordRecovery<Secret>;
   readonly quotas: Quotas;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
+  readonly telemetry: Telemetry;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
 }
@@ -99,6 +104,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
+  const userRuns = createUserRuns({ client: () => client(), taskQueue, log });
   const { clientId, clientSecret } = config.cognito;
   const appClient = { clientId: clientId ?? '', clientSecret };
   const recovery = createPasswordRecovery(cognito, appClient, log);
@@ -109,6 +115,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     provider,
     sealing,
     runs,
+    userRuns,
+    administratorRoles: administratorRoles(config.grants),
     log,
     telemetry,
     changed,
@@ -129,12 +137,19 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { namespace } = config.temporal;
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
     const of = { connection, namespace, taskQueue };
-    const activities = createRegistrationActivities(person);
+    const activities = {
+      ...createRegistrationActivities(person),
+      ...createChangeActivities(person),
+    };
     return together(
       await createWorker({ ...of, activities }),
       await createBackgroundWorker({
         ...of,
-        activities: { ...createRegistrationActivities(background), ...backgroundActivities },
+        activities: {
+          ...createRegistrationActivities(background),
+          ...createChangeActivities(background),
+          ...backgroundActivities,
+        },
       }),
     );
   };
@@ -154,8 +169,10 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     recovery,
     quotas: person.quotas,
     runs,
+    userRuns,
     temporal,
     metrics,
+    telemetry,
     async close() {
       stopping.abort();
       await temporal.stop();
@@ -243,6 +260,7 @@ export function wireApi(
   return {
     db,
     runs: parts.runs,
+    userRuns: parts.userRuns,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider, (signal) =>
       accountQuota(parts.quotas)(signal)('read'),
@@ -251,6 +269,10 @@ export function wireApi(
     recovery: parts.recovery,
     accounts,
     updates,
+    changeStatusChanged(change) {
+      parts.telemetry.changeStatusChanged(change);
+      updates.changed(change.id);
+    },
     verifyToken: createTokenVerifier(config.tokens),
     cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,
@@ -296,6 +318,11 @@ function withLog(telemetry: Telemetry, log: Logger): Telemetry {
       const hash = row.email === null ? null : emailHash(row.email);
       const fields = { registrationId, door, code: failure?.code, emailHash: hash };
       log.info(fields, `registration ${status}`);
+    },
+    changeStatusChanged(change) {
+      telemetry.changeStatusChanged(change);
+      const { id: changeId, registrationId, kind, status, failure } = change;
+      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
     },
   };
 }

@@ -240,6 +240,18 @@ export const registrations = pgTable(
 const CHANGE_IS_OPEN = sql.raw(
   `status IN (${OPEN_CHANGE.map((status) => `'${status}'`).join(', ')})`,
 );
+/** Changes that a repeated key finds. */
+export const HOLDS_CHANGE_KEY = sql.raw(
+  `idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`,
+);
+/** A parked change's code of FAILURES; '' for the others. */
+export const CHANGE_WAITS_FOR = sql.raw(
+  `(CASE status WHEN 'parked' THEN coalesce(failure->>'code', '') ELSE '' END)`,
+);
+/** Since when a change has been parked or, where it is not parked, accepted. */
+export const CHANGE_WAITS_SINCE = sql.raw(
+  `(CASE status WHEN 'parked' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)`,
+);
 const CHANGE_VISIBILITY = sql.raw(`CASE WHEN person_roles = '{}' THEN 'requester:' || requested_by
   ELSE 'roles:' || hash_array_extended(person_roles, 0)::text END`);
 
@@ -265,6 +277,8 @@ export const changes = pgTable(
     rolesTouched: text('roles_touched').array().notNull().default([]),
     enabledBefore: boolean('enabled_before'),
     restoresAs: text('restores_as').$type<'failed' | 'cancelled'>(),
+    /** Why; `failure` may say meanwhile what the restoring waits for. */
+    restoringFailure: jsonb('restoring_failure').$type<PublicFailure>(),
     openWrites: jsonb('open_writes').$type<Record<string, string>>().notNull().default({}),
     requestedBy: text('requested_by').notNull(),
     /** `<caller> <route>`; null once the person is erased, as the next three. */
@@ -299,9 +313,7 @@ export const changes = pgTable(
       .default([]),
   },
   (t) => [
-    uniqueIndex('changes_idempotency_key')
-      .on(t.keyScope, t.idempotencyKey)
-      .where(sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`)),
+    uniqueIndex('changes_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_CHANGE_KEY),
     index('changes_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
     index('changes_of_user').on(
       t.userId,
@@ -319,6 +331,12 @@ export const changes = pgTable(
       t.id.desc().nullsFirst(),
     ),
     index('changes_open').on(t.sweptAt).where(sql.raw('open')),
+    index('changes_finished_of_user')
+      .on(t.userId, t.finishedAt)
+      .where(sql.raw('finished_at IS NOT NULL')),
+    index('changes_waiting')
+      .on(t.status, CHANGE_WAITS_FOR, CHANGE_WAITS_SINCE)
+      .where(sql.raw('open')),
     index('changes_open_of_user').on(t.userId, t.position).where(sql.raw('open')),
     index('changes_due').on(t.nextResumeAt).where(sql.raw(`status = 'parked'`)),
     index('changes_instructions')
@@ -361,6 +379,9 @@ export const auditEvents = pgTable(
       .where(UNCOMMON_EVENT),
     index('audit_events_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
     index('audit_events_tx').on(t.txId, t.seq),
+    index('audit_events_change')
+      .on(sql.raw(`(details->>'changeId')`))
+      .where(sql.raw(`details->>'changeId' IS NOT NULL`)),
   ],
 );
 
@@ -437,8 +458,12 @@ export const outbox = pgTable(
     occurredAt: at('occurred_at').notNull(),
     /** Of an event: rises per person. */
     sequence: integer('sequence').notNull().default(1),
+    /** Of `user.roles_changed`: all roles of the person after it. A later change may have others by the
+     * time of the delivery. */
+    roles: text('roles').array(),
   },
   (t) => [
+    check('outbox_roles', sql.raw(`(kind = 'user.roles_changed') = (roles IS NOT NULL)`)),
     index('outbox_events').on(t.occurredAt, t.id).where(IS_EVENT),
     // All of a registration but its first event, of which every registration has one.
     index('outbox_registration')

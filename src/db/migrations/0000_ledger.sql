@@ -42,6 +42,7 @@ CREATE TABLE "changes" (
 	"roles_touched" text[] DEFAULT '{}' NOT NULL,
 	"enabled_before" boolean,
 	"restores_as" text,
+	"restoring_failure" jsonb,
 	"open_writes" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"requested_by" text NOT NULL,
 	"key_scope" text,
@@ -86,7 +87,9 @@ CREATE TABLE "outbox" (
 	"kind" text NOT NULL,
 	"account_name" text,
 	"occurred_at" timestamp (3) with time zone NOT NULL,
-	"sequence" integer DEFAULT 1 NOT NULL
+	"sequence" integer DEFAULT 1 NOT NULL,
+	"roles" text[],
+	CONSTRAINT "outbox_roles" CHECK ((kind = 'user.roles_changed') = (roles IS NOT NULL))
 );
 --> statement-breakpoint
 CREATE TABLE "outbox_deliveries" (
@@ -215,12 +218,15 @@ CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULL
 CREATE INDEX "audit_events_uncommon" ON "audit_events" USING btree ("event","at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE event NOT IN ('registration.requested', 'user.registered');--> statement-breakpoint
 CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id","seq");--> statement-breakpoint
+CREATE INDEX "audit_events_change" ON "audit_events" USING btree ((details->>'changeId')) WHERE details->>'changeId' IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "changes_idempotency_key" ON "changes" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled');--> statement-breakpoint
 CREATE INDEX "changes_newest" ON "changes" USING btree ("accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_of_user" ON "changes" USING btree ("user_id","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_status" ON "changes" USING btree ("status","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_visibility" ON "changes" USING btree ("visibility","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_open" ON "changes" USING btree ("swept_at") WHERE open;--> statement-breakpoint
+CREATE INDEX "changes_finished_of_user" ON "changes" USING btree ("user_id","finished_at") WHERE finished_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "changes_waiting" ON "changes" USING btree ("status",(CASE status WHEN 'parked' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE status WHEN 'parked' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE open;--> statement-breakpoint
 CREATE INDEX "changes_open_of_user" ON "changes" USING btree ("user_id","position") WHERE open;--> statement-breakpoint
 CREATE INDEX "changes_due" ON "changes" USING btree ("next_resume_at") WHERE status = 'parked';--> statement-breakpoint
 CREATE INDEX "changes_instructions" ON "changes" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL AND open;--> statement-breakpoint

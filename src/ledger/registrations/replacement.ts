@@ -17,8 +17,10 @@ import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
  */
 
 /** Takes the address of an unverified sign-up from its row, in the transaction that accepts the new one.
- * @returns false where the row has changed since: nothing was written */
+ * @returns false where the row has changed since, or has an open change: nothing was written */
 export async function passAddressOn(tx: Transaction, from: string, to: string): Promise<boolean> {
+  // Locked first: the next statement sees a change that was accepted while this one waited.
+  await selectRow(tx, from, 'update');
   const rows = await tx
     .update(registrations)
     .set({ replacedBy: to })
@@ -26,7 +28,8 @@ export async function passAddressOn(tx: Transaction, from: string, to: string): 
       and(
         eq(registrations.id, from),
         sql`status = 'completed' AND door = 'signup' AND NOT email_verified
-          AND user_deleted_at IS NULL AND released_at IS NULL AND replaced_by IS NULL`,
+          AND user_deleted_at IS NULL AND released_at IS NULL AND replaced_by IS NULL
+          AND NOT EXISTS (SELECT FROM changes AS c WHERE c.user_id = ${registrations.userId} AND c.open)`,
       ),
     )
     .returning({ id: registrations.id });

@@ -16,7 +16,7 @@ import { eraseAddress } from '../../../src/ledger/erase-address.ts';
 import { eraseExpired, erasePerson } from '../../../src/ledger/erasure.ts';
 import { openRows } from '../../../src/ledger/registrations/sweep.ts';
 import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
-import type { Ledger } from './ledger-under-test.ts';
+import { readsOf, wholeReads } from './reads.ts';
 import { test } from '../../support/ledger-test.ts';
 
 /** What is asked for again and again must not cost more with every registration of the past, nor with
@@ -48,29 +48,6 @@ test.beforeAll(async ({ ledger }) => {
     SELECT gen_random_uuid(), 'registration.failed', id, 'tester', accepted_at FROM registrations`);
   await ledger.db.execute(sql`ANALYZE`);
 });
-
-type Reads = Record<'scans' | 'rows', number>;
-
-/** How often a whole table was read meanwhile, and how many rows and index entries were read in all. */
-async function readsOf(ledger: Ledger, work: () => Promise<unknown>): Promise<Reads> {
-  const count = async (): Promise<Reads> => {
-    await ledger.db.execute(sql`SELECT pg_stat_force_next_flush()`);
-    const [read] = await ledger.db.execute<Reads>(sql`SELECT sum(seq_scan)::int AS scans,
-        sum(seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes AS i
-          WHERE i.relid = t.relid))::int AS rows
-      FROM pg_stat_user_tables AS t
-      WHERE relname IN ('registrations', 'outbox', 'outbox_deliveries', 'audit_events')`);
-    return read ?? { scans: 0, rows: 0 };
-  };
-  const before = await count();
-  await work();
-  const after = await count();
-  return { scans: after.scans - before.scans, rows: after.rows - before.rows };
-}
-
-async function wholeReads(ledger: Ledger, work: () => Promise<unknown>): Promise<number> {
-  return (await readsOf(ledger, work)).scans;
-}
 
 test('a sign-up without disclosure and with a key', async ({ ledger }) => {
   const id = randomUUID();
