@@ -7,7 +7,9 @@ const ADD = 'assignRole:';
 const REMOVE = 'removeRole:';
 
 /** The steps of the kinds whose steps do not depend on the person, in their order. */
-export const STEPS_OF_KIND: Readonly<Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>> = {
+export const STEPS_OF_KIND: Readonly<
+  Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>
+> = {
   disable: ['disableUser', 'signOut'],
   enable: ['enableUser'],
   sign_out: ['signOut'],

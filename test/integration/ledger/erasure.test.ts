@@ -13,7 +13,7 @@ import { claimInvitation } from '../../../src/ledger/outbox/outbox.ts';
 import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
 import { acceptWithoutDisclosure } from '../../../src/ledger/registrations/accept-without-disclosure.ts';
 import { accept, findByKey } from '../../../src/ledger/registrations/accept.ts';
-import { appendUnrecordedEvents } from '../../../src/ledger/registrations/compensation.ts';
+import { appendUnrecordedEvents } from '../../../src/ledger/unrecorded-events.ts';
 import { listRegistrations } from '../../../src/ledger/registrations/list.ts';
 import { listAuditEvents } from '../../../src/ledger/registrations/read.ts';
 import { release } from '../../../src/ledger/registrations/release.ts';

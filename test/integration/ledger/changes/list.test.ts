@@ -9,7 +9,7 @@ import {
   readChange,
   readChangeStatus,
   readChangeTimelines,
-  rolesOfOpenChanges,
+  rolesByChanges,
 } from '../../../../src/ledger/changes/read.ts';
 import {
   changesNotBegun,
@@ -100,14 +100,19 @@ describe('reading changes', () => {
     expect(items.map(({ event }) => event)).toContain('user.disabled');
   });
 
-  test('the roles of open changes of a person are those of open changes of roles', async ({
+  test('the roles by changes are those of open ones, and of the latest that completed within the lag', async ({
     ledger,
   }) => {
     const person = await Person.registered(ledger);
     await person.at('completed', 'roles', { roles: ['past'] });
     await person.accepted('roles', { roles: ['b', 'a'] });
     await person.at('parked', 'roles', { roles: ['b', 'c'] });
-    expect(await rolesOfOpenChanges(ledger.db, person.userId)).toEqual(['a', 'b', 'c']);
+    const roles = (lagSeconds: number) => rolesByChanges(ledger.db, person.userId, lagSeconds);
+    expect(await roles(0)).toEqual(['a', 'b', 'c']);
+    expect(await roles(60)).toEqual(['a', 'b', 'c', 'past']);
+    await person.at('completed', 'roles', { roles: [] });
+    // What the latest left counts, not what it took away.
+    expect(await roles(60)).toEqual(['a', 'b', 'c']);
   });
 });
 

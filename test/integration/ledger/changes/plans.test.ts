@@ -9,7 +9,7 @@ import {
   type ChangeFilter,
 } from '../../../../src/ledger/changes/list.ts';
 import { claimChangesForResume } from '../../../../src/ledger/changes/park.ts';
-import { readChangeTimeline, rolesOfOpenChanges } from '../../../../src/ledger/changes/read.ts';
+import { readChangeTimeline, rolesByChanges } from '../../../../src/ledger/changes/read.ts';
 import { openChanges, withoutOpenChanges } from '../../../../src/ledger/changes/sweep.ts';
 import { nextChange } from '../../../../src/ledger/changes/transitions.ts';
 import { openWritesOf, recentlyWritten } from '../../../../src/ledger/changes/writes.ts';
@@ -61,7 +61,7 @@ describe('without the changes of others or of the past', () => {
   test.for<[string, (ledger: Person['ledger']) => Promise<unknown>, atMost: number]>([
     ['the next change of a person', ({ db }) => nextChange(db, 'open-7', 'run'), 20],
     ['the next change of a person with a long past', ({ db }) => nextChange(db, BUSY, 'run'), 20],
-    ['the roles of open changes', ({ db }) => rolesOfOpenChanges(db, BUSY), 20],
+    ['the roles of open and recent changes', ({ db }) => rolesByChanges(db, BUSY, 60), 20],
     ['open writes', ({ db }) => openWritesOf(db, BUSY, 60), 20],
     ['what was written recently', ({ db }) => recentlyWritten(db, BUSY, 60), 20],
     ['the round of a sweep', ({ db }) => openChanges(db, 100, new Date()), 300],
