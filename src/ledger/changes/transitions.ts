@@ -152,8 +152,8 @@ export async function beginRestoring(
         restoringFailure: failure,
         failure,
         nextResumeAt: null,
-        // Putting back has a full budget of its own.
-        resumeAttempts: 0,
+        // A late park of what went forward is known by it, and does not park what is put back.
+        resumeAttempts: sql`resume_attempts + 1`,
         instructionAcknowledgedAt: ACKNOWLEDGED,
         steps: mergeSteps(steps),
       },
