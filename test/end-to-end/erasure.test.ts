@@ -144,7 +144,7 @@ test('after a deletion no table says who the person was, whatever happened befor
   const disabled = await ask(`/users/${userId}/disable`, disabling, byKey);
   expect([disabled.status, disabled.body['status']]).toEqual([200, 'completed']);
   await expect.poll(() => hook.received.length, { timeout: 30_000 }).toBeGreaterThan(0);
-  // And one that waits, since the pool does not answer.
+  // A mail for a forgotten password that waits, since the pool does not answer.
   await failing('AdminGetUser', { kind: 'server' });
   const forgotten = { username: canaries.username };
   expect((await post(api, '/auth/forgot-password', forgotten)).status).toBe(202);
