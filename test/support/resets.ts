@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
 import { outbox } from '../../src/db/schema.ts';
-import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
+import type { Registration } from '../../src/domain/registration.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import type { Saga } from './saga.ts';
 
@@ -45,13 +45,13 @@ export async function resetPoints(saga: Pick<Saga, 'handle'>, id: string): Promi
 
 /** Resets as the UI does. @returns the new run's id */
 export async function reset(
-  saga: Pick<Saga, 'client'>,
+  saga: Pick<Saga, 'client' | 'handle'>,
   id: string,
   point: ResetPoint,
 ): Promise<string> {
   const { runId } = await saga.client.workflowService.resetWorkflowExecution({
     namespace: saga.client.options.namespace,
-    workflowExecution: { workflowId: workflowIdOf(id), runId: point.runId },
+    workflowExecution: { workflowId: saga.handle(id).workflowId, runId: point.runId },
     workflowTaskFinishEventId: point.eventId,
     requestId: randomUUID(),
     reason: 'test',
