@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Through } from './plan.ts';
+import type { PlannedChange } from './change-plan.ts';
+import type { Through } from './actions.ts';
 import type { Site } from './site.ts';
 
 /** A process that is being started again, or a ledger whose connections were cut. */
 const AWAY_MS = 150_000;
 
-const Receipt = z.object({ id: z.string(), status: z.string() });
+const Receipt = z.object({ id: z.string(), status: z.string(), userId: z.string().nullable() });
 const Page = z.object({ items: z.array(Receipt), nextCursor: z.string().nullable() });
 export type Receipt = z.infer<typeof Receipt>;
 
@@ -14,6 +15,14 @@ export interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
+
+const ROUTES: Readonly<Record<PlannedChange['kind'], readonly [method: string, path: string]>> = {
+  roles: ['PUT', '/roles'],
+  disable: ['POST', '/disable'],
+  enable: ['POST', '/enable'],
+  sign_out: ['POST', '/sign-out'],
+  delete: ['DELETE', ''],
+};
 
 /** What customers and operators send; repeated, as they would, while the API is away. */
 export class Api {
@@ -62,6 +71,36 @@ export class Api {
     return Receipt.parse(answer).id;
   }
 
+  async receipt(id: string): Promise<Receipt> {
+    const { body } = await this.send('api', 'GET', `/registrations/${id}`);
+    return Receipt.parse(body);
+  }
+
+  /** @returns the change's id; null when the person is not there any more */
+  async change(
+    { kind, roles, through }: PlannedChange,
+    userId: string,
+    key: string,
+  ): Promise<string | null> {
+    const [method, path] = ROUTES[kind];
+    const { status, body } = await this.send(through, method, `/users/${userId}${path}`, {
+      key,
+      ...(kind === 'roles' && { body: { roles } }),
+    });
+    if (status === 404) return null;
+    if (status !== 202) throw new Error(`${kind} of ${userId}: ${status} ${JSON.stringify(body)}`);
+    return Receipt.parse(body).id;
+  }
+
+  /** Something that an operator wants of a change; that it comes too late is fine. */
+  async wantChange(through: Through, id: string, what: 'retry' | 'cancel'): Promise<boolean> {
+    const { status, body } = await this.send(through, 'POST', `/changes/${id}/${what}`);
+    if (status !== 202 && status !== 409) {
+      throw new Error(`${what} of change ${id}: ${status} ${JSON.stringify(body)}`);
+    }
+    return status === 202;
+  }
+
   /** Something that an operator wants of a registration; that it comes too late is fine. */
   async want(
     through: Through,
@@ -79,8 +118,16 @@ export class Api {
   }
 
   async inStatus(...statuses: readonly string[]): Promise<Receipt[]> {
+    return await this.#list('registrations', statuses);
+  }
+
+  async changesInStatus(...statuses: readonly string[]): Promise<Receipt[]> {
+    return await this.#list('changes', statuses);
+  }
+
+  async #list(of: 'registrations' | 'changes', statuses: readonly string[]): Promise<Receipt[]> {
     const query = statuses.map((status) => `status=${status}`).join('&');
-    const { body } = await this.send('api', 'GET', `/registrations?limit=200&${query}`);
+    const { body } = await this.send('api', 'GET', `/${of}?limit=200&${query}`);
     return Page.parse(body).items;
   }
 }

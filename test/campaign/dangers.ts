@@ -1,7 +1,8 @@
 import type { Fault, Rule } from '../../dev/cognito/fault-plan.ts';
 import type { Chance, Weighted } from './chance.ts';
 import { LATEST_MS } from './faults.ts';
-import type { Action, Decision } from './plan.ts';
+import type { Action } from './actions.ts';
+import type { Decision } from './plan.ts';
 
 /** What belongs together so that a late request can contradict what was decided meanwhile. Faults and
  * decisions that are drawn apart meet too seldom. */

@@ -136,3 +136,29 @@ export function faultsFor(chance: Chance, { email, roles, resets }: FaultsOf): R
     ...rule('AdminGetUser', resets ? SLOWLY : READ),
   ];
 }
+
+const GROUPS_OF_CHANGE: Weighted<Draw> = [
+  [35, none],
+  [30, landsLate(1, 3)],
+  [15, times(SERVER, 6, 10)],
+  [10, times(LOST_AFTER, 1, 2)],
+  [6, times(GROUP_MISSING, 1, 1)],
+  [4, times(THROTTLE, 1, 3)],
+];
+
+/** The same for later changes of the person; they meet what the registration has left of the others too. */
+export function faultsForChanges(chance: Chance, email: string): Rule[] {
+  const rule = (operation: string, table: Weighted<Draw>): Rule[] => {
+    const drawn = chance.weighted(table)(chance);
+    return drawn === null ? [] : [{ operation, match: { email }, ...drawn }];
+  };
+  return [
+    ...rule('AdminAddUserToGroup', GROUPS_OF_CHANGE),
+    ...rule('AdminRemoveUserFromGroup', GROUPS_OF_CHANGE),
+    ...rule('AdminListGroupsForUser', READ),
+    ...rule('AdminDisableUser', DISABLE),
+    ...rule('AdminEnableUser', DISABLE),
+    ...rule('AdminUserGlobalSignOut', DISABLE),
+    ...rule('AdminDeleteUser', DELETE),
+  ];
+}

@@ -1,21 +1,9 @@
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
+import { type Action, delay, ROLES, type Through, through } from './actions.ts';
+import { type PlannedChange, changesFor } from './change-plan.ts';
 import { type Chance, chanceOf, type Weighted } from './chance.ts';
 import { dangerFor } from './dangers.ts';
 import { duplicateOf, faultsFor } from './faults.ts';
-
-/** Roles of the sandbox's pools that registrations ask for. */
-export const ROLES = ['manager', 'researcher', 'viewer'] as const;
-
-/** Which API process takes a request. The one without Temporal writes the row and loses the signal. */
-export type Through = 'api' | 'withoutTemporal';
-
-/** What is done to a registration, some time after it was accepted. */
-export type Action = { readonly afterMs: number } & (
-  | { readonly kind: 'cancel'; readonly through: Through }
-  | { readonly kind: 'cancelInUi' | 'terminate' }
-  /** @property point of the events that a run can be reset to, as a share of 100 */
-  | { readonly kind: 'reset'; readonly point: number }
-);
 
 /** What the operator does when a registration is parked. */
 export type Decision =
@@ -38,6 +26,8 @@ export interface PlannedRegistration {
   readonly squatter: Squatter | null;
   /** The same address is registered again so long after the first time; null: it is not. */
   readonly againAfterMs: number | null;
+  /** What is done to the person once the registration is complete. */
+  readonly changes: readonly PlannedChange[];
 }
 
 /** A sign-up that is to be replaced. */
@@ -92,9 +82,9 @@ export function planOf(seed: number, registrations: number): Plan {
     foreign,
     disturbances: disturbed,
     // Drawn last, so that a seed decides everything else as before.
-    registrations: planned.map((one) =>
-      strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) },
-    ),
+    registrations: planned
+      .map((one) => (strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) }))
+      .map((one) => withChanges(chance, one)),
   };
 }
 
@@ -124,7 +114,13 @@ function drawnRegistration(chance: Chance, email: string, spanMs: number): Plann
     decisions: decisions(chance, roles),
     squatter: null,
     againAfterMs: chance.holds(15) ? chance.between(2000, 12_000) : null,
+    changes: [],
   };
+}
+
+function withChanges(chance: Chance, planned: PlannedRegistration): PlannedRegistration {
+  const { changes, faults } = changesFor(chance, planned.email);
+  return { ...planned, changes, faults: [...planned.faults, ...faults] };
 }
 
 function squatter(chance: Chance): Squatter | null {
@@ -174,16 +170,6 @@ const reset = (chance: Chance, afterMs: number): Action => ({
   kind: 'reset',
   point: chance.between(0, 99),
 });
-
-/** Mostly soon: the happy path takes a tenth of a second, and a park a few seconds. */
-const delay = (chance: Chance): number =>
-  chance.weighted([
-    [3, () => chance.between(0, 300)],
-    [3, () => chance.between(300, 2000)],
-    [4, () => chance.between(2000, 5000)],
-  ] as const)();
-
-const through = (chance: Chance): Through => (chance.holds(15) ? 'withoutTemporal' : 'api');
 
 /** Other roles often, and often the first ones again: what was taken away is wanted back. */
 function decisions(chance: Chance, roles: readonly string[]): Decision[] {

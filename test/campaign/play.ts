@@ -1,37 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { workflowIdOf } from '../../src/domain/registration.ts';
-import { reset, resetPoints } from '../support/resets.ts';
-import type { Api } from './api.ts';
-import type { Action, Disturbance, PlannedRegistration } from './plan.ts';
-import type { Site } from './site.ts';
-import { proveAddress, type SignedUp } from './squatters.ts';
+import { act } from './act.ts';
+import type { Action, Through } from './actions.ts';
+import { changePerson } from './change-play.ts';
+import type { Disturbance, PlannedRegistration } from './plan.ts';
+import { proveAddress } from './squatters.ts';
+import type { Stage } from './stage.ts';
 
 export const PASSWORD = 'Campaign-passw0rd';
-
-/** A run can be reset once its first task is over. */
-const RESETTABLE_MS = 5000;
-
-/** What took place, and how often. */
-export class Happened {
-  readonly counts = new Map<string, number>();
-
-  add(what: string): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
-  }
-}
-
-export interface Stage {
-  readonly site: Site;
-  readonly api: Api;
-  readonly happened: Happened;
-  /** Registrations that were accepted, and what is planned for them. */
-  readonly accepted: Map<string, PlannedRegistration>;
-  /** Who is to be replaced, by address. */
-  readonly signedUp: ReadonlyMap<string, SignedUp>;
-  /** Sign-ups whose address Cognito says is proved. */
-  readonly proved: Set<string>;
-}
 
 /** Registers one person and does to the registration what is planned. */
 export async function play(stage: Stage, planned: PlannedRegistration): Promise<void> {
@@ -40,7 +16,12 @@ export async function play(stage: Stage, planned: PlannedRegistration): Promise<
   await Promise.all([
     again(stage, planned),
     prove(stage, planned),
-    ...(id === null ? [] : planned.actions.map((action) => act(stage, id, action))),
+    ...(id === null
+      ? []
+      : [
+          ...planned.actions.map((action) => actOnRegistration(stage, id, action)),
+          changePerson(stage, id, planned.changes),
+        ]),
   ]);
 }
 
@@ -82,44 +63,9 @@ async function again(stage: Stage, planned: PlannedRegistration): Promise<void> 
   await register(stage, planned, 'again');
 }
 
-async function act(stage: Stage, id: string, action: Action): Promise<void> {
-  const { site, api, happened } = stage;
-  await sleep(action.afterMs);
-  const handle = site.temporal.workflow.getHandle(workflowIdOf(id));
-  try {
-    switch (action.kind) {
-      case 'cancel':
-        if (!(await api.want(action.through, id, 'cancel'))) return;
-        break;
-      case 'cancelInUi':
-        await handle.cancel();
-        break;
-      case 'terminate':
-        await handle.terminate('campaign');
-        break;
-      case 'reset':
-        if (!(await resetTo(site, id, action.point))) return;
-    }
-    happened.add(action.kind);
-  } catch (error) {
-    // The run has ended, or has not begun yet, or was reset by somebody else meanwhile.
-    if (error instanceof WorkflowNotFoundError || isGrpcServiceError(error)) return;
-    throw error;
-  }
-}
-
-/** Resets a run as soon as it can be. @param share which of the points, of 100 */
-async function resetTo(site: Site, id: string, share: number): Promise<boolean> {
-  const handle = site.temporal.workflow.getHandle(workflowIdOf(id));
-  const runs = { client: site.temporal, handle: () => handle };
-  for (const deadline = Date.now() + RESETTABLE_MS; Date.now() < deadline; await sleep(100)) {
-    const points = await resetPoints(runs, id);
-    const point = points[Math.floor((share * points.length) / 100)];
-    if (point === undefined) continue;
-    await reset(runs, point);
-    return true;
-  }
-  return false;
+async function actOnRegistration(stage: Stage, id: string, action: Action): Promise<void> {
+  const cancel = (through: Through) => stage.api.want(through, id, 'cancel');
+  await act(stage, workflowIdOf(id), action, cancel);
 }
 
 /** Kills and restarts processes and cuts connections, one after the other. */

@@ -11,10 +11,12 @@ import { replayLatest } from '../../worker/replay.ts';
 import { allUsers } from '../rehearsal/pool-users.ts';
 import { addUser, portrait } from '../support/pool-user.ts';
 import { Api } from './api.ts';
-import { type Finding, findingsOf } from './findings.ts';
+import type { Finding } from './finding.ts';
+import { findingsOf } from './findings.ts';
 import { operate } from './operator.ts';
 import type { Plan } from './plan.ts';
-import { disturb, Happened, play, type Stage } from './play.ts';
+import { disturb, play } from './play.ts';
+import { Happened, type Stage } from './stage.ts';
 import { openRuns, settle } from './settle.ts';
 import { Site } from './site.ts';
 import { signUpSquatters } from './squatters.ts';
@@ -52,6 +54,7 @@ export async function runSeed(stack: Stack, home: string, plan: Plan): Promise<S
       accepted: new Map(),
       signedUp: await signUpSquatters(site, plan),
       proved: new Set(),
+      changes: new Map(),
     };
     await carryOut(stage, plan);
     const world = await readWorld(stage, new Set(others.map(({ sub }) => sub)));
@@ -128,7 +131,7 @@ async function aboutRuns(stage: Stage): Promise<Finding[]> {
     findings.push(finding('replay', `${workflowId}: ${reason}`, registrationIdOf(workflowId)));
   });
   for await (const { workflowId, runId } of temporal.workflow.list({
-    query: `WorkflowType = 'registerUser' AND TaskQueue = '${taskQueue}'`,
+    query: `WorkflowType IN ('registerUser', 'changeUser') AND TaskQueue = '${taskQueue}'`,
   })) {
     const { events } = await temporal.workflow.getHandle(workflowId, runId).fetchHistory();
     for (const event of events ?? []) {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OPEN_CHANGE } from '../../src/domain/change.ts';
 import { OPEN } from '../../src/domain/status.ts';
 import { GRACE_SECONDS } from './faults.ts';
-import type { Stage } from './play.ts';
+import type { Stage } from './stage.ts';
 
 /** A terminated run is swept after a minute, a slow create comes again after another. */
 const CLOSED_MS = 180_000;
@@ -14,6 +15,7 @@ export async function settle(stage: Stage): Promise<void> {
   const { site, api } = stage;
   await site.setFaults([]);
   await until(async () => (await api.inStatus(...OPEN)).length === 0, CLOSED_MS);
+  await until(async () => (await api.changesInStatus(...OPEN_CHANGE)).length === 0, CLOSED_MS);
   await until(async () => (await site.late()) === 0, LANDED_MS);
   // What is guarded is guarded for so long, and what is looked at again is looked at after it.
   await sleep(GRACE_SECONDS * 1000);
@@ -21,7 +23,7 @@ export async function settle(stage: Stage): Promise<void> {
 }
 
 export async function openRuns({ site }: Stage): Promise<string[]> {
-  const query = `WorkflowType = 'registerUser' AND ExecutionStatus = 'Running'
+  const query = `WorkflowType IN ('registerUser', 'changeUser') AND ExecutionStatus = 'Running'
     AND TaskQueue = '${site.taskQueue}'`;
   const open: string[] = [];
   for await (const { workflowId } of site.temporal.workflow.list({ query })) open.push(workflowId);

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
-import { auditEvents, outbox, registrations } from '../../src/db/schema.ts';
+import { auditEvents, changes, outbox, registrations } from '../../src/db/schema.ts';
 import { type PoolUser, allUsers } from '../rehearsal/pool-users.ts';
-import type { Stage } from './play.ts';
+import type { ChangeKind, ChangeStatus } from '../../src/domain/change.ts';
+import type { Stage } from './stage.ts';
 
 export interface Row {
   readonly id: string;
@@ -18,9 +19,19 @@ export interface Row {
   readonly replacedBy: string | null;
 }
 
+/** A change of a person, in the order of acceptance. */
+export interface ChangeRow {
+  readonly id: string;
+  readonly registrationId: string;
+  readonly kind: ChangeKind;
+  readonly status: ChangeStatus;
+  readonly roles: readonly string[];
+}
+
 /** Everything that has to agree when the dust has settled. */
 export interface World {
   readonly rows: readonly Row[];
+  readonly changes: readonly ChangeRow[];
   /** Everybody in the pool whom Registrar may have made. */
   readonly users: readonly PoolUser[];
   /** Sign-ups whose address Cognito says was proved. */
@@ -31,6 +42,8 @@ export interface World {
     readonly registrationId: string | null;
     readonly event: string;
     readonly userId: string | null;
+    /** The change that it is about; null: it is about the registration. */
+    readonly changeId: string | null;
   }[];
 }
 
@@ -54,6 +67,16 @@ export async function readWorld(
       replacedBy: registrations.replacedBy,
     })
     .from(registrations);
+  const changed = await db
+    .select({
+      id: changes.id,
+      registrationId: changes.registrationId,
+      kind: changes.kind,
+      status: changes.status,
+      roles: changes.roles,
+    })
+    .from(changes)
+    .orderBy(changes.position);
   const told = await db
     .select({ registrationId: outbox.registrationId, kind: outbox.kind })
     .from(outbox);
@@ -62,11 +85,13 @@ export async function readWorld(
       registrationId: auditEvents.registrationId,
       event: auditEvents.event,
       userId: auditEvents.userId,
+      changeId: sql<string | null>`details->>'changeId'`,
     })
     .from(auditEvents);
   const users = await allUsers(client, userPoolId);
   return {
     rows,
+    changes: changed,
     trail,
     proved,
     users: users.filter(({ sub }) => !others.has(sub)),

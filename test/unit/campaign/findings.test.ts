@@ -26,10 +26,16 @@ const user = {
   enabled: true,
   emailVerified: true,
 };
-const closing = (of: Row, event: string) => ({ registrationId: of.id, event, userId: of.userId });
+const closing = (of: Row, event: string) => ({
+  registrationId: of.id,
+  event,
+  userId: of.userId,
+  changeId: null,
+});
 const told = { registrationId: ada.id, kind: 'user.created' };
 const world = {
   rows: [ada, ben, eve],
+  changes: [],
   users: [user],
   events: [told],
   proved: new Set<string>(),
@@ -44,6 +50,15 @@ const world = {
 test('a pool, events and a trail that agree with the rows are no finding', () => {
   expect(findingsOf(world)).toEqual([]);
 });
+
+const disabled = {
+  id: 'a change',
+  registrationId: ada.id,
+  kind: 'disable',
+  status: 'completed',
+  roles: [],
+} as const;
+const ofChange = (event: string) => ({ ...closing(ada, event), changeId: disabled.id });
 
 const leftover = { ...user, sub: 'another', username: 'another' };
 
@@ -127,6 +142,61 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
     'a closing event of another user',
     { trail: world.trail.map((event) => ({ ...event, userId: 'another' })) },
     ['wrong audit trail'],
+  ],
+  [
+    'a change that is not closed',
+    { changes: [{ ...disabled, status: 'running' }] },
+    ['still open'],
+  ],
+  [
+    'an account that a completed change did not disable',
+    { changes: [disabled] },
+    ['disabled', 'wrong event', 'wrong audit trail'],
+  ],
+  [
+    'a disabled account whose change was cancelled',
+    {
+      users: [{ ...user, enabled: false }],
+      changes: [{ ...disabled, status: 'cancelled' }],
+      trail: [...world.trail, ofChange('change.cancelled')],
+    },
+    ['disabled'],
+  ],
+  [
+    'a cancel that was accepted, of a change that completes',
+    {
+      users: [{ ...user, enabled: false }],
+      changes: [disabled],
+      events: [told, { ...told, kind: 'user.disabled' }],
+      trail: [...world.trail, ofChange('change.cancel_requested'), ofChange('user.disabled')],
+    },
+    ['cancel ignored'],
+  ],
+  [
+    'roles of a change that the last one replaced',
+    {
+      changes: [
+        { ...disabled, kind: 'roles', roles: ['viewer'] },
+        { ...disabled, kind: 'roles', roles: [] },
+      ],
+      users: [{ ...user, roles: ['viewer'] }],
+      events: [
+        told,
+        { ...told, kind: 'user.roles_changed' },
+        { ...told, kind: 'user.roles_changed' },
+      ],
+      trail: [...world.trail, ofChange('user.roles_changed')],
+    },
+    ['wrong roles'],
+  ],
+  [
+    'somebody who is there after a deletion is complete',
+    {
+      changes: [{ ...disabled, kind: 'delete' }],
+      events: [told, { ...told, kind: 'user.deleted' }],
+      trail: [...world.trail, ofChange('user.deleted')],
+    },
+    ['not deleted'],
   ],
 ])('%s is found', (_, change, kinds) => {
   expect(findingsOf({ ...world, ...change }).map(({ kind }) => kind)).toEqual(kinds);

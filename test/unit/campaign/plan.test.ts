@@ -52,6 +52,14 @@ test('the five seeds of the command have every kind of fault, action, decision a
     'retry',
     'roles',
   ]);
+  const changes = registrations.flatMap((planned) => planned.changes);
+  expect(kinds(changes)).toEqual(['delete', 'disable', 'enable', 'roles', 'sign_out']);
+  expect(kinds(changes.flatMap(({ actions }) => actions))).toEqual([
+    'cancel',
+    'cancelInUi',
+    'reset',
+    'terminate',
+  ]);
   expect(kinds(five.flatMap(({ disturbances }) => disturbances))).toEqual([
     'cutConnections',
     'killApi',
@@ -85,4 +93,10 @@ test('options have defaults, and an invalid one is named', () => {
   expect(() => parseOptions(['--seeds', '1,1'])).toThrow('--seeds: a seed is there twice');
   expect(() => parseOptions(['--registrations', '0'])).toThrow('--registrations: expected');
   expect(() => parseOptions(['--at-once', '-1'])).toThrow('--at-once');
+});
+
+test('the first three seeds press Cancel, Terminate or Reset on more than 160 changes', () => {
+  const registrations = plans.slice(0, 3).flatMap((plan) => plan.registrations);
+  const changes = registrations.flatMap((planned) => planned.changes);
+  expect(changes.filter(({ actions }) => actions.length > 0).length).toBeGreaterThan(160);
 });
