@@ -1,13 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { changes } from '../../src/db/schema.ts';
-import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import { erasePerson } from '../../src/ledger/erasure.ts';
-import { appendUserEvent } from '../../src/ledger/outbox/append-user-event.ts';
-import { sql as text } from 'drizzle-orm';
 import { foundIn, newCanary, piecesOf } from '../support/canary.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { Deployment, type Answer, type Api } from '../support/deployment.ts';
@@ -32,11 +27,12 @@ const canaries = {
   'reason of a cancel': newCanary(),
   'reason of a change': newCanary(),
   'key of a change': random(),
+  'reason of the deletion': newCanary(),
+  'key of the deletion': random(),
 };
 const roles = ['viewer'];
 let database: TestDatabase;
 let sql: postgres.Sql;
-let ledger: DatabasePool;
 let connection: NativeConnection;
 let temporal: Client;
 let deployment: Deployment;
@@ -46,7 +42,6 @@ let api: Api;
 beforeAll(async () => {
   database = await createTestDatabase();
   sql = postgres(database.url, { max: 1, onnotice: () => undefined });
-  ledger = openDatabase(database.url, 2);
   connection = await connectToTemporal();
   temporal = new Client({ connection, namespace: TEST_NAMESPACE });
   // Events wait, and have a last error.
@@ -71,7 +66,6 @@ afterAll(async () => {
   await deployment.stop();
   await hook.close();
   await connection.close();
-  await ledger.close();
   await sql.end();
   await database.drop();
 });
@@ -145,25 +139,15 @@ test('after a deletion no table says who the person was, whatever happened befor
   const forgot = { username: canaries.email };
   expect((await post(api, '/auth/forgot-password', forgot)).status).toBe(202);
   await expect.poll(mails, { timeout: 30_000 }).toBeGreaterThan(before);
-  // And one that waits, since the pool does not answer.
+  const disabling = { reason: canaries['reason of a change'] };
+  const byKey = { prefer: 'wait=30', 'idempotency-key': canaries['key of a change'] };
+  const disabled = await ask(`/users/${userId}/disable`, disabling, byKey);
+  expect([disabled.status, disabled.body['status']]).toEqual([200, 'completed']);
+  await expect.poll(() => hook.received.length, { timeout: 30_000 }).toBeGreaterThan(0);
+  // A mail for a forgotten password that waits, since the pool does not answer.
   await failing('AdminGetUser', { kind: 'server' });
   const forgotten = { username: canaries.username };
   expect((await post(api, '/auth/forgot-password', forgotten)).status).toBe(202);
-  await ledger.db.insert(changes).values({
-    id: randomUUID(),
-    kind: 'disable',
-    status: 'completed',
-    userId,
-    registrationId: id,
-    personRoles: roles,
-    requestedBy: randomUUID(),
-    keyScope: `alice POST /users/${userId}/disable`,
-    idempotencyKey: canaries['key of a change'],
-    requestHash: 'hash',
-    reason: canaries['reason of a change'],
-    acceptedAt: new Date(),
-  });
-  await expect.poll(() => hook.received.length, { timeout: 30_000 }).toBeGreaterThan(0);
 
   const places = await placesOf();
   expect(places).toMatchObject({
@@ -179,13 +163,13 @@ test('after a deletion no table says who the person was, whatever happened befor
     'key of a change': expect.arrayContaining(['changes.idempotency_key']),
   });
 
-  await ledger.db.transaction(async (tx) => {
-    await tx.execute(
-      text`UPDATE registrations SET user_deleted_at = clock_timestamp() WHERE id = ${id}::uuid`,
-    );
-    await erasePerson(tx, { registrationId: id, userId });
-    await appendUserEvent(tx, id, 'user.deleted');
+  await deployment.pool.clearFaults();
+  const deletion = { reason: canaries['reason of the deletion'] };
+  const deleted = await deployment.call(api, 'DELETE', `/users/${userId}`, deletion, {
+    prefer: 'wait=30',
+    'idempotency-key': canaries['key of the deletion'],
   });
+  expect([deleted.status, deleted.body['status']]).toEqual([200, 'completed']);
   expect(await placesOf()).toEqual(NOWHERE);
   const after = await deployment.call(api, 'GET', `/registrations/${id}`);
   expect(after.body).toMatchObject({

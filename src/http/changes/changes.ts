@@ -6,7 +6,7 @@ import { json, problems } from '../problems/answers.ts';
 import { WRONG_LIMIT, WRONG_PARAMETER } from '../problems/problem-examples.ts';
 import { cursor, fromCursor, SHORT_PAGES, toCursor } from '../request/cursor.ts';
 import { limit, uuid } from '../request/fields.ts';
-import { prefer, WAITED, waitSecondsOf } from '../request/prefer.ts';
+import { preferWait, WAITED, waitSecondsOf } from '../request/prefer.ts';
 import { parseQuery } from '../request/validate.ts';
 import {
   changeReceiptOf,
@@ -39,7 +39,7 @@ export function mountChanges(api: Api, deps: AppDeps): void {
       description: VISIBLE,
       request: {
         params: z.object({ id: z.string().openapi({ format: 'uuid' }) }),
-        headers: z.object({ Prefer: prefer }),
+        headers: z.object({ Prefer: preferWait }),
       },
       responses: {
         200: json(ChangeSchema, 'The receipt.', WAITED),

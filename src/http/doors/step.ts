@@ -82,12 +82,13 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
   );
 }
 
-function showAddition(c: Context<AppEnv>, email: string, change: Change): Response {
+function showAddition(c: Context<AppEnv>, address: string, change: Change): Response {
   const isDone = change.status === 'completed';
   // Before it has begun, the change knows only the roles to add.
-  const roles = change.rolesBefore === null ? change.personRoles : change.roles;
+  const all = change.rolesBefore === null ? change.personRoles : change.roles;
   const status = isDone ? 'completed' : 'roles_pending';
-  return c.json({ id: change.userId, email, roles: [...roles], status }, isDone ? 201 : 202);
+  const answer = { id: change.userId, email: address, roles: [...all], status };
+  return c.json(answer, isDone ? 201 : 202);
 }
 
 /** At this door, a definitive failure after the user existed is always a 500. */

@@ -12,7 +12,7 @@ import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts'
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { WRONG_LIMIT, WRONG_PARAMETER } from '../problems/problem-examples.ts';
 import { problemOf } from './outcome.ts';
-import { prefer, WAITED, waitSecondsOf } from '../request/prefer.ts';
+import { preferWait, WAITED, waitSecondsOf } from '../request/prefer.ts';
 import { newRegistration, toWanted } from './registration-body.ts';
 import {
   ProblemCode,
@@ -60,7 +60,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       description:
         'Stores the registration durably and responds at once. With `Prefer: wait`, waits for the outcome.',
       request: {
-        headers: z.object({ 'Idempotency-Key': idempotencyKey, Prefer: prefer }),
+        headers: z.object({ 'Idempotency-Key': idempotencyKey, Prefer: preferWait }),
         body: { required: true, content: { 'application/json': { schema: body } } },
       },
       responses: {
@@ -123,7 +123,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       path: '/registrations/{id}',
       operationId: 'getRegistration',
       summary: 'Read a receipt',
-      request: { params: pathId, headers: z.object({ Prefer: prefer }) },
+      request: { params: pathId, headers: z.object({ Prefer: preferWait }) },
       responses: {
         200: json(ReceiptSchema, 'The receipt.', WAITED),
         ...problems({ wrong: WRONG_PARAMETER }, 'invalid_request', 'registration_not_found'),

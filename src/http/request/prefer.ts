@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 
 /** For the document: the header of operations that can wait. */
-export const prefer = z.string().optional().openapi({
+export const preferWait = z.string().optional().openapi({
   description:
     '`wait=<seconds>`, at most 60: respond when the outcome is known, or when the time is over.',
   example: 'wait=10',

@@ -17,7 +17,7 @@ import {
 } from '../receipts/instructions.ts';
 import { readJson } from '../request/body.ts';
 import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts';
-import { prefer } from '../request/prefer.ts';
+import { preferWait } from '../request/prefer.ts';
 import { parse } from '../request/validate.ts';
 import {
   acceptForUser,
@@ -34,7 +34,7 @@ import {
 import { findUser } from './user-queries.ts';
 
 const params = z.object({ userId: z.string().openapi({ format: 'uuid' }) });
-const headers = z.object({ 'Idempotency-Key': idempotencyKey, Prefer: prefer });
+const headers = z.object({ 'Idempotency-Key': idempotencyKey, Prefer: preferWait });
 
 const CODES: readonly FailureCode[] = [
   'forbidden',

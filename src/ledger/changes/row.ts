@@ -1,5 +1,4 @@
 import { getTableColumns, sql, type InferSelectModel } from 'drizzle-orm';
-import { rowMapper } from '../../db/prepared.ts';
 import { changes } from '../../db/schema.ts';
 import type { Change } from '../../domain/change.ts';
 import { instructionOf, readAtOf, type Work } from '../work/work.ts';
@@ -33,14 +32,6 @@ export const CHANGE_WORK: Work<ChangeRow> = {
     details: { changeId: id },
   }),
 };
-
-const mapColumns = rowMapper(changes);
-
-/** A change from a raw row that has every column, and `read_at`. */
-export function changeOf(raw: Readonly<Record<string, unknown>>): Change {
-  const readAt = changes.acceptedAt.mapFromDriverValue(raw['read_at']) as Date;
-  return toChange({ ...mapColumns(raw), readAt });
-}
 
 export function toChange(row: ChangeRow): Change {
   const {

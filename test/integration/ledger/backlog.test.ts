@@ -106,7 +106,8 @@ test('the backlog reads only the indexes of waiting rows, up to its bound', asyn
   expect(text).toContain('registrations_waiting');
   expect(text).toContain('outbox_deliveries_due');
   expect(text).toContain('outbox_deliveries_given_up');
-  expect(text).not.toContain('Seq Scan');
+  // An empty table is always read as a whole: that of changes is in changes/plans.test.ts.
+  expect(text).not.toMatch(/Seq Scan on (?!changes)/);
   const { open } = await readBacklog(ledger.db);
   expect(open.find(({ status }) => status === 'accepted')?.count).toBe(BACKLOG_BOUND);
 });

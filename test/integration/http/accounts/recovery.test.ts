@@ -317,8 +317,8 @@ test('a password that the pool rejects before it checks the code does not tell w
 }) => {
   const { email } = await proved(steps);
   const confirmTemporary = async () => 'refused' as const;
-  const known = { confirm: async (name: string) => rejectedIf(name === email), confirmTemporary };
-  const answer = await reset(api, pool, email, '123456', { recovery: known });
+  const ofEmail = { confirm: async (name: string) => rejectedIf(name === email), confirmTemporary };
+  const answer = await reset(api, pool, email, '123456', { recovery: ofEmail });
   expect([answer.status, answer.body]).toEqual([400, WRONG_CODE]);
   const all = { confirm: async () => rejectedIf(true), confirmTemporary };
   for (const name of [email, 'nobody@example.com']) {

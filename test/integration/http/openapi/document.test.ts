@@ -106,6 +106,8 @@ test('an enumeration is one schema', async ({ api }) => {
   expect(named.map(([name]) => name).toSorted()).toEqual([
     'AddressReason',
     'AuditEventName',
+    'ChangeKind',
+    'ChangeStatus',
     'Door',
     'FailureCause',
     'InvitationStatus',

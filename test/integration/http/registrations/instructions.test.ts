@@ -66,7 +66,7 @@ const NOT_PARKED: [string, Record<string, unknown>, string[] | null, string[]][]
   ['roles_pending', CANCELLING, ['being cancelled', AGAIN], ['being cancelled', AGAIN]],
   ['compensating', {}, ['being undone', AGAIN], ['being undone', AGAIN]],
   ['cleanup_required', {}, null, ['being undone', 'keeps failing', '/retry`']],
-  ['completed', {}, ['is completed', 'cannot be retried'], ['is completed', 'in the user pool']],
+  ['completed', {}, ['is completed', 'cannot be retried'], ['is completed', 'PUT /users/']],
   ['failed', {}, ['is `failed`', AGAIN], ['is `failed`', AGAIN]],
   ['cancelled', {}, ['is `cancelled`', AGAIN], ['is `cancelled`', AGAIN]],
 ];

@@ -261,6 +261,29 @@ test('a role that an open change assigns hides the person like one that the pers
   expect((await users.call(`${path}/disable`, { method: 'POST', token })).status).toBe(202);
 });
 
+test('a person who gets a role above the grants while a request is checked is hidden from its caller', async ({
+  api,
+  users,
+  steps,
+}) => {
+  const row = await registered(steps, { roles: ['viewer'] });
+  const path = `/users/${row.userId}/roles`;
+  const promote = { method: 'PUT', json: { roles: ['viewer', 'admin'] } };
+  // The roles are checked last before the person is locked.
+  const roles = {
+    ...api.deps.roles,
+    unknown: async () => {
+      expect((await users.call(path, promote)).status).toBe(202);
+      return [];
+    },
+  };
+  const app = api.app({ directory: users.directory, roles });
+  const json = { roles: ['viewer'] };
+  const refused = await users.call(path, { method: 'PUT', json, token: manager(api), app });
+  expect([refused.status, refused.body.code]).toEqual([404, 'user_not_found']);
+  expect(await changesOf(api, row.userId)).toBe(1);
+});
+
 test('a person who signed up and never proved the address gets no role, but can be deleted', async ({
   api,
   users,
