@@ -16,7 +16,6 @@ import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
 import { administratorRoles } from './domain/administrators.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
-import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
 import { createAccounts, createDirectory } from './cognito/directory.ts';
@@ -37,6 +36,7 @@ import { createUserRuns } from './temporal/user-runs.ts';
 import { openDestinations } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { withStatusLog } from './telemetry/status-log.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { supervise, type Supervised } from '../worker/supervise.ts';
 import {
@@ -98,7 +98,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     },
     others: () => sdk.text(),
   });
-  const telemetry = withLog(metrics.telemetry, log);
+  const telemetry = withStatusLog(metrics.telemetry, log);
   const { cognito, provider } = wireCognito(config, telemetry);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
@@ -190,11 +190,8 @@ export interface CommandParts {
 }
 
 export function wireCommand(config: Config, options: { connections: number }): CommandParts {
-  const pool = openDatabase(
-    config.database.url,
-    options.connections,
-    config.database.preparesStatements,
-  );
+  const { url, preparesStatements } = config.database;
+  const pool = openDatabase(url, options.connections, preparesStatements);
   const { cognito, provider } = wireCognito(config, NO_TELEMETRY);
   return {
     db: pool.db,
@@ -251,20 +248,18 @@ export function wireApi(
     readonly closing: AbortSignal;
   },
 ): AppDeps {
-  const { http, cognito, temporal } = config;
+  const { http, cognito } = config;
+  const { uiUrl, namespace } = config.temporal;
   const isLocal = config.environment === 'local';
-  const accounts = createAccounts(parts.provider, (signal) =>
-    accountQuota(parts.quotas)(signal)('update'),
-  );
+  const quotaOf = accountQuota(parts.quotas);
+  const accounts = createAccounts(parts.provider, (signal) => quotaOf(signal)('update'));
   const { db } = parts.pool;
   return {
     db,
     runs: parts.runs,
     userRuns: parts.userRuns,
     roles: createRoleCatalogue(parts.provider),
-    directory: createDirectory(parts.provider, (signal) =>
-      accountQuota(parts.quotas)(signal)('read'),
-    ),
+    directory: createDirectory(parts.provider, (signal) => quotaOf(signal)('read')),
     sessions: parts.sessions,
     recovery: parts.recovery,
     accounts,
@@ -279,11 +274,7 @@ export function wireApi(
     clientAddress: createClientAddress(http.trustedProxies, log),
     limits: createLimits({ db, table: limitCounts }, http.registerLimitPerMinute),
     doors: http.doors,
-    temporal: {
-      state: () => parts.temporal.state(),
-      uiUrl: temporal.uiUrl,
-      namespace: temporal.namespace,
-    },
+    temporal: { state: () => parts.temporal.state(), uiUrl, namespace },
     signupMode: http.signupMode,
     signupVerification: http.signupVerification,
     publicMailsPerDay: cognito.publicMailsPerDay,
@@ -305,24 +296,5 @@ export function wireApi(
     metrics: parts.metrics,
     servesMetrics: isLocal && http.metricsPort === null,
     closing,
-  };
-}
-
-/** Writes a log line for each change of status, beside its metric. */
-function withLog(telemetry: Telemetry, log: Logger): Telemetry {
-  return {
-    ...telemetry,
-    statusChanged(row) {
-      telemetry.statusChanged(row);
-      const { id: registrationId, status, door, failure } = row;
-      const hash = row.email === null ? null : emailHash(row.email);
-      const fields = { registrationId, door, code: failure?.code, emailHash: hash };
-      log.info(fields, `registration ${status}`);
-    },
-    changeStatusChanged(change) {
-      telemetry.changeStatusChanged(change);
-      const { id: changeId, registrationId, kind, status, failure } = change;
-      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
-    },
   };
 }

@@ -1,0 +1,22 @@
+import type { Logger } from 'pino';
+import type { Telemetry } from '../domain/telemetry.ts';
+import { emailHash } from '../secrets/email-hash.ts';
+
+/** Writes a log line for each change of status, beside its metric. */
+export function withStatusLog(telemetry: Telemetry, log: Logger): Telemetry {
+  return {
+    ...telemetry,
+    statusChanged(row) {
+      telemetry.statusChanged(row);
+      const { id: registrationId, status, door, failure } = row;
+      const hash = row.email === null ? null : emailHash(row.email);
+      const fields = { registrationId, door, code: failure?.code, emailHash: hash };
+      log.info(fields, `registration ${status}`);
+    },
+    changeStatusChanged(change) {
+      telemetry.changeStatusChanged(change);
+      const { id: changeId, registrationId, kind, status, failure } = change;
+      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
+    },
+  };
+}
