@@ -1,9 +1,13 @@
-import type { Logger } from 'pino';
 import type { Telemetry } from '../domain/telemetry.ts';
 import { emailHash } from '../secrets/email-hash.ts';
 
+/** As much of pino as it uses. */
+interface Log {
+  info(fields: object, message: string): void;
+}
+
 /** Writes a log line for each change of status, beside its metric. */
-export function withStatusLog(telemetry: Telemetry, log: Logger): Telemetry {
+export function withStatusLog(telemetry: Telemetry, log: Log): Telemetry {
   return {
     ...telemetry,
     statusChanged(row) {
