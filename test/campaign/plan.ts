@@ -59,6 +59,8 @@ export interface ForeignUser {
 const MS_FOR_EACH = 500;
 /** Registrations come in bursts, so that they queue for the quota of creates. */
 const BURST_MS = 2000;
+/** How many registrations there are for one that only later changes disturb. */
+const FOR_EACH_CHANGED = 2;
 /** How many registrations there are for one that asks for a foreign user's address. */
 const FOR_EACH_FOREIGN = 20;
 
@@ -82,9 +84,34 @@ export function planOf(seed: number, registrations: number): Plan {
     foreign,
     disturbances: disturbed,
     // Drawn last, so that a seed decides everything else as before.
-    registrations: planned
-      .map((one) => (strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) }))
-      .map((one) => withChanges(chance, one)),
+    registrations: [
+      ...planned
+        .map((one) => (strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) }))
+        .map((one) => withChanges(chance, one)),
+      ...Array.from({ length: Math.ceil(registrations / FOR_EACH_CHANGED) }, (_, index) =>
+        withChanges(
+          chance,
+          registeredAtOnce(chance, `changed-${index}@seed-${seed}.example.com`, spanMs),
+        ),
+      ),
+    ],
+  };
+}
+
+/** Somebody whose registration nothing disturbs, so that changes begin at once. */
+function registeredAtOnce(chance: Chance, email: string, spanMs: number): PlannedRegistration {
+  return {
+    atMs: chance.between(0, spanMs),
+    email,
+    roles: chance.some(ROLES),
+    password: false,
+    through: 'api',
+    faults: [],
+    actions: [],
+    decisions: [],
+    squatter: null,
+    againAfterMs: null,
+    changes: [],
   };
 }
 

@@ -14,6 +14,13 @@ const HEALTHY_MS = 120_000;
 /** An API with a worker in it, an API that Temporal is away from, and a worker. */
 export type ProcessName = 'api' | 'withoutTemporal' | 'worker';
 
+interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly step?: unknown;
+  readonly error?: unknown;
+}
+
 /** Registrar's processes, which end when this one does. */
 export class Processes {
   readonly #folder: string;
@@ -119,8 +126,10 @@ export class Processes {
       for (const line of (await readFile(file, 'utf8')).split('\n')) {
         // A process that was killed may have left half a line.
         if (!line.startsWith('{') || !line.endsWith('}')) continue;
-        const { level, msg } = JSON.parse(line) as { level: number; msg: string };
-        if (level >= PINO_ERROR) found.set(msg, (found.get(msg) ?? 0) + 1);
+        const { level, msg, step, error } = JSON.parse(line) as LogLine;
+        if (level < PINO_ERROR) continue;
+        const what = [msg, step, error].filter((part) => typeof part === 'string').join(', ');
+        found.set(what, (found.get(what) ?? 0) + 1);
       }
     }
     return found;

@@ -146,7 +146,7 @@ async function aboutRuns(stage: Stage): Promise<Finding[]> {
 async function aboutLogs(site: Site): Promise<Finding[]> {
   const complaints = [...(await site.processes.complaints())];
   return complaints
-    .filter(([message]) => BUGS.includes(message))
+    .filter(([message]) => BUGS.some((bug) => message.startsWith(bug)))
     .map(([message, count]) => finding('log', `${count} times "${message}"`));
 }
 
