@@ -5,7 +5,7 @@ import { act } from './act.ts';
 import type { Stage } from './stage.ts';
 
 /** A registration that is not complete by then has nobody to change. */
-const COMPLETE_MS = 60_000;
+const COMPLETE_MS = 120_000;
 const LOOK_EVERY_MS = 100;
 
 /** Changes the person of a registration as planned, once it is complete. */
