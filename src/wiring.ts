@@ -267,6 +267,7 @@ export function wireApi(
     afterwards,
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
+    wantsProfile: config.profile !== null,
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,

@@ -26,6 +26,7 @@ import type {
 import { COMMON_EVENTS, type AuditEventName } from '../domain/audit-event.ts';
 import { OPEN, OPEN_FORWARD, type RegistrationStatus } from '../domain/status.ts';
 import { OPEN_CHANGE, type ChangeKind, type ChangeStatus } from '../domain/change.ts';
+import type { ProfileOutcome } from '../domain/profile.ts';
 import type { StepRecord } from '../domain/step.ts';
 import type { AccountDelivery, OutboxDestination } from '../domain/outbox.ts';
 import type { UserEventType } from '../domain/user-event.ts';
@@ -61,6 +62,10 @@ const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN (${listed(OPEN_FORWARD)}))`);
 const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
+);
+/** Nobody whose profile is missing is completed. */
+const PROFILE_CREATED = sql.raw(
+  `status <> 'completed' OR NOT wants_profile OR profile_id IS NOT NULL`,
 );
 const IS_PARKED = sql.raw(`phase = 'roles_pending'`);
 // Of the roles their hash: an entry of an index has less room than 20 names of roles.
@@ -127,6 +132,13 @@ export const registrations = pgTable(
     passwordSetAt: at('password_set_at'),
     /** Whether the step that sets the password also has a code mailed that proves the address. */
     mailsCode: boolean('mails_code').notNull().default(false),
+    /** Whether a profile service was configured when it was accepted. */
+    wantsProfile: boolean('wants_profile').notNull().default(false),
+    profileId: text('profile_id'),
+    profileOutcome: text('profile_outcome').$type<ProfileOutcome>(),
+    profileUnansweredAt: at('profile_unanswered_at'),
+    profileDeletedAt: at('profile_deleted_at'),
+    profileIsStray: boolean('profile_is_stray').notNull().default(false),
     absenceConfirmedAt: at('absence_confirmed_at'),
     strayUsernames: text('stray_usernames').array().notNull().default([]),
     failure: jsonb('failure').$type<PublicFailure>(),
@@ -223,8 +235,10 @@ export const registrations = pgTable(
       .where(sql.raw('instruction IS NOT NULL AND instruction_acknowledged_at IS NULL')),
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
     index('registrations_stray_users').on(t.id).where(sql.raw(`stray_usernames <> '{}'`)),
+    index('registrations_stray_profiles').on(t.id).where(sql.raw('profile_is_stray')),
     check('registrations_seal_in_use', SEAL_IN_USE),
     check('registrations_password_set', PASSWORD_SET),
+    check('registrations_profile_created', PROFILE_CREATED),
   ],
 );
 

@@ -1,0 +1,174 @@
+import { eq, sql } from 'drizzle-orm';
+import type { Database, Transaction } from '../../db/client.ts';
+import { registrations } from '../../db/schema.ts';
+import type { ProfileDecision, ProfileRefusal } from '../../domain/profile.ts';
+import { namesRegistration, type Registration } from '../../domain/registration.ts';
+import { isClosed, isCompensating } from '../../domain/status.ts';
+import { atEdge } from '../database-error.ts';
+import { ROW, type RegistrationRow } from './row.ts';
+import { GOES_FORWARD, mergeSteps, readRow, stepDone, updateRow } from './transitions.ts';
+
+/** An attempt to create the profile, as the row recorded it. */
+export interface ProfileAttempt {
+  readonly registration: Registration;
+  /** When it began. */
+  readonly at: Date;
+  /** When the latest of the earlier attempts without a reply began. */
+  readonly earlierAt: Date | null;
+}
+
+/**
+ * Records that the profile service is about to be asked; from here on the attempt counts as unanswered.
+ * Only the caller that read the row's latest attempt may record the next one.
+ * @returns null where another caller was first, the profile is decided or the row goes no further
+ */
+export async function recordProfileAttempt(
+  db: Database,
+  { id, profileUnansweredAt: earlierAt }: Pick<Registration, 'id' | 'profileUnansweredAt'>,
+): Promise<ProfileAttempt | null> {
+  const registration = await updateRow(
+    db,
+    id,
+    {
+      // No two attempts have one time: it tells them apart.
+      profileUnansweredAt: sql`greatest(clock_timestamp(), profile_unanswered_at + interval '1 ms')`,
+    },
+    sql`${GOES_FORWARD} AND wants_profile AND profile_outcome IS NULL
+      AND profile_unanswered_at IS NOT DISTINCT FROM ${earlierAt?.toISOString() ?? null}::timestamptz`,
+  );
+  const at = registration?.profileUnansweredAt;
+  return registration && at ? { registration, at, earlierAt } : null;
+}
+
+/** The attempt can have no effect: nothing was sent, or the service did nothing. Others stay open. */
+export async function recordProfileNotMade(
+  db: Database,
+  attempt: ProfileAttempt,
+): Promise<Registration> {
+  const { id } = attempt.registration;
+  const row = await updateRow(
+    db,
+    id,
+    { profileUnansweredAt: attempt.earlierAt },
+    isLatest(attempt),
+  );
+  return row ?? (await readRow(db, id));
+}
+
+function isLatest({ at }: ProfileAttempt) {
+  return sql`profile_unanswered_at = ${at.toISOString()}::timestamptz`;
+}
+
+/**
+ * recorded: the step waited for it; the run has to be woken · repeated: known already · closed: the row
+ * is being taken back or is closed, and takes a created profile back by itself · contradicts: the row
+ * knows another decision, or another id · unknown: no row asked for it
+ */
+export type ProfileReply = 'recorded' | 'repeated' | 'closed' | 'contradicts' | 'unknown';
+
+/**
+ * Writes what the profile service decided to the row, which hands it to the run. Repeatable: a reply may
+ * come late or twice. A profile that a closed row meets is a stray: the sweep deletes it.
+ * @param attempt that was answered; without one, the reply answers all that were made
+ * @param attempts of the step so far, for the receipt
+ */
+export async function recordProfileReply(
+  db: Database,
+  registrationId: string,
+  decision: ProfileDecision,
+  attempt?: ProfileAttempt,
+  attempts?: number,
+): Promise<ProfileReply> {
+  if (!namesRegistration(registrationId)) return 'unknown';
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [row] = await tx
+        .select(ROW)
+        .from(registrations)
+        .where(eq(registrations.id, registrationId))
+        .for('update');
+      if (!row || !wasAsked(row)) return 'unknown';
+      const { reply, set } = settle(row, decision);
+      const done = reply === 'recorded' && decision.kind === 'created';
+      await update(tx, row, {
+        profileUnansweredAt: unansweredAfter(row, attempt),
+        ...set,
+        ...(done && {
+          steps: mergeSteps({ createProfile: stepDone(attempts ?? attemptsOf(row)) }),
+        }),
+      });
+      return reply;
+    }),
+  );
+}
+
+type Columns = Partial<
+  Pick<
+    RegistrationRow,
+    'profileId' | 'profileOutcome' | 'profileDeletedAt' | 'profileIsStray' | 'profileUnansweredAt'
+  >
+> &
+  Record<string, unknown>;
+
+function settle(row: RegistrationRow, decision: ProfileDecision): Settled {
+  return decision.kind === 'created'
+    ? settleCreated(row, decision.profileId)
+    : settleRefused(row, decision.failure);
+}
+
+interface Settled {
+  readonly reply: Exclude<ProfileReply, 'unknown'>;
+  readonly set: Columns;
+}
+
+function settleCreated(row: RegistrationRow, profileId: string): Settled {
+  const known = { profileId: row.profileId ?? profileId, profileOutcome: 'created' as const };
+  const reply = row.profileId === null || row.profileId === profileId ? 'closed' : 'contradicts';
+  // It was created after the deletion was confirmed, or before: it is deleted again.
+  if (isGone(row)) return { reply, set: { ...known, profileIsStray: true } };
+  if (isCompensating(row.status)) return { reply, set: { ...known, profileDeletedAt: null } };
+  if (row.profileOutcome === null) return { reply: 'recorded', set: { ...known, ...wakes(row) } };
+  if (row.profileOutcome === 'created') {
+    return { reply: reply === 'closed' ? 'repeated' : reply, set: {} };
+  }
+  // Refused before: the registration is about to be taken back, and the profile with it.
+  return { reply: 'contradicts', set: { profileUnansweredAt: row.readAt } };
+}
+
+function settleRefused(row: RegistrationRow, refusal: ProfileRefusal): Settled {
+  const { profileOutcome } = row;
+  const set = profileOutcome === null ? { profileOutcome: refusal } : {};
+  // Also the answer to a request that came after the deletion.
+  if (isGone(row) || isCompensating(row.status)) return { reply: 'closed', set };
+  if (profileOutcome === null) return { reply: 'recorded', set: { ...set, ...wakes(row) } };
+  return { reply: profileOutcome === 'created' ? 'contradicts' : 'repeated', set };
+}
+
+/** Nobody takes its profile back any more but the sweep. */
+function isGone({ status, userDeletedAt, profileDeletedAt }: RegistrationRow): boolean {
+  if (status !== 'completed') return isClosed(status);
+  return userDeletedAt !== null || profileDeletedAt !== null;
+}
+
+/** Should the signal to a parked run be lost, the schedule resumes it at once. */
+function wakes({ status }: RegistrationRow): Columns {
+  return status === 'roles_pending' ? { nextResumeAt: sql`clock_timestamp()` } : {};
+}
+
+function wasAsked(row: RegistrationRow): boolean {
+  return row.wantsProfile && (row.profileOutcome !== null || row.profileUnansweredAt !== null);
+}
+
+function unansweredAfter(row: RegistrationRow, attempt?: ProfileAttempt): Date | null {
+  if (!attempt) return null;
+  const isLast = row.profileUnansweredAt?.getTime() === attempt.at.getTime();
+  return isLast ? attempt.earlierAt : row.profileUnansweredAt;
+}
+
+function attemptsOf({ steps }: RegistrationRow): number {
+  return Math.max(1, steps['createProfile']?.attempts ?? 0);
+}
+
+async function update(tx: Transaction, { id }: RegistrationRow, set: Columns): Promise<void> {
+  await tx.update(registrations).set(set).where(eq(registrations.id, id));
+}
