@@ -4,12 +4,16 @@ import type { FailureName } from '../src/domain/failure.ts';
 import type { Outstanding } from '../src/domain/saga.ts';
 import type { RegistrationStatus } from '../src/domain/status.ts';
 
-/** The whole input of a run, and of each of its activities: no personal data enters a history. */
-export interface RegistrationRef {
-  readonly registrationId: string;
+/** How the activities of a run are worked off. */
+export interface Worked {
   /** Nobody waits for it: the sweep restarted it, or the schedule resumed it. Its activities take the
    * background worker's few slots and connections, and the background share of the quotas. */
   readonly background?: true;
+}
+
+/** The whole input of a run, and of each of its activities: no personal data enters a history. */
+export interface RegistrationRef extends Worked {
+  readonly registrationId: string;
 }
 
 /** The numbers of the retry policy, from the worker's configuration. */
@@ -39,12 +43,15 @@ export interface Place {
   readonly at: number;
 }
 
-/** The input of a step that meets Cognito: the place is for its first attempt. */
-export interface StepRef extends RegistrationRef {
+/** What a step brings along that goes on: the place is for its first attempt. */
+export interface StepGoesOn {
   readonly place?: Place | undefined;
   /** Attempts that earlier activities made of the step: the first one adds them to the row. */
   readonly earlier?: number;
 }
+
+/** The input of a step that meets Cognito. */
+export interface StepRef extends RegistrationRef, StepGoesOn {}
 
 /** The quota is used up for now. The step has a place in its queue, and waiting is not an attempt. */
 export interface QuotaWait extends Place {

@@ -10,7 +10,7 @@ import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { PasswordRecovery } from './domain/account.ts';
-import type { Runs } from './domain/runs.ts';
+import type { Runs, UserRuns } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
@@ -31,6 +31,7 @@ import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
+import { createUserRuns } from './temporal/user-runs.ts';
 import { openDestinations } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -59,6 +60,7 @@ export interface Parts {
   readonly recovery: PasswordRecovery<Secret>;
   readonly quotas: Quotas;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
   /** Ends the worker, then the connections it uses. */
@@ -99,6 +101,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
+  const userRuns = createUserRuns({ client: () => client(), taskQueue, log });
   const { clientId, clientSecret } = config.cognito;
   const appClient = { clientId: clientId ?? '', clientSecret };
   const recovery = createPasswordRecovery(cognito, appClient, log);
@@ -153,6 +156,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     recovery,
     quotas: person.quotas,
     runs,
+    userRuns,
     temporal,
     metrics,
     async close() {
@@ -242,6 +246,7 @@ export function wireApi(
   return {
     db,
     runs: parts.runs,
+    userRuns: parts.userRuns,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider, (signal) =>
       accountQuota(parts.quotas)(signal)('read'),
