@@ -33,6 +33,7 @@ import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
 import { createUserRuns } from './temporal/user-runs.ts';
 import { openDestinations } from '../activities/relay/destinations.ts';
+import { openProfiles } from '../activities/relay/open-profiles.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { installRuntime } from '../worker/runtime.ts';
@@ -97,6 +98,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   });
   const telemetry = withLog(metrics.telemetry, log);
   const { cognito, provider } = wireCognito(config, telemetry);
+  const profiles = openProfiles(config, log, telemetry);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
@@ -110,6 +112,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     ...config.retry,
     ...config.schedules,
     provider,
+    profiles,
     sealing,
     runs,
     log,
@@ -163,7 +166,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
       stopping.abort();
       await temporal.stop();
       cognito.destroy();
-      await Promise.all([pool.close(), backgroundPool.close()]);
+      await Promise.all([profiles?.close(), pool.close(), backgroundPool.close()]);
     },
   };
 }

@@ -15,7 +15,11 @@ export type QuotaCall = (left: number, from: StepGoesOn) => Promise<StepWait | G
  * @param earlier attempts of it that are spent already
  * @returns what the step itself waits for
  */
-export async function withQuota(attempts: number, call: QuotaCall, earlier = 0): Promise<GraceWait | null> {
+export async function withQuota(
+  attempts: number,
+  call: QuotaCall,
+  earlier = 0,
+): Promise<GraceWait | null> {
   let left = attempts;
   let wait = await call(left, { ...(earlier > 0 && { earlier }) });
   while (wait && 'attempts' in wait) {

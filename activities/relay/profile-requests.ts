@@ -1,8 +1,5 @@
-import {
-  ProfileUnavailable,
-  type ProfileRequest,
-  type ProfileService,
-} from '../../src/domain/profile.ts';
+import { ProfileUnavailable, type ProfileRequest } from '../../src/domain/profile.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';

@@ -22,6 +22,13 @@ export interface ProviderCall {
   readonly seconds: number;
 }
 
+export interface ProfileCall {
+  readonly operation: 'create' | 'delete';
+  /** `no_reply`: it may have had its effect; `unavailable`: it had none. */
+  readonly outcome: 'ok' | 'refused' | 'no_reply' | 'unavailable';
+  readonly seconds: number;
+}
+
 /** Who counts what happens in this process. Nothing in it throws or waits. */
 export interface Telemetry {
   /** The row moved to the status that it has now, and the move is committed. Whoever finds it moved
@@ -30,6 +37,7 @@ export interface Telemetry {
   /** An attempt to take back what was done ended with this code of FAILURES. */
   readonly compensationFailed: (code: string) => void;
   readonly called: (call: ProviderCall) => void;
+  readonly profileCalled: (call: ProfileCall) => void;
 }
 
 /** For a process that nobody scrapes. */
@@ -37,4 +45,5 @@ export const NO_TELEMETRY: Telemetry = {
   statusChanged: () => undefined,
   compensationFailed: () => undefined,
   called: () => undefined,
+  profileCalled: () => undefined,
 };

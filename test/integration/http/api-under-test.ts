@@ -8,7 +8,13 @@ import { openDatabase } from '../../../src/db/client.ts';
 import { createPasswordPolicy } from '../../../src/domain/password-policy.ts';
 import { commonPasswords } from '../../../src/secrets/common-passwords.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
-import type { Runs, RunState, UserRuns, UserRunState, WakeReason } from '../../../src/domain/runs.ts';
+import type {
+  Runs,
+  RunState,
+  UserRuns,
+  UserRunState,
+  WakeReason,
+} from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
 import { createBackgroundWork } from '../../../src/http/background-work.ts';
 import { readBacklog } from '../../../src/ledger/backlog.ts';
