@@ -310,14 +310,14 @@ export const FAILURES = {
   profile_email_taken: definitive(
     'email_taken',
     409,
-    'E-mail taken in the profile service',
+    'E-mail taken',
     'This e-mail address is taken.',
     'The profile service has a profile with this e-mail address, and no living registration has it: find out whose it is.',
   ),
   profile_username_taken: definitive(
     'username_taken',
     409,
-    'Username taken in the profile service',
+    'Username taken',
     'This username is taken.',
     'The profile service has a profile with this username, and no living registration has it: find out whose it is.',
   ),
