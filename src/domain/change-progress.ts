@@ -7,7 +7,9 @@ const ADD = 'assignRole:';
 const REMOVE = 'removeRole:';
 
 /** The steps of the kinds whose steps do not depend on the person, in their order. */
-const STEPS: Readonly<Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>> = {
+export const STEPS_OF_KIND: Readonly<
+  Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>
+> = {
   disable: ['disableUser', 'signOut'],
   enable: ['enableUser'],
   sign_out: ['signOut'],
@@ -93,7 +95,7 @@ type Progress = Pick<
 export function changeStepsLeft(change: Progress): AccountWrite[][] {
   if (change.begunAt === null) return [];
   if (change.kind === 'roles') return roleStepsLeft(change);
-  const steps = change.restoresAs === null ? STEPS[change.kind] : restoringSteps(change);
+  const steps = change.restoresAs === null ? STEPS_OF_KIND[change.kind] : restoringSteps(change);
   return steps.filter((step) => isLeft(change, step)).map((step) => [step]);
 }
 

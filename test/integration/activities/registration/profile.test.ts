@@ -188,7 +188,7 @@ describe('createProfile', () => {
     const old = await accepted(steps, wanted);
     expect((await registerAtOnce(contextOf(steps, profiles), old.id)).row.status).toBe('completed');
     await release(steps.db, old.id);
-    await removeUser(steps.pool, old.email);
+    await removeUser(steps.pool, wanted.email);
     const next = await accepted(steps, wanted);
     const { row, stopped } = await registerAtOnce(contextOf(steps, profiles), next.id);
     expect(stopped).toBeNull();
