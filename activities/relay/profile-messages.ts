@@ -16,20 +16,23 @@ const REFUSALS: Readonly<Record<string, ProfileRefusal>> = {
   rejected: 'profile_rejected',
 };
 
-/** `user_data` of a request. No password, and nothing that leads to one. */
-interface RequestedUser {
-  readonly username: string | null;
-  readonly email: string;
-  readonly user_id: string;
+interface ProfileKey {
   readonly registration_id: string;
   /** Comes back in `original_request`: who cannot read the request cannot answer it. */
   readonly reply_token: string;
 }
 
-export interface ProfileMessage {
-  readonly event_type: 'user.created' | 'user.creation_cancelled';
-  readonly user_data: RequestedUser;
-}
+/** No password, and nothing that leads to one, is in a message. */
+export type ProfileMessage =
+  | {
+      readonly event_type: 'user.created';
+      readonly user_data: ProfileKey & {
+        readonly username: string | null;
+        readonly email: string;
+        readonly user_id: string;
+      };
+    }
+  | { readonly event_type: 'user.creation_cancelled'; readonly user_data: ProfileKey };
 
 export interface ProfileReply {
   readonly registrationId: string;
@@ -39,20 +42,27 @@ export interface ProfileReply {
 /** Why a message is no reply to a request of ours. */
 export type NoReply = 'too large' | 'unreadable' | 'wrong reply_token';
 
-export function replyToken(registrationId: string, secret: string): string {
+function replyToken(registrationId: string, secret: string): string {
   return createHmac('sha256', secret).update(registrationId).digest('base64url');
 }
 
-export function messageOf(
-  event_type: ProfileMessage['event_type'],
+export function requestMessage(
   { registrationId, userId, username, email }: ProfileRequest,
   secret: string,
 ): ProfileMessage {
-  const reply_token = replyToken(registrationId, secret);
+  const key = keyOf(registrationId, secret);
   return {
-    event_type,
-    user_data: { username, email, user_id: userId, registration_id: registrationId, reply_token },
+    event_type: 'user.created',
+    user_data: { username, email, user_id: userId, ...key },
   };
+}
+
+export function cancellationMessage(registrationId: string, secret: string): ProfileMessage {
+  return { event_type: 'user.creation_cancelled', user_data: keyOf(registrationId, secret) };
+}
+
+function keyOf(registration_id: string, secret: string): ProfileKey {
+  return { registration_id, reply_token: replyToken(registration_id, secret) };
 }
 
 /** Reads a message from the reply queue. Whoever may publish there is not trusted: only a reply with the

@@ -22,6 +22,11 @@ export interface ProviderCall {
   readonly seconds: number;
 }
 
+/** What became of a reply of the profile service. closed: the registration was; dead: it is in the queue of
+ * the dead. */
+export const PROFILE_REPLY_OUTCOMES = ['recorded', 'repeated', 'closed', 'dead'] as const;
+export type ProfileReplyOutcome = (typeof PROFILE_REPLY_OUTCOMES)[number];
+
 /** Who counts what happens in this process. Nothing in it throws or waits. */
 export interface Telemetry {
   /** The row moved to the status that it has now, and the move is committed. Whoever finds it moved
@@ -30,6 +35,7 @@ export interface Telemetry {
   /** An attempt to take back what was done ended with this code of FAILURES. */
   readonly compensationFailed: (code: string) => void;
   readonly called: (call: ProviderCall) => void;
+  readonly profileReplied: (outcome: ProfileReplyOutcome) => void;
 }
 
 /** For a process that nobody scrapes. */
@@ -37,4 +43,5 @@ export const NO_TELEMETRY: Telemetry = {
   statusChanged: () => undefined,
   compensationFailed: () => undefined,
   called: () => undefined,
+  profileReplied: () => undefined,
 };
