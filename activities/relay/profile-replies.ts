@@ -85,6 +85,7 @@ async function consume(
     const handled = handle(deps, line, message, end).finally(() => inHand.delete(handled));
     inHand.add(handled);
   });
+  deps.log.info({ queue: replyQueue }, 'consuming profile replies');
   return (async () => {
     if (!end.aborted) await once(end, 'abort');
     if (!line.gone.aborted) await channel.cancel(consumerTag).catch(() => undefined);
