@@ -102,6 +102,10 @@ export const DEVELOPING_COMMANDS: readonly Command[] = [
     'Registers 2,000 people while RabbitMQ is away for half a minute, and checks that each event arrives. Takes minutes.',
   ),
   run(
+    'soak-profiles',
+    'Registers 500 people while the RabbitMQ of the profile service is away for half a minute, and checks that each has one profile. Takes minutes.',
+  ),
+  run(
     'rehearse',
     'Runs docker-compose.yml as processes of this machine, with a real Temporal server: 500 people register while a worker is killed every 10 s.',
   ),

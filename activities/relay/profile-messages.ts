@@ -16,23 +16,18 @@ const REFUSALS: Readonly<Record<string, ProfileRefusal>> = {
   rejected: 'profile_rejected',
 };
 
-interface ProfileKey {
-  readonly registration_id: string;
-  /** Comes back in `original_request`: who cannot read the request cannot answer it. */
-  readonly reply_token: string;
-}
-
 /** No password, and nothing that leads to one, is in a message. */
-export type ProfileMessage =
-  | {
-      readonly event_type: 'user.created';
-      readonly user_data: ProfileKey & {
-        readonly username: string | null;
-        readonly email: string;
-        readonly user_id: string;
-      };
-    }
-  | { readonly event_type: 'user.creation_cancelled'; readonly user_data: ProfileKey };
+export interface ProfileMessage {
+  readonly event_type: 'user.created' | 'user.creation_cancelled';
+  readonly user_data: {
+    readonly username: string | null;
+    readonly email: string;
+    readonly user_id: string;
+    readonly registration_id: string;
+    /** Comes back in `original_request`: who cannot read the request cannot answer it. */
+    readonly reply_token: string;
+  };
+}
 
 export interface ProfileReply {
   readonly registrationId: string;
@@ -46,23 +41,16 @@ function replyToken(registrationId: string, secret: string): string {
   return createHmac('sha256', secret).update(registrationId).digest('base64url');
 }
 
-export function requestMessage(
+export function messageOf(
+  event_type: ProfileMessage['event_type'],
   { registrationId, userId, username, email }: ProfileRequest,
   secret: string,
 ): ProfileMessage {
-  const key = keyOf(registrationId, secret);
+  const reply_token = replyToken(registrationId, secret);
   return {
-    event_type: 'user.created',
-    user_data: { username, email, user_id: userId, ...key },
+    event_type,
+    user_data: { username, email, user_id: userId, registration_id: registrationId, reply_token },
   };
-}
-
-export function cancellationMessage(registrationId: string, secret: string): ProfileMessage {
-  return { event_type: 'user.creation_cancelled', user_data: keyOf(registrationId, secret) };
-}
-
-function keyOf(registration_id: string, secret: string): ProfileKey {
-  return { registration_id, reply_token: replyToken(registration_id, secret) };
 }
 
 /** Reads a message from the reply queue. Whoever may publish there is not trusted: only a reply with the

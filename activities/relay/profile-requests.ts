@@ -1,13 +1,12 @@
 import type { AmqpProfileSettings } from '../../src/config/profile-settings.ts';
 import {
   ProfileUnavailable,
-  type ProfileRequest,
   type ProfileService,
 } from '../../src/domain/profile.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
-import { cancellationMessage, requestMessage, type ProfileMessage } from './profile-messages.ts';
+import { messageOf, type ProfileMessage } from './profile-messages.ts';
 
 export interface ProfileRequests extends ProfileService {
   /** Once no call is under way. */
@@ -70,15 +69,16 @@ export function createProfileRequests(
 
   return {
     learnsOfDeletionBy: 'event',
-    async create(request: ProfileRequest, signal) {
-      await deliver(request.registrationId, requestMessage(request, secret), signal);
+    async create(request, signal) {
+      const message = messageOf('user.created', request, secret);
+      await deliver(request.registrationId, message, signal);
       return { kind: 'awaits_reply' };
     },
     // Behind the request in the same queue. A service remembers whom it was told of, since its consumers may
     // handle the two in another order.
-    async delete(registrationId, signal) {
-      const message = cancellationMessage(registrationId, secret);
-      await deliver(`${registrationId}/cancelled`, message, signal);
+    async delete(request, signal) {
+      const message = messageOf('user.creation_cancelled', request, secret);
+      await deliver(`${request.registrationId}/cancelled`, message, signal);
       return 'final';
     },
     close: () => connection.close(),

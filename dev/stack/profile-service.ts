@@ -45,7 +45,8 @@ export async function profileServicePart(options: PartOptions): Promise<Part> {
     startProfileService(home, port, {
       DATABASE_URL: databaseUrl.href,
       PROFILE_SECRET: secret,
-      AMQP_URL: overAmqp ? env['EVENTS_AMQP_URL'] : '',
+      PROFILE_AMQP: String(overAmqp),
+      EVENTS_AMQP_URL: env['EVENTS_AMQP_URL'],
     }),
   );
   return {

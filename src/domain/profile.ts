@@ -44,7 +44,7 @@ export interface ProfileService {
   create(request: ProfileRequest, signal: AbortSignal): Promise<ProfileAnswer>;
   /** Takes the profile of a registration back; one that is not there is fine.
    * @throws ProfileUnavailable for everything that may pass */
-  delete(registrationId: string, signal: AbortSignal): Promise<ProfileDeletion>;
+  delete(request: ProfileRequest, signal: AbortSignal): Promise<ProfileDeletion>;
 }
 
 /** The profile service did not decide. The call is repeated later. */

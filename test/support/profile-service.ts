@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import { Webhook } from 'standardwebhooks';
 import { inject } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './database.ts';
-import { type Program, startEntry } from './program.ts';
+import { type Program, startEntry, startProgram } from './program.ts';
 
 export interface Profile {
   readonly id: string;
@@ -29,10 +29,24 @@ export class ProfileService {
     this.sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   }
 
-  /** @param env `AMQP_URL` for the form over RabbitMQ */
+  /** @param env `PROFILE_AMQP` and `EVENTS_AMQP_URL` for the form over RabbitMQ */
   static async start(env: Readonly<Record<string, string>> = {}): Promise<ProfileService> {
     const service = new ProfileService(await createTestDatabase(), env);
     await service.start();
+    return service;
+  }
+
+  /** Another service as a process, on a database of its own. It may not answer yet. */
+  static async startScript(entry: string, port: number): Promise<ProfileService> {
+    const service = new ProfileService(await createTestDatabase(), {});
+    const env = {
+      PORT: String(port),
+      DATABASE_URL: service.#database.ownerUrl,
+      PROFILE_SECRET: service.secret,
+    };
+    const cwd = inject('testHome');
+    service.#url = `http://127.0.0.1:${port}/profiles`;
+    service.#program = startProgram({ command: process.execPath, args: [entry], cwd, env });
     return service;
   }
 
@@ -53,7 +67,7 @@ export class ProfileService {
     this.#program = program;
     const [, url = ''] = await program.says(/is running: (\S+)/);
     this.#url = url;
-    if (this.#env['AMQP_URL']) await this.consumes();
+    if (this.#env['PROFILE_AMQP']) await this.consumes();
   }
 
   /** Waits until it consumes requests from RabbitMQ. */
@@ -88,10 +102,10 @@ export class ProfileService {
     method: 'PUT' | 'DELETE',
     registrationId: string,
     body?: object,
-    { secret = this.secret, key = registrationId } = {},
+    { secret = this.secret, key = registrationId, id = `${registrationId}.${method}` } = {},
   ): Promise<{ status: number; body: unknown }> {
     const text = body === undefined ? '' : JSON.stringify(body);
-    const [id, now] = [randomUUID(), new Date()];
+    const now = new Date();
     const answer = await fetch(`${this.#url}/${registrationId}`, {
       method,
       headers: {

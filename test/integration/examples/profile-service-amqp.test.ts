@@ -30,7 +30,8 @@ describe.skipIf(RABBITMQ.path === null)('the profile service behind RabbitMQ', (
   let service: ProfileService;
   let replies: Queue;
   test.beforeAll(async ({ broker }) => {
-    service = await ProfileService.start({ AMQP_URL: broker.url });
+    const env = { PROFILE_AMQP: 'true', EVENTS_AMQP_URL: broker.url };
+    service = await ProfileService.start(env);
     replies = await Queue.bind(broker, 'auth_events', '#');
   });
   afterAll(async () => {

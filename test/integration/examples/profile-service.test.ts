@@ -68,11 +68,16 @@ test('a request that is signed with another secret is a 401 and changes nothing'
   expect(await service.profileOf(kept)).toBeDefined();
 });
 
-test('a request whose body or key names another registration is a 400', async () => {
+test('a request whose body, key or webhook-id names another registration is a 400', async () => {
   const [id, other] = [randomUUID(), randomUUID()];
   expect((await service.call('PUT', id, personFields(other))).status).toBe(400);
   expect((await service.call('PUT', id, personFields(id), { key: other })).status).toBe(400);
   expect((await service.call('PUT', id, { registration_id: id })).status).toBe(400);
+  // A deletion that somebody recorded does not delete another profile.
+  await create(other);
+  const recorded = { id: `${id}.deletion` };
+  expect((await service.call('DELETE', other, undefined, recorded)).status).toBe(400);
+  expect(await service.profileOf(other)).toBeDefined();
   expect(await service.profileOf(id)).toBeUndefined();
 });
 

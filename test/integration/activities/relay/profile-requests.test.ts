@@ -50,18 +50,13 @@ describe.skipIf(RABBITMQ.path === null)('requests on a real broker', () => {
     const { registrationId: id } = person;
     expect(await requests.create(person, NEVER)).toEqual({ kind: 'awaits_reply' });
     expect(await requests.create(person, NEVER)).toEqual({ kind: 'awaits_reply' });
-    expect(await requests.delete(id, NEVER)).toBe('final');
+    expect(await requests.delete(person, NEVER)).toBe('final');
     await eventually(() => told.messages.length === 3);
     const reply_token = createHmac('sha256', settings.secret).update(id).digest('base64url');
     const { username, email, userId } = person;
-    const create = {
-      event_type: 'user.created',
-      user_data: { username, email, user_id: userId, registration_id: id, reply_token },
-    };
-    const cancel = {
-      event_type: 'user.creation_cancelled',
-      user_data: { registration_id: id, reply_token },
-    };
+    const user_data = { username, email, user_id: userId, registration_id: id, reply_token };
+    const create = { event_type: 'user.created', user_data };
+    const cancel = { event_type: 'user.creation_cancelled', user_data };
     expect(told.bodies()).toEqual([create, create, cancel]);
     const properties = {
       correlationId: id,
