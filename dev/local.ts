@@ -129,10 +129,7 @@ function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined
 }
 
 /** Stands for the parts that are not started yet, where the environment names none. */
-function placeholders(
-  env: NodeJS.ProcessEnv,
-  withProfileService: boolean,
-): Record<string, string> {
+function placeholders(env: NodeJS.ProcessEnv, withProfileService: boolean): Record<string, string> {
   return {
     DATABASE_URL: 'postgres://127.0.0.1/embedded',
     ...(env['TEMPORAL_PROFILE'] ? {} : { TEMPORAL_ADDRESS: '127.0.0.1:7233' }),

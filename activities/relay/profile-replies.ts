@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import type { ConsumeMessage } from 'amqplib';
 import type { AmqpProfileSettings } from '../../src/config/profile-settings.ts';
 import type { Database } from '../../src/db/client.ts';
+import type { Runs } from '../../src/domain/runs.ts';
 import type { ProfileReplyOutcome, Telemetry } from '../../src/domain/telemetry.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
 import {
   recordProfileReply,
   type ProfileReply as RecordedReply,
 } from '../../src/ledger/registrations/profile.ts';
+import { readRow } from '../../src/ledger/registrations/transitions.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
@@ -29,8 +31,7 @@ export interface ProfileReplyDeps {
   readonly db: Database;
   readonly log: StepLog;
   readonly telemetry: Pick<Telemetry, 'profileReplied'>;
-  /** Wakes the run that waits for the reply, which the row has by now. */
-  readonly wake: (registrationId: string) => Promise<void>;
+  readonly runs: Pick<Runs, 'resume'>;
   /** The profile was created for a registration that is closed: takes it back. */
   readonly takeBack: (registrationId: string) => Promise<void>;
 }
@@ -50,9 +51,7 @@ export async function consumeProfileReplies(
     while (!over.aborted) {
       try {
         const line = await connection.line(over);
-        const ended = await consume(deps, line, over);
-        connection.answered();
-        await ended;
+        await consume(deps, line, over, connection.answered);
         if (!over.aborted) await connection.away(line.reason(), over);
       } catch (error) {
         await connection.away(reasonOf(error), over);
@@ -63,12 +62,13 @@ export async function consumeProfileReplies(
   }
 }
 
-/** @returns what resolves once the line has gone, or `over` has aborted and nothing is in hand any more */
+/** Consumes until the line has gone, or `over` has aborted and nothing is in hand any more. */
 async function consume(
   deps: ProfileReplyDeps,
   line: Line,
   over: AbortSignal,
-): Promise<Promise<void>> {
+  begun: () => void,
+): Promise<void> {
   const { channel } = line;
   const { replyExchange, replyKey, replyQueue } = deps.settings;
   const inHand = new Set<Promise<void>>();
@@ -86,11 +86,10 @@ async function consume(
     inHand.add(handled);
   });
   deps.log.info({ queue: replyQueue }, 'consuming profile replies');
-  return (async () => {
-    if (!end.aborted) await once(end, 'abort');
-    if (!line.gone.aborted) await channel.cancel(consumerTag).catch(() => undefined);
-    await Promise.all(inHand);
-  })();
+  begun();
+  if (!end.aborted) await once(end, 'abort');
+  if (!line.gone.aborted) await channel.cancel(consumerTag).catch(() => undefined);
+  await Promise.all(inHand);
 }
 
 /** Never rejects: what cannot be settled now is not acknowledged, and comes again. */
@@ -136,10 +135,12 @@ async function settle(
     case 'recorded':
     case 'repeated':
       // Also for one that came before: its consumer may have been killed between the row and the signal.
-      await attempt(deps, registrationId, 'wake');
+      await attempt(deps, registrationId, () => resumeIfParked(deps, registrationId));
       return { outcome };
     case 'closed':
-      if (decision.kind === 'created') await attempt(deps, registrationId, 'takeBack');
+      if (decision.kind === 'created') {
+        await attempt(deps, registrationId, () => deps.takeBack(registrationId));
+      }
       return { outcome };
     case 'contradicts':
     case 'unknown':
@@ -171,16 +172,25 @@ async function record(
   return null;
 }
 
+/** A step that is under way finds the decision in the row by itself. */
+async function resumeIfParked(
+  { db, runs }: ProfileReplyDeps,
+  registrationId: string,
+): Promise<void> {
+  const { status } = await readRow(db, registrationId);
+  if (status === 'roles_pending') await runs.resume(registrationId, 'schedule');
+}
+
 /** The row has the decision, and what is not done now is done by the schedules. */
 async function attempt(
-  { log, ...deps }: ProfileReplyDeps,
+  { log }: ProfileReplyDeps,
   registrationId: string,
-  what: 'wake' | 'takeBack',
+  work: () => Promise<void>,
 ): Promise<void> {
   try {
-    await deps[what](registrationId);
+    await work();
   } catch (error) {
-    const fields = { registrationId, what, error: error instanceof Error ? error.name : 'Unknown' };
+    const fields = { registrationId, error: error instanceof Error ? error.name : 'Unknown' };
     log.info(fields, 'profile reply recorded; the schedules do the rest');
   }
 }
@@ -192,17 +202,14 @@ async function bury(
   { content, properties, fields }: ConsumeMessage,
   { reason, registrationId }: Settled & { outcome: 'dead' },
 ): Promise<void> {
-  const { contentType, correlationId, type, messageId } = properties;
   const queue = deadQueueOf(settings);
   const published = await publish(line, ['', queue], content, {
     messageId: randomUUID(),
-    ...(typeof contentType === 'string' && { contentType }),
-    ...(typeof correlationId === 'string' && { correlationId }),
-    ...(typeof type === 'string' && { type }),
     headers: {
       'x-reason': reason,
       'x-routing-key': fields.routingKey,
-      ...(typeof messageId === 'string' && { 'x-message-id': messageId }),
+      'x-message-id': String(properties.messageId ?? ''),
+      'x-correlation-id': String(properties.correlationId ?? ''),
     },
   });
   if (published !== 'confirmed') throw new Error(`${queue}: ${published}`);

@@ -1,8 +1,5 @@
 import type { AmqpProfileSettings } from '../../src/config/profile-settings.ts';
-import {
-  ProfileUnavailable,
-  type ProfileService,
-} from '../../src/domain/profile.ts';
+import { ProfileUnavailable, type ProfileService } from '../../src/domain/profile.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';

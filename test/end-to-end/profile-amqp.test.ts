@@ -77,7 +77,9 @@ describe.skipIf(RABBITMQ.path === null)('a profile service behind RabbitMQ', () 
     (await deployment.users()).filter(({ email }) => email === `${name}@example.com`);
   /** How many there are on either side. */
   async function left(deployment: Deployment, service: ProfileService, name: string) {
-    const profiles = (await service.profiles()).filter((one) => one.email === `${name}@example.com`);
+    const profiles = (await service.profiles()).filter(
+      (one) => one.email === `${name}@example.com`,
+    );
     return { users: (await usersOf(deployment, name)).length, profiles: profiles.length };
   }
   const cancellationsOf = (id: string) =>
@@ -116,7 +118,12 @@ describe.skipIf(RABBITMQ.path === null)('a profile service behind RabbitMQ', () 
     profileService,
   }) => {
     const registration_id = '00000000-0000-4000-8000-000000000001';
-    const user_data = { registration_id, user_id: 'x', email: 'held@example.com', username: 'held' };
+    const user_data = {
+      registration_id,
+      user_id: 'x',
+      email: 'held@example.com',
+      username: 'held',
+    };
     const message = { event_type: 'user.created', user_data };
     await publishTo(broker, ['user_events', 'user.sync'], message);
     await eventually(async () => (await profileService.profileOf(registration_id)) !== undefined);
@@ -329,7 +336,9 @@ describe.skipIf(RABBITMQ.path === null)('a profile service behind RabbitMQ', () 
   }) => {
     const rows = await sql<{ id: string; profile_id: string }[]>`SELECT id, profile_id
       FROM registrations WHERE status = 'completed'`;
-    const profiles = new Map((await profileService.profiles()).map((one) => [one.registration_id, one.id]));
+    const profiles = new Map(
+      (await profileService.profiles()).map((one) => [one.registration_id, one.id]),
+    );
     for (const { id, profile_id } of rows) expect(profiles.get(id)).toBe(profile_id);
     const open = await sql`SELECT FROM registrations
       WHERE status NOT IN ('completed', 'failed', 'cancelled')`;

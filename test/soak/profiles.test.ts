@@ -70,7 +70,9 @@ test(
     await eventually(async () => (await completed()) === PEOPLE, PATIENCE_MS);
     const rows = await sql<{ id: string; profile_id: string; user_id: string }[]>`
       SELECT id, profile_id, user_id FROM registrations ORDER BY id`;
-    const profiles = await profileService.sql<{ id: string; profile_id: string; user_id: string }[]>`
+    const profiles = await profileService.sql<
+      { id: string; profile_id: string; user_id: string }[]
+    >`
       SELECT registration_id AS id, id AS profile_id, user_id FROM profiles ORDER BY registration_id`;
     expect(rows).toHaveLength(PEOPLE);
     expect([...profiles]).toEqual([...rows]);

@@ -57,7 +57,7 @@ export class Consumer {
           error: (fields) => void this.warnings.push(fields),
         },
         telemetry: { profileReplied: (outcome) => void this.settled.push(outcome) },
-        wake: async (id) => void this.woken.push(id),
+        runs: { resume: async (id) => void this.woken.push(id) },
         takeBack: async (id) => void this.takenBack.push(id),
         ...more,
       },
