@@ -4,12 +4,16 @@ import type { FailureName } from '../src/domain/failure.ts';
 import type { Outstanding } from '../src/domain/saga.ts';
 import type { RegistrationStatus } from '../src/domain/status.ts';
 
-/** The whole input of a run, and of each of its activities: no personal data enters a history. */
-export interface RegistrationRef {
-  readonly registrationId: string;
+/** How the activities of a run are worked off. */
+export interface Worked {
   /** Nobody waits for it: the sweep restarted it, or the schedule resumed it. Its activities take the
    * background worker's few slots and connections, and the background share of the quotas. */
   readonly background?: true;
+}
+
+/** The whole input of a run, and of each of its activities: no personal data enters a history. */
+export interface RegistrationRef extends Worked {
+  readonly registrationId: string;
 }
 
 /** The numbers of the retry policy, from the worker's configuration. */
@@ -23,6 +27,8 @@ export interface RetryNumbers {
 /** What the row says, as far as the run needs it. */
 export interface RegistrationProgress extends Outstanding {
   readonly status: RegistrationStatus;
+  /** The profile service may have a profile, should the registration be taken back. */
+  readonly profileToDelete: boolean;
   readonly roles: readonly string[];
   readonly instruction: 'none' | 'cancel' | 'pending' | 'acknowledged';
   readonly failure: PublicFailure | null;
@@ -39,12 +45,15 @@ export interface Place {
   readonly at: number;
 }
 
-/** The input of a step that meets Cognito: the place is for its first attempt. */
-export interface StepRef extends RegistrationRef {
+/** What a step brings along that goes on: the place is for its first attempt. */
+export interface StepGoesOn {
   readonly place?: Place | undefined;
   /** Attempts that earlier activities made of the step: the first one adds them to the row. */
   readonly earlier?: number;
 }
+
+/** The input of a step that meets Cognito. */
+export interface StepRef extends RegistrationRef, StepGoesOn {}
 
 /** The quota is used up for now. The step has a place in its queue, and waiting is not an attempt. */
 export interface QuotaWait extends Place {
@@ -93,6 +102,7 @@ export interface RegistrationActivities {
   beginRegistration(ref: RegistrationRef): Promise<RegistrationProgress>;
   createUser(ref: StepRef): Promise<StepWait | null>;
   setPassword(ref: RegistrationRef): Promise<void>;
+  createProfile(ref: RegistrationRef): Promise<void>;
   assignRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
   removeRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
   /** Reads the user's groups, once no earlier write to them can land any more. */
@@ -114,9 +124,10 @@ export interface RegistrationActivities {
       readonly failed: readonly StepFailureReport[];
     },
   ): Promise<RegistrationProgress>;
+  deleteProfile(ref: RegistrationRef): Promise<GraceWait | null>;
   deleteUser(ref: StepRef): Promise<StepWait | GraceWait | null>;
   requireCleanup(
-    ref: RegistrationRef & { readonly failed: StepFailureReport },
+    ref: RegistrationRef & { readonly failed: readonly StepFailureReport[] },
   ): Promise<RegistrationProgress>;
   close(ref: RegistrationRef): Promise<RegistrationProgress>;
 }
@@ -205,5 +216,7 @@ export interface SweepReport {
   readonly sealsWiped: number;
   /** Users with our mark that landed late, or twice, and were deleted. */
   readonly straysDeleted: number;
+  /** Profiles that were created after their registration had closed, and were deleted. */
+  readonly strayProfilesDeleted: number;
   readonly failed: number;
 }

@@ -10,7 +10,7 @@ import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import type { PasswordRecovery } from './domain/account.ts';
-import type { Runs } from './domain/runs.ts';
+import type { Runs, UserRuns } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
@@ -31,7 +31,10 @@ import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
+import { createUserRuns } from './temporal/user-runs.ts';
 import { openDestinations } from '../activities/relay/destinations.ts';
+import { openProfiles } from '../activities/relay/open-profiles.ts';
+import { consumeProfileReplies } from '../activities/relay/profile-replies.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { installRuntime } from '../worker/runtime.ts';
@@ -59,6 +62,7 @@ export interface Parts {
   readonly recovery: PasswordRecovery<Secret>;
   readonly quotas: Quotas;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
   /** Ends the worker, then the connections it uses. */
@@ -95,10 +99,12 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   });
   const telemetry = withLog(metrics.telemetry, log);
   const { cognito, provider } = wireCognito(config, telemetry);
+  const profiles = openProfiles(config, log, telemetry);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
+  const userRuns = createUserRuns({ client: () => client(), taskQueue, log });
   const { clientId, clientSecret } = config.cognito;
   const appClient = { clientId: clientId ?? '', clientSecret };
   const recovery = createPasswordRecovery(cognito, appClient, log);
@@ -107,6 +113,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     ...config.retry,
     ...config.schedules,
     provider,
+    profiles,
     sealing,
     runs,
     log,
@@ -144,6 +151,12 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     log,
   });
   client = () => temporal.client();
+  const consuming = new AbortController();
+  const { profile: settings } = config;
+  const consumed =
+    options.hostsWorker && profiles && settings?.form === 'amqp'
+      ? consumeProfileReplies({ ...background, settings, profiles }, consuming.signal)
+      : null;
   return {
     pool,
     cognito,
@@ -153,13 +166,17 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     recovery,
     quotas: person.quotas,
     runs,
+    userRuns,
     temporal,
     metrics,
     async close() {
       stopping.abort();
       await temporal.stop();
+      // Steps that end may still wait for a reply.
+      consuming.abort();
+      await consumed;
       cognito.destroy();
-      await Promise.all([pool.close(), backgroundPool.close()]);
+      await Promise.all([profiles?.close(), pool.close(), backgroundPool.close()]);
     },
   };
 }
@@ -242,6 +259,7 @@ export function wireApi(
   return {
     db,
     runs: parts.runs,
+    userRuns: parts.userRuns,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider, (signal) =>
       accountQuota(parts.quotas)(signal)('read'),

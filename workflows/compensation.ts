@@ -1,4 +1,4 @@
-import { CancellationScope, sleep } from '@temporalio/workflow';
+import { CancellationScope, type ActivityOptions } from '@temporalio/workflow';
 import type {
   RegistrationRef,
   RegistrationProgress,
@@ -8,7 +8,7 @@ import type { FailureName } from '../src/domain/failure.ts';
 import { isCompensating } from '../src/domain/status.ts';
 import { budgeted, SLOW } from './activity-options.ts';
 import { ledgerOf, step } from './proxies.ts';
-import { withQuota } from './quota.ts';
+import { afterGrace, withQuota } from './quota.ts';
 import { reportOf } from './step-error.ts';
 import { showStatus, untilOperatorWakes, type Wake } from './wake.ts';
 
@@ -29,48 +29,76 @@ export async function compensate(
   return await CancellationScope.nonCancellable(async () => {
     const ledger = ledgerOf(ref);
     let run = await ledger.beginCompensation({ ...ref, ...cause });
-    // The row stays open while a user may be left: one that was recorded since is looked for again.
+    // The row stays open while a user or a profile may be left: one that was recorded since is looked for again.
     while (isCompensating(run.status)) {
       showStatus(run.status);
       if (run.status === 'cleanup_required') {
-        await deleteWithoutEnd(ref, wake);
+        await takeBackWithoutEnd(ref, run, wake);
         run = await ledger.close(ref);
         continue;
       }
-      const failed = await deleteWithin(ref, run.retry.compensationAttempts);
-      run = failed ? await ledger.requireCleanup({ ...ref, failed }) : await ledger.close(ref);
+      const failed = await takeBackWithin(ref, run);
+      run =
+        failed.length > 0
+          ? await ledger.requireCleanup({ ...ref, failed })
+          : await ledger.close(ref);
     }
     return run;
   });
 }
 
-async function deleteWithin(
-  ref: RegistrationRef,
-  attempts: number,
-): Promise<StepFailureReport | null> {
-  try {
-    await afterGrace(() =>
-      withQuota(attempts, (left, from) =>
-        step(ref, budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
+interface Compensation {
+  readonly step: 'deleteProfile' | 'deleteUser';
+  readonly run: (options: (attempts: number) => ActivityOptions, attempts: number) => Promise<void>;
+}
+
+/** What is to be taken back, the latest first. */
+function compensationsOf(ref: RegistrationRef, run: RegistrationProgress): Compensation[] {
+  const deleteProfile: Compensation = {
+    step: 'deleteProfile',
+    run: (options, attempts) =>
+      afterGrace(() => step(ref, options(attempts), 'deleteProfile').deleteProfile(ref)),
+  };
+  const deleteUser: Compensation = {
+    step: 'deleteUser',
+    run: (options, attempts) =>
+      afterGrace(() =>
+        withQuota(attempts, (left, from) =>
+          step(ref, options(left), 'deleteUser').deleteUser({ ...ref, ...from }),
+        ),
       ),
+  };
+  return run.profileToDelete ? [deleteProfile, deleteUser] : [deleteUser];
+}
+
+/** One after the other, past failures. */
+async function takeBackWithin(
+  ref: RegistrationRef,
+  run: RegistrationProgress,
+): Promise<StepFailureReport[]> {
+  const failed: StepFailureReport[] = [];
+  for (const compensation of compensationsOf(ref, run)) {
+    try {
+      await compensation.run(budgeted, run.retry.compensationAttempts);
+    } catch (error) {
+      failed.push(reportOf(compensation.step, error));
+    }
+  }
+  return failed;
+}
+
+/** Every 60 s until all is done; an operator's retry starts it anew at once. */
+async function takeBackWithoutEnd(
+  ref: RegistrationRef,
+  run: RegistrationProgress,
+  wake: Wake,
+): Promise<void> {
+  const work = async () => {
+    // All at once: one may fail for days. All are settled before a retry begins.
+    const results = await Promise.allSettled(
+      compensationsOf(ref, run).map((one) => one.run(() => SLOW, Number.POSITIVE_INFINITY)),
     );
-    return null;
-  } catch (error) {
-    return reportOf('deleteUser', error);
-  }
-}
-
-/** Every 60 s until it is done; an operator's retry starts it anew at once. */
-async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void> {
-  const work = () => afterGrace(() => step(ref, SLOW, 'deleteUser').deleteUser(ref));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  };
   while (!(await untilOperatorWakes(wake, work))) await ledgerOf(ref).acknowledgeInstruction(ref);
-}
-
-/** Until nothing has to be waited for: a create without a reply may land within its grace. */
-async function afterGrace(call: () => Promise<object | null>): Promise<void> {
-  for (;;) {
-    const wait = await call();
-    if (!wait || !('graceMs' in wait)) return;
-    await sleep(Math.max(1, Number(wait.graceMs)));
-  }
 }

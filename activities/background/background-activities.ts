@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../../src/domain/failure.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
@@ -19,6 +20,7 @@ export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> 
   readonly quotas: Quotas;
   readonly runs: Runs;
   readonly telemetry: Telemetry;
+  readonly profiles: ProfileService | null;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {

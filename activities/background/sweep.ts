@@ -15,6 +15,8 @@ import { undeliveredInstructions } from '../../src/ledger/registrations/instruct
 import type { SweepReport } from '../contract.ts';
 import { contextOf, repair, type RepairAction, type SweepDeps } from './repair-row.ts';
 import { pause, rest } from '../relay/pause.ts';
+import { rowsWithStrayProfiles } from '../../src/ledger/registrations/profile.ts';
+import { deleteStrayProfile } from '../registration/delete-profile.ts';
 import { deleteStrays } from '../registration/stray-users.ts';
 
 const BATCH = 500;
@@ -69,6 +71,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps),
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
+    strayProfilesDeleted: await deleteAllStrayProfiles(deps),
   };
 }
 
@@ -140,6 +143,23 @@ async function deleteAllStrays(deps: SweepDeps): Promise<number> {
     deps.heartbeat?.();
     const left = await deleteStrays(contextOf(deps, row.id), row).catch(() => null);
     if (left?.strayUsernames.length === 0) deleted += 1;
+  }
+  return deleted;
+}
+
+/** Profiles that were created too late, or whose users are gone. */
+async function deleteAllStrayProfiles(deps: SweepDeps): Promise<number> {
+  const rows = await rowsWithStrayProfiles(deps.db, BATCH);
+  if (deps.dryRun) return rows.length;
+  const over = deadline(deps);
+  let deleted = 0;
+  for (const row of rows) {
+    if (over.aborted) break;
+    deps.heartbeat?.();
+    await deleteStrayProfile(contextOf(deps, row.id), row).then(
+      () => (deleted += 1),
+      () => undefined,
+    );
   }
   return deleted;
 }

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Database } from '../../src/db/client.ts';
 import { FAILURES, parkedAs, publicFailure, type FailureName } from '../../src/domain/failure.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { CompletedRegistration, Registration } from '../../src/domain/registration.ts';
 import { attemptsWith, isCompensation, type StepRecord } from '../../src/domain/step.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
@@ -23,7 +24,9 @@ import type { Sealing } from '../../src/secrets/sealing.ts';
 import type { IdentityProvider } from '../../src/cognito/adapter.ts';
 import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from '../contract.ts';
+import { createProfile } from './create-profile.ts';
 import { createUser, TooEarly } from './create-user.ts';
+import { deleteProfile } from './delete-profile.ts';
 import { deleteUser } from './delete-user.ts';
 import { QuotaSpent, type QuotaOptions, type Quotas } from '../quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
@@ -43,6 +46,7 @@ const SLOW_MS = 60_000;
 export interface RegistrationActivityDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
+  readonly profiles: ProfileService | null;
   readonly sealing: Pick<Sealing, 'open'>;
   readonly sessions: PasswordContext['sessions'];
   readonly publicMailsPerDay: number | null;
@@ -82,6 +86,7 @@ export function createRegistrationActivities(
     return {
       db,
       provider: deps.provider,
+      profiles: deps.profiles,
       sealing: deps.sealing,
       sessions: deps.sessions,
       publicMailsPerDay: deps.publicMailsPerDay,
@@ -95,6 +100,10 @@ export function createRegistrationActivities(
       telemetry,
     };
   };
+
+  /** Of a step that takes nothing of our quotas. */
+  const unpaced = (registrationId: string) =>
+    context(REQUEST_TIMEOUT_MS, { registrationId, queuesAs: null });
 
   /** Runs a step; tells waiters; lets nothing but a named failure leave. */
   async function step<T>(name: string, id: string, work: () => Promise<T>): Promise<T> {
@@ -177,8 +186,12 @@ export function createRegistrationActivities(
     // Without our quota: Cognito gives these calls a quota of their own, and there is no setting for it.
     setPassword: ({ registrationId: id }) =>
       step('setPassword', id, async () => {
-        const quota = { registrationId: id, queuesAs: null };
-        await setPassword(context(REQUEST_TIMEOUT_MS, quota), id);
+        await setPassword(unpaced(id), id);
+      }),
+    // Without a quota: the profile service says itself when it has enough.
+    createProfile: ({ registrationId: id }) =>
+      step('createProfile', id, async () => {
+        await createProfile(unpaced(id), await readRow(db, id));
       }),
     assignRole: ({ role, ...ref }) =>
       withQuota('assignRole', ref, async (ctx) => {
@@ -192,9 +205,7 @@ export function createRegistrationActivities(
       }),
     // Its reads have a quota of their own, far above what this deployment needs.
     confirmRoles: ({ registrationId: id }) =>
-      step('confirmRoles', id, () =>
-        confirmRoles(context(REQUEST_TIMEOUT_MS, { registrationId: id, queuesAs: null }), id),
-      ),
+      step('confirmRoles', id, () => confirmRoles(unpaced(id), id)),
     // Repeatable: only an open row moves, and a completed one is done.
     complete: ({ registrationId: id, roles }) =>
       step('complete', id, async () => {
@@ -234,13 +245,17 @@ export function createRegistrationActivities(
           await beginCompensation(db, id, cause, cancelled, steps, telemetry.statusChanged),
         );
       }),
+    deleteProfile: ({ registrationId: id }) =>
+      step('deleteProfile', id, () => deleteProfile(unpaced(id), id)),
     deleteUser: (ref) => withQuota('deleteUser', ref, (ctx) => deleteUser(ctx, ref.registrationId)),
     // Repeatable: says the same again.
     requireCleanup: ({ registrationId: id, failed }) =>
       step('requireCleanup', id, async () => {
-        const { code, detail } = publicFailure(failed.failure);
-        const failures = [{ step: failed.step, code, detail }];
-        const row = await requireCleanup(db, id, failures, records([failed]));
+        const failures = failed.map(({ step: name, failure }) => {
+          const { code, detail } = publicFailure(failure);
+          return { step: name, code, detail };
+        });
+        const row = await requireCleanup(db, id, failures, records(failed));
         deps.log.error(
           { registrationId: id, code: row.failure?.code, compensation: failed },
           'compensation keeps failing; an operator is needed',

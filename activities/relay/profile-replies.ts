@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { ConsumeMessage } from 'amqplib';
 import type { AmqpProfileSettings } from '../../src/config/profile-settings.ts';
 import type { Database } from '../../src/db/client.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import type { ProfileReplyOutcome, Telemetry } from '../../src/domain/telemetry.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
@@ -11,6 +12,7 @@ import {
   type ProfileReply as RecordedReply,
 } from '../../src/ledger/registrations/profile.ts';
 import { readRow } from '../../src/ledger/registrations/transitions.ts';
+import { deleteStrayProfile } from '../registration/delete-profile.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
@@ -24,6 +26,7 @@ const PREFETCH = 20;
 const FAILED_KEY = 'user.creation_failed';
 /** While PostgreSQL is away the replies wait at the broker. */
 const FIRST_RETRY_MS = 500;
+const CANCELLED_WITHIN_MS = 4000;
 const MAX_RETRY_MS = 15_000;
 
 export interface ProfileReplyDeps {
@@ -32,8 +35,7 @@ export interface ProfileReplyDeps {
   readonly log: StepLog;
   readonly telemetry: Pick<Telemetry, 'profileReplied'>;
   readonly runs: Pick<Runs, 'resume'>;
-  /** The profile was created for a registration that is closed: takes it back. */
-  readonly takeBack: (registrationId: string) => Promise<void>;
+  readonly profiles: ProfileService;
 }
 
 /**
@@ -139,7 +141,7 @@ async function settle(
       return { outcome };
     case 'closed':
       if (decision.kind === 'created') {
-        await attempt(deps, registrationId, () => deps.takeBack(registrationId));
+        await attempt(deps, registrationId, () => cancelAgain(deps, registrationId));
       }
       return { outcome };
     case 'contradicts':
@@ -179,6 +181,14 @@ async function resumeIfParked(
 ): Promise<void> {
   const { status } = await readRow(db, registrationId);
   if (status === 'roles_pending') await runs.resume(registrationId, 'schedule');
+}
+
+/** A row that is still being taken back does so by itself. */
+async function cancelAgain(deps: ProfileReplyDeps, registrationId: string): Promise<void> {
+  const row = await readRow(deps.db, registrationId);
+  if (row.profileStrayAt === null) return;
+  const signal = AbortSignal.timeout(CANCELLED_WITHIN_MS);
+  await deleteStrayProfile({ ...deps, signal, attempt: 1, slow: false }, row);
 }
 
 /** The row has the decision, and what is not done now is done by the schedules. */

@@ -1,5 +1,6 @@
 import type { AmqpProfileSettings } from '../../src/config/profile-settings.ts';
-import { ProfileUnavailable, type ProfileService } from '../../src/domain/profile.ts';
+import { ProfileUnavailable } from '../../src/domain/profile.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';

@@ -36,17 +36,6 @@ export type ProfileOutcome = 'created' | ProfileRefusal;
  */
 export type ProfileDeletion = 'final' | 'final_after_grace';
 
-/** The service that keeps profiles. Both calls are safe to repeat. */
-export interface ProfileService {
-  /** How the service learns that a person was deleted: by `delete`, or by the event `user.deleted`. */
-  readonly learnsOfDeletionBy: 'call' | 'event';
-  /** @throws ProfileUnavailable for everything that may pass */
-  create(request: ProfileRequest, signal: AbortSignal): Promise<ProfileAnswer>;
-  /** Takes the profile of a registration back; one that is not there is fine.
-   * @throws ProfileUnavailable for everything that may pass */
-  delete(request: ProfileRequest, signal: AbortSignal): Promise<ProfileDeletion>;
-}
-
 /** The profile service did not decide. The call is repeated later. */
 export class ProfileUnavailable extends Error {
   override readonly name = 'ProfileUnavailable';
@@ -94,8 +83,8 @@ export interface ProfileState {
   readonly profileUnansweredAt: Date | null;
   /** When the deletion was confirmed; a profile that is recorded later clears it. */
   readonly profileDeletedAt: Date | null;
-  /** A profile was created after the registration had closed, and is still to be deleted. */
-  readonly profileIsStray: boolean;
+  /** When a profile was created after the registration had closed; null once that one is deleted. */
+  readonly profileStrayAt: Date | null;
 }
 
 /** Whether the registration still needs its profile. */

@@ -22,6 +22,13 @@ export interface ProviderCall {
   readonly seconds: number;
 }
 
+export interface ProfileCall {
+  readonly operation: 'create' | 'delete';
+  /** `no_reply`: it may have had its effect; `unavailable`: it had none. */
+  readonly outcome: 'ok' | 'refused' | 'no_reply' | 'unavailable';
+  readonly seconds: number;
+}
+
 /** What became of a reply of the profile service. closed: the registration was; dead: it is in the queue of
  * the dead. */
 export const PROFILE_REPLY_OUTCOMES = ['recorded', 'repeated', 'closed', 'dead'] as const;
@@ -35,6 +42,7 @@ export interface Telemetry {
   /** An attempt to take back what was done ended with this code of FAILURES. */
   readonly compensationFailed: (code: string) => void;
   readonly called: (call: ProviderCall) => void;
+  readonly profileCalled: (call: ProfileCall) => void;
   readonly profileReplied: (outcome: ProfileReplyOutcome) => void;
 }
 
@@ -43,5 +51,6 @@ export const NO_TELEMETRY: Telemetry = {
   statusChanged: () => undefined,
   compensationFailed: () => undefined,
   called: () => undefined,
+  profileCalled: () => undefined,
   profileReplied: () => undefined,
 };

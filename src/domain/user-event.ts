@@ -26,6 +26,8 @@ export interface UserEvent {
     readonly username: string;
     readonly email: string;
     readonly emailVerified: boolean;
+    /** In the profile service; null where none was configured. */
+    readonly profileId: string | null;
   };
 }
 
@@ -38,6 +40,8 @@ export interface UserEventBody {
     readonly username?: string;
     readonly email?: string;
     readonly email_verified?: boolean;
+    /** Of `user.created`. */
+    readonly profile_id?: string | null;
   };
   readonly registration_id: string;
   /** RFC 3339, UTC. */
@@ -47,11 +51,14 @@ export interface UserEventBody {
 
 export function bodyOf(event: UserEvent): UserEventBody {
   const { type, registrationId, occurredAt, sequence } = event;
-  const { emailVerified, ...user } = event.user;
+  const { emailVerified, profileId, ...user } = event.user;
+  const created = type === 'user.created' && { profile_id: profileId };
   return {
     event_type: type,
     user_data:
-      type === 'user.deleted' ? { id: user.id } : { ...user, email_verified: emailVerified },
+      type === 'user.deleted'
+        ? { id: user.id }
+        : { ...user, email_verified: emailVerified, ...created },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,

@@ -9,7 +9,7 @@ import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
-import type { Runs } from '../domain/runs.ts';
+import type { Runs, UserRuns } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -64,6 +64,7 @@ export interface StreamLimits {
 export interface AppDeps {
   readonly db: Database;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly roles: RoleCatalogue;
   readonly directory: Directory;
   /** Of our app client; asked only where a door needs it. */

@@ -4,6 +4,7 @@ import type { Backlog } from '../domain/backlog.ts';
 import { backlogMetrics } from './backlog-metrics.ts';
 import { httpMetrics, type ObserveRequest } from './http-metrics.ts';
 import { providerMetrics } from './provider-metrics.ts';
+import { profileMetrics } from './profile-metrics.ts';
 import { registrationMetrics } from './registration-metrics.ts';
 
 export interface MetricSources {
@@ -34,7 +35,11 @@ export interface DescribedMetric {
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  const telemetry = { ...registrationMetrics(registry), ...providerMetrics(registry) };
+  const telemetry = {
+    ...registrationMetrics(registry),
+    ...providerMetrics(registry),
+    ...profileMetrics(registry),
+  };
   const observeRequest = httpMetrics(registry);
   const show = processGauges(registry);
   const backlog = backlogMetrics(() => sources.readBacklog());

@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import { FAILURES, type FailureKind } from '../domain/failure.ts';
 import { DOORS } from '../domain/registration.ts';
 import { CLOSED, isClosed } from '../domain/status.ts';
-import { PROFILE_REPLY_OUTCOMES, type Telemetry } from '../domain/telemetry.ts';
+import type { Telemetry } from '../domain/telemetry.ts';
 
 /** Up to a day: a parked registration waits for people. */
 const USABLE_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600, 3600, 21_600, 86_400];
@@ -10,7 +10,7 @@ const USABLE_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600, 3600,
 /** What becomes of registrations. A series begins at 0, so that a rate sees its first event. */
 export function registrationMetrics(
   registry: Registry,
-): Pick<Telemetry, 'statusChanged' | 'compensationFailed' | 'profileReplied'> {
+): Pick<Telemetry, 'statusChanged' | 'compensationFailed'> {
   const registers = [registry];
   const ended = new Counter({
     name: 'registrar_registrations_total',
@@ -37,13 +37,6 @@ export function registrationMetrics(
     labelNames: ['code'],
     registers,
   });
-  const replies = new Counter({
-    name: 'registrar_profile_replies_total',
-    help: 'Replies of the profile service over RabbitMQ that this process handled; `dead` went to the dead queue',
-    labelNames: ['outcome'],
-    registers,
-  });
-  for (const outcome of PROFILE_REPLY_OUTCOMES) replies.inc({ outcome }, 0);
   for (const door of DOORS) for (const ending of CLOSED) ended.inc({ ending, door }, 0);
   for (const door of DOORS) usable.zero({ door });
   for (const code of codesOf('definitive')) begun.inc({ code }, 0);
@@ -59,7 +52,6 @@ export function registrationMetrics(
       usable.observe({ door }, Math.max(0, ms / 1000));
     },
     compensationFailed: (code) => failed.inc({ code }),
-    profileReplied: (outcome) => replies.inc({ outcome }),
   };
 }
 

@@ -58,7 +58,14 @@ export class Consumer {
         },
         telemetry: { profileReplied: (outcome) => void this.settled.push(outcome) },
         runs: { resume: async (id) => void this.woken.push(id) },
-        takeBack: async (id) => void this.takenBack.push(id),
+        profiles: {
+          learnsOfDeletionBy: 'event',
+          create: () => Promise.reject(new Error('a consumer creates no profile')),
+          delete: async ({ registrationId }) => {
+            this.takenBack.push(registrationId);
+            return 'final';
+          },
+        },
         ...more,
       },
       this.#over.signal,

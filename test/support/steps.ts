@@ -35,6 +35,7 @@ export class Steps {
     return {
       db: this.db,
       provider: this.provider(),
+      profiles: null,
       sealing: SEALING,
       sessions: createSessions(
         this.pool.client,

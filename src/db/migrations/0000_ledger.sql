@@ -171,7 +171,7 @@ CREATE TABLE "registrations" (
 	"profile_outcome" text,
 	"profile_unanswered_at" timestamp (3) with time zone,
 	"profile_deleted_at" timestamp (3) with time zone,
-	"profile_is_stray" boolean DEFAULT false NOT NULL,
+	"profile_stray_at" timestamp (3) with time zone,
 	"absence_confirmed_at" timestamp (3) with time zone,
 	"stray_usernames" text[] DEFAULT '{}' NOT NULL,
 	"failure" jsonb,
@@ -257,7 +257,7 @@ CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at
 CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL;--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
-CREATE INDEX "registrations_stray_profiles" ON "registrations" USING btree ("id") WHERE profile_is_stray;--> statement-breakpoint
+CREATE INDEX "registrations_stray_profiles" ON "registrations" USING btree ("id") WHERE profile_stray_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "token_cutoffs_changed" ON "token_cutoffs" USING btree ("changed_at","user_id");--> statement-breakpoint
 -- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).
 ALTER TABLE "registrations" SET (fillfactor = 85);

@@ -26,7 +26,8 @@ export interface ParkInput {
 
 /**
  * Parks an open row as `roles_pending`. A row with an instruction that no run has taken yet is left alone:
- * the run has to take the instruction first. The returned row says what holds.
+ * the run has to take the instruction first. So is one that would wait for a profile that is decided. The
+ * returned row says what holds.
  */
 export async function park(db: Database, id: string, input: ParkInput): Promise<Registration> {
   return await atEdge(() =>
@@ -53,6 +54,8 @@ export async function park(db: Database, id: string, input: ParkInput): Promise<
             eq(registrations.id, id),
             inArray(registrations.status, [...OPEN_FORWARD]),
             sql`(instruction IS NULL OR instruction_acknowledged_at IS NOT NULL)`,
+            // Its reply came after the last attempt: the run goes on with it.
+            input.failure.code === 'profile_unavailable' ? sql`profile_outcome IS NULL` : undefined,
             input.parks === undefined ? undefined : eq(registrations.resumeAttempts, input.parks),
             sql`NOT EXISTS (SELECT 1 FROM audit_events
               WHERE registration_id = ${id}::uuid AND event = 'registration.parked' AND key = ${input.key})`,

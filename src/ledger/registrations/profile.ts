@@ -1,12 +1,20 @@
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, or, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
 import { registrations } from '../../db/schema.ts';
 import type { ProfileDecision, ProfileRefusal } from '../../domain/profile.ts';
 import { namesRegistration, type Registration } from '../../domain/registration.ts';
 import { isClosed, isCompensating } from '../../domain/status.ts';
 import { atEdge } from '../database-error.ts';
-import { ROW, type RegistrationRow } from './row.ts';
-import { GOES_FORWARD, mergeSteps, readRow, stepDone, updateRow } from './transitions.ts';
+import { hasUsername } from './living.ts';
+import { ROW, toRegistration, type RegistrationRow } from './row.ts';
+import {
+  GOES_FORWARD,
+  mergeSteps,
+  readRow,
+  stepDone,
+  updateRow,
+  type StepUpdates,
+} from './transitions.ts';
 
 /** An attempt to create the profile, as the row recorded it. */
 export interface ProfileAttempt {
@@ -34,7 +42,7 @@ export async function recordProfileAttempt(
       profileUnansweredAt: sql`greatest(clock_timestamp(), profile_unanswered_at + interval '1 ms')`,
     },
     sql`${GOES_FORWARD} AND wants_profile AND profile_outcome IS NULL
-      AND profile_unanswered_at IS NOT DISTINCT FROM ${earlierAt?.toISOString() ?? null}::timestamptz`,
+      AND ${isUnansweredSince(earlierAt)}`,
   );
   const at = registration?.profileUnansweredAt;
   return registration && at ? { registration, at, earlierAt } : null;
@@ -50,13 +58,9 @@ export async function recordProfileNotMade(
     db,
     id,
     { profileUnansweredAt: attempt.earlierAt },
-    isLatest(attempt),
+    isUnansweredSince(attempt.at),
   );
   return row ?? (await readRow(db, id));
-}
-
-function isLatest({ at }: ProfileAttempt) {
-  return sql`profile_unanswered_at = ${at.toISOString()}::timestamptz`;
 }
 
 /**
@@ -68,7 +72,7 @@ export type ProfileReply = 'recorded' | 'repeated' | 'closed' | 'contradicts' | 
 
 /**
  * Writes what the profile service decided to the row, which hands it to the run. Repeatable: a reply may
- * come late or twice. A profile that a closed row meets is a stray: the sweep deletes it.
+ * come late or twice. A profile that meets a closed row is a stray: the sweep deletes it.
  * @param attempt that was answered; without one, the reply answers all that were made
  * @param attempts of the step so far, for the receipt
  */
@@ -81,7 +85,7 @@ export async function recordProfileReply(
 ): Promise<ProfileReply> {
   if (!namesRegistration(registrationId)) return 'unknown';
   return await atEdge(() =>
-    db.transaction(async (tx) => {
+    db.transaction(async (tx): Promise<ProfileReply> => {
       const [row] = await tx
         .select(ROW)
         .from(registrations)
@@ -105,7 +109,7 @@ export async function recordProfileReply(
 type Columns = Partial<
   Pick<
     RegistrationRow,
-    'profileId' | 'profileOutcome' | 'profileDeletedAt' | 'profileIsStray' | 'profileUnansweredAt'
+    'profileId' | 'profileOutcome' | 'profileDeletedAt' | 'profileStrayAt' | 'profileUnansweredAt'
   >
 > &
   Record<string, unknown>;
@@ -125,7 +129,7 @@ function settleCreated(row: RegistrationRow, profileId: string): Settled {
   const known = { profileId: row.profileId ?? profileId, profileOutcome: 'created' as const };
   const reply = row.profileId === null || row.profileId === profileId ? 'closed' : 'contradicts';
   // It was created after the deletion was confirmed, or before: it is deleted again.
-  if (isGone(row)) return { reply, set: { ...known, profileIsStray: true } };
+  if (isGone(row)) return { reply, set: { ...known, profileStrayAt: row.readAt } };
   if (isCompensating(row.status)) return { reply, set: { ...known, profileDeletedAt: null } };
   if (row.profileOutcome === null) return { reply: 'recorded', set: { ...known, ...wakes(row) } };
   if (row.profileOutcome === 'created') {
@@ -145,9 +149,9 @@ function settleRefused(row: RegistrationRow, refusal: ProfileRefusal): Settled {
 }
 
 /** Nobody takes its profile back any more but the sweep. */
-function isGone({ status, userDeletedAt, profileDeletedAt }: RegistrationRow): boolean {
-  if (status !== 'completed') return isClosed(status);
-  return userDeletedAt !== null || profileDeletedAt !== null;
+function isGone(row: RegistrationRow): boolean {
+  if (row.status !== 'completed') return isClosed(row.status);
+  return row.userDeletedAt !== null || row.releasedAt !== null || row.profileDeletedAt !== null;
 }
 
 /** Should the signal to a parked run be lost, the schedule resumes it at once. */
@@ -171,4 +175,77 @@ function attemptsOf({ steps }: RegistrationRow): number {
 
 async function update(tx: Transaction, { id }: RegistrationRow, set: Columns): Promise<void> {
   await tx.update(registrations).set(set).where(eq(registrations.id, id));
+}
+
+/**
+ * Records that the profile is gone, unless one was recorded since the row was read.
+ * @returns whether that holds
+ */
+export async function recordProfileDeleted(
+  db: Database,
+  { id, profileOutcome, profileUnansweredAt }: Registration,
+  steps: StepUpdates,
+): Promise<boolean> {
+  const row = await updateRow(
+    db,
+    id,
+    {
+      profileDeletedAt: sql`clock_timestamp()`,
+      profileStrayAt: null,
+      steps: mergeSteps(steps),
+    },
+    sql`profile_outcome IS NOT DISTINCT FROM ${profileOutcome}::text
+      AND ${isUnansweredSince(profileUnansweredAt)}`,
+  );
+  return row !== null;
+}
+
+/** The profile of a registration whose user is gone has to go too: the sweep deletes it, or whoever
+ * creates the next profile of its address or username. */
+export const PROFILE_IS_LEFT = sql`CASE
+  WHEN profile_deleted_at IS NULL AND (profile_outcome = 'created' OR profile_unanswered_at IS NOT NULL)
+  THEN clock_timestamp() ELSE profile_stray_at END`;
+
+/** The stray is gone; another one may have been recorded since. */
+export async function recordStrayProfileDeleted(
+  db: Database,
+  { id, profileStrayAt }: Registration,
+): Promise<void> {
+  await updateRow(
+    db,
+    id,
+    { profileStrayAt: null, profileDeletedAt: sql`clock_timestamp()` },
+    sql`profile_stray_at = ${profileStrayAt?.toISOString() ?? null}::timestamptz`,
+  );
+}
+
+/** Registrations whose profiles are left and have to be deleted. */
+export async function rowsWithStrayProfiles(db: Database, limit: number): Promise<Registration[]> {
+  return await selectStrays(db, limit);
+}
+
+/** Those of them that hold the address or the username of a registration in the profile service. */
+export async function strayProfilesBefore(
+  db: Database,
+  { email, username }: Pick<Registration, 'email' | 'username'>,
+): Promise<Registration[]> {
+  const name = username === null ? undefined : hasUsername(username);
+  return await selectStrays(db, MAX_STRAYS, or(eq(registrations.email, email), name));
+}
+
+const MAX_STRAYS = 10;
+
+async function selectStrays(db: Database, limit: number, which?: SQL): Promise<Registration[]> {
+  return await atEdge(async () => {
+    const rows = await db
+      .select(ROW)
+      .from(registrations)
+      .where(and(sql`profile_stray_at IS NOT NULL`, which))
+      .limit(limit);
+    return rows.map(toRegistration);
+  });
+}
+
+function isUnansweredSince(at: Date | null): SQL {
+  return sql`profile_unanswered_at IS NOT DISTINCT FROM ${at?.toISOString() ?? null}::timestamptz`;
 }

@@ -4,6 +4,7 @@ import { registrations } from '../../db/schema.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { PROFILE_IS_LEFT } from './profile.ts';
 
 /** Frees the address of a completed registration whose user is no longer in the pool. */
 export async function release(db: Database, id: string): Promise<void> {
@@ -11,7 +12,7 @@ export async function release(db: Database, id: string): Promise<void> {
     db.transaction(async (tx) => {
       const [row] = await tx
         .update(registrations)
-        .set({ releasedAt: sql`clock_timestamp()` })
+        .set({ releasedAt: sql`clock_timestamp()`, profileStrayAt: PROFILE_IS_LEFT })
         .where(
           and(
             eq(registrations.id, id),

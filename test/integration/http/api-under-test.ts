@@ -8,7 +8,13 @@ import { openDatabase } from '../../../src/db/client.ts';
 import { createPasswordPolicy } from '../../../src/domain/password-policy.ts';
 import { commonPasswords } from '../../../src/secrets/common-passwords.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
-import type { Runs, RunState } from '../../../src/domain/runs.ts';
+import type {
+  Runs,
+  RunState,
+  UserRuns,
+  UserRunState,
+  WakeReason,
+} from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
 import { createBackgroundWork } from '../../../src/http/background-work.ts';
 import { readBacklog } from '../../../src/ledger/backlog.ts';
@@ -47,6 +53,8 @@ export interface Scripts {
   resumed: { id: string; by: string }[];
   cancelled: string[];
   describe: (id: string) => Promise<RunState>;
+  woken: { userId: string; why: WakeReason }[];
+  describeUser: (userId: string) => Promise<UserRunState>;
   rolesAway: boolean;
   userExists: () => Promise<boolean>;
   passwordState: () => Promise<'owes_password' | 'has_password' | null>;
@@ -100,6 +108,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
   const deps: AppDeps = {
     db: pool.db,
     runs: recordingRuns(scripts),
+    userRuns: recordingUserRuns(scripts),
     roles: {
       list: async () => ROLES,
       unknown: async (names) => {
@@ -239,6 +248,8 @@ export function freshScripts(): Scripts {
     resumed: [],
     cancelled: [],
     describe: async () => ({ kind: 'not_found' }),
+    woken: [],
+    describeUser: async () => ({ kind: 'not_found' }),
     rolesAway: false,
     userExists: async () => true,
     passwordState: async () => 'owes_password',
@@ -253,6 +264,15 @@ function recordingRuns(scripts: Scripts): Runs {
     cancel: async (id) => void scripts.cancelled.push(id),
     resume: async (id, by) => void scripts.resumed.push({ id, by }),
     describe: (id) => scripts.describe(id),
+    waiting: async () => [],
+  };
+}
+
+function recordingUserRuns(scripts: Scripts): UserRuns {
+  return {
+    wakeSoon: (userId, why) => void scripts.woken.push({ userId, why }),
+    wake: async (userId, why) => void scripts.woken.push({ userId, why }),
+    describe: (userId) => scripts.describeUser(userId),
     waiting: async () => [],
   };
 }

@@ -27,6 +27,8 @@ test.each([
   ['compensated', '"deleteUser"', '"dropUser"'],
   ['completed-by-activities', '"assignRole:viewer"', '"assignRole:manager"'],
   ['completed-with-a-password', '"setPassword"', '"setAnyPassword"'],
+  ['completed-with-a-profile', '"createProfile"', '"createAnyProfile"'],
+  ['profile-taken-back', '"deleteProfile"', '"dropProfile"'],
   ['parked-and-resumed', '"acknowledgeInstruction"', '"acknowledgeAnotherInstruction"'],
 ])('%s, altered, does not replay', async (name, from, to) => {
   const json = await readHistory(name);

@@ -209,7 +209,8 @@ describe.skipIf(RABBITMQ.path === null)('replies on a real broker', () => {
     await reply(broker, id);
     await until(consumer, 1);
     expect(consumer).toMatchObject({ settled: ['closed'], takenBack: [id], woken: [] });
-    expect(await ledger.row(id)).toMatchObject({ status: 'cancelled', profileIsStray: true });
+    expect(await ledger.row(id)).toMatchObject({ status: 'cancelled', profileStrayAt: null });
+    expect(await dead(broker)).toBe(0);
   });
 
   test('a reply is acknowledged only when its row has it', async ({ broker, ledger }) => {
