@@ -1,4 +1,5 @@
 /** All that a workflow may know of activities: types only, so that nothing of theirs is bundled. */
+import type { ChangeKind, ChangeStatus } from '../src/domain/change.ts';
 import type { PublicFailure } from '../src/domain/registration.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Outstanding } from '../src/domain/saga.ts';
@@ -132,6 +133,60 @@ export interface RegistrationActivities {
   close(ref: RegistrationRef): Promise<RegistrationProgress>;
 }
 
+/** The input of a run of `changeUser`, and of each of its activities. */
+export interface UserRef extends Worked {
+  /** The Cognito sub. */
+  readonly userId: string;
+}
+
+export interface ChangeRef extends UserRef {
+  readonly changeId: string;
+}
+
+/** What the row says of a change, as far as the run needs it. */
+export interface ChangeProgress {
+  readonly changeId: string;
+  readonly kind: ChangeKind;
+  readonly status: ChangeStatus;
+  readonly begun: boolean;
+  /** Everything is put back; it never goes forward again. */
+  readonly restores: boolean;
+  /** Somebody wants something of it that no run has taken yet. */
+  readonly instructed: boolean;
+  /** In stages: the steps of a stage are performed at once. */
+  readonly stepsLeft: readonly (readonly string[])[];
+  /** How often it has parked since a person last asked for a retry. */
+  readonly parks: number;
+  readonly retry: RetryNumbers;
+}
+
+export interface ChangeActivities {
+  /** The open change of the person that goes first, its instruction taken; null where none is open. */
+  nextChange(ref: UserRef): Promise<ChangeProgress | null>;
+  /** Temporal's Cancel of the run, as an instruction to cancel the change that it performs. */
+  cancelChange(ref: ChangeRef): Promise<void>;
+  beginChange(ref: ChangeRef): Promise<ChangeProgress>;
+  changeStep(ref: ChangeRef & StepGoesOn & { readonly step: string }): Promise<StepWait | null>;
+  /** Looks again at the account, once no earlier write that would upset the change can land any more. */
+  confirmChange(ref: ChangeRef): Promise<GraceWait | ChangeProgress>;
+  completeChange(ref: ChangeRef): Promise<ChangeProgress>;
+  /** @param ref.parks as the run saw it before it tried */
+  parkChange(
+    ref: ChangeRef & {
+      readonly failed: readonly StepFailureReport[];
+      readonly parks: number;
+    },
+  ): Promise<void>;
+  restoreChange(
+    ref: ChangeRef & {
+      readonly failure: FailureName;
+      readonly failed: readonly StepFailureReport[];
+    },
+  ): Promise<void>;
+  /** Closes a change that was put back. */
+  closeChange(ref: ChangeRef): Promise<ChangeProgress>;
+}
+
 export interface BackgroundActivities {
   sweep(): Promise<SweepReport>;
   resumeDue(): Promise<{ readonly signalled: number; readonly stillParked: number }>;
@@ -211,6 +266,9 @@ export interface SweepReport {
   readonly instructionsDelivered: number;
   /** Runs that a reset let wait for a registration that is closed; they end. */
   readonly waitersEnded: number;
+  /** Changes of persons without a run: of those that had not begun, and of the others. */
+  readonly changesStarted: number;
+  readonly changesRestarted: number;
   readonly eventsAppended: number;
   readonly eventsCheckpointed: number;
   readonly sealsWiped: number;

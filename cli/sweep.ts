@@ -9,6 +9,7 @@ import { wireCommand } from '../src/wiring.ts';
 import { openLog } from '../src/telemetry/log.ts';
 import { NO_TELEMETRY } from '../src/domain/telemetry.ts';
 import { createRuns } from '../src/temporal/runs.ts';
+import { createUserRuns } from '../src/temporal/user-runs.ts';
 import { connectTemporal } from '../src/temporal/connection.ts';
 import { runMain } from '../src/run-main.ts';
 
@@ -28,6 +29,7 @@ await runMain(async () => {
       profiles,
       quotas: createQuotas(parts.db, config.cognito, 'background'),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
+      userRuns: createUserRuns({ client: () => client, taskQueue, log }),
       log,
       telemetry: NO_TELEMETRY,
       changed: () => undefined,

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
+import { createChangeActivities } from '../activities/changes/change-activities.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
 import type { Config, SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
@@ -13,6 +14,7 @@ import type { PasswordRecovery } from './domain/account.ts';
 import type { Runs, UserRuns } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
+import { administratorRoles } from './domain/administrators.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
@@ -26,7 +28,7 @@ import { createLimits } from './http/access/limits.ts';
 import { createTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
-import type { UpdateHub } from './http/registrations/row-updates.ts';
+import type { UpdateHub } from './http/receipts/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
@@ -65,6 +67,7 @@ export interface Parts {
   readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
+  readonly telemetry: Telemetry;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
 }
@@ -116,6 +119,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     profiles,
     sealing,
     runs,
+    userRuns,
+    administratorRoles: administratorRoles(config.grants),
     log,
     telemetry,
     changed,
@@ -135,12 +140,19 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { namespace } = config.temporal;
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
     const of = { connection, namespace, taskQueue };
-    const activities = createRegistrationActivities(person);
+    const activities = {
+      ...createRegistrationActivities(person),
+      ...createChangeActivities(person),
+    };
     return together(
       await createWorker({ ...of, activities }),
       await createBackgroundWorker({
         ...of,
-        activities: { ...createRegistrationActivities(background), ...backgroundActivities },
+        activities: {
+          ...createRegistrationActivities(background),
+          ...createChangeActivities(background),
+          ...backgroundActivities,
+        },
       }),
     );
   };
@@ -169,6 +181,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     userRuns,
     temporal,
     metrics,
+    telemetry,
     async close() {
       stopping.abort();
       await temporal.stop();
@@ -268,6 +281,10 @@ export function wireApi(
     recovery: parts.recovery,
     accounts,
     updates,
+    changeStatusChanged(change) {
+      parts.telemetry.changeStatusChanged(change);
+      updates.changed(change.id);
+    },
     verifyToken: createTokenVerifier(config.tokens),
     cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,
@@ -310,8 +327,14 @@ function withLog(telemetry: Telemetry, log: Logger): Telemetry {
     statusChanged(row) {
       telemetry.statusChanged(row);
       const { id: registrationId, status, door, failure } = row;
-      const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
+      const hash = row.email === null ? null : emailHash(row.email);
+      const fields = { registrationId, door, code: failure?.code, emailHash: hash };
       log.info(fields, `registration ${status}`);
+    },
+    changeStatusChanged(change) {
+      telemetry.changeStatusChanged(change);
+      const { id: changeId, registrationId, kind, status, failure } = change;
+      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
     },
   };
 }

@@ -1,12 +1,16 @@
 import { Worker, type NativeConnection } from '@temporalio/worker';
-import type { BackgroundActivities, RegistrationActivities } from '../activities/contract.ts';
+import type {
+  BackgroundActivities,
+  ChangeActivities,
+  RegistrationActivities,
+} from '../activities/contract.ts';
 import { workflowBundle } from './bundle.ts';
 
 export interface WorkerOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly taskQueue: string;
-  readonly activities: Partial<RegistrationActivities & BackgroundActivities>;
+  readonly activities: Partial<RegistrationActivities & ChangeActivities & BackgroundActivities>;
 }
 
 /** 0 by default: activities under way would be cut off at every rollout. */

@@ -1,5 +1,6 @@
-import { CancellationScope, type ActivityOptions } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type {
+  GraceWait,
   RegistrationRef,
   RegistrationProgress,
   StepFailureReport,
@@ -47,28 +48,11 @@ export async function compensate(
   });
 }
 
-interface Compensation {
-  readonly step: 'deleteProfile' | 'deleteUser';
-  readonly run: (options: (attempts: number) => ActivityOptions, attempts: number) => Promise<void>;
-}
+type Compensation = 'deleteProfile' | 'deleteUser';
 
 /** What is to be taken back, the latest first. */
-function compensationsOf(ref: RegistrationRef, run: RegistrationProgress): Compensation[] {
-  const deleteProfile: Compensation = {
-    step: 'deleteProfile',
-    run: (options, attempts) =>
-      afterGrace(() => step(ref, options(attempts), 'deleteProfile').deleteProfile(ref)),
-  };
-  const deleteUser: Compensation = {
-    step: 'deleteUser',
-    run: (options, attempts) =>
-      afterGrace(() =>
-        withQuota(attempts, (left, from) =>
-          step(ref, options(left), 'deleteUser').deleteUser({ ...ref, ...from }),
-        ),
-      ),
-  };
-  return run.profileToDelete ? [deleteProfile, deleteUser] : [deleteUser];
+function dueOf({ profileToDelete }: RegistrationProgress): Compensation[] {
+  return profileToDelete ? ['deleteProfile', 'deleteUser'] : ['deleteUser'];
 }
 
 /** One after the other, past failures. */
@@ -76,12 +60,20 @@ async function takeBackWithin(
   ref: RegistrationRef,
   run: RegistrationProgress,
 ): Promise<StepFailureReport[]> {
+  const attempts = run.retry.compensationAttempts;
+  const calls: Record<Compensation, () => Promise<GraceWait | null>> = {
+    deleteProfile: () => step(ref, budgeted(attempts), 'deleteProfile').deleteProfile(ref),
+    deleteUser: () =>
+      withQuota(attempts, (left, from) =>
+        step(ref, budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
+      ),
+  };
   const failed: StepFailureReport[] = [];
-  for (const compensation of compensationsOf(ref, run)) {
+  for (const name of dueOf(run)) {
     try {
-      await compensation.run(budgeted, run.retry.compensationAttempts);
+      await afterGrace(calls[name]);
     } catch (error) {
-      failed.push(reportOf(compensation.step, error));
+      failed.push(reportOf(name, error));
     }
   }
   return failed;
@@ -93,11 +85,13 @@ async function takeBackWithoutEnd(
   run: RegistrationProgress,
   wake: Wake,
 ): Promise<void> {
+  const calls: Record<Compensation, () => Promise<object | null>> = {
+    deleteProfile: () => step(ref, SLOW, 'deleteProfile').deleteProfile(ref),
+    deleteUser: () => step(ref, SLOW, 'deleteUser').deleteUser(ref),
+  };
   const work = async () => {
     // All at once: one may fail for days. All are settled before a retry begins.
-    const results = await Promise.allSettled(
-      compensationsOf(ref, run).map((one) => one.run(() => SLOW, Number.POSITIVE_INFINITY)),
-    );
+    const results = await Promise.allSettled(dueOf(run).map((name) => afterGrace(calls[name])));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
   while (!(await untilOperatorWakes(wake, work))) await ledgerOf(ref).acknowledgeInstruction(ref);

@@ -33,10 +33,14 @@ export async function withQuota(
 }
 
 /** Calls until nothing has to be waited for: a write without a reply may land within its grace. */
-export async function afterGrace(call: () => Promise<object | null>): Promise<void> {
+export async function afterGrace<T>(call: () => Promise<T | GraceWait>): Promise<T> {
   for (;;) {
-    const wait = await call();
-    if (!wait || !('graceMs' in wait)) return;
-    await sleep(Math.max(1, Number(wait.graceMs)));
+    const answer = await call();
+    if (!isGraceWait(answer)) return answer;
+    await sleep(Math.max(1, answer.graceMs));
   }
+}
+
+function isGraceWait(answer: unknown): answer is GraceWait {
+  return typeof answer === 'object' && answer !== null && 'graceMs' in answer;
 }

@@ -14,6 +14,19 @@ export function attempted(name: string, attempts: number, call: QuotaCall): Atte
   return () => withinGrace(name, work, attempts);
 }
 
+/** One step whose answer counts. @throws StepsFailed */
+export async function answered<T>(
+  name: string,
+  attempts: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  let answer: { readonly value: T } | undefined;
+  const call = async () => void (answer = { value: await work() });
+  const report = await withinGrace(name, call, attempts);
+  if (report || !answer) throw new StepsFailed(report ? [report] : []);
+  return answer.value;
+}
+
 /** While the user may still be invisible (PROPAGATION_GRACE_SECONDS), more attempts follow even when
  * the step has used its own. */
 export async function withinGrace(

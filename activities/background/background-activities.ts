@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../../src/domain/failure.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
-import type { Runs } from '../../src/domain/runs.ts';
+import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
 import { classify } from '../../src/cognito/classify.ts';
@@ -19,6 +19,7 @@ import { sweep } from './sweep.ts';
 export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> {
   readonly quotas: Quotas;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly telemetry: Telemetry;
   readonly profiles: ProfileService | null;
 }

@@ -2,8 +2,8 @@ import type { Database } from '../../src/db/client.ts';
 import { publicFailure, type FailureName } from '../../src/domain/failure.ts';
 import { owesProfile } from '../../src/domain/profile.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
-import { owesPassword, type Registration } from '../../src/domain/registration.ts';
-import type { Runs } from '../../src/domain/runs.ts';
+import { emailOf, owesPassword, type Registration } from '../../src/domain/registration.ts';
+import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../../src/domain/status.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import {
@@ -30,7 +30,7 @@ import type { StepContext, StepLog } from '../step-context.ts';
 /** An activity of a run that was ended may still be in flight for this long. */
 const AFTER_END_MS = 60_000;
 /** A start that is on its way in the background needs no second one. */
-const ACCEPTED_AGE_MS = 5000;
+export const ACCEPTED_AGE_MS = 5000;
 /** For all that one row needs of Cognito: half of the round's heartbeat time-out. */
 const ROW_MS = 10_000;
 
@@ -41,6 +41,7 @@ export interface SweepDeps {
   readonly quotas: Quotas;
   readonly propagationGraceSeconds: number;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly log: StepLog;
   readonly telemetry: Telemetry;
   readonly changed: (registrationId: string) => void;
@@ -119,7 +120,7 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
   const row = await readRow(deps.db, open.id);
   if (isClosed(row.status)) return null;
   const ctx = contextOf(deps, row.id);
-  const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, ctx.signal);
+  const user = await deps.provider.readUser(row.cognitoUsername ?? emailOf(row), ctx.signal);
   const whole =
     user?.mark === row.id && isOpenForward(row.status) && row.instruction?.kind !== 'cancel';
   if (deps.dryRun) return whole ? 'completed' : 'compensated';

@@ -8,15 +8,11 @@ import {
   strayProfilesBefore,
 } from '../../src/ledger/registrations/profile.ts';
 import { nowOf } from '../../src/ledger/registrations/row.ts';
-import { readRow, stepDone, type StepUpdates } from '../../src/ledger/registrations/transitions.ts';
+import { readRow } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone, type StepUpdates } from '../../src/ledger/work/steps.ts';
 import type { GraceWait } from '../contract.ts';
 import type { StepContext } from '../step-context.ts';
-import {
-  profileFailure,
-  profileRequestOf,
-  profilesOf,
-  type ProfileContext,
-} from './profile-call.ts';
+import { profileFailure, profileOwnerOf, profilesOf, type ProfileContext } from './profile-call.ts';
 
 /**
  * Compensation of createProfile: takes the profile of a compensating row back. Safe to repeat: gone is
@@ -75,7 +71,7 @@ export async function deleteStrayProfile(ctx: ProfileContext, row: Registration)
 
 async function callDelete(ctx: ProfileContext, row: Registration): Promise<ProfileDeletion> {
   try {
-    return await profilesOf(ctx).delete(profileRequestOf(row), ctx.signal);
+    return await profilesOf(ctx).delete(profileOwnerOf(row), ctx.signal);
   } catch (error) {
     throw profileFailure(ctx, row, error);
   }

@@ -1,6 +1,10 @@
-import { ProfileUnavailable, type ProfileRequest } from '../../src/domain/profile.ts';
+import {
+  ProfileUnavailable,
+  type ProfileOwner,
+  type ProfileRequest,
+} from '../../src/domain/profile.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
-import type { Registration } from '../../src/domain/registration.ts';
+import { emailOf, type Registration } from '../../src/domain/registration.ts';
 import { jitteredBackoffMs, type StepContext } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
 
@@ -20,10 +24,14 @@ export function profilesOf({ profiles }: Pick<StepContext, 'profiles'>): Profile
 }
 
 export function profileRequestOf(row: Registration): ProfileRequest {
-  const { id: registrationId, username, email, firstName, lastName } = row;
+  const { id: registrationId, username, firstName, lastName } = row;
   // A profile is asked for only once the row notes the user.
   const userId = row.userId ?? '';
-  return { registrationId, userId, username, email, firstName, lastName };
+  return { registrationId, userId, username, email: emailOf(row), firstName, lastName };
+}
+
+export function profileOwnerOf({ id, userId, username, email }: Registration): ProfileOwner {
+  return { registrationId: id, userId, username, email };
 }
 
 /** What a profile service that did not decide is to a step; other errors are thrown on. */

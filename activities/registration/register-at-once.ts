@@ -8,10 +8,10 @@ import { recordRolesAssigned } from '../../src/ledger/registrations/roles.ts';
 import {
   beginSteps,
   complete,
-  stepDone,
   recordSteps,
   readRow,
 } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { StepFailureReport } from '../contract.ts';
 import { createProfile } from './create-profile.ts';
 import { callCreate, createUser, keepUser, TooEarly } from './create-user.ts';

@@ -3,7 +3,7 @@ import {
   parseProfileId,
   type ProfileDecision,
   type ProfileRefusal,
-  type ProfileRequest,
+  type ProfileOwner,
 } from '../../src/domain/profile.ts';
 
 /** A reply is some hundred bytes: a larger one is no reply, and is not parsed. */
@@ -21,8 +21,8 @@ export interface ProfileMessage {
   readonly event_type: 'user.created' | 'user.creation_cancelled';
   readonly user_data: {
     readonly username: string | null;
-    readonly email: string;
-    readonly user_id: string;
+    readonly email: string | null;
+    readonly user_id: string | null;
     readonly registration_id: string;
     /** Comes back in `original_request`: who cannot read the request cannot answer it. */
     readonly reply_token: string;
@@ -43,7 +43,7 @@ function replyToken(registrationId: string, secret: string): string {
 
 export function messageOf(
   event_type: ProfileMessage['event_type'],
-  { registrationId, userId, username, email }: ProfileRequest,
+  { registrationId, userId, username, email }: ProfileOwner,
   secret: string,
 ): ProfileMessage {
   const reply_token = replyToken(registrationId, secret);

@@ -9,16 +9,17 @@ import {
   CognitoIdentityProviderClient,
   ListUsersCommand,
   paginateListGroups,
+  paginateListUsersInGroup,
   type AttributeType,
 } from '@aws-sdk/client-cognito-identity-provider';
-import type { Role } from '../domain/role.ts';
+import type { Role, RoleMember } from '../domain/role.ts';
 import type { CallOutcome, Telemetry } from '../domain/telemetry.ts';
 import type { AccountAdministration } from '../domain/account.ts';
 import { createAccountAdministration } from './accounts.ts';
 import { atProvider, REQUEST_TIMEOUT_MS, valueOf } from './call.ts';
 import { outcomeOf } from './classify.ts';
 import type { Secret } from '../secrets/secret.ts';
-import { toProviderError } from './provider-error.ts';
+import { ProviderError, toProviderError } from './provider-error.ts';
 
 /** The user pool attribute with the registration that created a user. No app client may write it. */
 export const MARK_ATTRIBUTE = 'custom:registration_id';
@@ -28,6 +29,8 @@ export const INVITATION_TIMEOUT_MS = 15_000;
 
 /** The largest page of users or groups that Cognito returns. */
 const LARGEST_PAGE = 60;
+/** Cognito's name for a missing group, and for a missing pool. */
+const NO_GROUP = 'ResourceNotFoundException';
 
 export interface ProviderUser {
   /** The username in Cognito, which every later call uses. */
@@ -78,6 +81,9 @@ export interface IdentityProvider extends AccountAdministration {
   removeRole(username: string, role: string, signal: AbortSignal): Promise<void>;
   /** The user's groups, as they are. */
   rolesOf(username: string, signal: AbortSignal): Promise<string[]>;
+  /** All enabled users who have a role, in no order; eventually consistent. A role that the pool does not
+   * have has none. */
+  usersInRole(role: string, signal: AbortSignal): Promise<RoleMember[]>;
   sendInvitation(username: string, signal: AbortSignal): Promise<void>;
   listRoles(signal: AbortSignal): Promise<Role[]>;
   /** At most 60 users, in no order; eventually consistent. @param page null for the first */
@@ -218,6 +224,28 @@ export function createCognito(
         }
         return names;
       }),
+    usersInRole: async (role, signal) => {
+      try {
+        return await atProvider(signal, async (abortSignal) => {
+          const members: RoleMember[] = [];
+          for await (const { Users = [] } of paginateListUsersInGroup(
+            { client },
+            { ...pool, GroupName: role, Limit: LARGEST_PAGE },
+            { abortSignal },
+          )) {
+            for (const { Username = '', Attributes, Enabled } of Users) {
+              if (Enabled === false) continue;
+              members.push({ username: Username, userId: valueOf(Attributes, 'sub') });
+            }
+          }
+          return members;
+        });
+      } catch (error) {
+        const missing = error instanceof ProviderError && error.name === NO_GROUP;
+        if (missing && !error.aboutPool) return [];
+        throw error;
+      }
+    },
     sendInvitation: (username, signal) =>
       atProvider(
         signal,

@@ -1,4 +1,4 @@
-import type { ProfileAnswer, ProfileDeletion, ProfileRequest } from './profile.ts';
+import type { ProfileAnswer, ProfileDeletion, ProfileOwner, ProfileRequest } from './profile.ts';
 
 /** The service that keeps profiles. Both calls are safe to repeat. */
 export interface ProfileService {
@@ -8,5 +8,5 @@ export interface ProfileService {
   create(request: ProfileRequest, signal: AbortSignal): Promise<ProfileAnswer>;
   /** Takes the profile of a registration back; one that is not there is fine.
    * @throws ProfileUnavailable for everything that may pass */
-  delete(request: ProfileRequest, signal: AbortSignal): Promise<ProfileDeletion>;
+  delete(owner: ProfileOwner, signal: AbortSignal): Promise<ProfileDeletion>;
 }

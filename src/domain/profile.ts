@@ -13,6 +13,13 @@ export interface ProfileRequest {
   readonly lastName: string | null;
 }
 
+/** Whose profile is deleted. An erased person has no names any more: the registration's id is enough. */
+export type ProfileOwner = Pick<ProfileRequest, 'registrationId'> & {
+  readonly userId: string | null;
+  readonly username: string | null;
+  readonly email: string | null;
+};
+
 /** Why the profile service refuses a person. */
 export const PROFILE_REFUSALS = ['email_taken', 'username_taken', 'profile_rejected'] as const;
 export type ProfileRefusal = (typeof PROFILE_REFUSALS)[number];

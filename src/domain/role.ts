@@ -4,6 +4,14 @@ export interface Role {
   readonly description: string | null;
 }
 
+/** Somebody who has a role. */
+export interface RoleMember {
+  /** Cognito's. */
+  readonly username: string;
+  /** The Cognito sub. */
+  readonly userId: string;
+}
+
 export const MAX_ROLES = 20;
 /** Cognito's own rule for a group name: 1–128 letters, marks, symbols, numbers or punctuation. */
 export const ROLE_NAME = /^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u;

@@ -22,24 +22,27 @@ export interface UserEvent {
   readonly user: {
     /** The Cognito sub. */
     readonly id: string;
-    /** The e-mail where the person has none. */
-    readonly username: string;
-    readonly email: string;
+    /** The e-mail where the person has none; null, as `email`, once the person is erased. */
+    readonly username: string | null;
+    readonly email: string | null;
     readonly emailVerified: boolean;
     /** In the profile service; null where none was configured. */
     readonly profileId: string | null;
   };
+  /** Of `user.roles_changed`: all roles of the person after it; null for others. */
+  readonly roles: readonly string[] | null;
 }
 
 /** What every destination is told of an event. */
 export interface UserEventBody {
   readonly event_type: UserEventType;
-  /** Of a deleted person, the id alone. */
+  /** Of a person who was deleted, the id alone. */
   readonly user_data: {
     readonly id: string;
     readonly username?: string;
     readonly email?: string;
     readonly email_verified?: boolean;
+    readonly roles?: readonly string[];
     /** Of `user.created`. */
     readonly profile_id?: string | null;
   };
@@ -50,15 +53,14 @@ export interface UserEventBody {
 }
 
 export function bodyOf(event: UserEvent): UserEventBody {
-  const { type, registrationId, occurredAt, sequence } = event;
-  const { emailVerified, profileId, ...user } = event.user;
+  const { type, registrationId, occurredAt, sequence, roles } = event;
+  const { id, username, email, emailVerified, profileId } = event.user;
+  const isKnown = type !== 'user.deleted' && username !== null && email !== null;
+  const known = isKnown && { username, email, email_verified: emailVerified };
   const created = type === 'user.created' && { profile_id: profileId };
   return {
     event_type: type,
-    user_data:
-      type === 'user.deleted'
-        ? { id: user.id }
-        : { ...user, email_verified: emailVerified, ...created },
+    user_data: { id, ...known, ...(known && created), ...(known && roles && { roles }) },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,

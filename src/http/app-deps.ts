@@ -5,6 +5,7 @@ import type { TokenCutoffs } from './access/token-cutoffs.ts';
 import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Accounts, PasswordRecovery } from '../domain/account.ts';
+import type { Change } from '../domain/change.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
@@ -13,7 +14,7 @@ import type { Runs, UserRuns } from '../domain/runs.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { UpdateSubscription } from './registrations/row-updates.ts';
+import type { UpdateSubscription } from './receipts/row-updates.ts';
 
 /** As much of pino as the API uses. */
 export interface Log {
@@ -45,10 +46,11 @@ export interface MetricsView {
   text(): Promise<string>;
 }
 
-/** Notifications of updates of rows by this process. Waits also poll, since another process may update
+/** Notifications of updates of rows (registrations and changes) by this process. Waits also poll, since
+ * another process may update
  * the row. */
 export interface RowUpdates {
-  subscribe(registrationId: string): UpdateSubscription;
+  subscribe(id: string): UpdateSubscription;
 }
 
 export interface StreamLimits {
@@ -73,6 +75,8 @@ export interface AppDeps {
   readonly recovery: Pick<PasswordRecovery<Secret>, 'confirm' | 'confirmTemporary'>;
   readonly accounts: Accounts;
   readonly updates: RowUpdates;
+  /** Counts and logs that the API has moved a change to another status, and wakes its waiters. */
+  readonly changeStatusChanged: (change: Change) => void;
   readonly verifyToken: VerifyToken;
   /** Which tokens a sign-out, a reset, a deletion or a change of roles has ended. */
   readonly cutoffs: TokenCutoffs;
@@ -126,6 +130,8 @@ export interface AppEnv {
     requestId: string;
     /** The registration of the request, for its log line; unset while unknown. */
     registrationId?: string;
+    /** The same of a change of a person. */
+    changeId?: string;
     emailHash?: string;
     /** Set where errors have the form of FastAPI (`detail`) instead of problems. */
     plainErrors?: { readonly internal: string | null };

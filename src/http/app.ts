@@ -15,11 +15,14 @@ import { browserAccess, ownHostOnly, requestIds, requestLog, safeHeaders } from 
 import { refuseOtherMethods } from './openapi/mount.ts';
 import { mountDocument } from './openapi/openapi.ts';
 import { mountProblemPages } from './problems/problem-pages.ts';
+import { mountChangeInstructions } from './changes/change-instructions.ts';
+import { mountChanges } from './changes/changes.ts';
 import { mountRegistrationStream } from './registrations/registration-stream.ts';
 import { mountRegistrationInstructions } from './registrations/registration-instructions.ts';
 import { mountRegistrations } from './registrations/registrations.ts';
 import { mountRoles } from './operations/roles.ts';
 import { mountAddresses } from './users/addresses.ts';
+import { mountUserChanges } from './users/user-changes.ts';
 import { mountUsers } from './users/users.ts';
 import { databaseState } from '../db/database-state.ts';
 import { Problem } from './problems/problem-details.ts';
@@ -39,6 +42,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   mountRegistrationStream(api, deps);
   mountRegistrationInstructions(api, deps);
   mountUsers(api, deps);
+  mountUserChanges(api, deps);
+  mountChanges(api, deps);
+  mountChangeInstructions(api, deps);
   mountAddresses(api, deps);
   mountRoles(api, deps);
   mountAuditEvents(api, deps);

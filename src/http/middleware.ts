@@ -15,6 +15,7 @@ const FOREIGN_HOST = {
   detail: 'With ENVIRONMENT=local, the Host header must be a loopback name or the address in HOST.',
 };
 const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
+const OF_CHANGE = /^\/changes\/([^/]+)/;
 
 /** Sets our own id for every request; an id that the caller sends is not trusted. */
 export function requestIds(): Middleware {
@@ -45,7 +46,8 @@ export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeReque
       requestId,
       ...request,
       durationMs: Math.round(ms),
-      registrationId: registrationIdOf(c),
+      registrationId: c.var.registrationId ?? idIn(c, OF_REGISTRATION),
+      changeId: c.var.changeId ?? idIn(c, OF_CHANGE),
       emailHash,
     };
     if (PROBES.test(c.req.path)) logger.debug(line, 'request');
@@ -53,10 +55,10 @@ export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeReque
   };
 }
 
-/** Known by what was accepted, or by the path; undefined where it is about none. */
-function registrationIdOf(c: Context<AppEnv>): string | undefined {
-  const named = OF_REGISTRATION.exec(c.req.path)?.[1];
-  return c.var.registrationId ?? (named !== undefined && isUuid(named) ? named : undefined);
+/** The id in a path; undefined where the path is about none. */
+function idIn(c: Context<AppEnv>, form: RegExp): string | undefined {
+  const named = form.exec(c.req.path)?.[1];
+  return named !== undefined && isUuid(named) ? named : undefined;
 }
 
 /** @param isLocal over plain HTTP on the developer's machine, where no name is bound to HTTPS */

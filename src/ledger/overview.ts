@@ -67,9 +67,9 @@ async function readAttention(db: Database): Promise<AttentionGroup[]> {
         END AS since
       FROM kinds CROSS JOIN LATERAL (
         SELECT * FROM registrations WHERE ${IS_WAITING}
-          AND phase = kinds.phase AND ${WAITS_FOR} = kinds.code
+          AND phase = kinds.state AND ${WAITS_FOR} = kinds.code
         ORDER BY ${WAITS_SINCE} LIMIT ${BOUND}) AS r
-      WHERE kinds.phase IN ('roles_pending', 'cleanup_required')
+      WHERE kinds.state IN ('roles_pending', 'cleanup_required')
       UNION ALL
       SELECT r.id, r.status, r.invitation_failure, d.given_up_at
       FROM (SELECT outbox_id, given_up_at FROM outbox_deliveries

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Telemetry } from '../domain/telemetry.ts';
 import type { Backlog } from '../domain/backlog.ts';
 import { backlogMetrics } from './backlog-metrics.ts';
+import { changeMetrics } from './change-metrics.ts';
 import { httpMetrics, type ObserveRequest } from './http-metrics.ts';
 import { providerMetrics } from './provider-metrics.ts';
 import { profileMetrics } from './profile-metrics.ts';
@@ -37,6 +38,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const telemetry = {
     ...registrationMetrics(registry),
+    ...changeMetrics(registry),
     ...providerMetrics(registry),
     ...profileMetrics(registry),
   };

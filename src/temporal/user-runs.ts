@@ -1,3 +1,4 @@
+import type { Workflow } from '@temporalio/common';
 import { CHANGE_MEMO, WAKE_SIGNAL } from '../../workflows/messages.ts';
 import { userIdOf, userWorkflowIdOf } from '../domain/change.ts';
 import type { UserRuns, WakeReason } from '../domain/runs.ts';
@@ -18,12 +19,13 @@ export function createUserRuns(options: TemporalOptions): UserRuns {
   // Signal and start are one request: a run that is about to end either sees the signal and goes on, or
   // has ended, and another one starts.
   async function wake(userId: string, why: WakeReason, how?: 'background'): Promise<void> {
-    await client().workflow.signalWithStart('changeUser', {
+    const signalArgs: [WakeReason, 'background'?] = how ? [why, how] : [why];
+    await client().workflow.signalWithStart<Workflow, typeof signalArgs>('changeUser', {
       workflowId: userWorkflowIdOf(userId),
       taskQueue,
       args: [{ userId, ...(how && { background: true }) }],
       signal: WAKE_SIGNAL,
-      signalArgs: [why],
+      signalArgs,
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     });

@@ -8,7 +8,7 @@ import { registerAtOnce } from '../../activities/registration/register-at-once.t
 import { parseConfig, type Config } from '../../src/config/config.ts';
 import { type Registration, workflowIdOf } from '../../src/domain/registration.ts';
 import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
-import { UpdateHub } from '../../src/http/registrations/row-updates.ts';
+import { UpdateHub } from '../../src/http/receipts/row-updates.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import { drainOnSignal, runMain } from '../../src/run-main.ts';
 import { openLog } from '../../src/telemetry/log.ts';

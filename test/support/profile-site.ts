@@ -173,13 +173,11 @@ export class ProfileSite {
   }
 
   #take(method: string): ProfileFault['fault'] | undefined {
-    for (const rule of this.#faults) {
-      if (rule.method !== method) continue;
-      rule.seen += 1;
-      const { after = 0, times = Number.POSITIVE_INFINITY } = rule;
-      if (rule.seen > after && rule.seen <= after + times) return rule.fault;
-    }
-    return undefined;
+    const rules = this.#faults.filter((rule) => rule.method === method);
+    for (const rule of rules) rule.seen += 1;
+    return rules.find(({ seen, after = 0, times = Number.POSITIVE_INFINITY }) => {
+      return seen > after && seen <= after + times;
+    })?.fault;
   }
 }
 

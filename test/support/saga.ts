@@ -11,7 +11,12 @@ import { createBackgroundActivities } from '../../activities/background/backgrou
 import { createCognito } from '../../src/cognito/adapter.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
 import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
-import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
+import type {
+  ChangeActivities,
+  RegistrationActivities,
+  SweepReport,
+} from '../../activities/contract.ts';
+import { createChangeActivities } from '../../activities/changes/change-activities.ts';
 import { createQuotas, type QuotaClass, type QuotaRates } from '../../activities/quota.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
 import type { SweepDeps } from '../../activities/background/repair-row.ts';
@@ -19,13 +24,15 @@ import { sweep } from '../../activities/background/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
+import { userWorkflowIdOf } from '../../src/domain/change.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
-import type { Runs } from '../../src/domain/runs.ts';
+import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { NO_TELEMETRY, type Telemetry } from '../../src/domain/telemetry.ts';
 import { accept, type AcceptResult } from '../../src/ledger/registrations/accept.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/registrations/read.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
+import { createUserRuns } from '../../src/temporal/user-runs.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import {
   createBackgroundWorker,
@@ -55,6 +62,7 @@ export interface SagaOptions {
   readonly rates?: QuotaRates;
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
+  readonly wrapChanges?: (activities: ChangeActivities) => ChangeActivities;
 }
 
 /** What is there of an address after the dust has settled. */
@@ -68,6 +76,8 @@ export interface World {
 /** The saga on real parts: Temporal, PostgreSQL, the Cognito sandbox, one worker. */
 export class Saga {
   readonly started = new Set<string>();
+  /** Persons whose runs were woken. */
+  readonly woken = new Set<string>();
   /** As the role of the processes. */
   readonly db: DatabasePool['db'];
   /** As the role that owns the tables: for what the processes may not do. */
@@ -75,6 +85,7 @@ export class Saga {
   readonly pool: TestPool;
   readonly client: Client;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly taskQueue: string;
   readonly #connection: NativeConnection;
   readonly #database: TestDatabase;
@@ -116,6 +127,18 @@ export class Saga {
         await inner.start(id, how);
       },
     };
+    const users = createUserRuns({
+      client: () => this.client,
+      taskQueue: this.taskQueue,
+      log: { warn: () => undefined },
+    });
+    this.userRuns = {
+      ...users,
+      wake: async (userId, why, how) => {
+        this.woken.add(userId);
+        await users.wake(userId, why, how);
+      },
+    };
   }
 
   static async start(options: SagaOptions = {}): Promise<Saga> {
@@ -146,6 +169,8 @@ export class Saga {
       ),
       quotas: createQuotas(db, this.#options.rates ?? { createRps: 0, updateRps: 0 }, quotaClass),
       runs: this.runs,
+      userRuns: this.userRuns,
+      administratorRoles: ['admin'],
       log: quiet,
       telemetry: this.#options.telemetry ?? NO_TELEMETRY,
       changed: () => undefined,
@@ -185,6 +210,11 @@ export class Saga {
     return this.#options.wrap?.(real) ?? real;
   }
 
+  #changeActivities(quotaClass: QuotaClass = 'person'): ChangeActivities {
+    const real = createChangeActivities(this.#deps(quotaClass));
+    return this.#options.wrapChanges?.(real) ?? real;
+  }
+
   async startWorker(): Promise<void> {
     const of = {
       connection: this.#connection,
@@ -192,11 +222,15 @@ export class Saga {
       taskQueue: this.taskQueue,
     };
     const worker = together(
-      await createWorker({ ...of, activities: this.activities() }),
+      await createWorker({
+        ...of,
+        activities: { ...this.activities(), ...this.#changeActivities() },
+      }),
       await createBackgroundWorker({
         ...of,
         activities: {
           ...this.activities('background'),
+          ...this.#changeActivities('background'),
           ...createBackgroundActivities(this.#deps('background')),
         },
       }),
@@ -383,9 +417,10 @@ export class Saga {
 
   async replayAll(): Promise<void> {
     const histories = [];
-    for (const id of this.started) {
-      const history = await this.handle(id).fetchHistory();
-      histories.push({ workflowId: workflowIdOf(id), history });
+    const ids = [...this.started].map(workflowIdOf);
+    for (const workflowId of [...ids, ...[...this.woken].map(userWorkflowIdOf)]) {
+      const history = await this.client.workflow.getHandle(workflowId).fetchHistory();
+      histories.push({ workflowId, history });
     }
     const bundle = await workflowBundle();
     const results = Worker.runReplayHistories({ workflowBundle: bundle }, histories);

@@ -17,16 +17,23 @@ const WITH_BODY = [
 ] as const;
 
 /** Links to the operations on the registration in a response. */
-export const REGISTRATION_LINKS = Object.fromEntries(
-  [
-    'getRegistration',
-    'streamRegistration',
-    'retryRegistration',
-    'cancelRegistration',
-    'replaceRegistrationRoles',
-    'resendInvitation',
-  ].map((operationId) => [operationId, { operationId, parameters: { id: '$response.body#/id' } }]),
+export const REGISTRATION_LINKS = linksTo(
+  'getRegistration',
+  'streamRegistration',
+  'retryRegistration',
+  'cancelRegistration',
+  'replaceRegistrationRoles',
+  'resendInvitation',
 );
+/** Links to the operations on the change in a response. */
+export const CHANGE_LINKS = linksTo('getChange', 'retryChange', 'cancelChange');
+
+function linksTo(...operationIds: readonly string[]) {
+  const parameters = { id: '$response.body#/id' };
+  return Object.fromEntries(
+    operationIds.map((operationId) => [operationId, { operationId, parameters }]),
+  );
+}
 
 /** Describes a JSON response for the document. */
 export function json(

@@ -1,4 +1,4 @@
-import { and, eq, or, sql, type SQL } from 'drizzle-orm';
+import { and, desc, eq, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
 import { registrations } from '../../db/schema.ts';
 import type { ProfileDecision, ProfileRefusal } from '../../domain/profile.ts';
@@ -7,14 +7,8 @@ import { isClosed, isCompensating } from '../../domain/status.ts';
 import { atEdge } from '../database-error.ts';
 import { hasUsername } from './living.ts';
 import { ROW, toRegistration, type RegistrationRow } from './row.ts';
-import {
-  GOES_FORWARD,
-  mergeSteps,
-  readRow,
-  stepDone,
-  updateRow,
-  type StepUpdates,
-} from './transitions.ts';
+import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
+import { mergeSteps, stepDone, type StepUpdates } from '../work/steps.ts';
 
 /** An attempt to create the profile, as the row recorded it. */
 export interface ProfileAttempt {
@@ -224,15 +218,18 @@ export async function rowsWithStrayProfiles(db: Database, limit: number): Promis
   return await selectStrays(db, limit);
 }
 
-/** Those of them that hold the address or the username of a registration in the profile service. */
+/** Those of them that may hold the address or the username of a registration in the profile service: the
+ * rows of released and deleted persons no longer say whose they were. The latest first. */
 export async function strayProfilesBefore(
   db: Database,
   { email, username }: Pick<Registration, 'email' | 'username'>,
 ): Promise<Registration[]> {
-  const name = username === null ? undefined : hasUsername(username);
-  return await selectStrays(db, MAX_STRAYS, or(eq(registrations.email, email), name));
+  const sameName = username === null ? sql`false` : hasUsername(username);
+  const may = sql`(email = ${email} OR email IS NULL OR ${sameName})`;
+  return await selectStrays(db, MAX_STRAYS, may);
 }
 
+/** An attempt has time for so many. */
 const MAX_STRAYS = 10;
 
 async function selectStrays(db: Database, limit: number, which?: SQL): Promise<Registration[]> {
@@ -241,6 +238,7 @@ async function selectStrays(db: Database, limit: number, which?: SQL): Promise<R
       .select(ROW)
       .from(registrations)
       .where(and(sql`profile_stray_at IS NOT NULL`, which))
+      .orderBy(desc(registrations.profileStrayAt))
       .limit(limit);
     return rows.map(toRegistration);
   });

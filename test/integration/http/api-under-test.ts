@@ -1,4 +1,4 @@
-import { UpdateHub } from '../../../src/http/registrations/row-updates.ts';
+import { UpdateHub } from '../../../src/http/receipts/row-updates.ts';
 import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
@@ -80,6 +80,8 @@ export interface ApiUnderTest {
   settled(): Promise<void>;
   /** Sets columns of a row as a run would, and hints that it changed. */
   row(id: string, columns: Record<string, unknown>): Promise<void>;
+  /** The same of a change. */
+  change(id: string, columns: Record<string, unknown>): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -121,6 +123,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       passwordState: () => scripts.passwordState(),
       readUser: away,
       rolesOf: away,
+      usersInRole: away,
     },
     sessions: NO_SESSIONS,
     recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },
@@ -139,6 +142,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       accountCall: async () => unlimited,
     },
     updates,
+    changeStatusChanged: ({ id }) => updates.changed(id),
     verifyToken: createTokenVerifier({
       issuer: issuer.issuer,
       jwksUrl: issuer.jwksUrl,
@@ -215,6 +219,10 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     settled: () => background.end(),
     row: async (id, columns) => {
       await sql`UPDATE registrations SET ${sql(columns)} WHERE id = ${id}`;
+      changed(id);
+    },
+    change: async (id, columns) => {
+      await sql`UPDATE changes SET ${sql(columns)} WHERE id = ${id}`;
       changed(id);
     },
     end: async () => {

@@ -41,6 +41,7 @@ const CONTRACT: Readonly<Record<string, number>> = {
   registration_failed: 500,
   registration_rejected: 422,
   registration_cancelled: 409,
+  profile_rejected: 422,
   manual_cleanup_required: 500,
   identity_provider_refused: 502,
   rate_limited: 429,
@@ -54,6 +55,7 @@ const RECEIPT_ONLY = new Set([
   'user_not_visible',
   'mail_deferred',
   'mail_unconfirmed',
+  'profile_unavailable',
 ]);
 
 const ENTRIES: readonly [FailureName, Failure][] = Object.keys(FAILURES)
@@ -80,7 +82,7 @@ describe('FAILURES and the contract', () => {
     expect(wrong.map(([name]) => name)).toEqual([]);
   });
 
-  test('a parked run waits under one of four codes', () => {
+  test('a parked run waits under one of five codes', () => {
     const codes = ENTRIES.filter(
       ([name, { kind }]) => kind === 'parked' && name !== 'mail_unconfirmed',
     ).map(([, { code }]) => code);
@@ -88,6 +90,7 @@ describe('FAILURES and the contract', () => {
       'identity_provider_refused',
       'identity_provider_throttled',
       'identity_provider_unavailable',
+      'profile_unavailable',
       'user_not_visible',
     ]);
   });
@@ -106,6 +109,7 @@ describe('FAILURES and the contract', () => {
       identity_provider_throttled: 'identity_provider_throttled',
       identity_provider_unavailable: 'identity_provider_unavailable',
       user_not_visible: 'user_not_visible',
+      profile_unavailable: 'profile_unavailable',
       mail_deferred: 'identity_provider_unavailable',
       unavailable: 'identity_provider_unavailable',
     });

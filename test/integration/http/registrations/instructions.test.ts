@@ -136,7 +136,8 @@ test.for(['completed', 'failed', 'cancelled'])(
     const answer = await instruction(api, id, 'cancel');
     expect(answer.body).toEqual({
       ...problem(answer, 'already_closed', 409, 'Already closed'),
-      detail: 'The registration is closed; nothing was changed.',
+      detail:
+        'The registration or change is closed, or can no longer be cancelled; nothing was changed.',
       registrationId: id,
     });
   },
