@@ -36,6 +36,7 @@ import { createRuns } from './temporal/runs.ts';
 import { createUserRuns } from './temporal/user-runs.ts';
 import { openDestinations } from '../activities/relay/destinations.ts';
 import { openProfiles } from '../activities/relay/open-profiles.ts';
+import { consumeProfileReplies } from '../activities/relay/profile-replies.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { installRuntime } from '../worker/runtime.ts';
@@ -163,6 +164,12 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     log,
   });
   client = () => temporal.client();
+  const consuming = new AbortController();
+  const { profile: settings } = config;
+  const consumed =
+    options.hostsWorker && profiles && settings?.form === 'amqp'
+      ? consumeProfileReplies({ ...background, settings, profiles }, consuming.signal)
+      : null;
   return {
     pool,
     cognito,
@@ -179,6 +186,9 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     async close() {
       stopping.abort();
       await temporal.stop();
+      // Steps that end may still wait for a reply.
+      consuming.abort();
+      await consumed;
       cognito.destroy();
       await Promise.all([profiles?.close(), pool.close(), backgroundPool.close()]);
     },

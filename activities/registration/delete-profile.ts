@@ -13,7 +13,7 @@ import { stepDone, type StepUpdates } from '../../src/ledger/work/steps.ts';
 import type { GraceWait } from '../contract.ts';
 import type { StepContext } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
-import { profileFailure, profileOwnerOf, profilesOf } from './profile-call.ts';
+import { profileFailure, profileOwnerOf, profilesOf, type ProfileContext } from './profile-call.ts';
 
 /**
  * Compensation of createProfile: takes the profile of a compensating row back. Safe to repeat: gone is
@@ -78,13 +78,13 @@ export async function deleteStrayProfiles(ctx: StepContext, row: Registration): 
 }
 
 /** Deletes the profile that a closed registration left. Safe to repeat: gone is done. */
-export async function deleteStrayProfile(ctx: StepContext, row: Registration): Promise<void> {
+export async function deleteStrayProfile(ctx: ProfileContext, row: Registration): Promise<void> {
   ctx.log.warn({ registrationId: row.id, status: row.status }, 'deleting a stray profile');
   await callDelete(ctx, row);
   await recordStrayProfileDeleted(ctx.db, row);
 }
 
-async function callDelete(ctx: StepContext, row: Registration): Promise<ProfileDeletion> {
+async function callDelete(ctx: ProfileContext, row: Registration): Promise<ProfileDeletion> {
   try {
     return await profilesOf(ctx).delete(profileOwnerOf(row), ctx.signal);
   } catch (error) {

@@ -11,6 +11,12 @@ import { StepFailure } from '../step-failure.ts';
 /** The policy's longest interval: what a service asks for beyond it would outlast the budget. */
 const MAX_DELAY_MS = 10_000;
 
+/** What a call of the profile service needs, in a step or outside. */
+export type ProfileContext = Pick<
+  StepContext,
+  'db' | 'log' | 'profiles' | 'signal' | 'attempt' | 'slow'
+>;
+
 /** @throws ProfileUnavailable where the setting was turned off while the row was open */
 export function profilesOf({ profiles }: Pick<StepContext, 'profiles'>): ProfileService {
   if (!profiles) throw new ProfileUnavailable('no profile service is configured', false);
@@ -30,7 +36,7 @@ export function profileOwnerOf({ id, userId, username, email }: Registration): P
 
 /** What a profile service that did not decide is to a step; other errors are thrown on. */
 export function profileFailure(
-  ctx: StepContext,
+  ctx: ProfileContext,
   { id: registrationId }: Registration,
   error: unknown,
 ): StepFailure {

@@ -63,18 +63,16 @@ async function publishAll(
   const ended = AbortSignal.any([over, line.gone, done.signal]);
   const outcomes: Outcome[] = [];
   const answers: Promise<void>[] = [];
+  const deliverOne = async (event: UserEvent): Promise<void> => {
+    const { id } = event;
+    const published = await publishEvent(line, settings, event);
+    if (published === 'confirmed') outcomes.push({ id, kind: 'delivered' });
+    else if (published !== 'unanswered') outcomes.push({ id, kind: 'failed', reason: published });
+  };
   for (const event of events) {
     // Nothing is published once the lock may be another's.
     if (ended.aborted) break;
-    answers.push(
-      publishEvent(line, settings, event).then((published) => {
-        const { id } = event;
-        if (published === 'confirmed') outcomes.push({ id, kind: 'delivered' });
-        else if (published !== 'unanswered') {
-          outcomes.push({ id, kind: 'failed', reason: published });
-        }
-      }),
-    );
+    answers.push(deliverOne(event));
   }
   const all = Promise.all(answers).then(() => done.abort());
   do await Promise.race([all, pause(CONFIRMED_WITHIN_MS, ended)]);

@@ -3,7 +3,7 @@ import {
   parseProfileId,
   type ProfileDecision,
   type ProfileRefusal,
-  type ProfileRequest,
+  type ProfileOwner,
 } from '../../src/domain/profile.ts';
 
 /** A reply is some hundred bytes: a larger one is no reply, and is not parsed. */
@@ -16,19 +16,17 @@ const REFUSALS: Readonly<Record<string, ProfileRefusal>> = {
   rejected: 'profile_rejected',
 };
 
-/** `user_data` of a request. No password, and nothing that leads to one. */
-interface RequestedUser {
-  readonly username: string | null;
-  readonly email: string;
-  readonly user_id: string;
-  readonly registration_id: string;
-  /** Comes back in `original_request`: who cannot read the request cannot answer it. */
-  readonly reply_token: string;
-}
-
+/** No password, and nothing that leads to one, is in a message. */
 export interface ProfileMessage {
   readonly event_type: 'user.created' | 'user.creation_cancelled';
-  readonly user_data: RequestedUser;
+  readonly user_data: {
+    readonly username: string | null;
+    readonly email: string | null;
+    readonly user_id: string | null;
+    readonly registration_id: string;
+    /** Comes back in `original_request`: who cannot read the request cannot answer it. */
+    readonly reply_token: string;
+  };
 }
 
 export interface ProfileReply {
@@ -39,13 +37,13 @@ export interface ProfileReply {
 /** Why a message is no reply to a request of ours. */
 export type NoReply = 'too large' | 'unreadable' | 'wrong reply_token';
 
-export function replyToken(registrationId: string, secret: string): string {
+function replyToken(registrationId: string, secret: string): string {
   return createHmac('sha256', secret).update(registrationId).digest('base64url');
 }
 
 export function messageOf(
   event_type: ProfileMessage['event_type'],
-  { registrationId, userId, username, email }: ProfileRequest,
+  { registrationId, userId, username, email }: ProfileOwner,
   secret: string,
 ): ProfileMessage {
   const reply_token = replyToken(registrationId, secret);

@@ -1,22 +1,13 @@
-import { ProfileUnavailable, type ProfileRequest } from '../../src/domain/profile.ts';
+import type { AmqpProfileSettings } from '../../src/config/profile-settings.ts';
+import { ProfileUnavailable } from '../../src/domain/profile.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
 import { messageOf, type ProfileMessage } from './profile-messages.ts';
 
-export interface ProfileAmqpSettings {
-  /** Holds a password. */
-  readonly url: string;
-  readonly secret: string;
-  readonly requestExchange: string;
-  readonly requestKey: string;
-  readonly replyExchange: string;
-  readonly replyKey: string;
-  readonly replyQueue: string;
-}
-
 export interface ProfileRequests extends ProfileService {
+  /** Once no call is under way. */
   close(): Promise<void>;
 }
 
@@ -25,7 +16,7 @@ export interface ProfileRequests extends ProfileService {
  * it. The decision comes later, to the reply queue. A request that is sent again has the same id.
  */
 export function createProfileRequests(
-  settings: ProfileAmqpSettings,
+  settings: AmqpProfileSettings,
   log: StepLog,
 ): ProfileRequests {
   const { url, secret, requestExchange, requestKey, replyQueue } = settings;
@@ -76,14 +67,14 @@ export function createProfileRequests(
 
   return {
     learnsOfDeletionBy: 'event',
-    async create(request: ProfileRequest, signal) {
+    async create(request, signal) {
       const message = messageOf('user.created', request, secret);
       await deliver(request.registrationId, message, signal);
       return { kind: 'awaits_reply' };
     },
     // Behind the request in the same queue. A service remembers whom it was told of, since its consumers may
     // handle the two in another order.
-    async delete(request: ProfileRequest, signal) {
+    async delete(request, signal) {
       const message = messageOf('user.creation_cancelled', request, secret);
       await deliver(`${request.registrationId}/cancelled`, message, signal);
       return 'final';

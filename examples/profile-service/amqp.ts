@@ -56,7 +56,10 @@ async function consumeUntilGone(
   log: Log,
 ): Promise<void> {
   const { requestExchange, requestKey, replyExchange, queue } = settings;
-  const connection = await connect(settings.url, { timeout: 10_000, heartbeat: 10 });
+  const address = new URL(settings.url);
+  // Seconds. Two that are missed end the connection.
+  address.searchParams.set('heartbeat', '10');
+  const connection = await connect(address.href, { timeout: 10_000 });
   const gone = new Promise<void>((resolve) => {
     connection.on('error', () => resolve());
     connection.on('close', () => resolve());

@@ -56,7 +56,10 @@ export function createApp(profiles: Profiles, secret: string): Hono<{ Variables:
 
   app.delete('/profiles/:registrationId', async (c) => {
     const { success, data } = RegistrationId.safeParse(c.req.param('registrationId'));
-    if (!success) return c.json({ error: 'not an id of a registration' }, 404);
+    // There is no body to name it: the signed `webhook-id` begins with it.
+    if (!success || !c.req.header('webhook-id')?.startsWith(data)) {
+      return c.json({ error: 'webhook-id names another registration' }, 400);
+    }
     await profiles.delete(data);
     return c.body(null, 204);
   });

@@ -10,8 +10,9 @@ const Environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: z.url(),
   PROFILE_SECRET: z.string().startsWith('whsec_'),
-  /** Consumes requests from RabbitMQ where it is set. */
-  AMQP_URL: z.string().default(''),
+  // As Registrar reads them: the form over RabbitMQ beside the one over HTTP.
+  PROFILE_AMQP: z.enum(['true', 'false']).default('false'),
+  EVENTS_AMQP_URL: z.string().default(''),
   PROFILE_REQUEST_EXCHANGE: z.string().default('user_events'),
   PROFILE_REQUEST_KEY: z.string().default('user.sync'),
   PROFILE_REPLY_EXCHANGE: z.string().default('auth_events'),
@@ -36,7 +37,7 @@ server.on('error', (error) => {
   process.exit(1);
 });
 const settings = {
-  url: env.AMQP_URL,
+  url: env.EVENTS_AMQP_URL,
   requestExchange: env.PROFILE_REQUEST_EXCHANGE,
   requestKey: env.PROFILE_REQUEST_KEY,
   replyExchange: env.PROFILE_REPLY_EXCHANGE,
@@ -44,7 +45,7 @@ const settings = {
   queue: env.PROFILE_REQUEST_QUEUE,
 };
 const consuming =
-  env.AMQP_URL === '' ? null : consumeRequests(settings, profiles, over.signal, print);
+  env.PROFILE_AMQP === 'false' ? null : consumeRequests(settings, profiles, over.signal, print);
 
 async function stop(): Promise<void> {
   over.abort();

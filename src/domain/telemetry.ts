@@ -30,6 +30,11 @@ export interface ProfileCall {
   readonly seconds: number;
 }
 
+/** What became of a reply of the profile service. closed: the registration was; dead: it is in the queue of
+ * the dead. */
+export const PROFILE_REPLY_OUTCOMES = ['recorded', 'repeated', 'closed', 'dead'] as const;
+export type ProfileReplyOutcome = (typeof PROFILE_REPLY_OUTCOMES)[number];
+
 /** Who counts what happens in this process. Nothing in it throws or waits. */
 export interface Telemetry {
   /** The row moved to the status that it has now, and the move is committed. Whoever finds it moved
@@ -41,6 +46,7 @@ export interface Telemetry {
   readonly compensationFailed: (code: string) => void;
   readonly called: (call: ProviderCall) => void;
   readonly profileCalled: (call: ProfileCall) => void;
+  readonly profileReplied: (outcome: ProfileReplyOutcome) => void;
 }
 
 /** For a process that nobody scrapes. */
@@ -50,4 +56,5 @@ export const NO_TELEMETRY: Telemetry = {
   compensationFailed: () => undefined,
   called: () => undefined,
   profileCalled: () => undefined,
+  profileReplied: () => undefined,
 };
