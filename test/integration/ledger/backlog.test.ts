@@ -3,6 +3,10 @@ import { expect } from 'vitest';
 import { publicFailure } from '../../../src/domain/failure.ts';
 import { OPEN } from '../../../src/domain/status.ts';
 import { BACKLOG_BOUND, BACKLOG_QUERY, readBacklog } from '../../../src/ledger/backlog.ts';
+import {
+  recordProfileAttempt,
+  recordProfileReply,
+} from '../../../src/ledger/registrations/profile.ts';
 import { test } from '../../support/ledger-test.ts';
 
 test.override('maxConnections', 5);
@@ -10,7 +14,8 @@ test.override('maxConnections', 5);
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
 
 test('an empty ledger has no backlog', async ({ ledger }) => {
-  expect(await readBacklog(ledger.db)).toEqual({ open: [], changes: [], outbox: [], givenUp: [] });
+  const nothing = { open: [], changes: [], profilesAsked: 0, outbox: [], givenUp: [] };
+  expect(await readBacklog(ledger.db)).toEqual(nothing);
 });
 
 test('the backlog counts open registrations by status and cause, with the oldest of each', async ({
@@ -36,6 +41,19 @@ test('the backlog counts open registrations by status and cause, with the oldest
   expect(found.get('roles_pending')?.oldestSeconds).toBeCloseTo(180, -2);
   // Why a row compensates is no reason to wait.
   expect(found.get('compensating')).toMatchObject({ code: null, count: 1 });
+});
+
+test('the backlog counts profiles that were requested and are not decided', async ({
+  emptyLedger,
+}) => {
+  const { db } = emptyLedger;
+  const asked = await emptyLedger.created({ wantsProfile: true });
+  await recordProfileAttempt(db, asked);
+  const decided = await emptyLedger.created({ wantsProfile: true });
+  await recordProfileAttempt(db, decided);
+  await recordProfileReply(db, decided.id, { kind: 'created', profileId: 'profile' });
+  await emptyLedger.created({ wantsProfile: true });
+  expect((await readBacklog(db)).profilesAsked).toBe(1);
 });
 
 test('the backlog counts undelivered events by destination, and no delivered ones', async ({
