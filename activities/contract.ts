@@ -276,5 +276,7 @@ export interface SweepReport {
   readonly straysDeleted: number;
   /** Profiles that were created after their registration had closed, and were deleted. */
   readonly strayProfilesDeleted: number;
+  /** Failed and cancelled registrations whose personal data was kept long enough. */
+  readonly registrationsErased: number;
   readonly failed: number;
 }

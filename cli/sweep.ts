@@ -35,6 +35,7 @@ await runMain(async () => {
       changed: () => undefined,
       dryRun: values['dry-run'],
       propagationGraceSeconds: config.retry.propagationGraceSeconds,
+      personalDataRetentionDays: config.personalDataRetentionDays,
     });
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } finally {

@@ -125,6 +125,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     telemetry,
     changed,
     publicMailsPerDay: config.cognito.publicMailsPerDay,
+    personalDataRetentionDays: config.personalDataRetentionDays,
     sessions: clientId === null ? null : sessions,
   };
   const person = { ...deps, db: pool.db, quotas: createQuotas(pool.db, config.cognito) };
@@ -299,6 +300,7 @@ export function wireApi(
     signupMode: http.signupMode,
     signupVerification: http.signupVerification,
     publicMailsPerDay: cognito.publicMailsPerDay,
+    personalDataRetentionDays: config.personalDataRetentionDays,
     afterwards,
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,

@@ -22,6 +22,7 @@ export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> 
   readonly userRuns: UserRuns;
   readonly telemetry: Telemetry;
   readonly profiles: ProfileService | null;
+  readonly personalDataRetentionDays: number | null;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {

@@ -40,6 +40,8 @@ export interface SweepDeps {
   readonly profiles: ProfileService | null;
   readonly quotas: Quotas;
   readonly propagationGraceSeconds: number;
+  /** null: personal data of failed and cancelled registrations is kept. */
+  readonly personalDataRetentionDays: number | null;
   readonly runs: Runs;
   readonly userRuns: UserRuns;
   readonly log: StepLog;
@@ -62,6 +64,7 @@ export type RepairAction = Exclude<
   | 'sealsWiped'
   | 'straysDeleted'
   | 'strayProfilesDeleted'
+  | 'registrationsErased'
 >;
 
 /** Mends one row; null: nothing was to be done. */

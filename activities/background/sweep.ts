@@ -10,6 +10,7 @@ import {
   type OpenRow,
 } from '../../src/ledger/registrations/sweep.ts';
 import { wipeExpiredSeals } from '../../src/ledger/registrations/password.ts';
+import { eraseExpired } from '../../src/ledger/erasure.ts';
 import { makeCheckpoint } from '../../src/ledger/audit/checkpoint.ts';
 import { undeliveredChangeInstructions } from '../../src/ledger/changes/instructions.ts';
 import {
@@ -41,6 +42,8 @@ const INSTRUCTION_AGE_MS = 10_000;
 const WAITERS = 1000;
 /** Events of one checkpoint: read and hashed well within a statement's time. */
 const CHECKPOINT_EVENTS = 1000;
+/** Registrations that one transaction erases: well within a statement's time. */
+const ERASED_AT_ONCE = 200;
 
 /** How a row was mended by a run that the sweep started. */
 const STARTS: ReadonlySet<RepairAction | null> = new Set([
@@ -101,6 +104,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
     strayProfilesDeleted: await deleteAllStrayProfiles(deps),
+    registrationsErased: deps.dryRun ? 0 : await eraseAllExpired(deps),
   };
 }
 
@@ -213,6 +217,24 @@ async function deleteAllStrayProfiles(deps: SweepDeps): Promise<number> {
     );
   }
   return deleted;
+}
+
+/** Personal data whose retention is over. What is left comes first in the next round. */
+async function eraseAllExpired(deps: SweepDeps): Promise<number> {
+  const days = deps.personalDataRetentionDays;
+  if (days === null) return 0;
+  const over = deadline(deps);
+  let erased = 0;
+  while (!over.aborted) {
+    deps.heartbeat?.();
+    const since = performance.now();
+    const count = await eraseExpired(deps.db, days, ERASED_AT_ONCE);
+    erased += count;
+    if (count < ERASED_AT_ONCE) break;
+    await rest(since, over);
+  }
+  if (erased > 0) deps.log.info({ registrations: erased }, 'expired personal data erased');
+  return erased;
 }
 
 async function checkpointTrail(deps: SweepDeps): Promise<number> {

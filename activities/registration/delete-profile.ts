@@ -12,6 +12,7 @@ import { readRow } from '../../src/ledger/registrations/transitions.ts';
 import { stepDone, type StepUpdates } from '../../src/ledger/work/steps.ts';
 import type { GraceWait } from '../contract.ts';
 import type { StepContext } from '../step-context.ts';
+import { StepFailure } from '../step-failure.ts';
 import { profileFailure, profileOwnerOf, profilesOf, type ProfileContext } from './profile-call.ts';
 
 /**
@@ -27,16 +28,30 @@ export async function deleteProfile(ctx: StepContext, id: string): Promise<Grace
   return await takeBack(ctx, row, { deleteProfile: stepDone(attempts) });
 }
 
+/** The row of a completed registration, where the profile service has to be told that its person is
+ * deleted. `user.deleted` tells one that listens to events, and there may be none any more. */
+async function rowToTell(ctx: StepContext, registrationId: string): Promise<Registration | null> {
+  if (ctx.profiles?.learnsOfDeletionBy !== 'call') return null;
+  const row = await readRow(ctx.db, registrationId);
+  return mayHaveProfile(row) ? row : null;
+}
+
+export async function mustTellOfDeletion(
+  ctx: StepContext,
+  registrationId: string,
+): Promise<boolean> {
+  return (await rowToTell(ctx, registrationId)) !== null;
+}
+
 /**
  * Tells the profile service of a completed registration that its person is deleted. Safe to repeat.
- * @returns when to delete again; null when it is done, or the event `user.deleted` tells it
  * @throws StepFailure, always worth another try
  */
-export async function deleteProfileOf(
-  ctx: StepContext,
-  row: Registration,
-): Promise<GraceWait | null> {
-  return ctx.profiles?.learnsOfDeletionBy === 'event' ? null : await takeBack(ctx, row);
+export async function deleteProfileOf(ctx: StepContext, registrationId: string): Promise<void> {
+  const row = await rowToTell(ctx, registrationId);
+  const wait = row && (await takeBack(ctx, row));
+  // A create that was never answered: its registration completed less than the grace ago.
+  if (wait) throw new StepFailure('profile_unavailable', Math.max(1, wait.graceMs));
 }
 
 /** While a create without a reply may still land, the deletion is repeated after its grace. */

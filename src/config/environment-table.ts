@@ -142,6 +142,11 @@ export const VARIABLES: readonly Variable[] = [
     '60',
     'interval of the schedule that repairs open registrations and changes',
   ),
+  plain(
+    'PERSONAL_DATA_RETENTION_DAYS',
+    '90',
+    'days after which failed and cancelled registrations lose e-mail address, username and names; 0 keeps them',
+  ),
   plain('SIGNUP_MODE', 'sync', 'how sign-up answers without a `Prefer` header: `sync` or `async`'),
   plain(
     'SIGNUP_VERIFICATION',

@@ -7,12 +7,17 @@ const ADD = 'assignRole:';
 const REMOVE = 'removeRole:';
 
 /** The steps of the kinds whose steps do not depend on the person, in their order. */
-const STEPS: Readonly<Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>> = {
+export const STEPS_OF_KIND: Readonly<
+  Record<Exclude<ChangeKind, 'roles'>, readonly AccountWrite[]>
+> = {
   disable: ['disableUser', 'signOut'],
   enable: ['enableUser'],
   sign_out: ['signOut'],
-  delete: ['disableUser', 'signOut', 'deleteUser'],
+  delete: ['disableUser', 'signOut', 'deleteProfile', 'deleteUser'],
 };
+
+/** Planned when the deletion begins, and only where a profile service has to be told. */
+export const WHERE_DUE = 'deleteProfile';
 
 /** What a change makes of the account; null: it is not about that. */
 interface Target {
@@ -93,8 +98,9 @@ type Progress = Pick<
 export function changeStepsLeft(change: Progress): AccountWrite[][] {
   if (change.begunAt === null) return [];
   if (change.kind === 'roles') return roleStepsLeft(change);
-  const steps = change.restoresAs === null ? STEPS[change.kind] : restoringSteps(change);
-  return steps.filter((step) => isLeft(change, step)).map((step) => [step]);
+  const steps = change.restoresAs === null ? STEPS_OF_KIND[change.kind] : restoringSteps(change);
+  const due = steps.filter((step) => step !== WHERE_DUE || change.steps[step] !== undefined);
+  return due.filter((step) => isLeft(change, step)).map((step) => [step]);
 }
 
 function roleStepsLeft(change: Progress): AccountWrite[][] {

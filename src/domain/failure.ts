@@ -27,7 +27,7 @@ const NO_ACTION = 'No action: the response tells the caller what to change.';
 const RETRIED =
   'No action: the step is retried. If the failure lasts, the registration or change parks; see the runbook.';
 const UNDONE = 'Registration failed and was undone. Please try again.';
-const CHANGE_UNDONE = 'The change failed and was undone. Please try again.';
+const CHANGE_UNDONE = 'The change failed and was undone: the user is as before. Please try again.';
 
 export const FAILURES = {
   // What a caller did.
@@ -377,31 +377,32 @@ export const FAILURES = {
     'The registration was cancelled and undone.',
     'No action: an operator cancelled the registration.',
   ),
+  // Of a later change. One code has one title, and these share the codes of registrations.
   change_cancelled: definitive(
     'registration_cancelled',
     409,
-    'Change cancelled',
+    'Registration cancelled',
     'The change was cancelled; the user is as before.',
     'No action: an operator, or a later change, cancelled it.',
   ),
   change_role_missing: definitive(
     'registration_failed',
     500,
-    'Change failed',
+    'Registration failed',
     CHANGE_UNDONE,
     'The group was deleted during the change. Create it again, or change to other roles.',
   ),
   change_rejected: definitive(
     'registration_failed',
     500,
-    'Change failed',
+    'Registration failed',
     CHANGE_UNDONE,
     'Cognito rejected the call for a role: search the log for the change id.',
   ),
   change_refused_by_database: definitive(
     'registration_failed',
     500,
-    'Change failed',
+    'Registration failed',
     CHANGE_UNDONE,
     'PostgreSQL rejected the write: search the log for the SQLSTATE.',
   ),
@@ -410,14 +411,14 @@ export const FAILURES = {
     409,
     'Not registered by Registrar',
     'The user in the pool is not the one that Registrar registered. Nothing more was changed.',
-    'Find out who writes custom:registration_id, or replaced the user in the pool.',
+    'See `unmarked` in the runbook: find out who writes custom:registration_id, or replaced the user in the pool.',
   ),
   no_administrator_left: definitive(
     'last_administrator',
     409,
     'Last administrator',
     'The change would have removed the last user who can assign every role. Nothing was changed.',
-    'Assign the administrator role to another user first.',
+    'Give another enabled user a role that ROLE_GRANTS gives `*`, then repeat the request.',
   ),
   manual_cleanup_required: definitive(
     'manual_cleanup_required',

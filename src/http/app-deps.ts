@@ -93,6 +93,8 @@ export interface AppDeps {
   readonly signupVerification: 'optional' | 'required';
   /** What public mails may take of the mailer's day; null: no bound. */
   readonly publicMailsPerDay: number | null;
+  /** How long a failed or cancelled registration says who the person is; null: without end. */
+  readonly personalDataRetentionDays: number | null;
   /** Does work after the response, so that it does not show in the response's time. The process waits
    * for it before it ends; its errors are logged. */
   readonly afterwards: (work: () => Promise<unknown>) => void;

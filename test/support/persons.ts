@@ -130,6 +130,15 @@ export class Persons {
     return this.saga.client.workflow.getHandle(userWorkflowIdOf(userId));
   }
 
+  /** The pending activity of this id is in this attempt, or waits for it. */
+  async untilAttempt({ userId }: Change, activityId: string, attempt: number): Promise<void> {
+    await this.saga.eventually(async () => {
+      const run = await this.saga.userRuns.describe(userId);
+      if (run.kind !== 'open') return false;
+      return run.pending.some((at) => at.step === activityId && at.attempt >= attempt);
+    });
+  }
+
   /** The run of the person has closed. */
   async runEnded({ userId }: Pick<Person, 'userId'>): Promise<void> {
     await this.handle(userId).result();

@@ -23,7 +23,7 @@ import type { SweepDeps } from '../../activities/background/repair-row.ts';
 import { sweep } from '../../activities/background/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
+import { emailOf, type Registration, workflowIdOf } from '../../src/domain/registration.ts';
 import { userWorkflowIdOf } from '../../src/domain/change.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { Runs, UserRuns } from '../../src/domain/runs.ts';
@@ -46,6 +46,7 @@ import { createTestPool, type TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
 import { ProfileSite } from './profile-site.ts';
 import { connectToTemporal, TEST_NAMESPACE, uniqueTaskQueue } from './temporal.ts';
+import { known, type Known } from './known.ts';
 
 export interface SagaOptions {
   /** Of the test's own; the shared one by default. */
@@ -183,6 +184,7 @@ export class Saga {
         quiet,
       ),
       publicMailsPerDay: null,
+      personalDataRetentionDays: null,
       retryBudgetSeconds: this.#options.retryBudgetSeconds ?? 1,
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,
@@ -246,10 +248,10 @@ export class Saga {
   }
 
   /** Accepts; nothing is started. */
-  async accept(wanted: Wanted = {}): Promise<Registration> {
+  async accept(wanted: Wanted = {}): Promise<Known> {
     const result = await this.acceptAny(wanted);
     if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
-    return result.registration;
+    return known(result.registration);
   }
 
   /** The transaction as it answers, a conflict included. */
@@ -258,7 +260,7 @@ export class Saga {
   }
 
   /** Accepts and starts. */
-  async register(wanted: Wanted = {}): Promise<Registration> {
+  async register(wanted: Wanted = {}): Promise<Known> {
     const registration = await this.accept(wanted);
     await this.runs.start(registration.id, 'first');
     return registration;
@@ -281,14 +283,15 @@ export class Saga {
     return this.client.workflow.getHandle(workflowIdOf(id));
   }
 
-  async row(id: string): Promise<Registration> {
+  /** One that was not erased. */
+  async row(id: string): Promise<Known> {
     const row = await readRegistration(this.db, id);
     if (!row) throw new Error(`no row ${id}`);
-    return row;
+    return known(row);
   }
 
   /** Polls until the row satisfies the condition; the test's time-out bounds it. */
-  async until(id: string, condition: (row: Registration) => boolean): Promise<Registration> {
+  async until(id: string, condition: (row: Known) => boolean): Promise<Known> {
     for (;;) {
       const row = await this.row(id);
       if (condition(row)) return row;
@@ -329,7 +332,7 @@ export class Saga {
     });
   }
 
-  async untilStatus(id: string, ...statuses: RegistrationStatus[]): Promise<Registration> {
+  async untilStatus(id: string, ...statuses: RegistrationStatus[]): Promise<Known> {
     return await this.until(id, (row) => statuses.includes(row.status));
   }
 
@@ -348,14 +351,13 @@ export class Saga {
   }
 
   async world(registration: Pick<Registration, 'id' | 'email'>): Promise<World> {
+    const Username = emailOf(registration);
     const row = await readRegistration(this.db, registration.id);
     const UserPoolId = this.pool.userPoolId;
     try {
-      const user = await this.pool.client.send(
-        new AdminGetUserCommand({ UserPoolId, Username: registration.email }),
-      );
+      const user = await this.pool.client.send(new AdminGetUserCommand({ UserPoolId, Username }));
       const groups = await this.pool.client.send(
-        new AdminListGroupsForUserCommand({ UserPoolId, Username: registration.email }),
+        new AdminListGroupsForUserCommand({ UserPoolId, Username }),
       );
       const mark = user.UserAttributes?.find(({ Name }) => Name === 'custom:registration_id');
       return {

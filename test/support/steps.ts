@@ -2,13 +2,13 @@ import postgres from 'postgres';
 import { createCognito, type IdentityProvider } from '../../src/cognito/adapter.ts';
 import type { PasswordContext } from '../../activities/step-context.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import type { Registration } from '../../src/domain/registration.ts';
 import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
 import { accept } from '../../src/ledger/registrations/accept.ts';
 import { beginSteps, readRow } from '../../src/ledger/registrations/transitions.ts';
 import { acceptInput } from './accept-input.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
 import type { TestPool } from './cognito.ts';
+import { known, type Known } from './known.ts';
 import { SEALING } from './passwords.ts';
 import type { TestDatabase } from './database.ts';
 
@@ -56,14 +56,15 @@ export class Steps {
   }
 
   /** A row that has begun. */
-  async begun(roles: readonly string[] = ['viewer'], password?: string): Promise<Registration> {
+  async begun(roles: readonly string[] = ['viewer'], password?: string): Promise<Known> {
     const input = acceptInput({ roles, ...(password !== undefined && { password }) });
     await accept(this.db, input);
-    return await beginSteps(this.db, input.id);
+    return known(await beginSteps(this.db, input.id));
   }
 
-  async row(id: string): Promise<Registration> {
-    return await readRow(this.db, id);
+  /** One that was not erased. */
+  async row(id: string): Promise<Known> {
+    return known(await readRow(this.db, id));
   }
 
   /** How often an operation took effect since the counters were cleared. */

@@ -6,6 +6,7 @@ import { mount, type Api } from '../openapi/mount.ts';
 import { Problem } from '../problems/problem-details.ts';
 import { instructionOperation, readReason } from '../receipts/instructions.ts';
 import { changeReceiptOf, findVisibleChange } from './change-queries.ts';
+import { CHANGE_DETAILS } from './outcome.ts';
 import { ChangeSchema } from './schemas.ts';
 
 const INSTRUCTED = {
@@ -13,6 +14,7 @@ const INSTRUCTED = {
   tag: 'Changes',
   receipt: ChangeSchema,
   notFound: 'change_not_found',
+  details: CHANGE_DETAILS,
 } as const;
 
 /** The instructions of an operator: each is written to the row first, then the person's run is woken. */
@@ -28,7 +30,8 @@ export function mountChangeInstructions(api: Api, deps: AppDeps): void {
     const { id, userId } = await visible(deps, c);
     const requested = await requestChangeRetry(deps.db, id, { actor: c.var.caller.id, reason });
     if (requested.kind === 'not_parked') {
-      throw new Problem('not_parked', { detail: whyNotParked(await visible(deps, c)) });
+      const detail = whyNotParked(await visible(deps, c));
+      throw new Problem('not_parked', detail === undefined ? {} : { detail });
     }
     deps.userRuns.wakeSoon(userId, 'interrupt');
     return c.json(await changeReceiptOf(deps, requested.change), 202);
@@ -59,14 +62,14 @@ async function visible(deps: AppDeps, c: Context<AppEnv>): Promise<Change> {
   return change;
 }
 
-function whyNotParked({ status, instruction, restoresAs }: Change): string {
+function whyNotParked({ status, instruction, restoresAs }: Change): string | undefined {
   if (!isOpenChange(status)) return `The change is \`${status}\`, so it cannot be retried.`;
   if (status === 'parked') {
     return instruction?.kind === 'cancel' && restoresAs === null
       ? 'The change is being cancelled. Wait until it is closed.'
       : 'The change has just parked. Send the request again.';
   }
-  return 'The change is not parked, so it cannot be retried. Wait until it completes or parks.';
+  return CHANGE_DETAILS.not_parked;
 }
 
 function whyNotCancelled({ kind, status }: Change): string {

@@ -1,38 +1,40 @@
 import { isOpenChange, type Change } from '../../domain/change.ts';
-import { FAILURES, isFailureName } from '../../domain/failure.ts';
+import { FAILURES, isFailureName, type FailureCode } from '../../domain/failure.ts';
 import type { PublicFailure } from '../../domain/registration.ts';
 import { codeOf } from '../receipts/receipt-parts.ts';
 import { Problem } from '../problems/problem-details.ts';
 
-export const CHANGE_FAILED =
-  'The change failed and was undone: the user is as before. Please try again.';
+const CHANGE_FAILED = 'The change failed and was undone: the user is as before. Please try again.';
+
+/** What a code means at a change, where the text of the table is about a registration. */
+export const CHANGE_DETAILS: Partial<Record<FailureCode, string>> = {
+  registration_failed: CHANGE_FAILED,
+  registration_cancelled: FAILURES.change_cancelled.publicText,
+  user_vanished: 'The user was deleted outside Registrar, so nothing can be changed.',
+  not_parked:
+    'The change is not parked, so it cannot be retried. Wait until it completes or parks.',
+  already_closed: 'The change is `completed`; nothing was changed.',
+};
 
 /** The problem with which a change ended; null if there is none. */
 export function changeProblemOf(change: Change): Problem | null {
-  if (change.status === 'cancelled') {
-    return new Problem('registration_cancelled', { detail: FAILURES.change_cancelled.publicText });
-  }
-  if (change.status !== 'failed') return null;
+  const { status } = change;
+  if (status !== 'failed' && status !== 'cancelled') return null;
   const failure = publicChangeFailureOf(change);
-  const code = failure && codeOf(failure.code);
-  if (!failure || !code) return new Problem('registration_failed', { detail: CHANGE_FAILED });
-  return new Problem(code, { detail: failure.detail });
+  const ended = status === 'cancelled' ? 'registration_cancelled' : 'registration_failed';
+  const code = (status === 'failed' && failure && codeOf(failure.code)) || ended;
+  return new Problem(code, { detail: CHANGE_DETAILS[code] ?? failure?.detail ?? CHANGE_FAILED });
 }
 
-/** The failure as the public reads it: the texts of definitive failures in the table are about
- * registrations. */
+/** The failure as the public reads it. */
 export function publicChangeFailureOf(change: Change): PublicFailure | null {
-  const { failure } = change;
+  const { failure, status } = change;
   if (!failure || !isFailureName(failure.cause)) return failure;
-  if (FAILURES[failure.cause].kind !== 'definitive') return failure;
-  return { ...failure, detail: detailOf(change, failure) };
-}
-
-function detailOf({ status }: Change, { cause, detail }: PublicFailure): string {
-  if (isOpenChange(status)) return 'The change failed and is being undone.';
-  if (cause === 'change_cancelled') return detail;
-  if (cause === 'user_vanished') {
-    return 'The user was deleted outside Registrar, so nothing can be changed.';
-  }
-  return CHANGE_FAILED;
+  const { kind, code } = FAILURES[failure.cause];
+  if (kind !== 'definitive') return failure;
+  const ended = failure.cause === 'change_cancelled' ? 'was cancelled' : 'failed';
+  const detail = isOpenChange(status)
+    ? `The change ${ended} and is being undone.`
+    : (CHANGE_DETAILS[code] ?? CHANGE_FAILED);
+  return { ...failure, detail };
 }

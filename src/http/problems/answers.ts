@@ -65,6 +65,8 @@ interface Traits {
   readonly body?: boolean;
   /** For the example of `invalid_request`: an invalid place in a request of this operation. */
   readonly wrong?: ProblemPlace;
+  /** For the examples: the texts of this operation, where they are not those of the failure table. */
+  readonly details?: Partial<Record<FailureCode, string>>;
 }
 
 /** Headers of error responses, by status. */
@@ -76,7 +78,7 @@ const HEADERS: Readonly<Record<string, Record<string, HeaderObject>>> = {
 
 /** The problems of an operation, grouped by status, each code with an example. */
 export function problems(traits: Traits, ...codes: readonly FailureCode[]): Responses {
-  const { wrong = WRONG_EMAIL } = traits;
+  const { wrong = WRONG_EMAIL, details } = traits;
   const all = new Set<FailureCode>([
     ...(traits.token === false ? [] : WITH_TOKEN),
     ...(traits.body ? WITH_BODY : []),
@@ -93,7 +95,7 @@ export function problems(traits: Traits, ...codes: readonly FailureCode[]): Resp
           [PROBLEM_TYPE]: {
             schema: ProblemSchema,
             examples: Object.fromEntries(
-              members.map((code) => [code, { value: exampleOf(code, wrong) }]),
+              members.map((code) => [code, { value: exampleOf(code, wrong, details) }]),
             ),
           },
         },

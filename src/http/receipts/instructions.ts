@@ -34,6 +34,8 @@ export interface Instructed {
   readonly tag: string;
   readonly receipt: z.ZodType;
   readonly notFound: FailureCode;
+  /** The texts of its problems, where they are not those of the failure table. */
+  readonly details?: Partial<Record<FailureCode, string>>;
 }
 
 export interface InstructionOperation {
@@ -49,7 +51,7 @@ export interface InstructionOperation {
 }
 
 export function instructionOperation(
-  { path, tag, receipt, notFound }: Instructed,
+  { path, tag, receipt, notFound, details = {} }: Instructed,
   operation: InstructionOperation,
 ): RouteConfig {
   const { method = 'post', name, operationId, summary, body = withReason } = operation;
@@ -67,7 +69,7 @@ export function instructionOperation(
     },
     responses: {
       202: json(receipt, 'Request recorded; current receipt.'),
-      ...problems({ body: true, wrong }, notFound, ...codes),
+      ...problems({ body: true, wrong, details }, notFound, ...codes),
     },
   };
 }

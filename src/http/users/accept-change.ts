@@ -4,9 +4,12 @@ import { administratorRoles, readAdministrators } from '../../domain/administrat
 import type { Change, ChangeKind } from '../../domain/change.ts';
 import { grantsNothing, maySee, type Caller } from '../../domain/grants.ts';
 import { isUnverifiedSignUp } from '../../domain/registration.ts';
-import { acceptChange, findChangeByKey, type RefusesChange } from '../../ledger/changes/accept.ts';
-import { leavesNoAdministrator } from '../../ledger/changes/last-administrator.ts';
-import { rolesOfOpenChanges } from '../../ledger/changes/read.ts';
+import { acceptChange, findChangeByKey, type MayAct } from '../../ledger/changes/accept.ts';
+import {
+  leavesNoAdministrator,
+  type RefusesChange,
+} from '../../ledger/changes/last-administrator.ts';
+import { rolesByChanges } from '../../ledger/changes/read.ts';
 import { requestHashOf } from '../../ledger/registrations/accept.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { Problem } from '../problems/problem-details.ts';
@@ -74,14 +77,19 @@ export async function replayedChange(
   return held?.change ?? null;
 }
 
-/** Whether the caller may act on a person: also what open changes assign must lie within the grants.
+/** Whether the caller may act on a person: also what other changes assign must lie within the grants.
  * @returns the roles that the person has, or is about to have; null: hidden from the caller */
 export async function rolesWithinGrants(
-  { db }: Pick<AppDeps, 'db'>,
+  {
+    db,
+    propagationGraceSeconds,
+  }: Pick<AppDeps, 'propagationGraceSeconds'> & {
+    readonly db: Parameters<typeof rolesByChanges>[0];
+  },
   caller: Caller,
   { user, row }: RegisteredUser,
 ): Promise<string[] | null> {
-  const assigned = await rolesOfOpenChanges(db, user.userId);
+  const assigned = await rolesByChanges(db, user.userId, propagationGraceSeconds);
   const roles = [...new Set([...user.roles, ...assigned])];
   return maySee(caller, { roles, requestedBy: row.requestedBy }) ? roles : null;
 }
@@ -125,7 +133,17 @@ export async function acceptForUser(
     reason,
   };
   const refuses = takesAdministrationAway(deps, roles, wanted) ? lastOne(deps, userId) : null;
-  const result = await acceptChange(deps.db, input, refuses, deps.changeStatusChanged);
+  const { caller } = c.var;
+  const mayAct: MayAct = async (db) =>
+    (await rolesWithinGrants({ ...deps, db }, caller, user)) !== null;
+  const told = deps.changeStatusChanged;
+  const result = await acceptChange(
+    deps.db,
+    input,
+    refuses,
+    told,
+    caller.grants === '*' || caller.id === userId ? null : mayAct,
+  );
   switch (result.kind) {
     case 'accepted':
       deps.userRuns.wakeSoon(userId, result.wake);

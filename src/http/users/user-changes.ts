@@ -4,6 +4,7 @@ import type { ChangeKind } from '../../domain/change.ts';
 import type { FailureCode } from '../../domain/failure.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { answerWithChange, changeAnswers } from '../changes/change-answer.ts';
+import { CHANGE_DETAILS } from '../changes/outcome.ts';
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { problems } from '../problems/answers.ts';
 import { Problem } from '../problems/problem-details.ts';
@@ -77,7 +78,7 @@ export function mountUserChanges(api: Api, deps: AppDeps): void {
       responses: {
         ...changeAnswers,
         ...problems(
-          { body: true, wrong: WRONG_ROLES },
+          { body: true, wrong: WRONG_ROLES, details: CHANGE_DETAILS },
           ...CODES,
           'role_not_grantable',
           'unknown_role',
@@ -119,7 +120,11 @@ export function mountUserChanges(api: Api, deps: AppDeps): void {
       request: optionalReason,
       responses: {
         ...changeAnswers,
-        ...problems({ body: true, wrong: WRONG_REASON }, ...CODES, ...codes),
+        ...problems(
+          { body: true, wrong: WRONG_REASON, details: CHANGE_DETAILS },
+          ...CODES,
+          ...codes,
+        ),
       },
     } as const;
     mount(api, deps, described, handler);

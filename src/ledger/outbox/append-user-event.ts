@@ -4,11 +4,9 @@ import type { Transaction } from '../../db/client.ts';
 import { LIVING, outbox, registrations } from '../../db/schema.ts';
 import type { UserEventType } from '../../domain/user-event.ts';
 
-/**
- * Tells others of a completed registration's person; of one who was deleted, only that. The row is
+/** Tells others of a completed registration's person; of one who was deleted, only that. The row is
  * locked, so that the order of the person's events is the order of their commits.
- * @param roles of `user.roles_changed`: all that the person has after it
- */
+ * @param roles of `user.roles_changed`: all that the person has after it */
 export async function appendUserEvent(
   tx: Transaction,
   registrationId: string,

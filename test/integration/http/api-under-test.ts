@@ -163,6 +163,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     signupMode: 'sync',
     signupVerification: 'optional',
     publicMailsPerDay: null,
+    personalDataRetentionDays: null,
     afterwards: background.start,
     passwordPolicy: createPasswordPolicy('composition', commonPasswords()),
     propagationGraceSeconds: 30,

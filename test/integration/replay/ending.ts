@@ -1,4 +1,4 @@
-import type { Registration } from '../../../src/domain/registration.ts';
+import type { Known } from '../../support/known.ts';
 import type { Saga } from '../../support/saga.ts';
 import type { Path } from '../../support/script.ts';
 
@@ -8,5 +8,5 @@ export interface Ending {
   readonly path: Path;
   /** How the run closes, as Saga.ending says it. */
   readonly ending: string;
-  readonly run: (saga: Saga) => Promise<Registration>;
+  readonly run: (saga: Saga) => Promise<Known>;
 }

@@ -1,4 +1,3 @@
-import type { Registration } from '../../../src/domain/registration.ts';
 import { wipeOldSeals } from '../../../src/ledger/registrations/password.ts';
 import {
   requestCancel,
@@ -8,6 +7,7 @@ import {
 import { PROFILE_ENDINGS } from './profile-endings.ts';
 import { removeUser } from '../../support/pool-user.ts';
 import type { Saga } from '../../support/saga.ts';
+import type { Known } from '../../support/known.ts';
 import type { Ending } from './ending.ts';
 
 const PASSWORD = 'chosen by a person';
@@ -18,7 +18,7 @@ const NO_ROLE = {
   fault: { kind: 'error', error: 'ResourceNotFoundException' },
 } as const;
 
-async function parked(saga: Saga): Promise<Registration> {
+async function parked(saga: Saga): Promise<Known> {
   await saga.pool.setFaults([{ ...ILL, match: { group: 'viewer' } }]);
   const registration = await saga.register({ roles: ['viewer', 'researcher'] });
   await saga.untilStatus(registration.id, 'roles_pending');

@@ -1,4 +1,4 @@
-import type { Registration } from '../../../src/domain/registration.ts';
+import type { Known } from '../../support/known.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import type { ProfileFault } from '../../support/profile-site.ts';
 import {
@@ -31,14 +31,14 @@ const both =
 /** Cancels, as the API does, once the profile service was asked. */
 const cancelDuringProfile =
   (method: ProfileFault['method']) =>
-  async ({ saga }: Stage, { id }: Registration): Promise<void> => {
+  async ({ saga }: Stage, { id }: Known): Promise<void> => {
     const site = await saga.profileSite();
     await saga.eventually(() => Promise.resolve(site.asked(method, id) > 0));
     await requestCancel(saga.db, id, { actor: 'operator', reason: null });
     await saga.runs.cancel(id);
   };
 
-async function retryProfileCleanup({ saga }: Stage, { id, email }: Registration): Promise<void> {
+async function retryProfileCleanup({ saga }: Stage, { id, email }: Known): Promise<void> {
   const stuck = await saga.untilStatus(id, 'cleanup_required');
   const site = await saga.profileSite();
   if (!(await site.of(id))) throw new Error('the profile should still be there');

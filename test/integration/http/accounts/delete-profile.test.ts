@@ -82,7 +82,7 @@ test('a wrong password, no password and no token delete nothing', async ({
   const before = await portrait(pool, row.email);
   const wrong = await remove(doors, token, { password: 'Wrong-Guess-1' });
   expect([wrong.status, wrong.body]).toEqual([400, { detail: 'Current password is incorrect' }]);
-  for (const json of [{}, { password: 7 }, [], undefined]) {
+  for (const json of [{}, { password: 7 }, [], null]) {
     const answer = await remove(doors, token, json);
     expect([answer.status, Array.isArray(answer.body.detail)]).toEqual([422, true]);
   }

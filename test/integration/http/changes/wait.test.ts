@@ -90,17 +90,13 @@ test('a wait ends with 202 when the change parks, and when the time is over', as
 });
 
 const UNDONE = 'The change failed and was undone: the user is as before. Please try again.';
+const AS_WRITTEN = 'As the row says.';
 const ENDS: [string, string, number, string][] = [
-  ['registration_failed', 'role_missing', 500, UNDONE],
-  ['registration_failed', 'rejected', 500, UNDONE],
-  [
-    'user_vanished',
-    'user_vanished',
-    500,
-    'The user was deleted outside Registrar, so nothing can be changed.',
-  ],
-  ['last_administrator', 'last_administrator', 409, 'As the row says.'],
-  ['not_ours', 'not_ours', 409, 'As the row says.'],
+  ['registration_failed', 'change_role_missing', 500, AS_WRITTEN],
+  ['registration_failed', 'change_rejected', 500, AS_WRITTEN],
+  ['user_vanished', 'user_vanished', 500, AS_WRITTEN],
+  ['last_administrator', 'no_administrator_left', 409, AS_WRITTEN],
+  ['not_ours', 'mark_differs', 409, AS_WRITTEN],
   ['of_tomorrow', 'of_tomorrow', 500, UNDONE],
 ];
 
@@ -108,7 +104,7 @@ test.for(ENDS)(
   'a change that fails with %s (%s) within the wait is answered with its problem, %i',
   async ([code, cause, status, detail], { api, users, steps }) => {
     const { userId } = await registered(steps);
-    const failure = api.sql.json({ code, cause, detail: 'As the row says.' });
+    const failure = api.sql.json({ code, cause, detail: AS_WRITTEN });
     const { answer, id } = await disableThen(
       api,
       users.call,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { test as base } from '../../../support/api-on-pool-test.ts';
-import { addUser, portrait } from '../../../support/pool-user.ts';
+import { addUser, portrait, userIdOf } from '../../../support/pool-user.ts';
 import { manager, registered } from '../../../support/registered.ts';
 import { freshScripts, problem } from '../api-under-test.ts';
 
@@ -150,12 +150,16 @@ test('the address of a person above the grants, or of an unfinished registration
     expect([answer.status, answer.body.code]).toEqual([409, 'email_taken']);
     expect(await portrait(pool, email)).toBe(before);
   }
+  // A stranger with a copied mark.
+  const copied = await registered(steps, { roles: ['viewer'] });
   const stranger = `${randomUUID()}@example.com`;
-  await addUser(pool, stranger, { mark: above.id });
-  await api.row(above.id, { email: stranger });
-  const copied = await post({ email: stranger, roles: ['viewer'] }, null);
-  expect(copied.status).not.toBe(201);
-  expect(await api.sql`SELECT 1 FROM changes WHERE user_id = ${above.userId}`).toHaveLength(0);
+  await addUser(pool, stranger, { mark: copied.id });
+  await api.row(copied.id, { cognito_username: await userIdOf(pool, stranger) });
+  const before = await portrait(pool, stranger);
+  const refused = await post({ email: copied.email, roles: ['viewer'] }, null);
+  expect([refused.status, refused.body.code]).toEqual([409, 'email_taken']);
+  expect(await portrait(pool, stranger)).toBe(before);
+  expect(await api.sql`SELECT 1 FROM changes WHERE user_id = ${copied.userId}`).toHaveLength(0);
 });
 
 test('a key at the door is one change, or one registration, and never both', async ({

@@ -112,7 +112,7 @@ test.for(COMMANDS)(
           details: {
             changeId: id,
             kind: command.kind,
-            ...(command.kind === 'roles' && { roles: command.roles }),
+            ...(command.kind === 'roles' && { roles: command.roles, addsRoles: false }),
             reason: 'left the company',
           },
         },
