@@ -61,7 +61,11 @@ export async function changeUser(started: UserRef): Promise<void> {
   // Until a person asks for something.
   let ref = started;
   const told: Told = { woken: false, interrupted: false, scheduled: false, cancels: null };
-  const shown: Shown = { changeId: null, isParked: false };
+  // A run inherits what its predecessor showed.
+  const shown: Shown = {
+    changeId: null,
+    isParked: workflowInfo().continuedFromExecutionRunId !== undefined,
+  };
   setHandler(wakeSignal, (why, how) => {
     told.woken = true;
     if (why === 'interrupt') told.interrupted = true;

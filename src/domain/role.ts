@@ -1,4 +1,4 @@
-/** A role is a Cognito group; the two words meet only in src/cognito/adapter.ts. */
+/** A role is a Cognito group; the two words meet only in src/cognito/roles.ts. */
 export interface Role {
   readonly name: string;
   readonly description: string | null;

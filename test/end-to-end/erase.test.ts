@@ -54,9 +54,9 @@ test('npm run erase refuses while somebody holds the address, and names what com
   expect((await ledger.row(past.id)).email).toBe(email);
 });
 
-test.for([[], ['--email', 'nobody'], ['--email', '']])(
-  'npm run erase %j says what it needs',
-  async (args, { deployment }) => {
+test.for([{ args: [] }, { args: ['--email', 'nobody'] }, { args: ['--email', ''] }])(
+  'npm run erase says what it needs instead of $args',
+  async ({ args }, { deployment }) => {
     expect(await erase(deployment, ...args)).toEqual({
       code: 1,
       output: `--email must be an e-mail address. ${USAGE}\n`,

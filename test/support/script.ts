@@ -30,11 +30,11 @@ interface Hold<Name> {
 }
 
 /** Lets a test crash and hold calls by name. */
-export function createInterference<Name extends string>() {
+function createInterference<Name extends string>() {
   const crashes: Name[] = [];
   const holds: Hold<Name>[] = [];
   return {
-    async scripted<T>(activity: Name, work: () => Promise<T>): Promise<T> {
+    scripted: async <T>(activity: Name, work: () => Promise<T>): Promise<T> => {
       const hold = take(holds, (candidate) => candidate.activity === activity);
       const pause = async (when: 'before' | 'after'): Promise<void> => {
         if (hold?.when !== when) return;
@@ -52,7 +52,7 @@ export function createInterference<Name extends string>() {
       }
     },
     crashAfter: (activity: Name) => void crashes.push(activity),
-    hold(activity: Name, when: 'before' | 'after'): Held {
+    hold: (activity: Name, when: 'before' | 'after'): Held => {
       const hold: Hold<Name> = {
         activity,
         when,

@@ -2,6 +2,7 @@ import postgres from 'postgres';
 import { createCognito, type IdentityProvider } from '../../src/cognito/adapter.ts';
 import type { PasswordContext } from '../../activities/step-context.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
+import type { Registration } from '../../src/domain/registration.ts';
 import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
 import { accept } from '../../src/ledger/registrations/accept.ts';
 import { beginSteps, readRow } from '../../src/ledger/registrations/transitions.ts';
@@ -62,9 +63,8 @@ export class Steps {
     return known(await beginSteps(this.db, input.id));
   }
 
-  /** One that was not erased. */
-  async row(id: string): Promise<Known> {
-    return known(await readRow(this.db, id));
+  async row(id: string): Promise<Registration> {
+    return await readRow(this.db, id);
   }
 
   /** How often an operation took effect since the counters were cleared. */

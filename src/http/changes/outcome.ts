@@ -4,13 +4,12 @@ import type { PublicFailure } from '../../domain/registration.ts';
 import { codeOf } from '../receipts/receipt-parts.ts';
 import { Problem } from '../problems/problem-details.ts';
 
-const CHANGE_FAILED = 'The change failed and was undone: the user is as before. Please try again.';
+const CHANGE_FAILED = FAILURES.change_rejected.publicText;
 
 /** What a code means at a change, where the text of the table is about a registration. */
 export const CHANGE_DETAILS: Partial<Record<FailureCode, string>> = {
   registration_failed: CHANGE_FAILED,
   registration_cancelled: FAILURES.change_cancelled.publicText,
-  user_vanished: 'The user was deleted outside Registrar, so nothing can be changed.',
   not_parked:
     'The change is not parked, so it cannot be retried. Wait until it completes or parks.',
   already_closed: 'The change is `completed`; nothing was changed.',
@@ -35,6 +34,6 @@ export function publicChangeFailureOf(change: Change): PublicFailure | null {
   const ended = failure.cause === 'change_cancelled' ? 'was cancelled' : 'failed';
   const detail = isOpenChange(status)
     ? `The change ${ended} and is being undone.`
-    : (CHANGE_DETAILS[code] ?? CHANGE_FAILED);
+    : (CHANGE_DETAILS[code] ?? failure.detail);
   return { ...failure, detail };
 }

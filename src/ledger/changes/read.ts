@@ -53,8 +53,8 @@ export async function rolesByChanges(
       UNION SELECT unnest(roles) FROM (
         SELECT roles FROM changes
         WHERE user_id = ${userId} AND kind = 'roles' AND status = 'completed'
-          AND finished_at > clock_timestamp() - make_interval(secs => ${lagSeconds})
-        ORDER BY position DESC LIMIT 1) AS latest
+          AND finished_at > now() - make_interval(secs => ${lagSeconds})
+        ORDER BY finished_at DESC LIMIT 1) AS latest
       ORDER BY role`),
   );
   return rows.map(({ role }) => role);

@@ -44,7 +44,7 @@ async function deletedInLedger(steps: Steps, wanted: Wanted = {}): Promise<Known
   await steps.db.execute(
     sql`UPDATE registrations SET user_deleted_at = clock_timestamp() WHERE id = ${id}::uuid`,
   );
-  return await steps.row(id);
+  return known(await steps.row(id));
 }
 
 const prove = ({ pool }: Steps, email: string) =>

@@ -101,6 +101,8 @@ test('the account of an unverified sign-up is deleted before the new user is cre
   expect(row.cognitoUsername).not.toBe(old.cognitoUsername);
   expect(await user(steps, old.cognitoUsername)).toBeNull();
   expect(await steps.row(old.id)).toMatchObject({ status: 'completed', replacedBy: id });
+  // And nobody needs to know any more who signed up.
+  expect(await steps.row(old.id)).toMatchObject({ email: null, username: null });
   expect((await steps.row(old.id)).userDeletedAt).not.toBeNull();
   const events = await readTimeline(steps.db, old.id);
   expect(events.at(-1)).toMatchObject({ event: 'user.deleted', actor: 'tester' });
@@ -282,6 +284,8 @@ test('a later definitive failure does not bring a deleted account back', async (
   const { stopped } = await registerAtOnce(steps.context(), id);
   expect(stopped?.failure).toBe('role_missing');
   expect(await takeBack(steps, id)).toMatchObject({ status: 'failed', replacement: 'deleted' });
+  // And nobody needs to know any more who signed up.
+  expect(await steps.row(old.id)).toMatchObject({ email: null, username: null });
   expect((await steps.row(old.id)).userDeletedAt).not.toBeNull();
   expect(
     (await readTimeline(steps.db, old.id)).filter(({ event }) => event === 'user.deleted'),

@@ -92,8 +92,8 @@ test('a wait ends with 202 when the change parks, and when the time is over', as
 const UNDONE = 'The change failed and was undone: the user is as before. Please try again.';
 const AS_WRITTEN = 'As the row says.';
 const ENDS: [string, string, number, string][] = [
-  ['registration_failed', 'change_role_missing', 500, AS_WRITTEN],
-  ['registration_failed', 'change_rejected', 500, AS_WRITTEN],
+  ['registration_failed', 'change_role_missing', 500, UNDONE],
+  ['registration_failed', 'change_rejected', 500, UNDONE],
   ['user_vanished', 'user_vanished', 500, AS_WRITTEN],
   ['last_administrator', 'no_administrator_left', 409, AS_WRITTEN],
   ['not_ours', 'mark_differs', 409, AS_WRITTEN],

@@ -184,7 +184,7 @@ const CASES: Readonly<Record<string, Case>> = {
       const { id } = await world.steps.begun();
       const create_attempted_at = new Date();
       await world.api.row(id, { status: 'compensating', create_attempt: 1, create_attempted_at });
-      return await world.steps.row(id);
+      return known(await world.steps.row(id));
     },
     reason: 'being_deleted',
     pool: NOBODY,

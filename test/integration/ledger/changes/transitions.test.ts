@@ -193,6 +193,14 @@ describe('putting back', () => {
     });
   });
 
+  test('is not parked by a late transaction of what went forward before', async ({ ledger }) => {
+    const person = await Person.registered(ledger);
+    const { id, resumeAttempts } = await person.begun('roles');
+    const restoring = await beginRestoring(ledger.db, id, FAILS, {});
+    expect((await person.parked(id, 'late', resumeAttempts)).status).toBe('running');
+    expect((await person.parked(id, 'now', restoring.resumeAttempts)).status).toBe('parked');
+  });
+
   test('turns the steps that were taken back into compensated ones, and no others', async ({
     ledger,
   }) => {

@@ -1,8 +1,6 @@
 import { expect } from 'vitest';
-import { test as base } from '../../../support/saga-test.ts';
+import { test } from '../../../support/saga-test.ts';
 import { MATRIX } from './matrix.ts';
-
-const test = base.override('sagaOptions', { retryBudgetSeconds: 2 });
 
 test.afterEach(async ({ persons: { saga } }) => {
   await saga.pool.clearFaults();

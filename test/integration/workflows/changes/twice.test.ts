@@ -1,3 +1,4 @@
+// oxlint-disable no-empty-pattern -- vitest reads from the pattern which fixtures a function uses
 import { expect } from 'vitest';
 import type { ChangeActivities } from '../../../../activities/contract.ts';
 import { Persons } from '../../../support/persons.ts';
@@ -9,22 +10,22 @@ type Twice = 'one after the other' | 'at once';
 /** Every activity is performed twice, as after an answer that was lost. */
 function twice(how: Twice) {
   const doubled =
-    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      if (how === 'one after the other') await work(...args);
-      else void work(...args).catch(() => undefined);
-      return await work(...args);
+    <Ref, R>(work: (ref: Ref) => Promise<R>) =>
+    async (ref: Ref): Promise<R> => {
+      if (how === 'one after the other') await work(ref);
+      else void work(ref).catch(() => undefined);
+      return await work(ref);
     };
   return (real: ChangeActivities): ChangeActivities => ({
-    nextChange: doubled(real.nextChange),
-    cancelChange: doubled(real.cancelChange),
-    beginChange: doubled(real.beginChange),
-    changeStep: doubled(real.changeStep),
-    confirmChange: doubled(real.confirmChange),
-    completeChange: doubled(real.completeChange),
-    parkChange: doubled(real.parkChange),
-    restoreChange: doubled(real.restoreChange),
-    closeChange: doubled(real.closeChange),
+    nextChange: doubled((ref) => real.nextChange(ref)),
+    cancelChange: doubled((ref) => real.cancelChange(ref)),
+    beginChange: doubled((ref) => real.beginChange(ref)),
+    changeStep: doubled((ref) => real.changeStep(ref)),
+    confirmChange: doubled((ref) => real.confirmChange(ref)),
+    completeChange: doubled((ref) => real.completeChange(ref)),
+    parkChange: doubled((ref) => real.parkChange(ref)),
+    restoreChange: doubled((ref) => real.restoreChange(ref)),
+    closeChange: doubled((ref) => real.closeChange(ref)),
   });
 }
 
