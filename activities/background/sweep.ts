@@ -5,7 +5,6 @@ import {
   notBegun,
   recordSwept,
   openRows,
-  rowsWithStrays,
   type OpenKind,
   type OpenRow,
 } from '../../src/ledger/registrations/sweep.ts';
@@ -23,11 +22,9 @@ import {
 import { undeliveredInstructions } from '../../src/ledger/registrations/instructions.ts';
 import type { SweepReport } from '../contract.ts';
 import { repairChange } from './repair-change.ts';
-import { contextOf, repair, type RepairAction, type SweepDeps } from './repair-row.ts';
+import { repair, type RepairAction, type SweepDeps } from './repair-row.ts';
+import { deleteAllStrayProfiles, deleteAllStrays } from './sweep-strays.ts';
 import { pause, rest } from '../relay/pause.ts';
-import { rowsWithStrayProfiles } from '../../src/ledger/registrations/profile.ts';
-import { deleteStrayProfile } from '../registration/delete-profile.ts';
-import { deleteStrays } from '../registration/stray-users.ts';
 
 const BATCH = 500;
 /** What is left comes first in the next round. Short, since that one begins with what persons asked for. */
@@ -103,7 +100,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps),
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
-    strayProfilesDeleted: await deleteAllStrayProfiles(deps),
+    strayProfilesDeleted: await deleteAllStrayProfiles(deps, deadline(deps)),
     registrationsErased: deps.dryRun ? 0 : await eraseAllExpired(deps),
   };
 }
@@ -187,36 +184,6 @@ async function haveBegun<Row extends { readonly id: string }>(
     left = await swept.notBegun(left);
   }
   return left.length === 0;
-}
-
-/** Users that a create made too late, or twice, and that could not be deleted at once. */
-async function deleteAllStrays(deps: SweepDeps): Promise<number> {
-  const rows = await rowsWithStrays(deps.db, BATCH);
-  if (deps.dryRun) return rows.length;
-  let deleted = 0;
-  for (const row of rows) {
-    deps.heartbeat?.();
-    const left = await deleteStrays(contextOf(deps, row.id), row).catch(() => null);
-    if (left?.strayUsernames.length === 0) deleted += 1;
-  }
-  return deleted;
-}
-
-/** Profiles that were created too late, or whose users are gone. */
-async function deleteAllStrayProfiles(deps: SweepDeps): Promise<number> {
-  const rows = await rowsWithStrayProfiles(deps.db, BATCH);
-  if (deps.dryRun) return rows.length;
-  const over = deadline(deps);
-  let deleted = 0;
-  for (const row of rows) {
-    if (over.aborted) break;
-    deps.heartbeat?.();
-    await deleteStrayProfile(contextOf(deps, row.id), row).then(
-      () => (deleted += 1),
-      () => undefined,
-    );
-  }
-  return deleted;
 }
 
 /** Personal data whose retention is over. What is left comes first in the next round. */
