@@ -53,7 +53,7 @@ export async function consumeProfileReplies(
     while (!over.aborted) {
       try {
         const line = await connection.line(over);
-        await consume(deps, line, over, connection.answered);
+        await consume(deps, line, over, () => connection.answered());
         if (!over.aborted) await connection.away(line.reason(), over);
       } catch (error) {
         await connection.away(reasonOf(error), over);
