@@ -194,7 +194,7 @@ export default {
     only(
       ['amqplib', 'undici', 'standardwebhooks'],
       ['^activities/relay/'],
-      'Events leave through the relay only.',
+      'Events and requests to the profile service leave through one folder.',
     ),
     only(
       ['aws-jwt-verify', 'rate-limiter-flexible'],

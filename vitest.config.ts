@@ -14,7 +14,7 @@ function project(name: string, settings: { setup?: string; exclude?: string[] } 
   } satisfies TestProjectInlineConfiguration;
 }
 
-// `npm run soak-events` sets it: the soak test takes minutes and is no part of `npm test`.
+// `npm run soak-events` and `npm run soak-profiles` set it: soak tests take minutes and are no part of `npm test`.
 const soak = Boolean(process.env['SOAK']);
 // The one file that writes histories: run by hand with FREEZE=<name> or FREEZE=missing.
 const writesHistories = process.env['FREEZE'] ? [] : ['test/integration/replay/freeze.test.ts'];

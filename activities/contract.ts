@@ -28,6 +28,8 @@ export interface RetryNumbers {
 /** What the row says, as far as the run needs it. */
 export interface RegistrationProgress extends Outstanding {
   readonly status: RegistrationStatus;
+  /** The profile service may have a profile, should the registration be taken back. */
+  readonly profileToDelete: boolean;
   readonly roles: readonly string[];
   readonly instruction: 'none' | 'cancel' | 'pending' | 'acknowledged';
   readonly failure: PublicFailure | null;
@@ -101,6 +103,7 @@ export interface RegistrationActivities {
   beginRegistration(ref: RegistrationRef): Promise<RegistrationProgress>;
   createUser(ref: StepRef): Promise<StepWait | null>;
   setPassword(ref: RegistrationRef): Promise<void>;
+  createProfile(ref: RegistrationRef): Promise<void>;
   assignRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
   removeRole(ref: StepRef & { readonly role: string }): Promise<StepWait | null>;
   /** Reads the user's groups, once no earlier write to them can land any more. */
@@ -122,9 +125,10 @@ export interface RegistrationActivities {
       readonly failed: readonly StepFailureReport[];
     },
   ): Promise<RegistrationProgress>;
+  deleteProfile(ref: RegistrationRef): Promise<GraceWait | null>;
   deleteUser(ref: StepRef): Promise<StepWait | GraceWait | null>;
   requireCleanup(
-    ref: RegistrationRef & { readonly failed: StepFailureReport },
+    ref: RegistrationRef & { readonly failed: readonly StepFailureReport[] },
   ): Promise<RegistrationProgress>;
   close(ref: RegistrationRef): Promise<RegistrationProgress>;
 }
@@ -270,6 +274,8 @@ export interface SweepReport {
   readonly sealsWiped: number;
   /** Users with our mark that landed late, or twice, and were deleted. */
   readonly straysDeleted: number;
+  /** Profiles that were created after their registration had closed, and were deleted. */
+  readonly strayProfilesDeleted: number;
   /** Failed and cancelled registrations whose personal data was kept long enough. */
   readonly registrationsErased: number;
   readonly failed: number;

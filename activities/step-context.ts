@@ -1,5 +1,6 @@
 import type { Database } from '../src/db/client.ts';
 import type { FailureName } from '../src/domain/failure.ts';
+import type { ProfileService } from '../src/domain/profile-service.ts';
 import type { Registration } from '../src/domain/registration.ts';
 import { isOpenForward } from '../src/domain/status.ts';
 import type { Telemetry } from '../src/domain/telemetry.ts';
@@ -24,6 +25,8 @@ export interface StepLog {
 export interface StepContext {
   readonly db: Database;
   readonly provider: IdentityProvider;
+  /** null: none is configured. */
+  readonly profiles: ProfileService | null;
   readonly graceMs: number;
   /** How long createUser waits, at least, for a user that exists but cannot be read. */
   readonly unreadableAfterMs: number;

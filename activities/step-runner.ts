@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { IdentityProvider } from '../src/cognito/adapter.ts';
 import type { Database } from '../src/db/client.ts';
 import { FAILURES, parkedAs, type FailureName } from '../src/domain/failure.ts';
+import type { ProfileService } from '../src/domain/profile-service.ts';
 import { attemptsWith, type StepRecord } from '../src/domain/step.ts';
 import type { Telemetry } from '../src/domain/telemetry.ts';
 import { DatabaseError } from '../src/ledger/database-error.ts';
@@ -19,6 +20,7 @@ const MAX_MS = 10_000;
 export interface StepDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
+  readonly profiles: ProfileService | null;
   readonly quotas: Quotas;
   readonly log: StepLog;
   readonly telemetry: Telemetry;
@@ -59,6 +61,7 @@ export function stepContext(
   return {
     db: deps.db,
     provider: deps.provider,
+    profiles: deps.profiles,
     acquireQuota: deps.quotas.acquirer({ ...quota, withinMs, signal }),
     graceMs: deps.propagationGraceSeconds * 1000,
     unreadableAfterMs: deps.retryBudgetSeconds * 1000,

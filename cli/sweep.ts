@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { Client } from '@temporalio/client';
 import { pino } from 'pino';
 import { createQuotas } from '../activities/quota.ts';
+import { openProfiles } from '../activities/relay/open-profiles.ts';
 import { sweep } from '../activities/background/sweep.ts';
 import { parseConfig } from '../src/config/config.ts';
 import { wireCommand } from '../src/wiring.ts';
@@ -20,10 +21,12 @@ await runMain(async () => {
   const client = new Client({ connection, namespace: config.temporal.namespace });
   const { taskQueue } = config.temporal;
   const parts = wireCommand(config, { connections: 10 });
+  const profiles = openProfiles(config, log, NO_TELEMETRY);
   try {
     const report = await sweep({
       db: parts.db,
       provider: parts.provider,
+      profiles,
       quotas: createQuotas(parts.db, config.cognito, 'background'),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
       userRuns: createUserRuns({ client: () => client, taskQueue, log }),
@@ -37,6 +40,7 @@ await runMain(async () => {
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } finally {
     await parts.close();
+    await profiles?.close();
     await connection.close();
   }
 });

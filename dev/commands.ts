@@ -16,8 +16,8 @@ const run = (script: string, does: string, options = ''): Command => ({
 export const LOCAL_COMMANDS: readonly Command[] = [
   {
     script: 'start',
-    usage: 'npm start -- [--yes] [--faults <plan.json>]',
-    does: 'Starts Registrar and every dependency that the environment does not name. `--yes` also migrates a database that it did not create; `--faults` loads a fault plan.',
+    usage: 'npm start -- [--yes] [--faults <plan.json>] [--with-profile-service]',
+    does: 'Starts Registrar and every dependency that the environment does not name. `--yes` also migrates a database that it did not create; `--faults` loads a fault plan; `--with-profile-service` also starts the example in `examples/profile-service` and creates a profile for everybody who registers.',
   },
   run('reset', 'Removes the state of `npm start`.'),
   {
@@ -105,6 +105,10 @@ export const DEVELOPING_COMMANDS: readonly Command[] = [
   run(
     'soak-events',
     'Registers 2,000 people while RabbitMQ is away for half a minute, and checks that each event arrives. Takes minutes.',
+  ),
+  run(
+    'soak-profiles',
+    'Registers 500 people while the RabbitMQ of the profile service is away for half a minute, and checks that each has one profile. Takes minutes.',
   ),
   run(
     'rehearse',

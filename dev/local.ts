@@ -13,6 +13,7 @@ import { homeOf, SEALING_KEY_FILE } from './stack/home.ts';
 import { readFaultPlan } from './read-fault-plan.ts';
 import { isFull } from './stack/room.ts';
 import { damaged, databaseError, noRoom } from './stack/state-error.ts';
+import { profileServiceConflict } from './stack/profile-service.ts';
 import { type Stack, startStack } from './stack/stack.ts';
 import { summaryOf } from './summary.ts';
 
@@ -28,6 +29,8 @@ export interface Registrar {
 export interface LocalOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly yes: boolean;
+  /** Also starts the example in examples/profile-service. */
+  readonly withProfileService: boolean;
   /** Path of a fault plan. */
   readonly faults: string | undefined;
   readonly log: Progress;
@@ -55,18 +58,21 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
   const { env, log } = options;
   env['ENVIRONMENT'] ||= 'local';
   env['DOORS'] ||= ALL_DOORS;
+  const conflict = options.withProfileService ? profileServiceConflict(env) : undefined;
+  if (conflict !== undefined) throw new Error(conflict);
   const rules = options.faults === undefined ? [] : await readFaultPlan(options.faults);
   const home = resolve(homeOf(env));
   const choosesPort = !env['PORT'];
   // Before anything starts: what is wrong already will not get right.
-  const wanted = { ...placeholders(env), ...withoutEmpty(env) };
+  const wanted = { ...placeholders(env, options.withProfileService), ...withoutEmpty(env) };
   const early = parseConfig(wanted);
   parseMigrationUrl(wanted);
   for (const warning of configWarnings(early)) log(`Warning: ${warning}`);
   const { http } = early;
   await expectFree(choosesPort ? 0 : http.port, http.host);
 
-  const stack = await startStack({ home, env, log, faults: rules });
+  const { withProfileService } = options;
+  const stack = await startStack({ home, env, log, faults: rules, withProfileService });
   let server: { stop(): Promise<void> } | undefined;
   options.onStarted({
     stop: async () => {
@@ -123,11 +129,12 @@ function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string | undefined
 }
 
 /** Stands for the parts that are not started yet, where the environment names none. */
-function placeholders(env: NodeJS.ProcessEnv): Record<string, string> {
+function placeholders(env: NodeJS.ProcessEnv, withProfileService: boolean): Record<string, string> {
   return {
     DATABASE_URL: 'postgres://127.0.0.1/embedded',
     ...(env['TEMPORAL_PROFILE'] ? {} : { TEMPORAL_ADDRESS: '127.0.0.1:7233' }),
     PASSWORD_SEALING_KEYS: `embedded:${Buffer.alloc(32).toString('base64')}`,
+    ...(withProfileService && { PROFILE_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}` }),
     ...(env['COGNITO_USER_POOL_ID']
       ? {}
       : {

@@ -53,13 +53,18 @@ process.on('SIGHUP', onSignal);
 
 try {
   const { values } = parseArgs({
-    options: { yes: { type: 'boolean', default: false }, faults: { type: 'string' } },
+    options: {
+      yes: { type: 'boolean', default: false },
+      faults: { type: 'string' },
+      'with-profile-service': { type: 'boolean', default: false },
+    },
   });
   const summary = await startLocal(
     {
       env: process.env,
       yes: values.yes,
       faults: values.faults,
+      withProfileService: values['with-profile-service'],
       log: printLine,
       onStarted: (started) => {
         running = started;

@@ -8,6 +8,7 @@ const TITLES: Readonly<Record<Part['name'], string>> = {
   temporal: 'Temporal',
   postgres: 'PostgreSQL',
   cognito: 'Cognito',
+  'profile-service': 'profiles',
 };
 
 /** An address that no earlier start has printed: the state stays, and with it who was registered. */

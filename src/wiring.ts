@@ -34,6 +34,8 @@ import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { createRuns } from './temporal/runs.ts';
 import { createUserRuns } from './temporal/user-runs.ts';
 import { openDestinations } from '../activities/relay/destinations.ts';
+import { openProfiles } from '../activities/relay/open-profiles.ts';
+import { consumeProfileReplies } from '../activities/relay/profile-replies.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { withStatusLog } from './telemetry/status-log.ts';
@@ -100,6 +102,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   });
   const telemetry = withStatusLog(metrics.telemetry, log);
   const { cognito, provider } = wireCognito(config, telemetry);
+  const profiles = openProfiles(config, log, telemetry);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
@@ -113,6 +116,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     ...config.retry,
     ...config.schedules,
     provider,
+    profiles,
     sealing,
     runs,
     userRuns,
@@ -160,6 +164,12 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     log,
   });
   client = () => temporal.client();
+  const consuming = new AbortController();
+  const { profile: settings } = config;
+  const consumed =
+    options.hostsWorker && profiles && settings?.form === 'amqp'
+      ? consumeProfileReplies({ ...background, settings, profiles }, consuming.signal)
+      : null;
   return {
     pool,
     cognito,
@@ -176,8 +186,11 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     async close() {
       stopping.abort();
       await temporal.stop();
+      // Steps that end may still wait for a reply.
+      consuming.abort();
+      await consumed;
       cognito.destroy();
-      await Promise.all([pool.close(), backgroundPool.close()]);
+      await Promise.all([profiles?.close(), pool.close(), backgroundPool.close()]);
     },
   };
 }
@@ -282,6 +295,7 @@ export function wireApi(
     afterwards,
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
+    wantsProfile: config.profile !== null,
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,

@@ -1,5 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type {
+  GraceWait,
   RegistrationRef,
   RegistrationProgress,
   StepFailureReport,
@@ -29,41 +30,69 @@ export async function compensate(
   return await CancellationScope.nonCancellable(async () => {
     const ledger = ledgerOf(ref);
     let run = await ledger.beginCompensation({ ...ref, ...cause });
-    // The row stays open while a user may be left: one that was recorded since is looked for again.
+    // The row stays open while a user or a profile may be left: one that was recorded since is looked for again.
     while (isCompensating(run.status)) {
       showStatus(run.status);
       if (run.status === 'cleanup_required') {
-        await deleteWithoutEnd(ref, wake);
+        await takeBackWithoutEnd(ref, run, wake);
         run = await ledger.close(ref);
         continue;
       }
-      const failed = await deleteWithin(ref, run.retry.compensationAttempts);
-      run = failed ? await ledger.requireCleanup({ ...ref, failed }) : await ledger.close(ref);
+      const failed = await takeBackWithin(ref, run);
+      run =
+        failed.length > 0
+          ? await ledger.requireCleanup({ ...ref, failed })
+          : await ledger.close(ref);
     }
     return run;
   });
 }
 
-async function deleteWithin(
+type Compensation = 'deleteProfile' | 'deleteUser';
+
+/** What is to be taken back, the latest first. */
+function dueOf({ profileToDelete }: RegistrationProgress): Compensation[] {
+  return profileToDelete ? ['deleteProfile', 'deleteUser'] : ['deleteUser'];
+}
+
+/** One after the other, past failures. */
+async function takeBackWithin(
   ref: RegistrationRef,
-  attempts: number,
-): Promise<StepFailureReport | null> {
-  try {
-    await afterGrace(() =>
+  run: RegistrationProgress,
+): Promise<StepFailureReport[]> {
+  const attempts = run.retry.compensationAttempts;
+  const calls: Record<Compensation, () => Promise<GraceWait | null>> = {
+    deleteProfile: () => step(ref, budgeted(attempts), 'deleteProfile').deleteProfile(ref),
+    deleteUser: () =>
       withQuota(attempts, (left, from) =>
         step(ref, budgeted(left), 'deleteUser').deleteUser({ ...ref, ...from }),
       ),
-    );
-    return null;
-  } catch (error) {
-    return reportOf('deleteUser', error);
+  };
+  const failed: StepFailureReport[] = [];
+  for (const name of dueOf(run)) {
+    try {
+      await afterGrace(calls[name]);
+    } catch (error) {
+      failed.push(reportOf(name, error));
+    }
   }
+  return failed;
 }
 
-/** Every 60 s until it is done; an operator's retry starts it anew at once. */
-async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void> {
+/** Every 60 s until all is done; an operator's retry starts it anew at once. */
+async function takeBackWithoutEnd(
+  ref: RegistrationRef,
+  run: RegistrationProgress,
+  wake: Wake,
+): Promise<void> {
+  const calls: Record<Compensation, () => Promise<object | null>> = {
+    deleteProfile: () => step(ref, SLOW, 'deleteProfile').deleteProfile(ref),
+    deleteUser: () => step(ref, SLOW, 'deleteUser').deleteUser(ref),
+  };
   const work = async () => {
-    await afterGrace(() => step(ref, SLOW, 'deleteUser').deleteUser(ref));
+    // All at once: one may fail for days. All are settled before a retry begins.
+    const results = await Promise.allSettled(dueOf(run).map((name) => afterGrace(calls[name])));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
   while (!(await untilOperatorWakes(wake, work))) await ledgerOf(ref).acknowledgeInstruction(ref);
 }

@@ -26,6 +26,7 @@ import {
   assignRoles,
   complete,
   confirmRoles,
+  createProfile,
   createUser,
   removeRoles,
   setPassword,
@@ -39,7 +40,7 @@ import { showStatus, type Wake } from './wake.ts';
  *   POST ──► accepted
  *               │ registerAtOnce: one local activity, one attempt of each step (fast path)
  *               ▼
- *            running ── createUser ─ setPassword ─ removeRoles ─ assignRoles ─ confirmRoles ─ complete ──► completed
+ *            running ── createUser ─ setPassword ─ createProfile ─ removeRoles ─ assignRoles ─ confirmRoles ─ complete ──► completed
  *               │  ▲                (continueSteps: what is left, as ordinary activities with retries)
  *  attempts used│  │retry by an operator, or a scheduled attempt that succeeds
  *               ▼  │
@@ -47,7 +48,7 @@ import { showStatus, type Wake } from './wake.ts';
  *               │
  *   definitive failure or cancel, from accepted, running or roles_pending
  *               ▼
- *          compensating ── deleteUser, then proof that no user is left ──► failed | cancelled
+ *          compensating ── deleteProfile ─ deleteUser, then proof that neither is left ──► failed | cancelled
  *               │  ▲
  *  attempts used▼  │retry by an operator, or an attempt every 60 s
  *         cleanup_required
@@ -128,6 +129,10 @@ async function continueSteps(
       },
       async setPassword(known) {
         await setPassword(ref, attempts);
+        return await goOn(known);
+      },
+      async createProfile(known) {
+        await createProfile(ref, attempts);
         return await goOn(known);
       },
       async removeRoles(known) {

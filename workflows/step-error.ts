@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { FailureDetails, StepFailureReport } from '../activities/contract.ts';
 import { FAILURES, isFailureName, type FailureName } from '../src/domain/failure.ts';
+import { lostReplyOf } from '../src/domain/step.ts';
 
 /** Steps that are not done, settled: what each of them ended with. */
 export class StepsFailed extends Error {
@@ -16,7 +17,7 @@ export class StepsFailed extends Error {
 /** What an activity's failure says. Only names of FAILURES leave activities; a time-out is a lost reply. */
 export function reportOf(step: string, error: unknown): StepFailureReport {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof TimeoutFailure) return { step, failure: 'reply_lost', attempts: 1 };
+  if (cause instanceof TimeoutFailure) return { step, failure: lostReplyOf(step), attempts: 1 };
   if (!(cause instanceof ApplicationFailure)) throw error;
   const details = cause.details?.[0] as FailureDetails | undefined;
   const failure: FailureName =

@@ -68,6 +68,13 @@ export async function setPassword(ref: RegistrationRef, attempts: number): Promi
   if (report) throw new StepsFailed([report]);
 }
 
+/** Has the profile created. The activity is repeated while the profile service does not decide. */
+export async function createProfile(ref: RegistrationRef, attempts: number): Promise<void> {
+  const work = () => step(ref, budgeted(attempts), 'createProfile').createProfile(ref);
+  const report = await withinGrace('createProfile', work, attempts);
+  if (report) throw new StepsFailed([report]);
+}
+
 /** Removes roles that are no longer requested. @throws StepsFailed */
 export async function removeRoles(
   ref: RegistrationRef,

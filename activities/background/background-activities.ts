@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../../src/domain/failure.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
@@ -20,6 +21,7 @@ export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> 
   readonly runs: Runs;
   readonly userRuns: UserRuns;
   readonly telemetry: Telemetry;
+  readonly profiles: ProfileService | null;
   readonly personalDataRetentionDays: number | null;
 }
 

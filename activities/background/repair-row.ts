@@ -1,5 +1,7 @@
 import type { Database } from '../../src/db/client.ts';
 import { publicFailure, type FailureName } from '../../src/domain/failure.ts';
+import { owesProfile } from '../../src/domain/profile.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import { emailOf, owesPassword, type Registration } from '../../src/domain/registration.ts';
 import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../../src/domain/status.ts';
@@ -18,6 +20,8 @@ import {
 import { recordPasswordSet } from '../../src/ledger/registrations/password.ts';
 import type { IdentityProvider } from '../../src/cognito/adapter.ts';
 import type { SweepReport } from '../contract.ts';
+import { createProfile } from '../registration/create-profile.ts';
+import { deleteProfile } from '../registration/delete-profile.ts';
 import { deleteUser } from '../registration/delete-user.ts';
 import type { Quotas } from '../quota.ts';
 import { addRole, confirmRoles, removeRole } from '../registration/roles.ts';
@@ -33,6 +37,7 @@ const ROW_MS = 10_000;
 export interface SweepDeps {
   readonly db: Database;
   readonly provider: IdentityProvider;
+  readonly profiles: ProfileService | null;
   readonly quotas: Quotas;
   readonly propagationGraceSeconds: number;
   /** null: personal data of failed and cancelled registrations is kept. */
@@ -58,6 +63,7 @@ export type RepairAction = Exclude<
   | 'eventsCheckpointed'
   | 'sealsWiped'
   | 'straysDeleted'
+  | 'strayProfilesDeleted'
   | 'registrationsErased'
 >;
 
@@ -129,6 +135,8 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
     row.createOutcome === 'created' ? row : await recordCreated(deps.db, row.id, user, null, 1);
   // The run completed, so the password was set. The person may have changed it since: it is not set again.
   if (owesPassword(row)) await recordPasswordSet(deps.db, row.id, 1);
+  // It was created before too: the service answers with the same profile.
+  if (!(await hasProfile(ctx, row.id))) return null;
   for (const role of row.rolesTouched) {
     if (!row.roles.includes(role)) await removeRole(ctx, row.id, role);
   }
@@ -142,6 +150,10 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
   return kind === 'completed' ? 'completed' : 'failed';
 }
 
+async function hasProfile(ctx: StepContext, id: string): Promise<boolean> {
+  return !owesProfile(await createProfile(ctx, await readRow(ctx.db, id)));
+}
+
 /** @returns false while a create may still land: the next sweep goes on */
 async function compensateHere(
   deps: SweepDeps,
@@ -150,7 +162,7 @@ async function compensateHere(
   failure: FailureName,
 ): Promise<boolean> {
   if (isOpenForward(row.status)) await beginSweptCompensation(deps, row.id, failure);
-  const wait = await deleteUser(ctx, row.id);
+  const wait = (await deleteProfile(ctx, row.id)) ?? (await deleteUser(ctx, row.id));
   const closed =
     wait === null &&
     isClosed((await closeRegistration(deps.db, row.id, deps.telemetry.statusChanged)).status);
@@ -163,6 +175,7 @@ export function contextOf(deps: SweepDeps, id: string): StepContext {
   return {
     db: deps.db,
     provider: deps.provider,
+    profiles: deps.profiles,
     // Where no call is free soon, the next sweep tries again.
     acquireQuota: deps.quotas.acquirer({
       registrationId: id,

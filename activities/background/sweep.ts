@@ -5,7 +5,6 @@ import {
   notBegun,
   recordSwept,
   openRows,
-  rowsWithStrays,
   type OpenKind,
   type OpenRow,
 } from '../../src/ledger/registrations/sweep.ts';
@@ -23,9 +22,9 @@ import {
 import { undeliveredInstructions } from '../../src/ledger/registrations/instructions.ts';
 import type { SweepReport } from '../contract.ts';
 import { repairChange } from './repair-change.ts';
-import { contextOf, repair, type RepairAction, type SweepDeps } from './repair-row.ts';
+import { repair, type RepairAction, type SweepDeps } from './repair-row.ts';
+import { deleteAllStrayProfiles, deleteAllStrays } from './sweep-strays.ts';
 import { pause, rest } from '../relay/pause.ts';
-import { deleteStrays } from '../registration/stray-users.ts';
 
 const BATCH = 500;
 /** What is left comes first in the next round. Short, since that one begins with what persons asked for. */
@@ -101,6 +100,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps),
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
+    strayProfilesDeleted: await deleteAllStrayProfiles(deps, deadline(deps)),
     registrationsErased: deps.dryRun ? 0 : await eraseAllExpired(deps),
   };
 }
@@ -184,19 +184,6 @@ async function haveBegun<Row extends { readonly id: string }>(
     left = await swept.notBegun(left);
   }
   return left.length === 0;
-}
-
-/** Users that a create made too late, or twice, and that could not be deleted at once. */
-async function deleteAllStrays(deps: SweepDeps): Promise<number> {
-  const rows = await rowsWithStrays(deps.db, BATCH);
-  if (deps.dryRun) return rows.length;
-  let deleted = 0;
-  for (const row of rows) {
-    deps.heartbeat?.();
-    const left = await deleteStrays(contextOf(deps, row.id), row).catch(() => null);
-    if (left?.strayUsernames.length === 0) deleted += 1;
-  }
-  return deleted;
 }
 
 /** Personal data whose retention is over. What is left comes first in the next round. */

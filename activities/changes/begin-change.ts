@@ -17,6 +17,7 @@ import {
 import { recentlyWritten } from '../../src/ledger/changes/writes.ts';
 import type { ProviderUser } from '../../src/cognito/adapter.ts';
 import { usernameOf } from '../registration/created-user.ts';
+import { mustTellOfDeletion } from '../registration/delete-profile.ts';
 import type { StepContext } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
 import { asked, readChanged, readPerson, type ChangedPerson } from './changed-person.ts';
@@ -56,6 +57,9 @@ export async function beginChange(
     await recordChangeSteps(ctx.db, changeId, Object.fromEntries(steps));
   }
   const enabledBefore = user ? (recent.settledEnabled ?? user.enabled) : null;
+  if (change.kind === 'delete' && (await mustTellOfDeletion(ctx, change.registrationId))) {
+    await recordChangeSteps(ctx.db, changeId, { deleteProfile: WAITING });
+  }
   const begun = await asked(ctx, 'readUser', person.subject, () =>
     beginRow(
       ctx.db,

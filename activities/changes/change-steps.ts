@@ -14,6 +14,7 @@ import { mayStillLand, type ProviderStep } from '../../src/cognito/classify.ts';
 import { ProviderError } from '../../src/cognito/provider-error.ts';
 import type { GraceWait } from '../contract.ts';
 import { hiddenOrVanished, usernameOf } from '../registration/created-user.ts';
+import { deleteProfileOf } from '../registration/delete-profile.ts';
 import { stepFailure, verdictOn, type StepContext } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
 import { asked, readChanged, readPerson, type ChangedPerson } from './changed-person.ts';
@@ -34,13 +35,22 @@ export async function changeStep(ctx: StepContext, changeId: string, step: strin
       .some((left) => left === step)
   )
     return;
-  const quota = step === 'deleteUser' ? 'compensation' : 'update';
-  await ctx.acquireQuota(quota);
-  // Directly before it is gone for good: somebody may have put another user in its place.
-  const gone = step === 'deleteUser' && (await readPerson(ctx, person)) === null;
-  if (!gone && !(await write(ctx, person, step))) return;
+  if (step === 'deleteProfile') await deleteProfileOf(ctx, change.registrationId);
+  else if (!(await changeAccount(ctx, person, step))) return;
   const attempts = attemptsWith(change.steps[step], ctx.attempt);
   await recordChangeSteps(ctx.db, changeId, { [step]: stepDone(attempts) });
+}
+
+/** @returns false where the change was decided otherwise meanwhile, and nothing was sent */
+async function changeAccount(
+  ctx: StepContext,
+  person: ChangedPerson,
+  step: string,
+): Promise<boolean> {
+  await ctx.acquireQuota(step === 'deleteUser' ? 'compensation' : 'update');
+  // Directly before it is gone for good: somebody may have put another user in its place.
+  const gone = step === 'deleteUser' && (await readPerson(ctx, person)) === null;
+  return gone || (await write(ctx, person, step));
 }
 
 /** Whether the change may write in the direction that its row says. */

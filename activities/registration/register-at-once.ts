@@ -1,5 +1,6 @@
 import type { AuditEvent } from '../../src/domain/audit-event.ts';
 import { owesPassword, type Registration } from '../../src/domain/registration.ts';
+import { owesProfile } from '../../src/domain/profile.ts';
 import { performSaga } from '../../src/domain/saga.ts';
 import { attemptsWith, type StepRecord } from '../../src/domain/step.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
@@ -12,6 +13,7 @@ import {
 } from '../../src/ledger/registrations/transitions.ts';
 import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { StepFailureReport } from '../contract.ts';
+import { createProfile } from './create-profile.ts';
 import { callCreate, createUser, keepUser, TooEarly } from './create-user.ts';
 import type { RecordedUser } from '../../src/ledger/registrations/create-attempt.ts';
 import {
@@ -71,6 +73,9 @@ export async function registerAtOnce(
         return recorded(mayAct(created) ? created : await readRow(ctx.db, id));
       }),
       setPassword: attempt('setPassword', async () => recorded(await setPassword(ctx, id))),
+      createProfile: attempt('createProfile', async ({ row }) =>
+        recorded(await createProfile(ctx, row)),
+      ),
       removeRoles: leaveToActivities,
       assignRoles: async (before) => {
         if (before.row.rolesReplacedAt !== null) return await leaveToActivities(before);
@@ -148,7 +153,9 @@ async function createNew(ctx: StepContext, attempted: Registration): Promise<Kno
     stopped: null,
     unrecorded: user,
   };
-  return owesPassword(attempted) ? await record(ctx, known) : known;
+  // The profile service must not be told of a user whom only this process knows.
+  const recordsUser = owesPassword(attempted) || owesProfile(attempted);
+  return recordsUser ? await record(ctx, known) : known;
 }
 
 async function completeKnown(ctx: StepContext, known: Known): Promise<Known> {

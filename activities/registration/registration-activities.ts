@@ -19,7 +19,9 @@ import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { Sealing } from '../../src/secrets/sealing.ts';
 import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
 import type { RegistrationActivities, StepRef, StepWait } from '../contract.ts';
+import { createProfile } from './create-profile.ts';
 import { createUser, TooEarly } from './create-user.ts';
+import { deleteProfile } from './delete-profile.ts';
 import { deleteUser } from './delete-user.ts';
 import type { QuotaOptions } from '../quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
@@ -77,6 +79,9 @@ export function createRegistrationActivities(
     sessions: deps.sessions,
     publicMailsPerDay: deps.publicMailsPerDay,
   });
+  /** Of a step that takes nothing of our quotas. */
+  const unpaced = (registrationId: string) =>
+    context(REQUEST_TIMEOUT_MS, { registrationId, queuesAs: null });
 
   /** Runs a step; tells waiters. */
   async function step<T>(name: string, id: string, work: () => Promise<T>): Promise<T> {
@@ -156,8 +161,12 @@ export function createRegistrationActivities(
     // Without our quota: Cognito gives these calls a quota of their own, and there is no setting for it.
     setPassword: ({ registrationId: id }) =>
       step('setPassword', id, async () => {
-        const quota = { registrationId: id, queuesAs: null };
-        await setPassword(context(REQUEST_TIMEOUT_MS, quota), id);
+        await setPassword(unpaced(id), id);
+      }),
+    // Without a quota: the profile service says itself when it has enough.
+    createProfile: ({ registrationId: id }) =>
+      step('createProfile', id, async () => {
+        await createProfile(unpaced(id), await readRow(db, id));
       }),
     assignRole: ({ role, ...ref }) =>
       withQuota('assignRole', ref, async (ctx) => {
@@ -171,9 +180,7 @@ export function createRegistrationActivities(
       }),
     // Its reads have a quota of their own, far above what this deployment needs.
     confirmRoles: ({ registrationId: id }) =>
-      step('confirmRoles', id, () =>
-        confirmRoles(context(REQUEST_TIMEOUT_MS, { registrationId: id, queuesAs: null }), id),
-      ),
+      step('confirmRoles', id, () => confirmRoles(unpaced(id), id)),
     // Repeatable: only an open row moves, and a completed one is done.
     complete: ({ registrationId: id, roles }) =>
       step('complete', id, async () => {
@@ -210,13 +217,17 @@ export function createRegistrationActivities(
           await beginCompensation(db, id, cause, cancelled, steps, telemetry.statusChanged),
         );
       }),
+    deleteProfile: ({ registrationId: id }) =>
+      step('deleteProfile', id, () => deleteProfile(unpaced(id), id)),
     deleteUser: (ref) => withQuota('deleteUser', ref, (ctx) => deleteUser(ctx, ref.registrationId)),
     // Repeatable: says the same again.
     requireCleanup: ({ registrationId: id, failed }) =>
       step('requireCleanup', id, async () => {
-        const { code, detail } = publicFailure(failed.failure);
-        const failures = [{ step: failed.step, code, detail }];
-        const row = await requireCleanup(db, id, failures, failedSteps([failed]));
+        const failures = failed.map(({ step: name, failure }) => {
+          const { code, detail } = publicFailure(failure);
+          return { step: name, code, detail };
+        });
+        const row = await requireCleanup(db, id, failures, failedSteps(failed));
         deps.log.error(
           { registrationId: id, code: row.failure?.code, compensation: failed },
           'compensation keeps failing; an operator is needed',

@@ -1,3 +1,4 @@
+import { mayHaveProfile, owesProfile } from '../../src/domain/profile.ts';
 import { owesPassword, type Registration } from '../../src/domain/registration.ts';
 import type { Outstanding } from '../../src/domain/saga.ts';
 import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
@@ -5,6 +6,7 @@ import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
 export function progressOf(row: Registration, retry: RetryNumbers): RegistrationProgress {
   return {
     ...outstandingOf(row),
+    profileToDelete: mayHaveProfile(row),
     status: row.status,
     roles: row.roles,
     instruction: instructionOf(row),
@@ -18,6 +20,7 @@ export function outstandingOf(row: Registration): Outstanding {
   return {
     userCreated: row.createOutcome === 'created',
     passwordToSet: owesPassword(row),
+    profileToCreate: owesProfile(row),
     rolesToAssign: row.roles.filter((role) => !row.rolesAssigned.includes(role)),
     rolesToRemove: row.rolesTouched.filter(
       (role) => !row.roles.includes(role) && !row.rolesRemoved.includes(role),

@@ -1,4 +1,4 @@
-import { connect, type ConfirmChannel } from 'amqplib';
+import { connect, type ConfirmChannel, type Options } from 'amqplib';
 import type { StepLog } from '../step-context.ts';
 import { pause } from './pause.ts';
 
@@ -77,19 +77,37 @@ export async function openLine(url: string, exchange: string, log: StepLog): Pro
   }
 }
 
-/** The line, unless the relay ends first: one that opens later is closed. */
-export async function unlessOver(opening: Promise<Line>, over: AbortSignal): Promise<Line> {
-  const ended = Promise.withResolvers<never>();
-  const end = (): void => {
-    ended.reject(new Error('the relay is stopping'));
-    opening.then((line) => line.close()).catch(() => undefined);
-  };
-  over.addEventListener('abort', end, { once: true });
+/** What became of a message. unanswered: nobody knows, since the line went first. */
+export type Published = 'confirmed' | 'no queue bound' | 'rejected by the broker' | 'unanswered';
+
+/**
+ * Publishes one persistent message, and resolves when the broker has answered or the line has gone.
+ * @param properties.messageId two messages that are under way at once must not share it
+ */
+export async function publish(
+  { channel, returned, gone }: Line,
+  [exchange, routingKey]: readonly [exchange: string, routingKey: string],
+  content: Buffer,
+  properties: Options.Publish & { readonly messageId: string },
+): Promise<Published> {
+  const answer = Promise.withResolvers<unknown>();
   try {
-    return await Promise.race([opening, ended.promise]);
-  } finally {
-    over.removeEventListener('abort', end);
+    channel.publish(
+      exchange,
+      routingKey,
+      content,
+      { persistent: true, mandatory: true, appId: 'registrar', ...properties },
+      answer.resolve,
+    );
+  } catch (error) {
+    // A channel that is closing throws.
+    answer.resolve(error);
   }
+  const error = await answer.promise;
+  // A message that comes back does so before its confirm.
+  const isReturned = returned.delete(properties.messageId);
+  if (!error) return isReturned ? 'no queue bound' : 'confirmed';
+  return gone.aborted ? 'unanswered' : 'rejected by the broker';
 }
 
 export function reasonOf(error: unknown): string {

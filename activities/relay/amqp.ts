@@ -1,6 +1,7 @@
 import { bodyOf, type UserEvent } from '../../src/domain/user-event.ts';
 import type { StepLog } from '../step-context.ts';
-import { openLine, reasonOf, unlessOver, type Line } from './amqp-line.ts';
+import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
+import { createBrokerConnection } from './broker-connection.ts';
 import { jittered, type Destination, type Outcome } from './destination.ts';
 import { pause } from './pause.ts';
 
@@ -15,10 +16,6 @@ export interface AmqpSettings {
 const BATCH = 100;
 /** A broker confirms within milliseconds, or when its disk is slow within seconds. */
 const CONFIRMED_WITHIN_MS = 30_000;
-/** While the broker is away: half a second, doubling, 15 s at most. */
-const FIRST_RECONNECT_MS = 500;
-const MAX_RECONNECT_MS = 15_000;
-const SAID_EVERY_MS = 60_000;
 /** For a message that nobody is bound to, or that the broker refuses: without end, since binding a
  * queue is all it takes. */
 const FIRST_RETRY_MS = 5000;
@@ -26,20 +23,10 @@ const MAX_RETRY_MS = 300_000;
 
 /** RabbitMQ: a message counts once the broker has confirmed it and a queue has it. */
 export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
-  let line: Line | null = null;
-  /** Since the last confirm. */
-  let failures = 0;
-  let saidAt = 0;
+  const connection = createBrokerConnection(settings.url, settings.exchange, log);
 
   async function away(reason: string, over: AbortSignal): Promise<[]> {
-    if (over.aborted) return [];
-    if (Date.now() - saidAt >= SAID_EVERY_MS) {
-      saidAt = Date.now();
-      log.warn({ reason }, 'broker unreachable; reconnecting');
-    }
-    const ms = Math.min(MAX_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(failures, 10));
-    failures += 1;
-    await pause(jittered(ms), over);
+    await connection.away(reason, over);
     return [];
   }
 
@@ -49,27 +36,19 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
     retryInMs: (failed) =>
       jittered(Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failed - 1, 10))),
     async deliver(events, over) {
-      if (!line || line.gone.aborted) {
-        // Its connection may have outlived its channel.
-        await line?.close();
-        line = null;
-        try {
-          line = await unlessOver(openLine(settings.url, settings.exchange, log), over);
-        } catch (error) {
-          return await away(reasonOf(error), over);
-        }
+      let line: Line;
+      try {
+        line = await connection.line(over);
+      } catch (error) {
+        return await away(reasonOf(error), over);
       }
       if (line.isBlocked()) return await away(line.reason(), over);
       const outcomes = await publishAll(line, settings, events, over);
       if (outcomes.length === 0) return await away(line.reason(), over);
-      if (failures > 0) log.info({}, 'broker reconnected');
-      failures = 0;
-      saidAt = 0;
+      connection.answered();
       return outcomes;
     },
-    async close() {
-      await line?.close();
-    },
+    close: () => connection.close(),
   };
 }
 
@@ -82,47 +61,35 @@ async function publishAll(
 ): Promise<Outcome[]> {
   const done = new AbortController();
   const ended = AbortSignal.any([over, line.gone, done.signal]);
-  const confirmed: string[] = [];
-  const refused: string[] = [];
+  const outcomes: Outcome[] = [];
   const answers: Promise<void>[] = [];
+  const deliverOne = async (event: UserEvent): Promise<void> => {
+    const { id } = event;
+    const published = await publishEvent(line, settings, event);
+    if (published === 'confirmed') outcomes.push({ id, kind: 'delivered' });
+    else if (published !== 'unanswered') outcomes.push({ id, kind: 'failed', reason: published });
+  };
   for (const event of events) {
     // Nothing is published once the lock may be another's.
     if (ended.aborted) break;
-    const answer = Promise.withResolvers<void>();
-    answers.push(answer.promise);
-    line.channel.publish(
-      settings.exchange,
-      event.type === 'user.created' ? settings.routingKey : event.type,
-      Buffer.from(JSON.stringify(bodyOf(event))),
-      {
-        persistent: true,
-        mandatory: true,
-        messageId: event.id,
-        type: event.type,
-        contentType: 'application/json',
-        timestamp: Math.floor(event.occurredAt.getTime() / 1000),
-        appId: 'registrar',
-      },
-      (error: unknown) => {
-        (error ? refused : confirmed).push(event.id);
-        answer.resolve();
-      },
-    );
+    answers.push(deliverOne(event));
   }
   const all = Promise.all(answers).then(() => done.abort());
   do await Promise.race([all, pause(CONFIRMED_WITHIN_MS, ended)]);
   while (line.isBlocked() && !ended.aborted);
   // Without a confirm in time the line is of no use.
   if (!ended.aborted) await line.close();
-  const nacked = line.gone.aborted ? [] : refused;
-  return [
-    ...confirmed.map((id): Outcome => {
-      // A message that comes back does so before its confirm.
-      const isReturned = line.returned.delete(id);
-      return isReturned
-        ? { id, kind: 'failed', reason: 'no queue bound' }
-        : { id, kind: 'delivered' };
-    }),
-    ...nacked.map((id): Outcome => ({ id, kind: 'failed', reason: 'rejected by the broker' })),
-  ];
+  // What is answered from here on is not known to the caller.
+  return [...outcomes];
+}
+
+function publishEvent(line: Line, settings: AmqpSettings, event: UserEvent): Promise<Published> {
+  const key = event.type === 'user.created' ? settings.routingKey : event.type;
+  const content = Buffer.from(JSON.stringify(bodyOf(event)));
+  return publish(line, [settings.exchange, key], content, {
+    messageId: event.id,
+    type: event.type,
+    contentType: 'application/json',
+    timestamp: Math.floor(event.occurredAt.getTime() / 1000),
+  });
 }

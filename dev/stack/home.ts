@@ -7,6 +7,9 @@ import { damaged, stateError } from './state-error.ts';
 /** File in the home that tells other commands what runs; there only while it runs. */
 export const STACK_FILE = 'stack.json';
 export const SEALING_KEY_FILE = 'sealing-key';
+/** Requests to the embedded profile service that are under way were signed with it. */
+export const PROFILE_SECRET_FILE = 'profile-secret';
+export const PROFILE_LOG_FILE = 'profile-service.log';
 
 /** An empty text counts as not set. */
 const text = z.string().min(1);
@@ -40,6 +43,8 @@ const FILES = [
   'postgres-password',
   'postgres-place',
   'postgres.log',
+  PROFILE_SECRET_FILE,
+  PROFILE_LOG_FILE,
   'registrar.log',
   SEALING_KEY_FILE,
   STACK_FILE,

@@ -15,7 +15,7 @@ import { damaged } from './state-error.ts';
 import { findTemporal, sourcesOf } from './temporal-search.ts';
 
 export interface Part {
-  readonly name: 'temporal' | 'postgres' | 'cognito';
+  readonly name: 'temporal' | 'postgres' | 'cognito' | 'profile-service';
   readonly kind: 'embedded' | 'yours';
   /** Where it listens, without a password. */
   readonly url: string;

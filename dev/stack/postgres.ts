@@ -125,7 +125,8 @@ function isRefused(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '28P01';
 }
 
-async function createDatabase(adminUrl: string, name: string): Promise<void> {
+/** Creates the database where it is not there. */
+export async function createDatabase(adminUrl: string, name: string): Promise<void> {
   const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
   try {
     const found = await sql`select 1 from pg_database where datname = ${name}`;

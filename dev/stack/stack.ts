@@ -6,6 +6,7 @@ import { makeFolder, writeFileSafely } from './files.ts';
 import { checkHome, EmbeddedStack, Sandbox, STACK_FILE } from './home.ts';
 import { takeLock } from './lock.ts';
 import { cognitoPart, type Part, postgresPart, temporalPart } from './parts.ts';
+import { profileServicePart } from './profile-service.ts';
 import { anyPort, rememberedPorts } from './ports.ts';
 import type { RunningPart } from './postgres.ts';
 import type { Progress } from './progress.ts';
@@ -20,6 +21,8 @@ export interface StackOptions {
   /** For tests: any free ports, no UI, nothing that lasts. */
   readonly ephemeral?: boolean;
   readonly faults?: readonly Rule[];
+  /** Also starts examples/profile-service. */
+  readonly withProfileService?: boolean;
 }
 
 export interface Stack {
@@ -72,7 +75,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     // All of them, also when one fails: what a later one starts has to be stopped too.
     await Promise.allSettled(starts);
     const parts = await Promise.all(starts);
-    const env = environmentOf(before, parts);
+    let env = environmentOf(before, parts);
+    if (options.withProfileService) {
+      // Its database is the embedded PostgreSQL's.
+      const part = await profileServicePart({ ...options, home, ephemeral, portOf, env });
+      if (part.running) running.push(part.running);
+      parts.push(part);
+      env = part.env;
+    }
     if (!ephemeral) await writeFileSafely(join(home, STACK_FILE), describe(parts, env));
     const failed = Promise.race([
       ...running.flatMap((part) => part.failed ?? []),

@@ -2,6 +2,8 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { awsDomainOf, isAwsHost } from './aws-hosts.ts';
 import { EnvironmentReader, quoted, type RawEnvironment } from './environment-reader.ts';
 import { DEFAULTS } from './environment-table.ts';
+import { parseProfile, type ProfileSettings } from './profile-settings.ts';
+import { readWebhookSecret } from './webhook-secret.ts';
 import type { Grant } from '../domain/grants.ts';
 import { PASSWORD_RULES, type PasswordRules } from '../domain/password-policy.ts';
 import type { SealingKey } from '../secrets/sealing.ts';
@@ -89,6 +91,7 @@ export interface Config {
     } | null;
     readonly webhook: { readonly url: string; readonly secret: string } | null;
   };
+  readonly profile: ProfileSettings;
 }
 
 /** What it takes to sign in to the pool. */
@@ -119,6 +122,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
   const doors = parseDoors(read, environment === 'local');
   const cognito = parseCognito(read);
   if (environment === 'local') refuseAws(read, cognito);
+  const events = parseEvents(read, environment === 'local');
   const config: Config = {
     environment,
     home: read.required('REGISTRAR_HOME'),
@@ -160,7 +164,8 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       sweepIntervalSeconds: read.integer('SWEEP_INTERVAL_SECONDS', 1, 86_400),
     },
     personalDataRetentionDays: parseRetention(read),
-    events: parseEvents(read, environment === 'local'),
+    events,
+    profile: parseProfile(read, events.amqp?.url ?? null),
   };
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return config;
@@ -409,26 +414,15 @@ function parseEvents(read: EnvironmentReader, isLocal: boolean): Config['events'
 function parseWebhook(read: EnvironmentReader, isLocal: boolean): Config['events']['webhook'] {
   const name = 'EVENTS_WEBHOOK_URL';
   const parsed = read.url(name, ['http:', 'https:']);
-  const secret = read.optional('EVENTS_WEBHOOK_SECRET');
   if (parsed === null) return null;
-  const url = URL.parse(parsed);
-  if (url?.username || url?.password)
+  const { username, password, protocol } = URL.parse(parsed) ?? {};
+  if (username || password)
     read.refuse(name, 'must not contain a user or password: webhooks are signed instead');
   // Events contain personal data, and outside `local` a receiver has a public address.
-  if (url?.protocol === 'http:' && !isLocal) {
+  if (protocol === 'http:' && !isLocal) {
     read.refuse(name, 'must use https; http is allowed only when ENVIRONMENT=local');
   }
-  if (secret === null) read.refuse('EVENTS_WEBHOOK_SECRET', 'missing');
-  else if (!isWebhookSecret(secret)) {
-    read.refuse('EVENTS_WEBHOOK_SECRET', 'must be whsec_ followed by the base64 of 24 to 64 bytes');
-  }
   // As configured: a trailing slash is kept.
-  return { url: read.optional(name) ?? '', secret: secret ?? '' };
-}
-
-function isWebhookSecret(text: string): boolean {
-  const [, base64] =
-    /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(text) ?? [];
-  const bytes = base64 === undefined ? 0 : Buffer.from(base64, 'base64').length;
-  return bytes >= 24 && bytes <= 64;
+  const url = read.optional(name) ?? '';
+  return { url, secret: readWebhookSecret(read, 'EVENTS_WEBHOOK_SECRET') };
 }

@@ -164,6 +164,30 @@ export const VARIABLES: readonly Variable[] = [
   told('EVENTS_WEBHOOK_URL', 'off', 'URL that gets the events as webhooks'),
   told('EVENTS_WEBHOOK_SECRET', 'off', 'secret that signs the webhooks; required with the URL'),
   told(
+    'PROFILE_URL',
+    'off',
+    'URL of the profile service: every registration then creates a profile there and is complete only with it',
+  ),
+  told(
+    'PROFILE_SECRET',
+    'off',
+    'secret that signs the requests to the profile service, in the form of EVENTS_WEBHOOK_SECRET; required with PROFILE_URL and with PROFILE_AMQP',
+  ),
+  plain(
+    'PROFILE_AMQP',
+    'false',
+    '`true`: the profile service is asked over RabbitMQ at EVENTS_AMQP_URL; not with PROFILE_URL',
+  ),
+  plain('PROFILE_REQUEST_EXCHANGE', 'user_events', 'exchange for the requests of PROFILE_AMQP'),
+  plain('PROFILE_REQUEST_KEY', 'user.sync', 'routing key of the requests'),
+  plain('PROFILE_REPLY_EXCHANGE', 'auth_events', 'exchange that the answers come from'),
+  plain('PROFILE_REPLY_KEY', 'user.created', 'routing key of the answers'),
+  plain(
+    'PROFILE_REPLY_QUEUE',
+    'auth_user_creation_queue',
+    'queue for the answers; those that match nothing go to the queue with `.dead` after its name',
+  ),
+  told(
     'CORS_ORIGINS',
     'none',
     'exact origins that may call the API from a browser, separated by commas',

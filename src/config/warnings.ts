@@ -41,13 +41,15 @@ function grantsThatGrow(grants: readonly Grant[]): string[] {
 }
 
 /** Connections beyond this machine that others on the network can read and change. */
-function plainConnections({ cognito, tokens, events, database, temporal }: Config): string[] {
+function plainConnections(config: Config): string[] {
+  const { cognito, tokens, events, profile, database, temporal } = config;
   const { endpoint } = cognito;
   const urls = [
     ['COGNITO_ENDPOINT', endpoint, 'http:'],
     // Unless it is set, the URL of the keys is below the endpoint, which has its own warning.
     ['COGNITO_JWKS_URL', keysOf(endpoint, tokens.jwksUrl), 'http:'],
     ['EVENTS_AMQP_URL', events.amqp?.url ?? null, 'amqp:'],
+    ['PROFILE_URL', profile?.form === 'http' ? profile.url : null, 'http:'],
   ] as const;
   const plain: string[] = urls.flatMap(([name, url, protocol]) => {
     const parsed = URL.parse(url ?? '');
@@ -65,6 +67,7 @@ const PLAIN: Readonly<Record<string, string>> = {
   COGNITO_JWKS_URL:
     'http has no TLS: an attacker on the network can replace the keys and forge tokens',
   EVENTS_AMQP_URL: 'amqp has no TLS: use amqps',
+  PROFILE_URL: 'http has no TLS: use https, or a network that only the two services are in',
   DATABASE_URL: 'TLS is not required: add sslmode=require or sslmode=verify-full',
   TEMPORAL_ADDRESS: 'the connection has no TLS: set TEMPORAL_TLS=true',
 };

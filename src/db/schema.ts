@@ -26,6 +26,7 @@ import type {
 import { COMMON_EVENTS, type AuditEventName } from '../domain/audit-event.ts';
 import { OPEN, OPEN_FORWARD, type RegistrationStatus } from '../domain/status.ts';
 import { OPEN_CHANGE, type ChangeKind, type ChangeStatus } from '../domain/change.ts';
+import type { ProfileOutcome } from '../domain/profile.ts';
 import type { StepRecord } from '../domain/step.ts';
 import type { AccountDelivery, OutboxDestination } from '../domain/outbox.ts';
 import type { UserEventType } from '../domain/user-event.ts';
@@ -63,6 +64,10 @@ const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN (${listed(OPEN_FORWARD)}))`);
 const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
+);
+/** Nobody whose profile is missing is completed. */
+const PROFILE_CREATED = sql.raw(
+  `status <> 'completed' OR NOT wants_profile OR profile_id IS NOT NULL`,
 );
 // No step, mail or sign-in of a living row can meet an erased address.
 const ERASED_WHEN_GONE = sql.raw(
@@ -134,6 +139,13 @@ export const registrations = pgTable(
     passwordSetAt: at('password_set_at'),
     /** Whether the step that sets the password also has a code mailed that proves the address. */
     mailsCode: boolean('mails_code').notNull().default(false),
+    /** Whether a profile service was configured when it was accepted. */
+    wantsProfile: boolean('wants_profile').notNull().default(false),
+    profileId: text('profile_id'),
+    profileOutcome: text('profile_outcome').$type<ProfileOutcome>(),
+    profileUnansweredAt: at('profile_unanswered_at'),
+    profileDeletedAt: at('profile_deleted_at'),
+    profileStrayAt: at('profile_stray_at'),
     absenceConfirmedAt: at('absence_confirmed_at'),
     strayUsernames: text('stray_usernames').array().notNull().default([]),
     failure: jsonb('failure').$type<PublicFailure>(),
@@ -231,9 +243,11 @@ export const registrations = pgTable(
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
     index('registrations_erasable').on(t.finishedAt).where(IS_ERASABLE),
     index('registrations_stray_users').on(t.id).where(sql.raw(`stray_usernames <> '{}'`)),
+    index('registrations_stray_profiles').on(t.id).where(sql.raw('profile_stray_at IS NOT NULL')),
     check('registrations_erased_when_gone', ERASED_WHEN_GONE),
     check('registrations_seal_in_use', SEAL_IN_USE),
     check('registrations_password_set', PASSWORD_SET),
+    check('registrations_profile_created', PROFILE_CREATED),
   ],
 );
 

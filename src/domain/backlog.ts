@@ -19,6 +19,8 @@ export interface Backlog {
     /** Since the oldest of them was parked or, not being parked, accepted. */
     readonly oldestSeconds: number;
   }[];
+  /** Registrations on their way whose profile was requested and not decided yet. */
+  readonly profilesAsked: number;
   readonly outbox: readonly {
     readonly destination: string;
     readonly count: number;

@@ -13,8 +13,11 @@ export const STEPS_OF_KIND: Readonly<
   disable: ['disableUser', 'signOut'],
   enable: ['enableUser'],
   sign_out: ['signOut'],
-  delete: ['disableUser', 'signOut', 'deleteUser'],
+  delete: ['disableUser', 'signOut', 'deleteProfile', 'deleteUser'],
 };
+
+/** Planned when the deletion begins, and only where a profile service has to be told. */
+export const WHERE_DUE = 'deleteProfile';
 
 /** What a change makes of the account; null: it is not about that. */
 interface Target {
@@ -96,7 +99,8 @@ export function changeStepsLeft(change: Progress): AccountWrite[][] {
   if (change.begunAt === null) return [];
   if (change.kind === 'roles') return roleStepsLeft(change);
   const steps = change.restoresAs === null ? STEPS_OF_KIND[change.kind] : restoringSteps(change);
-  return steps.filter((step) => isLeft(change, step)).map((step) => [step]);
+  const due = steps.filter((step) => step !== WHERE_DUE || change.steps[step] !== undefined);
+  return due.filter((step) => isLeft(change, step)).map((step) => [step]);
 }
 
 function roleStepsLeft(change: Progress): AccountWrite[][] {

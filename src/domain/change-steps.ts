@@ -1,5 +1,5 @@
 import type { Change } from './change.ts';
-import { STEPS_OF_KIND } from './change-progress.ts';
+import { STEPS_OF_KIND, WHERE_DUE } from './change-progress.ts';
 import { WAITING, type StepRecord } from './step.ts';
 
 /** The order of the steps of every kind of change; roles are added before any is removed. */
@@ -9,6 +9,7 @@ const ORDER = [
   'disableUser',
   'enableUser',
   'signOut',
+  'deleteProfile',
   'deleteUser',
   'complete',
 ] as const;
@@ -19,7 +20,7 @@ export function changeStepsInOrder(
   { kind }: Pick<Change, 'kind'>,
   records: Readonly<Record<string, StepRecord>>,
 ): (StepRecord & { readonly name: string })[] {
-  const planned = kind === 'roles' ? [] : STEPS_OF_KIND[kind];
+  const planned = kind === 'roles' ? [] : STEPS_OF_KIND[kind].filter((step) => step !== WHERE_DUE);
   const names = [...new Set([...planned, ...Object.keys(records), 'complete'])];
   const placeOf = (name: string) => ORDER.findIndex((step) => name.startsWith(step));
   return names

@@ -69,6 +69,7 @@ export type ChangeStepName =
   | 'disableUser'
   | 'enableUser'
   | 'signOut'
+  | 'deleteProfile'
   | 'deleteUser'
   | 'complete';
 

@@ -226,6 +226,12 @@ export const FAILURES = {
     'The invitation could not be sent yet.',
     'No action: the mail is retried with growing delays. The default mailer of Cognito sends 50 mails a day, counted from 09:00 UTC.',
   ),
+  profile_unavailable: transient(
+    'profile_unavailable',
+    'Profile service unavailable',
+    'The profile service did not create the profile yet.',
+    'No action: the step is retried. If the failure lasts, the registration parks; check the profile service.',
+  ),
   database_unavailable: transient(
     'unavailable',
     'Database unavailable',
@@ -271,6 +277,13 @@ export const FAILURES = {
     'Correct the credentials or the IAM policy, then retry. The user is kept.',
   ),
 
+  profile_unavailable_parked: parked(
+    'profile_unavailable',
+    'Parked: profile service unavailable',
+    'The profile service did not create the profile within the retry budget.',
+    'Check the profile service, PROFILE_URL and PROFILE_SECRET, or the queues of PROFILE_AMQP. The schedule resumes the registration; or retry it.',
+  ),
+
   // What is taken back.
   email_taken: definitive('email_taken', 409, 'E-mail taken', 'This e-mail address is taken.'),
   role_missing: definitive(
@@ -300,6 +313,27 @@ export const FAILURES = {
     422,
     'Password rejected',
     'The password does not meet the password policy.',
+  ),
+  profile_email_taken: definitive(
+    'email_taken',
+    409,
+    'E-mail taken',
+    'This e-mail address is taken.',
+    'The profile service has a profile with this e-mail address, and no living registration has it: find out whose it is.',
+  ),
+  profile_username_taken: definitive(
+    'username_taken',
+    409,
+    'Username taken',
+    'This username is taken.',
+    'The profile service has a profile with this username, and no living registration has it: find out whose it is.',
+  ),
+  profile_rejected: definitive(
+    'profile_rejected',
+    422,
+    'Profile rejected',
+    'The profile service rejected the person. Repeating the same request does not help. Nothing is left behind.',
+    'Search the log of the profile service for the registration id.',
   ),
   provider_refused: definitive(
     'identity_provider_refused',
@@ -420,6 +454,8 @@ export function parkedAs(name: FailureName): FailureName {
       return 'not_visible_parked';
     case 'identity_provider_refused':
       return 'refused_parked';
+    case 'profile_unavailable':
+      return 'profile_unavailable_parked';
     default:
       return 'provider_unavailable_parked';
   }

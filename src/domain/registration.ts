@@ -1,4 +1,5 @@
 import type { AuditEvent } from './audit-event.ts';
+import type { ProfileState } from './profile.ts';
 import type { RegistrationStatus } from './status.ts';
 import type { StepRecord } from './step.ts';
 
@@ -56,7 +57,7 @@ export interface Invitation {
 }
 
 /** One row of the ledger, parsed. Times are UTC. */
-export interface Registration {
+export interface Registration extends ProfileState {
   readonly id: string;
   readonly status: RegistrationStatus;
   /** null: erased, as are the names, in a closed row whose person is gone; see `emailOf`. */

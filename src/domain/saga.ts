@@ -3,6 +3,8 @@ export interface Outstanding {
   readonly userCreated: boolean;
   /** A password was sent, and the user does not have it yet. */
   readonly passwordToSet: boolean;
+  /** A profile service is configured, and it has not created the profile yet. */
+  readonly profileToCreate: boolean;
   readonly rolesToRemove: readonly string[];
   readonly rolesToAssign: readonly string[];
   /** Roles were replaced: the user's groups are confirmed before the registration completes. */
@@ -18,6 +20,7 @@ export interface Outstanding {
 const SAGA = [
   { step: 'createUser', isDue: (of: Outstanding) => !of.userCreated },
   { step: 'setPassword', isDue: (of: Outstanding) => of.passwordToSet },
+  { step: 'createProfile', isDue: (of: Outstanding) => of.profileToCreate },
   { step: 'removeRoles', isDue: (of: Outstanding) => of.rolesToRemove.length > 0 },
   { step: 'assignRoles', isDue: (of: Outstanding) => of.rolesToAssign.length > 0 },
   { step: 'confirmRoles', isDue: (of: Outstanding) => of.rolesToConfirm },

@@ -1,5 +1,7 @@
+import type { FailureName } from './failure.ts';
+
 /** waiting: not begun · running: in its first attempt · retrying: between attempts ·
- * done · failed · compensated: taken back by deleteUser. */
+ * done · failed · compensated: taken back. */
 export const STEP_STATUSES = [
   'waiting',
   'running',
@@ -13,14 +15,22 @@ export type StepStatus = (typeof STEP_STATUSES)[number];
 export type StepName =
   | 'createUser'
   | 'setPassword'
+  | 'createProfile'
   | `assignRole:${string}`
   | `removeRole:${string}`
   | 'complete'
+  | 'deleteProfile'
   | 'deleteUser';
 
 /** Whether a step undoes what the others did, rather than being undone. */
 export function isCompensation(step: string): boolean {
-  return step === 'deleteUser';
+  return step === 'deleteProfile' || step === 'deleteUser';
+}
+
+/** What a step waits for whose reply is lost. */
+export function lostReplyOf(step: string): FailureName {
+  const asksProfileService = step === 'createProfile' || step === 'deleteProfile';
+  return asksProfileService ? 'profile_unavailable' : 'reply_lost';
 }
 
 /** What the row remembers of one step. `lastError` is a code of FAILURES. */
@@ -50,12 +60,16 @@ export function stepsInOrder(
   records: Readonly<Record<string, StepRecord>>,
 ): Step[] {
   const names: StepName[] = ['createUser'];
-  if (records['setPassword']) names.push('setPassword');
+  for (const name of ['setPassword', 'createProfile'] as const) {
+    if (records[name]) names.push(name);
+  }
   for (const name of Object.keys(records)) {
     if (isRemoveRole(name)) names.push(name);
   }
   names.push(...roles.map((role) => `assignRole:${role}` as const), 'complete');
-  if (records['deleteUser']) names.push('deleteUser');
+  for (const name of ['deleteProfile', 'deleteUser'] as const) {
+    if (records[name]) names.push(name);
+  }
   return names.map((name) => ({ name, ...(records[name] ?? WAITING), nextRetryAt: null }));
 }
 

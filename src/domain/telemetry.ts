@@ -23,6 +23,18 @@ export interface ProviderCall {
   readonly seconds: number;
 }
 
+export interface ProfileCall {
+  readonly operation: 'create' | 'delete';
+  /** `no_reply`: it may have had its effect; `unavailable`: it had none. */
+  readonly outcome: 'ok' | 'refused' | 'no_reply' | 'unavailable';
+  readonly seconds: number;
+}
+
+/** What became of a reply of the profile service. closed: the registration was; dead: it is in the queue of
+ * the dead. */
+export const PROFILE_REPLY_OUTCOMES = ['recorded', 'repeated', 'closed', 'dead'] as const;
+export type ProfileReplyOutcome = (typeof PROFILE_REPLY_OUTCOMES)[number];
+
 /** Who counts what happens in this process. Nothing in it throws or waits. */
 export interface Telemetry {
   /** The row moved to the status that it has now, and the move is committed. Whoever finds it moved
@@ -33,6 +45,8 @@ export interface Telemetry {
   /** An attempt to take back what was done ended with this code of FAILURES. */
   readonly compensationFailed: (code: string) => void;
   readonly called: (call: ProviderCall) => void;
+  readonly profileCalled: (call: ProfileCall) => void;
+  readonly profileReplied: (outcome: ProfileReplyOutcome) => void;
 }
 
 /** For a process that nobody scrapes. */
@@ -41,4 +55,6 @@ export const NO_TELEMETRY: Telemetry = {
   changeStatusChanged: () => undefined,
   compensationFailed: () => undefined,
   called: () => undefined,
+  profileCalled: () => undefined,
+  profileReplied: () => undefined,
 };

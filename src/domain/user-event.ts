@@ -26,6 +26,8 @@ export interface UserEvent {
     readonly username: string | null;
     readonly email: string | null;
     readonly emailVerified: boolean;
+    /** In the profile service; null where none was configured. */
+    readonly profileId: string | null;
   };
   /** Of `user.roles_changed`: all roles of the person after it; null for others. */
   readonly roles: readonly string[] | null;
@@ -41,6 +43,8 @@ export interface UserEventBody {
     readonly email?: string;
     readonly email_verified?: boolean;
     readonly roles?: readonly string[];
+    /** Of `user.created`. */
+    readonly profile_id?: string | null;
   };
   readonly registration_id: string;
   /** RFC 3339, UTC. */
@@ -50,12 +54,13 @@ export interface UserEventBody {
 
 export function bodyOf(event: UserEvent): UserEventBody {
   const { type, registrationId, occurredAt, sequence, roles } = event;
-  const { id, username, email, emailVerified } = event.user;
+  const { id, username, email, emailVerified, profileId } = event.user;
   const isKnown = type !== 'user.deleted' && username !== null && email !== null;
   const known = isKnown && { username, email, email_verified: emailVerified };
+  const created = type === 'user.created' && { profile_id: profileId };
   return {
     event_type: type,
-    user_data: { id, ...known, ...(known && roles && { roles }) },
+    user_data: { id, ...known, ...(known && created), ...(known && roles && { roles }) },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,

@@ -101,6 +101,8 @@ export interface AppDeps {
   /** What a chosen password must satisfy (PASSWORD_RULES). */
   readonly passwordPolicy: PasswordPolicy;
   readonly propagationGraceSeconds: number;
+  /** Whether a profile service is configured (PROFILE_URL, PROFILE_AMQP). */
+  readonly wantsProfile: boolean;
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];
   /** Wraps a password as soon as it is parsed. */

@@ -80,13 +80,17 @@ export const BACKLOG_QUERY = sql`
   WITH RECURSIVE ${WAITING_KINDS}, ${CHANGE_WAITING_KINDS}, active AS (
     -- No index tells accepted from running: their ids come from both ends of one, and the status is
     -- looked up, so that the order of time never costs more than the bound.
-    SELECT accepted_at, (SELECT status FROM registrations WHERE id = ends.id) AS status FROM (
+    SELECT accepted_at, looked_up.* FROM (
       (SELECT id, accepted_at FROM registrations WHERE phase = 'active'
         ORDER BY accepted_at, id LIMIT ${BOUND})
       UNION
       (SELECT id, accepted_at FROM registrations WHERE phase = 'active'
         ORDER BY accepted_at DESC, id DESC LIMIT ${BOUND})
-    ) AS ends
+    ) AS ends CROSS JOIN LATERAL (
+      SELECT status, CASE WHEN profile_outcome IS NULL THEN profile_unanswered_at END AS profile_asked
+      -- The limit keeps the planner from reading the whole table instead.
+      FROM registrations WHERE id = ends.id LIMIT 1
+    ) AS looked_up
   ), open AS (
     SELECT status, NULL AS code, least(count(*), ${BOUND})::int AS count, min(accepted_at) AS since
     FROM active GROUP BY status
@@ -108,6 +112,9 @@ export const BACKLOG_QUERY = sql`
   SELECT 'changes', status, code, count, extract(epoch FROM now() - since)::float8
   FROM (${waitingCounts(sql.raw('change_kinds'), CHANGES)}) AS changes
   UNION ALL
+  SELECT 'profile', 'asked', NULL, least(count(profile_asked), ${BOUND})::int, NULL
+  FROM active HAVING count(profile_asked) > 0
+  UNION ALL
   SELECT 'outbox', destination, NULL, count(*)::int,
     extract(epoch FROM now() - min(occurred_at))::float8
   FROM undelivered JOIN outbox ON outbox.id = undelivered.outbox_id GROUP BY destination
@@ -116,7 +123,7 @@ export const BACKLOG_QUERY = sql`
   FROM (SELECT destination FROM outbox_deliveries WHERE given_up_at IS NOT NULL
     LIMIT ${BOUND}) AS given_up GROUP BY destination`;
 
-type Part = 'open' | 'changes' | 'outbox' | 'given_up';
+type Part = 'open' | 'changes' | 'profile' | 'outbox' | 'given_up';
 
 /** @throws DatabaseError */
 export async function readBacklog(db: Database): Promise<Backlog> {
@@ -145,6 +152,7 @@ export async function readBacklog(db: Database): Promise<Backlog> {
       count,
       oldestSeconds: seconds(oldest),
     })),
+    profilesAsked: of('profile')[0]?.count ?? 0,
     outbox: of('outbox').map(({ name, count, oldest }) => ({
       destination: name,
       count,

@@ -94,6 +94,11 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
     help: 'Age of the oldest open change that is not parked, in seconds',
     registers,
   });
+  const profiles = new Gauge({
+    name: 'registrar_profiles_awaited',
+    help: 'Registrations that wait for the profile service, parked ones included, counted up to 10,000 each',
+    registers,
+  });
   const pending = new Gauge({
     name: 'registrar_outbox_pending',
     help: 'Pending outbox deliveries, counted up to 10,000',
@@ -142,6 +147,8 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
     oldestAccepted.set(oldestOf(backlog.open, 'accepted'));
     oldestParkedChange.set(oldestOf(backlog.changes, 'parked'));
     oldestUnparkedChange.set(oldestOf(backlog.changes, 'accepted', 'running'));
+    const parkedForProfile = backlog.open.filter(({ code }) => code === 'profile_unavailable');
+    profiles.set(parkedForProfile.reduce((sum, { count }) => sum + count, backlog.profilesAsked));
     for (const { destination, count, oldestSeconds } of backlog.outbox) {
       pending.set({ destination }, count);
       lag.set({ destination }, oldestSeconds);

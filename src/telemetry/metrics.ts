@@ -5,6 +5,7 @@ import { backlogMetrics } from './backlog-metrics.ts';
 import { changeMetrics } from './change-metrics.ts';
 import { httpMetrics, type ObserveRequest } from './http-metrics.ts';
 import { providerMetrics } from './provider-metrics.ts';
+import { profileMetrics } from './profile-metrics.ts';
 import { registrationMetrics } from './registration-metrics.ts';
 
 export interface MetricSources {
@@ -39,6 +40,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ...registrationMetrics(registry),
     ...changeMetrics(registry),
     ...providerMetrics(registry),
+    ...profileMetrics(registry),
   };
   const observeRequest = httpMetrics(registry);
   const show = processGauges(registry);

@@ -5,6 +5,7 @@ import {
 } from '@temporalio/client';
 import { STATUS_ATTRIBUTE } from '../../workflows/messages.ts';
 import { FAILURES, isFailureName } from '../domain/failure.ts';
+import { lostReplyOf } from '../domain/step.ts';
 import type { PendingAttempt, RunState } from '../domain/runs.ts';
 
 /** A killed worker's task is handed on after this, not after the default 10 s. */
@@ -109,11 +110,12 @@ function stateOf(run: WorkflowExecutionDescription): RunState {
 function pendingOf(run: WorkflowExecutionDescription): PendingAttempt[] {
   return (run.raw.pendingActivities ?? []).map((activity) => {
     const type = activity.lastFailure?.applicationFailureInfo?.type ?? null;
-    const timedOut = activity.lastFailure?.timeoutFailureInfo ? 'reply_lost' : null;
+    const step = activity.activityId ?? '';
+    const timedOut = activity.lastFailure?.timeoutFailureInfo ? lostReplyOf(step) : null;
     const failure = type && isFailureName(type) ? type : timedOut;
     const next = activity.nextAttemptScheduleTime;
     return {
-      step: activity.activityId ?? '',
+      step,
       attempt: activity.attempt ?? 1,
       status: (activity.attempt ?? 1) > 1 || failure ? 'retrying' : 'running',
       lastError: failure ? FAILURES[failure].code : null,

@@ -82,6 +82,7 @@ async function direct(_config: Config, parts: Parts, log: Log): Promise<Register
       sessions: null,
       publicMailsPerDay: null,
       acquireQuota: async () => await Promise.resolve(),
+      profiles: null,
       graceMs: 30_000,
       unreadableAfterMs: 120_000,
       signal: AbortSignal.timeout(CALL_MS),

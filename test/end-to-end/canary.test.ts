@@ -8,6 +8,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { Deployment, type Answer, type Api } from '../support/deployment.ts';
 import { PASSWORD_DOORS } from '../support/password-doors.ts';
 import { signsIn } from '../support/passwords.ts';
+import { ProfileService } from '../support/profile-service.ts';
 import { readPostgresLog } from '../support/postgres-log.ts';
 import { RABBITMQ } from '../support/programs.ts';
 import { Queue } from '../support/queue.ts';
@@ -38,6 +39,8 @@ let hook: Receiver;
 /** Not on a machine without RabbitMQ. */
 let broker: Broker | undefined;
 let queue: Queue | undefined;
+let replies: Queue | undefined;
+let profiles: ProfileService | undefined;
 
 async function startWorker(taskQueue: string): Promise<void> {
   const worker = await deployment.worker({ TEMPORAL_TASK_QUEUE: taskQueue, WORKER_PORT: '0' });
@@ -61,12 +64,16 @@ beforeAll(async () => {
   hook = await startReceiver((response) => void response.writeHead(204).end());
   broker = RABBITMQ.path === null ? undefined : await Broker.start();
   queue = broker && (await Queue.bind(broker, 'user_events', '#'));
+  replies = broker && (await Queue.bind(broker, 'auth_events', '#'));
+  const overAmqp = { PROFILE_AMQP: 'true', EVENTS_AMQP_URL: broker?.url ?? '' };
+  profiles = broker && (await ProfileService.start(overAmqp));
   const env = {
     // Where a webhook may be on this machine.
     ENVIRONMENT: 'local',
     EVENTS_WEBHOOK_URL: hook.url,
     EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
     EVENTS_AMQP_URL: broker?.url ?? '',
+    ...(profiles && { PROFILE_AMQP: 'true', PROFILE_SECRET: profiles.secret }),
     DOORS: 'signup,session,seeding',
     REGISTER_LIMIT_PER_MINUTE: '1000',
     LOG_LEVEL: 'trace',
@@ -100,6 +107,8 @@ afterAll(async () => {
   await temporal.workflow.getHandle(`relay/${deployment.taskQueue}`).terminate();
   await deployment.stop();
   await queue?.close();
+  await replies?.close();
+  await profiles?.remove();
   await broker?.remove();
   await hook.close();
   await connection.close();
@@ -259,6 +268,11 @@ const EVENTS: Readonly<Record<string, Place>> = {
   'the webhook’s events': async () => [...piecesOf(hook.received)],
   ...(RABBITMQ.path !== null && {
     'the broker’s messages': async () => [...piecesOf(queue?.messages)],
+    'the profile service’s messages, rows and log': async () => [
+      ...piecesOf(replies?.messages),
+      ...piecesOf(await profiles?.profiles()),
+      Buffer.from(profiles?.output() ?? ''),
+    ],
   }),
 };
 

@@ -62,8 +62,8 @@ export class Newcomer {
   }
 
   /** `npm start` that ends by itself. */
-  async tryToStart(env = {}): Promise<{ code: number; output: string }> {
-    return await run(this.#npm(['start'], env));
+  async tryToStart(env = {}, args: readonly string[] = []) {
+    return await run(this.#npm(['start', ...args], env));
   }
 
   /** `npm start`, until it prints what to paste. */

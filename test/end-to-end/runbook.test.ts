@@ -116,6 +116,7 @@ const RUNBOOK: Readonly<Record<string, Expectation>> = {
             await symptoms.paste('unset DATABASE_URL');
           },
         },
+  'Profile service away (1)': shows({ items: [], total: 0 }),
   'Events are late (1)': {
     shows: (output) => expect(jsonIn(output)).toMatchObject([{ destination: 'webhook' }]),
   },

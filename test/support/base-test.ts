@@ -2,6 +2,7 @@
 import { test as base } from 'vitest';
 import { createTestPool } from './cognito.ts';
 import { createLedgerDatabase } from './database.ts';
+import { ProfileSite } from './profile-site.ts';
 import { Broker } from './rabbitmq.ts';
 
 /** A file-scoped fixture starts when a test or hook of the file first asks for it, and is closed
@@ -16,6 +17,11 @@ export const test = base
     const pool = await createTestPool();
     onCleanup(() => pool.remove());
     return pool;
+  })
+  .extend('profiles', { scope: 'file' }, async ({}, { onCleanup }) => {
+    const profiles = await ProfileSite.start();
+    onCleanup(() => profiles.stop());
+    return profiles;
   })
   .extend('broker', { scope: 'file' }, async ({}, { onCleanup }) => {
     const broker = await Broker.start();

@@ -10,6 +10,7 @@ import type { Saga } from './saga.ts';
 export async function everything(saga: Saga, registration: Registration) {
   return {
     world: await saga.world(registration),
+    profile: registration.wantsProfile && (await (await saga.profileSite()).of(registration.id)),
     row: await saga.row(registration.id),
     events: await saga.events(registration.id),
     outbox: await saga.db.select().from(outbox).where(eq(outbox.registrationId, registration.id)),

@@ -25,6 +25,7 @@ import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
 import { emailOf, type Registration, workflowIdOf } from '../../src/domain/registration.ts';
 import { userWorkflowIdOf } from '../../src/domain/change.ts';
+import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { NO_TELEMETRY, type Telemetry } from '../../src/domain/telemetry.ts';
@@ -43,6 +44,7 @@ import { acceptInput, type Wanted } from './accept-input.ts';
 import { createLedgerDatabase, type TestDatabase } from './database.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
+import { ProfileSite } from './profile-site.ts';
 import { connectToTemporal, TEST_NAMESPACE, uniqueTaskQueue } from './temporal.ts';
 import { known, type Known } from './known.ts';
 
@@ -55,6 +57,8 @@ export interface SagaOptions {
   readonly resumeIntervalSeconds?: number;
   /** Told what happens; nobody by default. */
   readonly telemetry?: Telemetry;
+  /** Instead of the example's profile service, which starts when a test first needs it. */
+  readonly profiles?: ProfileService;
   /** Unpaced where absent. */
   readonly rates?: QuotaRates;
   /** Wraps the real activities: a crash, a delay, a count. */
@@ -91,6 +95,7 @@ export class Saga {
   readonly #background: DatabasePool;
   readonly #options: SagaOptions;
   readonly #stopping = new AbortController();
+  #site: Promise<ProfileSite> | undefined;
   #worker: { worker: RunnableWorker; running: Promise<void> } | undefined;
 
   private constructor(
@@ -156,6 +161,7 @@ export class Saga {
     return {
       db,
       provider: createCognito(this.pool.client, this.pool.userPoolId),
+      profiles: this.#options.profiles ?? this.#profiles(),
       sealing: SEALING,
       sessions: createSessions(
         this.pool.client,
@@ -183,6 +189,21 @@ export class Saga {
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,
       resumeIntervalSeconds: this.#options.resumeIntervalSeconds ?? 3600,
+    };
+  }
+
+  /** The profile service of the registrations that want a profile. */
+  async profileSite(): Promise<ProfileSite> {
+    this.#site ??= ProfileSite.start();
+    return await this.#site;
+  }
+
+  #profiles(): ProfileService {
+    const client = async () => (await this.profileSite()).client;
+    return {
+      learnsOfDeletionBy: 'call',
+      create: async (...call) => (await client()).create(...call),
+      delete: async (...call) => (await client()).delete(...call),
     };
   }
 
@@ -386,6 +407,7 @@ export class Saga {
       await this.replayAll();
     } finally {
       this.#stopping.abort();
+      await (await this.#site)?.stop();
       await this.#connection.close();
       await this.#ledger.close();
       await this.#background.close();

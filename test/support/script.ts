@@ -84,6 +84,7 @@ export function createScript(path: Path = 'fast'): Script {
       beginRegistration: (ref) => scripted('beginRegistration', () => real.beginRegistration(ref)),
       createUser: (ref) => scripted('createUser', () => real.createUser(ref)),
       setPassword: (ref) => scripted('setPassword', () => real.setPassword(ref)),
+      createProfile: (ref) => scripted('createProfile', () => real.createProfile(ref)),
       assignRole: (ref) => scripted('assignRole', () => real.assignRole(ref)),
       removeRole: (ref) => scripted('removeRole', () => real.removeRole(ref)),
       confirmRoles: (ref) => scripted('confirmRoles', () => real.confirmRoles(ref)),
@@ -92,6 +93,7 @@ export function createScript(path: Path = 'fast'): Script {
       acknowledgeInstruction: (ref) =>
         scripted('acknowledgeInstruction', () => real.acknowledgeInstruction(ref)),
       beginCompensation: (ref) => scripted('beginCompensation', () => real.beginCompensation(ref)),
+      deleteProfile: (ref) => scripted('deleteProfile', () => real.deleteProfile(ref)),
       deleteUser: (ref) => scripted('deleteUser', () => real.deleteUser(ref)),
       requireCleanup: (ref) => scripted('requireCleanup', () => real.requireCleanup(ref)),
       close: (ref) => scripted('close', () => real.close(ref)),

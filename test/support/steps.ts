@@ -36,6 +36,7 @@ export class Steps {
     return {
       db: this.db,
       provider: this.provider(),
+      profiles: null,
       sealing: SEALING,
       sessions: createSessions(
         this.pool.client,

@@ -169,6 +169,12 @@ CREATE TABLE "registrations" (
 	"sealed_password" "bytea",
 	"password_set_at" timestamp (3) with time zone,
 	"mails_code" boolean DEFAULT false NOT NULL,
+	"wants_profile" boolean DEFAULT false NOT NULL,
+	"profile_id" text,
+	"profile_outcome" text,
+	"profile_unanswered_at" timestamp (3) with time zone,
+	"profile_deleted_at" timestamp (3) with time zone,
+	"profile_stray_at" timestamp (3) with time zone,
 	"absence_confirmed_at" timestamp (3) with time zone,
 	"stray_usernames" text[] DEFAULT '{}' NOT NULL,
 	"failure" jsonb,
@@ -202,7 +208,8 @@ CREATE TABLE "registrations" (
 	CONSTRAINT "registrations_erased_when_gone" CHECK ((email IS NOT NULL AND key_scope IS NOT NULL AND request_hash IS NOT NULL) OR NOT living),
 	CONSTRAINT "registrations_seal_in_use" CHECK (sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))),
-	CONSTRAINT "registrations_password_set" CHECK (status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL)
+	CONSTRAINT "registrations_password_set" CHECK (status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL),
+	CONSTRAINT "registrations_profile_created" CHECK (status <> 'completed' OR NOT wants_profile OR profile_id IS NOT NULL)
 );
 --> statement-breakpoint
 CREATE TABLE "token_cutoffs" (
@@ -259,6 +266,7 @@ CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instr
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_erasable" ON "registrations" USING btree ("finished_at") WHERE phase IN ('failed', 'cancelled') AND email IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
+CREATE INDEX "registrations_stray_profiles" ON "registrations" USING btree ("id") WHERE profile_stray_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "token_cutoffs_changed" ON "token_cutoffs" USING btree ("changed_at","user_id");--> statement-breakpoint
 -- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).
 ALTER TABLE "registrations" SET (fillfactor = 85);

@@ -17,6 +17,7 @@ import {
   EMAIL_EXISTS,
   publicHeaders,
   publicScope,
+  isRejection,
   rejectedValue,
   reusedKey,
   USERNAME_EXISTS,
@@ -177,13 +178,17 @@ async function answerWithoutDisclosure(
 }
 
 function refuseFailed({ status, failure }: Registration): void {
+  // The profile service may hold either, too.
   if (status === 'failed' && failure?.code === 'email_taken') {
     throw new DoorError(400, EMAIL_EXISTS);
+  }
+  if (status === 'failed' && failure?.code === 'username_taken') {
+    throw new DoorError(400, USERNAME_EXISTS);
   }
   if (status === 'failed' && failure?.code === 'password_rejected') {
     throw new DoorError(400, failure.detail);
   }
-  if (status === 'failed' && failure?.code === 'registration_rejected') throw rejectedValue();
+  if (status === 'failed' && isRejection(failure?.code)) throw rejectedValue(failure.code);
   if (status === 'failed' || status === 'cancelled' || status === 'cleanup_required') {
     throw new DoorError(500, FAILED);
   }

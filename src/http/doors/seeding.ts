@@ -13,6 +13,7 @@ import {
   EMAIL_EXISTS,
   publicHeaders,
   publicScope,
+  isRejection,
   rejectedValue,
 } from '../public-form/accept.ts';
 import { DOOR_WAIT_SECONDS } from './door.ts';
@@ -139,6 +140,6 @@ function refuseFailed(row: Registration): void {
     const place = { loc: ['body', 'password'], msg: `Value error, ${error}`, ctx: { error } };
     throw new DoorError(422, [{ type: 'value_error', ...place }]);
   }
-  if (problem?.code === 'registration_rejected') throw rejectedValue();
+  if (problem && isRejection(problem.code)) throw rejectedValue(problem.code);
   if (problem) throw problem;
 }

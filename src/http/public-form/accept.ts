@@ -35,9 +35,15 @@ function refusedKey(why: Omit<FieldError, 'loc'>): DoorError {
   return new DoorError(422, [{ ...why, loc: ['header', 'idempotency-key'] }]);
 }
 
-/** The pool rejected a value and does not say which one. */
-export function rejectedValue(): DoorError {
-  const { code, publicText } = FAILURES.registration_rejected;
+type Rejection = 'registration_rejected' | 'profile_rejected';
+
+export function isRejection(code: string | undefined): code is Rejection {
+  return code === 'registration_rejected' || code === 'profile_rejected';
+}
+
+/** The pool, or the profile service, rejected a value and does not say which one. */
+export function rejectedValue(rejection: Rejection): DoorError {
+  const { code, publicText } = FAILURES[rejection];
   return new DoorError(422, [{ type: code, loc: ['body'], msg: publicText }]);
 }
 

@@ -14,6 +14,7 @@ export const EXAMPLE_RECEIPT: Receipt = {
   lastName: null,
   roles: ['viewer'],
   userId: '5d1f0a52-3b8e-4c0c-8a43-0b6f5d3f7a10',
+  profileId: null,
   invitation: { status: 'none', sentAt: null, expiresAt: null, failure: null },
   requestedBy: 'client:back-office',
   door: 'canonical',

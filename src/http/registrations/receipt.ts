@@ -39,6 +39,7 @@ export function toReceipt(
     lastName: row.lastName,
     roles: [...row.roles],
     userId: row.userId,
+    profileId: row.profileId,
     invitation: {
       status: row.invitation.status,
       sentAt: iso(row.invitation.sentAt),

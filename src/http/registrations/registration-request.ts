@@ -22,7 +22,7 @@ type Keyed = Pick<AcceptInput, 'requestedBy' | 'keyScope' | 'idempotencyKey'>;
 /** A registration that a door requests; its shape is already validated. */
 export interface RegistrationRequest extends Omit<
   AcceptInput,
-  keyof Keyed | 'id' | 'requestHash' | 'sealedPassword'
+  keyof Keyed | 'id' | 'requestHash' | 'sealedPassword' | 'wantsProfile'
 > {
   /** null: no password was chosen. Set only if the deployment has a sealing key. */
   readonly password: Secret | null;
@@ -35,7 +35,7 @@ export interface RegistrationRequest extends Omit<
 
 /** Turns a request into the input of the ledger; seals the password. */
 export function acceptInputOf(
-  deps: Pick<AppDeps, 'sealing'>,
+  deps: Pick<AppDeps, 'sealing' | 'wantsProfile'>,
   { rolesSent, password, passwordFault: _fault, ...fields }: RegistrationRequest,
   keyed: Keyed,
 ): AcceptInput {
@@ -44,6 +44,7 @@ export function acceptInputOf(
     ...fields,
     ...keyed,
     id,
+    wantsProfile: deps.wantsProfile,
     sealedPassword: password && seal(deps, password, id),
     // The hash covers whether a password was sent, but not the password itself.
     requestHash: requestHashOf({ ...fields, rolesSent, ...(password && { password: true }) }),

@@ -87,6 +87,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
           'idempotency_key_reused',
           'registration_failed',
           'registration_rejected',
+          'profile_rejected',
           'registration_cancelled',
           'manual_cleanup_required',
           'identity_provider_refused',

@@ -60,7 +60,7 @@ export const StepSchema = z
   .object({
     name: z.string().openapi({
       description:
-        'Of a registration `createUser`, `setPassword`, `assignRole:<role>`, `removeRole:<role>`, `complete` or `deleteUser`; of a change also `disableUser`, `enableUser` or `signOut`.',
+        'Of a registration `createUser`, `setPassword`, `createProfile`, `assignRole:<role>`, `removeRole:<role>`, `complete`, `deleteProfile` or `deleteUser`; of a change also `disableUser`, `enableUser` or `signOut`.',
       example: 'assignRole:researcher',
     }),
     status: StepStatusSchema,
@@ -87,6 +87,9 @@ export const ReceiptSchema = z
     lastName: z.string().nullable(),
     roles: z.array(z.string()),
     userId: z.string().nullable().openapi({ description: 'The sub of the user.' }),
+    profileId: z.string().nullable().openapi({
+      description: 'The id of the profile in the profile service; null where none is configured.',
+    }),
     invitation: z.object({
       status: InvitationStatus,
       sentAt: at.nullable(),

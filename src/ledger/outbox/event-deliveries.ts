@@ -101,9 +101,11 @@ export async function dueEvents(
       username: string | null;
       email: string | null;
       email_verified: boolean;
+      profile_id: string | null;
       roles: string[] | null;
     }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, o.roles, d.attempts,
-        r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified
+        r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified,
+        r.profile_id
       FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
       JOIN registrations r ON r.id = o.registration_id
       WHERE d.destination = ${destination} AND d.delivered_at IS NULL AND d.given_up_at IS NULL
@@ -121,6 +123,7 @@ export async function dueEvents(
         username: row.username,
         email: row.email,
         emailVerified: row.email_verified,
+        profileId: row.profile_id,
       },
       roles: row.roles,
     }));

@@ -36,6 +36,8 @@ export interface AcceptInput extends Pick<
   readonly sealedPassword: Uint8Array | null;
   /** Only of a sign-up without disclosure. */
   readonly mailsCode?: boolean;
+  /** Whether it is complete only with a profile in the profile service; without one, where none is configured. */
+  readonly wantsProfile?: boolean;
   /** Whether it may take the address of an unverified sign-up, whose account is deleted then. */
   readonly replaceUnverified?: boolean;
 }
@@ -133,6 +135,7 @@ async function insert(db: Database, input: AcceptInput): Promise<Registration | 
       event,
       actor,
       JSON.stringify(details),
+      input.wantsProfile ?? false,
     ]),
   );
   return raw ? registrationOf(raw) : null;
@@ -143,11 +146,11 @@ const ACCEPT = `
   WITH accepted AS (
     INSERT INTO registrations (id, email, username, first_name, last_name, attributes, email_verified,
       invite, roles, requested_by, door, key_scope, idempotency_key, request_hash, sealed_password,
-      steps, status, accepted_at, swept_at, sealed_at)
+      steps, wants_profile, status, accepted_at, swept_at, sealed_at)
     VALUES ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::jsonb, $7::boolean,
       $8::boolean, ARRAY(SELECT jsonb_array_elements_text($9::jsonb)), $10::text, $11::text, $12::text,
       $13::text, $14::text, $15::bytea,
-      $16::jsonb, 'accepted', clock_timestamp(), clock_timestamp(),
+      $16::jsonb, $21::boolean, 'accepted', clock_timestamp(), clock_timestamp(),
       CASE WHEN $15::bytea IS NULL THEN NULL ELSE clock_timestamp() END)
     ON CONFLICT DO NOTHING
     RETURNING *, clock_timestamp() AS read_at

@@ -2,6 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { registrations } from '../../db/schema.ts';
 import type { AuditEventName } from '../../domain/audit-event.ts';
+import { mayHaveProfile } from '../../domain/profile.ts';
 import type {
   CompensationFailure,
   PublicFailure,
@@ -91,7 +92,8 @@ export async function requireCleanup(
 }
 
 /** Closes a compensated row as `failed` or `cancelled`. Idempotent. Refuses, and returns the row as it
- * is, while it is not proved that no user with our mark is left: one may have been recorded since. */
+ * is, while it is not proved that no user with our mark and no profile is left: one may have been recorded
+ * since. */
 export async function closeRegistration(
   db: Database,
   id: string,
@@ -174,6 +176,7 @@ function closingEvent(row: RegistrationRow): AuditEventName {
 
 function nothingIsLeft(row: RegistrationRow): boolean {
   const { absenceConfirmedAt, strayUsernames, replacement } = row;
+  if (mayHaveProfile(row)) return false;
   // The account of another person is disabled, or half deleted.
   const isHalfReplaced = replacement === 'disabling' || replacement === 'deleting';
   return absenceConfirmedAt !== null && strayUsernames.length === 0 && !isHalfReplaced;

@@ -83,6 +83,7 @@ const COMPLETE = `
       invitation_status = CASE WHEN invite THEN 'pending' ELSE 'none' END
     WHERE id = $1::uuid AND status = 'running' AND instruction IS NULL
       AND create_attempt = $2::int AND create_outcome IS NULL AND sealed_at IS NULL
+      AND (NOT wants_profile OR profile_id IS NOT NULL)
       AND roles_replaced_at IS NULL AND roles_touched <@ roles
       AND roles = ARRAY(SELECT jsonb_array_elements_text($3::jsonb))
     RETURNING *, clock_timestamp() AS read_at

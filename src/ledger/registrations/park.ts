@@ -6,9 +6,12 @@ import { REGISTRATION_WORK, toRegistration } from './row.ts';
 
 export type { ParkInput };
 
-/** Parks an open row as `roles_pending`; see `parkWork`. */
+/** Parks an open row as `roles_pending`; see `parkWork`. One that would wait for a profile that was decided
+ * since goes on instead. */
 export async function park(db: Database, id: string, input: ParkInput): Promise<Registration> {
-  return toRegistration(await parkWork(db, REGISTRATION_WORK, id, input));
+  const unless =
+    input.failure.code === 'profile_unavailable' ? sql`profile_outcome IS NOT NULL` : undefined;
+  return toRegistration(await parkWork(db, REGISTRATION_WORK, id, input, unless));
 }
 
 /**

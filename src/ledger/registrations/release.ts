@@ -5,6 +5,7 @@ import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { erasePerson } from '../erasure.ts';
+import { PROFILE_IS_LEFT } from './profile.ts';
 
 /** Frees the address of a completed registration whose user is no longer in the pool, and erases the
  * person. */
@@ -13,7 +14,7 @@ export async function release(db: Database, id: string): Promise<void> {
     db.transaction(async (tx) => {
       const [row] = await tx
         .update(registrations)
-        .set({ releasedAt: sql`clock_timestamp()` })
+        .set({ releasedAt: sql`clock_timestamp()`, profileStrayAt: PROFILE_IS_LEFT })
         .where(
           and(
             eq(registrations.id, id),

@@ -7,6 +7,7 @@ import { atEdge } from '../database-error.ts';
 import { erasePerson } from '../erasure.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
+import { PROFILE_IS_LEFT } from './profile.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
 import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
 
@@ -131,7 +132,10 @@ export async function recordReplacedDeleted(
       if (!moved || replaces === null) return;
       const [old] = await tx
         .update(registrations)
-        .set({ userDeletedAt: sql`coalesce(user_deleted_at, clock_timestamp())` })
+        .set({
+          userDeletedAt: sql`coalesce(user_deleted_at, clock_timestamp())`,
+          profileStrayAt: PROFILE_IS_LEFT,
+        })
         .where(eq(registrations.id, replaces))
         .returning(ROW);
       if (!old) return;

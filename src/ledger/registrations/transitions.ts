@@ -82,7 +82,7 @@ export type CompleteResult =
   /** Also when it was completed before. */
   | { readonly kind: 'completed'; readonly registration: Registration }
   /** Other roles were wanted since `roles` were assigned, the user's groups are not confirmed after
-   * that, or the password is not set: not done yet. */
+   * that, the password is not set or the profile not created: not done yet. */
   | { readonly kind: 'steps_left'; readonly registration: Registration }
   | { readonly kind: 'not_open'; readonly registration: Registration };
 
@@ -119,6 +119,7 @@ export async function complete(
             GOES_FORWARD,
             sql`create_outcome = 'created'`,
             sql`(sealed_at IS NULL OR password_set_at IS NOT NULL)`,
+            sql`(NOT wants_profile OR profile_id IS NOT NULL)`,
             sql`roles @> ${textArray(roles)} AND roles <@ ${textArray(roles)}`,
             // A role that was wanted once and is not any more has to be removed first.
             sql`roles_touched <@ (roles || roles_removed)`,

@@ -1,4 +1,4 @@
-import { and, inArray, sql } from 'drizzle-orm';
+import { and, inArray, not, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import type { registrations } from '../../db/schema.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
@@ -34,12 +34,14 @@ export interface ParkInput {
 /**
  * Parks an open row. A row with an instruction that no run has taken yet is left alone: the run has to
  * take the instruction first. The returned row says what holds.
+ * @param unless a row for which it holds goes on: what it waited for is there
  */
 export async function parkWork<Row extends WorkRow>(
   db: Database,
   work: Work<Row>,
   id: string,
   input: ParkInput,
+  unless?: SQL,
 ): Promise<Row> {
   return await atEdge(() =>
     db.transaction(async (tx) => {
@@ -61,6 +63,7 @@ export async function parkWork<Row extends WorkRow>(
         },
         and(
           work.forward,
+          unless && not(unless),
           sql`(instruction IS NULL OR instruction_acknowledged_at IS NOT NULL)`,
           input.parks === undefined ? undefined : sql`resume_attempts = ${input.parks}`,
           sql`NOT EXISTS (SELECT 1 FROM audit_events AS parked WHERE parked.event = ${work.events.parked}

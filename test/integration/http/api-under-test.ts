@@ -167,6 +167,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     afterwards: background.start,
     passwordPolicy: createPasswordPolicy('composition', commonPasswords()),
     propagationGraceSeconds: 30,
+    wantsProfile: false,
     attributes: ['locale', 'custom:tenant_id'],
     secret: (text) => new Secret(text),
     sealing: createSealing([{ id: 'test', key: randomBytes(32) }]),

@@ -4,10 +4,11 @@ import {
   requestRetry,
   requestRoles,
 } from '../../../src/ledger/registrations/instructions.ts';
+import { PROFILE_ENDINGS } from './profile-endings.ts';
 import { removeUser } from '../../support/pool-user.ts';
 import type { Saga } from '../../support/saga.ts';
-import type { Path } from '../../support/script.ts';
 import type { Known } from '../../support/known.ts';
+import type { Ending } from './ending.ts';
 
 const PASSWORD = 'chosen by a person';
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -16,15 +17,6 @@ const NO_ROLE = {
   operation: 'AdminAddUserToGroup',
   fault: { kind: 'error', error: 'ResourceNotFoundException' },
 } as const;
-
-export interface Ending {
-  /** Of the frozen history's file. */
-  readonly name: string;
-  readonly path: Path;
-  /** How the run closes, as Saga.ending says it. */
-  readonly ending: string;
-  readonly run: (saga: Saga) => Promise<Known>;
-}
 
 async function parked(saga: Saga): Promise<Known> {
   await saga.pool.setFaults([{ ...ILL, match: { group: 'viewer' } }]);
@@ -224,4 +216,5 @@ export const ENDINGS: readonly Ending[] = [
       return registration;
     },
   },
+  ...PROFILE_ENDINGS,
 ];

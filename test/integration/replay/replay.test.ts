@@ -29,6 +29,8 @@ test.each([
   ['compensated', '"deleteUser"', '"dropUser"'],
   ['completed-by-activities', '"assignRole:viewer"', '"assignRole:manager"'],
   ['completed-with-a-password', '"setPassword"', '"setAnyPassword"'],
+  ['completed-with-a-profile', '"createProfile"', '"createAnyProfile"'],
+  ['profile-taken-back', '"deleteProfile"', '"dropProfile"'],
   ['parked-and-resumed', '"acknowledgeInstruction"', '"acknowledgeAnotherInstruction"'],
   ['change-deleted', '"signOut"', '"signIn"'],
   ['change-of-roles-completed', '"assignRole:manager"', '"assignRole:viewer"'],

@@ -25,6 +25,7 @@ function randomOf(seed: number): () => number {
 interface Plan {
   readonly by: 'ui' | 'api';
   readonly roles: readonly string[];
+  readonly wantsProfile: boolean;
   readonly afterMs: number;
 }
 
@@ -32,6 +33,7 @@ interface Plan {
 function plansOf(random: () => number, withinMs: number): Plan[] {
   return Array.from({ length: CANCELS }, (_, index) => ({
     by: index % 2 === 0 ? 'ui' : 'api',
+    wantsProfile: index % 4 > 1,
     roles: ['manager', 'researcher', 'viewer'].slice(Math.floor(random() * 3)),
     afterMs: random() * withinMs,
   }));
@@ -57,20 +59,26 @@ interface End {
 }
 
 async function registerAndCancel(saga: Saga, plan: Plan): Promise<End> {
-  const registration = await saga.register({ roles: plan.roles });
+  const { roles, wantsProfile } = plan;
+  const registration = await saga.register({ roles, wantsProfile });
   await new Promise((resolve) => setTimeout(resolve, plan.afterMs));
   await cancel(saga, registration.id, plan.by);
   await saga.ending(registration.id);
   const world = await saga.world(registration);
   const events = await saga.events(registration.id);
+  const profile = await (await saga.profileSite()).of(registration.id);
   const whole =
+    (profile !== null) === wantsProfile &&
     world.status === 'completed' &&
     world.mark === registration.id &&
     world.roles.join() === plan.roles.join() &&
     events.includes('user.registered');
   const nothing =
-    world.status === 'cancelled' && world.mark === null && !events.includes('user.registered');
-  return { whole, nothing, seen: { id: registration.id, plan, world, events } };
+    world.status === 'cancelled' &&
+    world.mark === null &&
+    profile === null &&
+    !events.includes('user.registered');
+  return { whole, nothing, seen: { id: registration.id, plan, world, profile, events } };
 }
 
 /** How long registrations take here and now, ten at a time. */

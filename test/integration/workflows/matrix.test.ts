@@ -1,3 +1,4 @@
 import { testMatrix } from './matrix-tests.ts';
+import { MATRIX } from './matrix.ts';
 
-testMatrix('fast');
+testMatrix('fast', MATRIX);

@@ -21,23 +21,32 @@ export interface Stage {
 
 /** One cell of the matrix: what goes wrong at which step, and what comes of it. */
 export interface Row {
-  readonly step: 'createUser' | 'setPassword' | 'assignRole' | 'complete' | 'deleteUser';
+  readonly step:
+    | 'createUser'
+    | 'setPassword'
+    | 'createProfile'
+    | 'assignRole'
+    | 'complete'
+    | 'deleteProfile'
+    | 'deleteUser';
   readonly fault: string;
   /** What somebody chose, where somebody did. */
   readonly password?: string;
+  /** It wants a profile in the profile service. */
+  readonly profile?: true;
   readonly arrange: (stage: Stage) => Promise<void> | void;
   /** What happens while the run is under way. */
   readonly act?: (stage: Stage, registration: Known) => Promise<void>;
   readonly outcome: Outcome;
 }
 
-const COMPLETED: Outcome = {
+export const COMPLETED: Outcome = {
   status: 'completed',
   ending: 'completed',
   failure: null,
   events: ['registration.requested', 'user.registered'],
 };
-const PARKED_AND_COMPLETED: Outcome = {
+export const PARKED_AND_COMPLETED: Outcome = {
   ...COMPLETED,
   events: [
     'registration.requested',
@@ -53,7 +62,7 @@ const CANCELLED: Outcome = {
   failure: 'registration_cancelled',
   events: ['registration.requested', 'registration.compensating', 'registration.cancelled'],
 };
-const CANCELLED_BY_WISH: Outcome = {
+export const CANCELLED_BY_WISH: Outcome = {
   ...CANCELLED,
   events: [
     'registration.requested',
@@ -62,7 +71,7 @@ const CANCELLED_BY_WISH: Outcome = {
     'registration.cancelled',
   ],
 };
-const failed = (code: string, ...between: string[]): Outcome => ({
+export const failed = (code: string, ...between: string[]): Outcome => ({
   status: 'failed',
   ending: code,
   failure: code,
@@ -78,21 +87,21 @@ const SERVER = { kind: 'server' } as const;
 const REFUSED = { kind: 'refused' } as const;
 const SLOW = { kind: 'latency', ms: 250 } as const;
 const LOST = { kind: 'replyLost', effect: 'after' } as const;
-const PASSWORD = 'chosen by a person';
+export const PASSWORD = 'chosen by a person';
 const SET_PASSWORD = { operation: 'AdminSetUserPassword' };
-const NO_ROLE: Rule = {
+export const NO_ROLE: Rule = {
   operation: 'AdminAddUserToGroup',
   fault: { kind: 'error', error: 'ResourceNotFoundException', status: 400 },
 };
 
 const REJECTED = { kind: 'error', error: 'InvalidParameterException', status: 400 } as const;
 
-const plan =
+export const plan =
   (...rules: Rule[]) =>
   ({ saga }: Stage): Promise<void> =>
     saga.pool.setFaults(rules);
 
-const crashing =
+export const crashing =
   (activity: ActivityName, ...rules: Rule[]) =>
   async ({ saga, script, path }: Stage): Promise<void> => {
     // On the fast path the whole of it is one activity.
@@ -123,11 +132,12 @@ async function retryAfterCleanup({ saga }: Stage, { id, email }: Known): Promise
   await saga.runs.resume(id, 'operator');
 }
 
-async function retryWhenParked({ saga }: Stage, { id, email }: Known): Promise<void> {
+export async function retryWhenParked({ saga }: Stage, { id, email }: Known): Promise<void> {
   await saga.untilStatus(id, 'roles_pending');
   const kept = await saga.world({ id, email });
   if (kept.mark !== id) throw new Error('a parked run keeps its user');
   await saga.pool.clearFaults();
+  (await saga.profileSite()).clear();
   await requestRetry(saga.db, id, { actor: 'operator', reason: null });
   await saga.runs.resume(id, 'operator');
 }
@@ -141,7 +151,7 @@ async function cancelTheSlowCreate({ saga }: Stage, { id }: Known): Promise<void
   await saga.handle(id).cancel();
 }
 
-const RETRIED_CLEANUP = failed(
+export const RETRIED_CLEANUP = failed(
   'registration_failed',
   'registration.cleanup_required',
   'registration.retry_requested',

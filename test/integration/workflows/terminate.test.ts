@@ -24,6 +24,8 @@ interface Moment {
 const FORWARD: readonly Moment[] = [
   { at: 'createUser', when: 'before' },
   { at: 'createUser', when: 'after' },
+  { at: 'createProfile', when: 'before' },
+  { at: 'createProfile', when: 'after' },
   { at: 'assignRole', when: 'before' },
   { at: 'assignRole', when: 'after' },
   { at: 'complete', when: 'before', whole: true },
@@ -34,6 +36,8 @@ const FORWARD: readonly Moment[] = [
 const BACKWARD: readonly Moment[] = [
   { at: 'beginCompensation', when: 'before', faults: [NO_ROLE], code: 'registration_failed' },
   { at: 'beginCompensation', when: 'after', faults: [NO_ROLE], code: 'registration_failed' },
+  { at: 'deleteProfile', when: 'before', faults: [NO_ROLE], code: 'registration_failed' },
+  { at: 'deleteProfile', when: 'after', faults: [NO_ROLE], code: 'registration_failed' },
   { at: 'deleteUser', when: 'before', faults: [NO_ROLE], code: 'registration_failed' },
   { at: 'deleteUser', when: 'after', faults: [NO_ROLE], code: 'registration_failed' },
   { at: 'close', when: 'before', faults: [NO_ROLE], code: 'registration_failed' },
@@ -53,12 +57,12 @@ describe.each<{ path: Path; moments: readonly Moment[] }>([
   { path: 'ordinary', moments: [...FORWARD, ...BACKWARD] },
 ])('terminated on the $path path', ({ path, moments }) => {
   test.for(moments)(
-    'a run terminated $when $at is closed by the sweep and leaves no user',
+    'a run terminated $when $at is closed by the sweep and leaves no user and no profile',
     async (moment, { sagas: { fast }, sagas: { ordinary }, scripts }) => {
       const saga = path === 'fast' ? fast : ordinary;
       await saga.pool.setFaults(moment.faults ?? []);
       const held = scripts[path].hold(moment.at, moment.when);
-      const registration = await saga.register();
+      const registration = await saga.register({ wantsProfile: true });
       await held.reached;
       await saga.handle(registration.id).terminate('test');
       held.letGo();
@@ -75,6 +79,8 @@ describe.each<{ path: Path; moments: readonly Moment[] }>([
           ? { mark: registration.id, roles: ['viewer'], status, failure: undefined }
           : { mark: null, roles: [], status: 'failed', failure: moment.code ?? 'terminated' },
       );
+      const profile = await (await saga.profileSite()).of(registration.id);
+      expect(profile !== null).toBe(moment.whole === true);
       expect((await saga.events(registration.id)).at(-1)).toBe(
         moment.whole ? 'user.registered' : 'registration.failed',
       );

@@ -181,7 +181,9 @@ describe('CONTRIBUTING.md', () => {
 describe('environment', () => {
   test('the table has every variable that the configuration reads, and no other', async () => {
     const documented = variablesIn(ENVIRONMENT);
-    const code = withoutComments((await readSource('src/config/config.ts')).text);
+    const files = ['config.ts', 'profile-settings.ts'];
+    const sources = await Promise.all(files.map((file) => readSource(`src/config/${file}`)));
+    const code = withoutComments(sources.map(({ text }) => text).join('\n'));
     const read = [...code.matchAll(/'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)'/g)].map(([, n]) => n ?? '');
     const temporal = documented.filter((name) => name.startsWith('TEMPORAL_'));
     const known = new Set(documented);

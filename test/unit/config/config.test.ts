@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { CognitoIdentityProviderClient } from '@aws-sdk/client-cognito-identity-provider';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   ConfigError,
   parseConfig,
@@ -262,13 +262,88 @@ test("Temporal's own variables reach its connection", () => {
 });
 
 test('the generated table and the configuration name the same variables', async () => {
-  const source = await readFile(new URL('../../../src/config/config.ts', import.meta.url), 'utf8');
-  const pattern = /(?:read\.\w+\(\s*|optionalPort\(read, |env\[|name = )'([A-Z][A-Z_]+)'/g;
+  const sources = ['config.ts', 'profile-settings.ts'].map((file) =>
+    readFile(new URL(`../../../src/config/${file}`, import.meta.url), 'utf8'),
+  );
+  const source = (await Promise.all(sources)).join('\n');
+  const pattern =
+    /(?:read\.\w+\(\s*|(?:optionalPort|readWebhookSecret)\(read, |env\[|name = )'([A-Z][A-Z_]+)'/g;
   const named = new Set([...source.matchAll(pattern)].map((match) => match[1]));
   // Read by @temporalio/envconfig, not by us.
   const theirs = /^TEMPORAL_(NAMESPACE|API_KEY|TLS…)$/;
   const listed = VARIABLES.map(({ name }) => name).filter((name) => !theirs.test(name));
   expect([...named].toSorted()).toEqual(listed.toSorted());
+});
+
+describe('the profile service', () => {
+  const PROFILE_SECRET = `whsec_${randomBytes(24).toString('base64')}`;
+  const EVENTS_AMQP_URL = 'amqps://broker.example.com';
+  const http = {
+    ...PRODUCTION,
+    PROFILE_URL: 'https://profiles.example.com/people/',
+    PROFILE_SECRET,
+  };
+  const amqp = { ...PRODUCTION, PROFILE_AMQP: 'true', EVENTS_AMQP_URL, PROFILE_SECRET };
+
+  test('is off by default', () => {
+    expect(parseConfig(PRODUCTION).profile).toBeNull();
+    expect(parseConfig({ ...PRODUCTION, PROFILE_SECRET }).profile).toBeNull();
+  });
+
+  test('is asked over HTTP at PROFILE_URL', () => {
+    const url = 'https://profiles.example.com/people';
+    expect(parseConfig(http).profile).toEqual({ form: 'http', url, secret: PROFILE_SECRET });
+  });
+
+  test('is asked over RabbitMQ with PROFILE_AMQP, by default where the events go', () => {
+    expect(parseConfig(amqp).profile).toEqual({
+      form: 'amqp',
+      url: EVENTS_AMQP_URL,
+      secret: PROFILE_SECRET,
+      requestExchange: 'user_events',
+      requestKey: 'user.sync',
+      replyExchange: 'auth_events',
+      replyKey: 'user.created',
+      replyQueue: 'auth_user_creation_queue',
+    });
+  });
+
+  test.each([
+    {
+      env: { ...http, PROFILE_AMQP: 'true', EVENTS_AMQP_URL },
+      lines: ['PROFILE_URL: must not be set when PROFILE_AMQP=true'],
+    },
+    {
+      env: { ...amqp, EVENTS_AMQP_URL: '' },
+      lines: ['EVENTS_AMQP_URL: missing: PROFILE_AMQP=true uses it'],
+    },
+    { env: { ...http, PROFILE_SECRET: '' }, lines: ['PROFILE_SECRET: missing'] },
+    { env: { ...amqp, PROFILE_SECRET: '' }, lines: ['PROFILE_SECRET: missing'] },
+    {
+      env: { ...amqp, PROFILE_SECRET: 'hunter2' },
+      lines: ['PROFILE_SECRET: must be whsec_ followed by the base64 of 24 to 64 bytes'],
+    },
+    {
+      env: { ...http, PROFILE_URL: 'ftp://profiles.example.com' },
+      lines: ['PROFILE_URL: must be a URL that begins with http:// or https://'],
+    },
+    {
+      env: { ...http, PROFILE_URL: 'https://profiles.example.com/?tenant=1' },
+      lines: ['PROFILE_URL: must not contain a query or a fragment'],
+    },
+    {
+      env: { ...http, PROFILE_URL: 'https://me:hunter2@profiles.example.com' },
+      lines: [
+        'PROFILE_URL: must not contain a user or password: requests are signed with PROFILE_SECRET',
+      ],
+    },
+    {
+      env: { ...amqp, PROFILE_AMQP: 'yes' },
+      lines: ['PROFILE_AMQP: must be one of false, true, not "yes"'],
+    },
+  ])('ends the process with $lines.0', ({ env, lines }) => {
+    expect(linesOf(env)).toEqual(lines);
+  });
 });
 
 test('a webhook keeps its address as written and needs a secret that can sign', () => {

@@ -11,6 +11,7 @@ const PRODUCTION = {
   COGNITO_CLIENT_ID: 'client-1',
   PASSWORD_SEALING_KEYS: `k0:${Buffer.alloc(32).toString('base64')}`,
   EVENTS_WEBHOOK_SECRET: `whsec_${Buffer.alloc(24).toString('base64')}`,
+  PROFILE_SECRET: `whsec_${Buffer.alloc(24).toString('base64')}`,
 };
 const LOCAL = { ...PRODUCTION, ENVIRONMENT: 'local', COGNITO_ENDPOINT: 'http://127.0.0.1:9229' };
 
@@ -27,7 +28,10 @@ const NAMES = [
   ...TEMPORAL,
 ];
 /** A value that is fine by itself can make another one needed. */
-const NEEDED_BY: Readonly<Record<string, string>> = { ENVIRONMENT: 'COGNITO_ENDPOINT' };
+const NEEDED_BY: Readonly<Record<string, string>> = {
+  ENVIRONMENT: 'COGNITO_ENDPOINT',
+  PROFILE_AMQP: 'EVENTS_AMQP_URL',
+};
 const SECRETS = [
   'DATABASE_URL',
   'COGNITO_CLIENT_SECRET',
@@ -35,6 +39,8 @@ const SECRETS = [
   'EVENTS_AMQP_URL',
   'EVENTS_WEBHOOK_URL',
   'EVENTS_WEBHOOK_SECRET',
+  'PROFILE_URL',
+  'PROFILE_SECRET',
   'TEMPORAL_API_KEY',
   'TEMPORAL_TLS_CLIENT_KEY_DATA',
 ];

@@ -11,6 +11,7 @@ const PRODUCTION = {
   AWS_REGION: 'eu-central-1',
   COGNITO_USER_POOL_ID: 'eu-central-1_AbCdEf123',
   COGNITO_CLIENT_ID: 'client-1',
+  PROFILE_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
 };
 const LOCAL = {
   ...PRODUCTION,
@@ -31,6 +32,7 @@ test.each([
   ['COGNITO_ENDPOINT', 'http://cognito.example.com'],
   ['COGNITO_JWKS_URL', 'http://keys.example.com/jwks.json'],
   ['EVENTS_AMQP_URL', 'amqp://registrar:hunter2@rabbit.example.com'],
+  ['PROFILE_URL', 'http://profiles.example.com'],
   ['DATABASE_URL', 'postgres://registrar:hunter2@db.example.com/registrar'],
   ['DATABASE_URL', 'postgres://registrar:hunter2@db.example.com/registrar?sslmode=disable'],
   ['DATABASE_URL', 'postgres://registrar:hunter2@db.example.com/registrar?sslmode=prefer'],
@@ -48,6 +50,8 @@ test.each([
   ['COGNITO_JWKS_URL', 'http://[::1]:9229/jwks.json'],
   ['EVENTS_AMQP_URL', 'amqp://127.0.0.2'],
   ['EVENTS_AMQP_URL', 'amqps://rabbit.example.com'],
+  ['PROFILE_URL', 'http://127.0.0.1:3100/profiles'],
+  ['PROFILE_URL', 'https://profiles.example.com'],
   ['DATABASE_URL', 'postgres://registrar@127.0.0.1:5432/registrar'],
   ['DATABASE_URL', 'postgres://%2Fvar%2Frun%2Fpostgresql/registrar'],
   ['DATABASE_URL', 'postgres://db.example.com/registrar?sslmode=verify-full'],

@@ -65,7 +65,12 @@ function vainWaits(of: Services): string[] {
 
 /** `host:port` of another service, where that service listens elsewhere. */
 function deadAddresses(of: Services): string[] {
-  const listens: Record<string, string> = { postgres: '5432', 'temporal-postgres': '5432' };
+  const databases = ['postgres', 'temporal-postgres', 'profile-postgres'];
+  const listens = Object.fromEntries(databases.map((name) => [name, '5432']));
+  for (const [name, service] of Object.entries(of)) {
+    const [port] = service.ports.length === 0 ? listensOn(service) : [];
+    if (port !== undefined) listens[name] = port;
+  }
   for (const [name, { ports }] of Object.entries(of)) {
     for (const port of ports) listens[name] = port.split(':').at(-1) ?? '';
   }
@@ -135,7 +140,8 @@ describe('docker-compose.yml', () => {
     const userOf = (url: string) => new URL(url).username;
     expect(userOf(parseMigrationUrl(named('migrate').environment))).toBe('registrar_owner');
     const ours = Object.entries(services).filter(
-      ([, { environment }]) => environment['DATABASE_URL'],
+      // The profile service has a database of its own.
+      ([, { environment }]) => environment['DATABASE_URL']?.includes('@postgres:'),
     );
     expect(ours.map(([name]) => name)).toEqual(['migrate', 'setup', 'api', 'worker']);
     for (const [, { environment }] of ours) {

@@ -157,6 +157,11 @@ describe('progressOf', () => {
     rolesConfirmedAt: null,
     sealedAt: null,
     passwordSetAt: null,
+    wantsProfile: false,
+    profileId: null,
+    profileOutcome: null,
+    profileUnansweredAt: null,
+    profileDeletedAt: null,
     instruction: null,
     failure: null,
   } as unknown as Registration;
@@ -170,6 +175,8 @@ describe('progressOf', () => {
       status: 'running',
       userCreated: true,
       passwordToSet: false,
+      profileToCreate: false,
+      profileToDelete: false,
       roles: ['a', 'b'],
       rolesToAssign: ['b'],
       rolesToRemove: ['c'],
@@ -198,6 +205,27 @@ describe('progressOf', () => {
   test.each([null, 'taken', 'refused', 'errored'])('outcome %s is no user', (createOutcome) => {
     const view = progressOf({ ...row, createOutcome } as unknown as Registration, retry);
     expect(view.userCreated).toBe(false);
+  });
+
+  test('a profile is to be created where one is wanted, and to be deleted while there may be one', () => {
+    const wanting = { ...row, wantsProfile: true };
+    const owes = (profile: Partial<Registration>) => {
+      const { profileToCreate, profileToDelete } = progressOf({ ...wanting, ...profile }, retry);
+      return { profileToCreate, profileToDelete };
+    };
+    expect(owes({})).toEqual({ profileToCreate: true, profileToDelete: false });
+    expect(owes({ profileUnansweredAt: new Date() })).toEqual({
+      profileToCreate: true,
+      profileToDelete: true,
+    });
+    expect(owes({ profileOutcome: 'created', profileId: 'p-1' })).toEqual({
+      profileToCreate: false,
+      profileToDelete: true,
+    });
+    expect(owes({ profileOutcome: 'email_taken' }).profileToDelete).toBe(false);
+    expect(owes({ profileOutcome: 'created', profileDeletedAt: new Date() }).profileToDelete).toBe(
+      false,
+    );
   });
 
   test('a password is to be set from when it is sealed until it is set', () => {

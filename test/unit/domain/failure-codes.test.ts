@@ -43,6 +43,7 @@ const CONTRACT: Readonly<Record<string, number>> = {
   registration_failed: 500,
   registration_rejected: 422,
   registration_cancelled: 409,
+  profile_rejected: 422,
   manual_cleanup_required: 500,
   identity_provider_refused: 502,
   rate_limited: 429,
@@ -56,6 +57,7 @@ const RECEIPT_ONLY = new Set([
   'user_not_visible',
   'mail_deferred',
   'mail_unconfirmed',
+  'profile_unavailable',
 ]);
 
 const ENTRIES: readonly [FailureName, Failure][] = Object.keys(FAILURES)
@@ -82,7 +84,7 @@ describe('FAILURES and the contract', () => {
     expect(wrong.map(([name]) => name)).toEqual([]);
   });
 
-  test('a parked run waits under one of four codes', () => {
+  test('a parked run waits under one of five codes', () => {
     const codes = ENTRIES.filter(
       ([name, { kind }]) => kind === 'parked' && name !== 'mail_unconfirmed',
     ).map(([, { code }]) => code);
@@ -90,6 +92,7 @@ describe('FAILURES and the contract', () => {
       'identity_provider_refused',
       'identity_provider_throttled',
       'identity_provider_unavailable',
+      'profile_unavailable',
       'user_not_visible',
     ]);
   });
@@ -108,6 +111,7 @@ describe('FAILURES and the contract', () => {
       identity_provider_throttled: 'identity_provider_throttled',
       identity_provider_unavailable: 'identity_provider_unavailable',
       user_not_visible: 'user_not_visible',
+      profile_unavailable: 'profile_unavailable',
       mail_deferred: 'identity_provider_unavailable',
       unavailable: 'identity_provider_unavailable',
     });

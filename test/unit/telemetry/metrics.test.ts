@@ -5,7 +5,7 @@ import type { Registration } from '../../../src/domain/registration.ts';
 import type { Backlog } from '../../../src/domain/backlog.ts';
 import { createMetrics, type MetricSources } from '../../../src/telemetry/metrics.ts';
 
-const NOTHING: Backlog = { open: [], changes: [], outbox: [], givenUp: [] };
+const NOTHING: Backlog = { open: [], changes: [], profilesAsked: 0, outbox: [], givenUp: [] };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
@@ -95,7 +95,9 @@ test('metrics show waiting rows with their oldest, and zeros for the rest', asyn
             count: 2,
             oldestSeconds: 70,
           },
+          { status: 'roles_pending', code: 'profile_unavailable', count: 6, oldestSeconds: 8 },
         ],
+        profilesAsked: 4,
         changes: [
           { status: 'accepted', code: null, count: 2, oldestSeconds: 5 },
           { status: 'running', code: null, count: 1, oldestSeconds: 30 },
@@ -109,7 +111,8 @@ test('metrics show waiting rows with their oldest, and zeros for the rest', asyn
   );
   const value = (series: string) => shown.get(`registrar_${series}`);
   expect(value('open_registrations{status="accepted"}')).toBe(3);
-  expect(value('open_registrations{status="roles_pending"}')).toBe(3);
+  expect(value('open_registrations{status="roles_pending"}')).toBe(9);
+  expect(value('profiles_awaited')).toBe(10);
   expect(value('open_registrations{status="cleanup_required"}')).toBe(0);
   expect(value('parked_registrations{code="identity_provider_refused"}')).toBe(2);
   expect(value('parked_registrations{code="identity_provider_throttled"}')).toBe(0);

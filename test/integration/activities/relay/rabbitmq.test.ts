@@ -65,7 +65,7 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
     expect(told.bodies()).toEqual([
       {
         event_type: 'user.created',
-        user_data: { id: userId, username: email, email, email_verified: true },
+        user_data: { id: userId, username: email, email, email_verified: true, profile_id: null },
         registration_id: id,
         occurred_at: finishedAt?.toISOString(),
         sequence: 1,

@@ -46,7 +46,13 @@ const event = (over: Partial<UserEvent> = {}): UserEvent => ({
   registrationId: randomUUID(),
   occurredAt: new Date('2026-01-02T03:04:05.678Z'),
   sequence: 1,
-  user: { id: 'sub', username: 'ada', email: 'ada@example.com', emailVerified: true },
+  user: {
+    id: 'sub',
+    username: 'ada',
+    email: 'ada@example.com',
+    emailVerified: true,
+    profileId: 'profile-1',
+  },
   roles: null,
   ...over,
 });
@@ -76,7 +82,13 @@ test('the library of Standard Webhooks verifies the signature of a request', asy
     timestamp: '2026-01-02T03:04:05.678Z',
     data: {
       event_type: 'user.created',
-      user_data: { id: 'sub', username: 'ada', email: 'ada@example.com', email_verified: true },
+      user_data: {
+        id: 'sub',
+        username: 'ada',
+        email: 'ada@example.com',
+        email_verified: true,
+        profile_id: 'profile-1',
+      },
       registration_id: told.registrationId,
       occurred_at: '2026-01-02T03:04:05.678Z',
       sequence: 1,

@@ -37,6 +37,7 @@ async function startAndStop(named: Record<string, string>): Promise<string> {
     env: { ...given, TEMPORAL_ADDRESS: inject('temporalAddress'), ...named },
     yes: true,
     faults: undefined,
+    withProfileService: false,
     log: () => {},
     onStarted: (started: Running) => {
       running = started;

@@ -53,6 +53,7 @@ async function start(
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], REGISTRAR_HOME: home, ...env },
       yes,
       faults: undefined,
+      withProfileService: false,
       log: () => {},
       onStarted: (started) => {
         running = started;

@@ -6,6 +6,11 @@ import {
   resumeProgress,
   acknowledgeInstruction,
 } from '../../../../src/ledger/registrations/park.ts';
+import { publicFailure } from '../../../../src/domain/failure.ts';
+import {
+  recordProfileAttempt,
+  recordProfileReply,
+} from '../../../../src/ledger/registrations/profile.ts';
 import { requestCancel, requestRetry } from '../../../../src/ledger/registrations/instructions.ts';
 import { ALICE, type Ledger, PARKED, times } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
@@ -157,4 +162,23 @@ describe('the schedule', () => {
     expect(progress).toEqual([{ id: first, status: 'roles_pending', resumeAttempts: 1 }]);
     expect(await resumeProgress(ledger.db, [])).toEqual([]);
   });
+});
+
+test('a registration does not park for a profile that was decided after the last attempt', async ({
+  ledger,
+}) => {
+  const waiting = async () => {
+    const row = await ledger.created({ wantsProfile: true });
+    await recordProfileAttempt(ledger.db, row);
+    return row.id;
+  };
+  const [decided, undecided] = [await waiting(), await waiting()];
+  await recordProfileReply(ledger.db, decided, { kind: 'created', profileId: 'profile' });
+  const failure = publicFailure('profile_unavailable_parked');
+  const input = { failure, steps: {}, key: 'key', resumeIntervalSeconds: 300 };
+  expect((await park(ledger.db, decided, input)).status).toBe('running');
+  expect((await park(ledger.db, undecided, input)).status).toBe('roles_pending');
+  // Another step may still wait.
+  await ledger.parked(decided);
+  expect((await ledger.row(decided)).status).toBe('roles_pending');
 });

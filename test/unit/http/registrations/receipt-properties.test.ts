@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AUDIT_EVENTS, type AuditEvent } from '../../../../src/domain/audit-event.ts';
 import { FAILURES } from '../../../../src/domain/failure.ts';
+import { PROFILE_REFUSALS } from '../../../../src/domain/profile.ts';
 import { DOORS, type Registration } from '../../../../src/domain/registration.ts';
 import type { PendingAttempt, RunState } from '../../../../src/domain/runs.ts';
 import { STATUSES } from '../../../../src/domain/status.ts';
@@ -30,7 +31,14 @@ const cause = fc.oneof(
 const failure = fc.record({ code, cause, detail: text });
 const attempts = fc.nat(1000);
 const step = fc.oneof(
-  fc.constantFrom('createUser', 'setPassword', 'complete', 'deleteUser'),
+  fc.constantFrom(
+    'createUser',
+    'setPassword',
+    'createProfile',
+    'complete',
+    'deleteProfile',
+    'deleteUser',
+  ),
   role.map((name) => `assignRole:${name}`),
   role.map((name) => `removeRole:${name}`),
 );
@@ -90,6 +98,12 @@ const row: fc.Arbitrary<Registration> = fc.record({
   sealedAt: maybeAt,
   passwordSetAt: maybeAt,
   mailsCode: fc.boolean(),
+  wantsProfile: fc.boolean(),
+  profileId: fc.option(text),
+  profileOutcome: fc.option(fc.constantFrom('created' as const, ...PROFILE_REFUSALS)),
+  profileUnansweredAt: maybeAt,
+  profileDeletedAt: maybeAt,
+  profileStrayAt: maybeAt,
   cognitoUsername: fc.option(text),
   userId: fc.option(text),
   failure: fc.option(failure),
