@@ -3,6 +3,10 @@ import { expect } from 'vitest';
 import { publicFailure } from '../../../src/domain/failure.ts';
 import { OPEN } from '../../../src/domain/status.ts';
 import { BACKLOG_BOUND, BACKLOG_QUERY, readBacklog } from '../../../src/ledger/backlog.ts';
+import {
+  recordProfileAttempt,
+  recordProfileReply,
+} from '../../../src/ledger/registrations/profile.ts';
 import { test } from '../../support/ledger-test.ts';
 
 test.override('maxConnections', 5);
@@ -10,7 +14,8 @@ test.override('maxConnections', 5);
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
 
 test('an empty ledger has no backlog', async ({ ledger }) => {
-  expect(await readBacklog(ledger.db)).toEqual({ open: [], changes: [], outbox: [], givenUp: [] });
+  const nothing = { open: [], changes: [], profilesAsked: 0, outbox: [], givenUp: [] };
+  expect(await readBacklog(ledger.db)).toEqual(nothing);
 });
 
 test('the backlog counts open registrations by status and cause, with the oldest of each', async ({
@@ -36,6 +41,18 @@ test('the backlog counts open registrations by status and cause, with the oldest
   expect(found.get('roles_pending')?.oldestSeconds).toBeCloseTo(180, -2);
   // Why a row compensates is no reason to wait.
   expect(found.get('compensating')).toMatchObject({ code: null, count: 1 });
+});
+
+test('the backlog counts profiles that were requested and are not decided', async ({
+  emptyLedger,
+}) => {
+  const { db } = emptyLedger;
+  await recordProfileAttempt(db, await emptyLedger.created({ wantsProfile: true }));
+  const decided = await emptyLedger.created({ wantsProfile: true });
+  await recordProfileAttempt(db, decided);
+  await recordProfileReply(db, decided.id, { kind: 'created', profileId: 'profile' });
+  await emptyLedger.created({ wantsProfile: true });
+  expect((await readBacklog(db)).profilesAsked).toBe(1);
 });
 
 test('the backlog counts undelivered events by destination, and no delivered ones', async ({
@@ -93,14 +110,14 @@ test('the backlog reads only the indexes of waiting rows, up to its bound', asyn
     SELECT gen_random_uuid(), CASE WHEN n <= ${BACKLOG_BOUND + 100} THEN 'accepted' ELSE 'failed' END,
       n || '@bulk.example', true, true, '{}', 'tester', 'canonical', 'tester', '', now()
     FROM generate_series(1, 40000) n`);
-  });
-  const ids = sql`SELECT gen_random_uuid() AS id FROM generate_series(1, 20000)`;
-  await ledger.db
-    .execute(sql`WITH made AS (INSERT INTO outbox (id, registration_id, kind, occurred_at)
+    const ids = sql`SELECT gen_random_uuid() AS id FROM generate_series(1, 20000)`;
+    await tx.execute(sql`WITH made AS (INSERT INTO outbox (id, registration_id, kind, occurred_at)
       SELECT id, id, 'invitation', now() FROM (${ids}) i RETURNING id)
     INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at, delivered_at)
     SELECT id, 'cognito-mail', now(), now() FROM made`);
-  await ledger.db.execute(sql`ANALYZE`);
+    // Not `changes`: of an empty table the planner would rightly choose to read all.
+    await tx.execute(sql`ANALYZE registrations, outbox, outbox_deliveries`);
+  });
   const plan = await ledger.db.execute<{ 'QUERY PLAN': string }>(sql`EXPLAIN ${BACKLOG_QUERY}`);
   const text = plan.map((line) => line['QUERY PLAN']).join('\n');
   expect(text).toContain('registrations_waiting');
