@@ -6,9 +6,10 @@ import { createBackgroundActivities } from '../activities/background/background-
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
-import type { Config, SignInSettings } from './config/config.ts';
+import { eventDestinationsOf, type Config, type SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
+import { watchDatabase } from './db/database-state.ts';
 import type { PasswordRecovery } from './domain/account.ts';
 import type { Runs } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
@@ -30,9 +31,11 @@ import type { UpdateHub } from './http/registrations/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
+import { ANSWERS_WITHIN_MS, readTemporalOverview } from './temporal/overview.ts';
 import { createRuns } from './temporal/runs.ts';
-import { openDestinations } from '../activities/relay/destinations.ts';
+import { destinationsOf } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
+import { createAvailability } from './telemetry/availability.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { supervise, type Supervised } from '../worker/supervise.ts';
@@ -94,6 +97,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     others: () => sdk.text(),
   });
   const telemetry = withLog(metrics.telemetry, log);
+  const database = watchDatabase(pool.db, log);
   const { cognito, provider } = wireCognito(config, telemetry);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
@@ -113,6 +117,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     telemetry,
     changed,
     publicMailsPerDay: config.cognito.publicMailsPerDay,
+    apiUrl: config.http.apiUrl,
     sessions: clientId === null ? null : sessions,
   };
   const person = { ...deps, db: pool.db, quotas: createQuotas(pool.db, config.cognito) };
@@ -122,7 +127,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     ...background,
     stopping: stopping.signal,
     lock: () => tryAdvisoryLock(url, LOCKS.relay),
-    destinations: () => openDestinations(config, log),
+    destinations: destinationsOf(config, log),
     recovery,
   });
   const { namespace } = config.temporal;
@@ -157,6 +162,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     metrics,
     async close() {
       stopping.abort();
+      database.stop();
       await temporal.stop();
       cognito.destroy();
       await Promise.all([pool.close(), backgroundPool.close()]);
@@ -258,6 +264,12 @@ export function wireApi(
     doors: http.doors,
     temporal: {
       state: () => parts.temporal.state(),
+      overview: () =>
+        readTemporalOverview(parts.temporal.client(), {
+          namespace: temporal.namespace,
+          taskQueue: temporal.taskQueue,
+          withinMs: ANSWERS_WITHIN_MS,
+        }),
       uiUrl: temporal.uiUrl,
       namespace: temporal.namespace,
     },
@@ -267,6 +279,8 @@ export function wireApi(
     afterwards,
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
+    quotas: cognito,
+    eventDestinations: eventDestinationsOf(config),
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
@@ -284,10 +298,24 @@ export function wireApi(
   };
 }
 
-/** Writes a log line for each change of status, beside its metric. */
+/** Calls without a reply in a row, among all that are under way, that count as a loss. */
+const COGNITO_LOST_AFTER = 3;
+
+/** Writes a log line for each change of status, beside its metric, and when Cognito is lost and back. */
 function withLog(telemetry: Telemetry, log: Logger): Telemetry {
+  const cognito = createAvailability(log, {
+    lost: 'Cognito: connection lost',
+    restored: 'Cognito: connection restored',
+    failures: COGNITO_LOST_AFTER,
+  });
   return {
     ...telemetry,
+    called(call) {
+      telemetry.called(call);
+      const { operation, outcome } = call;
+      if (outcome === 'no_reply' || outcome === 'server_error') cognito.failed({ operation, outcome });
+      else cognito.answered();
+    },
     statusChanged(row) {
       telemetry.statusChanged(row);
       const { id: registrationId, status, door, failure } = row;

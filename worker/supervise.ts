@@ -2,10 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import type { RunnableWorker } from './background-worker.ts';
-import { hasStatusAttribute } from '../src/temporal/search-attribute.ts';
+import { missingSearchAttributes } from '../src/temporal/search-attribute.ts';
 
 const RECONNECT_MS = 1000;
-const SAID_EVERY = 60;
 /** What cannot be had, by how far it came: the reason stands beside it. */
 const FAILED = {
   connection: 'Temporal: unreachable; reconnecting',
@@ -82,9 +81,7 @@ export function supervise(options: SupervisedOptions): Supervised {
     const ended = new AbortController();
     try {
       stage = 'namespace';
-      if (options.createWorker && !(await hasStatusAttribute(connection, options.namespace))) {
-        throw new Error('search attribute RegistrationStatus is missing: run `npm run setup`');
-      }
+      if (options.createWorker) await expectSearchAttributes(connection, options.namespace);
       client = new Client({ connection, namespace: options.namespace });
       stage = 'creation';
       // Otherwise it would be said with every attempt to make the worker.
@@ -123,8 +120,8 @@ export function supervise(options: SupervisedOptions): Supervised {
         const saidAlready = lost && stage === 'connection' ? 1 : 0;
         failures = stage === failedAt ? failures + 1 : saidAlready;
         failedAt = stage;
-        // Tried every second: said at once, and then once a minute.
-        if (failures % SAID_EVERY === 0) options.log.warn({ reason }, FAILED[stage]);
+        // Tried every second, and said once.
+        if (failures === 0) options.log.warn({ reason }, FAILED[stage]);
         await delay(RECONNECT_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }
@@ -147,6 +144,15 @@ export function supervise(options: SupervisedOptions): Supervised {
       await looping;
     },
   };
+}
+
+async function expectSearchAttributes(
+  connection: NativeConnection,
+  namespace: string,
+): Promise<void> {
+  const [missing] = await missingSearchAttributes(connection, namespace);
+  if (missing === undefined) return;
+  throw new Error(`search attribute ${missing} is missing: run \`npm run setup\``);
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

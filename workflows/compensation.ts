@@ -10,7 +10,9 @@ import { budgeted, SLOW } from './activity-options.ts';
 import { ledgerOf, step } from './proxies.ts';
 import { withQuota } from './quota.ts';
 import { reportOf } from './step-error.ts';
-import { showStatus, untilOperatorWakes, type Wake } from './wake.ts';
+import { showCompensation } from './shown.ts';
+import { GRACE } from './timers.ts';
+import { untilOperatorWakes, type Wake } from './wake.ts';
 
 export interface Cause {
   readonly failure: FailureName;
@@ -31,7 +33,7 @@ export async function compensate(
     let run = await ledger.beginCompensation({ ...ref, ...cause });
     // The row stays open while a user may be left: one that was recorded since is looked for again.
     while (isCompensating(run.status)) {
-      showStatus(run.status);
+      showCompensation(ref, run);
       if (run.status === 'cleanup_required') {
         await deleteWithoutEnd(ref, wake);
         run = await ledger.close(ref);
@@ -71,6 +73,6 @@ async function afterGrace(call: () => Promise<object | null>): Promise<void> {
   for (;;) {
     const wait = await call();
     if (!wait || !('graceMs' in wait)) return;
-    await sleep(Math.max(1, Number(wait.graceMs)));
+    await sleep(Math.max(1, Number(wait.graceMs)), GRACE);
   }
 }

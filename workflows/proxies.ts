@@ -5,12 +5,21 @@ import { backgroundTaskQueueOf } from './messages.ts';
 
 /** The activities of a step, under an id that the UI and the receipt show. */
 export function step(ref: RegistrationRef, options: ActivityOptions, name: string) {
-  return proxyActivities<RegistrationActivities>({ ...queued(ref, options), activityId: name });
+  const named = { ...queued(ref, options), activityId: name, summary: name };
+  return proxyActivities<RegistrationActivities>(named);
 }
 
 /** The transitions of the row. */
 export function ledgerOf(ref: RegistrationRef) {
-  return proxyActivities<RegistrationActivities>(queued(ref, UNENDING));
+  return summarised<RegistrationActivities>(queued(ref, UNENDING));
+}
+
+/** Activities whose summary in the UI is their name: only a step has a role beside it. */
+export function summarised<Activities extends object>(options: ActivityOptions): Activities {
+  return new Proxy({} as Activities, {
+    get: (_none, name) =>
+      Reflect.get(proxyActivities({ ...options, summary: String(name) }), name) as unknown,
+  });
 }
 
 export function inBackground(options: ActivityOptions): ActivityOptions {

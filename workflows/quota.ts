@@ -1,4 +1,5 @@
 import { sleep } from '@temporalio/workflow';
+import { EARLY, forQuota } from './timers.ts';
 import type { GraceWait, StepRef, StepWait } from '../activities/contract.ts';
 
 /** The timer ends this long before the step's time: an activity takes a moment to begin, and waits for the
@@ -26,7 +27,8 @@ export async function withQuota(
     const { waitMs, attempts: spent } = wait;
     const place = 'quota' in wait ? { quota: wait.quota, at: wait.at } : undefined;
     left = Math.max(1, left - spent);
-    await sleep(Math.max(1, Math.ceil(waitMs) - (place ? LEAD_MS : 0)));
+    const why = place ? forQuota(place.quota) : EARLY;
+    await sleep(Math.max(1, Math.ceil(waitMs) - (place ? LEAD_MS : 0)), why);
     wait = await call(left, { ...(place && { place }), earlier: spent });
   }
   return wait;

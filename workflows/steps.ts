@@ -9,6 +9,8 @@ import { budgeted, SLOW, UNENDING } from './activity-options.ts';
 import { ledgerOf, step } from './proxies.ts';
 import { withQuota } from './quota.ts';
 import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
+import { showNothing, showSlowCreate } from './shown.ts';
+import { GRACE, LAG } from './timers.ts';
 import { untilOperatorWakes, type Wake } from './wake.ts';
 
 const MAX_LAG_PAUSE_MS = 60_000;
@@ -16,28 +18,34 @@ const MAX_LAG_PAUSE_MS = 60_000;
 /**
  * Creates the user. After the budget a second call goes on slowly, without end, until an operator wants
  * it tried anew; only a user that exists and cannot be read parks.
- * @param scheduled one attempt of a parked run: it parks again
+ * @param options.scheduled one attempt of a parked run: it parks again
  */
 export async function createUser(
   ref: RegistrationRef,
-  attempts: number,
+  run: RegistrationProgress,
   wake: Wake,
-  scheduled: boolean,
+  { attempts, scheduled }: { readonly attempts: number; readonly scheduled: boolean },
 ): Promise<void> {
   for (;;) {
-    const earlier = await createWithin(ref, attempts, scheduled);
-    if (earlier === null) return;
-    if (await untilOperatorWakes(wake, () => slowCreateUser(ref, earlier))) return;
+    const spent = await createWithin(ref, attempts, scheduled);
+    if (spent === null) return;
+    wake.hasWaited = true;
+    showSlowCreate(ref, run, spent.failure);
+    if (await untilOperatorWakes(wake, () => slowCreateUser(ref, spent.attempts))) {
+      showNothing();
+      return;
+    }
+    showNothing();
     await ledgerOf(ref).acknowledgeInstruction(ref);
   }
 }
 
-/** @returns the attempts that were spent; null when it is done */
+/** @returns how the attempts ended that were spent; null when it is done */
 async function createWithin(
   ref: RegistrationRef,
   attempts: number,
   scheduled: boolean,
-): Promise<number | null> {
+): Promise<StepFailureReport | null> {
   try {
     await withQuota(attempts, (left, from) =>
       step(ref, budgeted(left), 'createUser').createUser({ ...ref, ...from }),
@@ -49,7 +57,7 @@ async function createWithin(
     if (FAILURES[report.failure].kind !== 'transient' || scheduled) {
       throw new StepsFailed([report]);
     }
-    return report.attempts;
+    return report;
   }
 }
 
@@ -97,7 +105,7 @@ export async function confirmRoles(ref: RegistrationRef, attempts: number): Prom
     for (;;) {
       const wait = await step(ref, budgeted(attempts), 'complete').confirmRoles(ref);
       if (!wait) return;
-      await sleep(wait.graceMs);
+      await sleep(wait.graceMs, GRACE);
     }
   } catch (error) {
     if (isCancellation(error)) throw error;
@@ -148,7 +156,7 @@ async function withinGrace(
     earlier = report?.attempts ?? 0;
     if (report?.failure !== 'not_visible_yet' || attempts === 1) return report;
     // A small budget in a long window would fill the history with rounds.
-    await sleep(Math.min(MAX_LAG_PAUSE_MS, 1000 * 2 ** round));
+    await sleep(Math.min(MAX_LAG_PAUSE_MS, 1000 * 2 ** round), LAG);
   }
 }
 

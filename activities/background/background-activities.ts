@@ -3,6 +3,7 @@ import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../../src/domain/failure.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
+import { recordComparison } from '../../src/ledger/compare.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
 import { classify } from '../../src/cognito/classify.ts';
 import { comparePool } from './compare-pool.ts';
@@ -57,7 +58,9 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
         const stopping = AbortSignal.any([deps.stopping, cancellationSignal]);
         const heartbeat = (at: Comparison) => Context.current().heartbeat(at);
         const seenUsers = ledgerSeenUsers(deps.db);
-        return comparePool({ ...deps, stopping, heartbeat, seenUsers }, left);
+        const at = await comparePool({ ...deps, stopping, heartbeat, seenUsers }, left);
+        if (at.stage === 'done') await recordComparison(deps.db, at);
+        return at;
       }),
   };
 }

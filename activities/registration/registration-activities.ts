@@ -55,6 +55,8 @@ export interface RegistrationActivityDeps {
   readonly compensationBudgetSeconds: number;
   readonly propagationGraceSeconds: number;
   readonly resumeIntervalSeconds: number;
+  /** Base of links to receipts, without a slash at its end; null: none is known. */
+  readonly apiUrl: string | null;
 }
 
 /** The activities of `registerUser`. Each says by its step why it is safe to repeat. */
@@ -71,7 +73,7 @@ export function createRegistrationActivities(
     if (unrecordedEvents.length > 0) {
       deps.log.error({ registrationId, unrecordedEvents }, 'the database rejected audit events');
     }
-    return progressOf(row, retry);
+    return progressOf(row, { retry, ...(deps.apiUrl !== null && { apiUrl: deps.apiUrl }) });
   };
   const context = (
     withinMs: number,

@@ -1,6 +1,6 @@
 import { owesPassword, type Registration } from '../../src/domain/registration.ts';
 import type { Outstanding } from '../../src/domain/saga.ts';
-import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
+import type { RegistrationProgress } from '../contract.ts';
 
 const FIRST_MS = 200;
 const MAX_MS = 10_000;
@@ -17,7 +17,10 @@ export function attemptsWithin(budgetSeconds: number): number {
   return attempts;
 }
 
-export function progressOf(row: Registration, retry: RetryNumbers): RegistrationProgress {
+/** What each progress carries of the worker's configuration. */
+export type WorkerSettings = Pick<RegistrationProgress, 'retry' | 'apiUrl'>;
+
+export function progressOf(row: Registration, settings: WorkerSettings): RegistrationProgress {
   return {
     ...outstandingOf(row),
     status: row.status,
@@ -25,7 +28,9 @@ export function progressOf(row: Registration, retry: RetryNumbers): Registration
     instruction: instructionOf(row),
     failure: row.failure,
     parks: row.resumeAttempts,
-    retry,
+    ...(row.status === 'roles_pending' &&
+      row.parkedAt && { parkedAt: row.parkedAt.toISOString() }),
+    ...settings,
   };
 }
 

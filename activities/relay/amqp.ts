@@ -1,4 +1,5 @@
 import { bodyOf, type UserEvent } from '../../src/domain/user-event.ts';
+import { createAvailability, type Availability } from '../../src/telemetry/availability.ts';
 import type { StepLog } from '../step-context.ts';
 import { openLine, reasonOf, unlessOver, type Line } from './amqp-line.ts';
 import { jittered, type Destination, type Outcome } from './destination.ts';
@@ -18,25 +19,30 @@ const CONFIRMED_WITHIN_MS = 30_000;
 /** While the broker is away: half a second, doubling, 15 s at most. */
 const FIRST_RECONNECT_MS = 500;
 const MAX_RECONNECT_MS = 15_000;
-const SAID_EVERY_MS = 60_000;
 /** For a message that nobody is bound to, or that the broker refuses: without end, since binding a
  * queue is all it takes. */
 const FIRST_RETRY_MS = 5000;
 const MAX_RETRY_MS = 300_000;
 
+/** What the log says of the broker. */
+export const BROKER = {
+  lost: 'broker unreachable; reconnecting',
+  restored: 'broker reconnected',
+};
+
 /** RabbitMQ: a message counts once the broker has confirmed it and a queue has it. */
-export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
+export function createAmqp(
+  settings: AmqpSettings,
+  log: StepLog,
+  broker: Availability = createAvailability(log, BROKER),
+): Destination {
   let line: Line | null = null;
   /** Since the last confirm. */
   let failures = 0;
-  let saidAt = 0;
 
   async function away(reason: string, over: AbortSignal): Promise<[]> {
     if (over.aborted) return [];
-    if (Date.now() - saidAt >= SAID_EVERY_MS) {
-      saidAt = Date.now();
-      log.warn({ reason }, 'broker unreachable; reconnecting');
-    }
+    broker.failed({ reason });
     const ms = Math.min(MAX_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(failures, 10));
     failures += 1;
     await pause(jittered(ms), over);
@@ -62,9 +68,8 @@ export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
       if (line.isBlocked()) return await away(line.reason(), over);
       const outcomes = await publishAll(line, settings, events, over);
       if (outcomes.length === 0) return await away(line.reason(), over);
-      if (failures > 0) log.info({}, 'broker reconnected');
+      broker.answered();
       failures = 0;
-      saidAt = 0;
       return outcomes;
     },
     async close() {

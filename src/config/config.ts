@@ -2,6 +2,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { awsDomainOf, isAwsHost } from './aws-hosts.ts';
 import { EnvironmentReader, quoted, type RawEnvironment } from './environment-reader.ts';
 import { DEFAULTS } from './environment-table.ts';
+import { EVENT_DESTINATIONS, type EventDestination } from '../domain/outbox.ts';
 import type { Grant } from '../domain/grants.ts';
 import { PASSWORD_RULES, type PasswordRules } from '../domain/password-policy.ts';
 import type { SealingKey } from '../secrets/sealing.ts';
@@ -32,6 +33,8 @@ export interface Config {
     readonly signupMode: 'sync' | 'async';
     readonly signupVerification: 'optional' | 'required';
     readonly passwordRules: PasswordRules;
+    /** Base of links to this API, without a slash at its end. */
+    readonly apiUrl: string | null;
   };
   readonly temporal: {
     /** `host:port` */
@@ -134,6 +137,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
       signupVerification: read.choice('SIGNUP_VERIFICATION', ['optional', 'required']),
       passwordRules: read.choice('PASSWORD_RULES', PASSWORD_RULES),
+      apiUrl: read.url('API_URL', ['http:', 'https:']),
     },
     temporal: parseTemporal(read, env),
     database: {
@@ -163,6 +167,11 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
   return config;
 }
 
+/** The destinations of events that are configured. */
+export function eventDestinationsOf({ events }: Pick<Config, 'events'>): EventDestination[] {
+  return EVENT_DESTINATIONS.filter((name) => events[name] !== null);
+}
+
 /** The database, for commands that need nothing else. Throws `ConfigError`. */
 export function parseDatabaseUrl(env: RawEnvironment): string {
   const read = new EnvironmentReader(env, DEFAULTS);
@@ -186,6 +195,16 @@ export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
   const temporal = parseTemporal(read, env);
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return temporal;
+}
+
+/** What this deployment may take of Cognito's quotas, for `npm run status`. Throws `ConfigError`. */
+export function parseQuotaSettings(
+  env: RawEnvironment,
+): Pick<Config['cognito'], 'createRps' | 'updateRps'> {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const quotas = quotaSettings(read);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return quotas;
 }
 
 /** All that `npm run login` needs. Throws `ConfigError`. */
@@ -296,10 +315,16 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
     clientId: read.optional('COGNITO_CLIENT_ID'),
     clientSecret: read.optional('COGNITO_CLIENT_SECRET'),
     endpoint: read.url('COGNITO_ENDPOINT', ['http:', 'https:']),
-    createRps: read.integer('COGNITO_CREATE_RPS', 0, 10_000),
-    updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
+    ...quotaSettings(read),
     publicMailsPerDay: mailPerDay === 0 ? null : Math.floor(mailPerDay / 2),
     attributes: [...new Set(attributes)],
+  };
+}
+
+function quotaSettings(read: EnvironmentReader) {
+  return {
+    createRps: read.integer('COGNITO_CREATE_RPS', 0, 10_000),
+    updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
   };
 }
 

@@ -45,6 +45,7 @@ export const VARIABLES: readonly Variable[] = [
   told('TEMPORAL_PROFILE', '–', "profile of Temporal's configuration file"),
   plain('TEMPORAL_TASK_QUEUE', 'registrar', 'name of the task queue and prefix of schedule ids'),
   told('TEMPORAL_UI_URL', '–', 'base URL of the links to the Temporal UI in receipts'),
+  told('API_URL', '–', 'base URL of the links to receipts in the Temporal UI'),
   told('DATABASE_URL', 'embedded', 'connection string of PostgreSQL 14 or newer'),
   told(
     'DATABASE_MIGRATION_URL',

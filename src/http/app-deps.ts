@@ -5,6 +5,8 @@ import type { TokenCutoffs } from './access/token-cutoffs.ts';
 import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Accounts, PasswordRecovery } from '../domain/account.ts';
+import type { EventDestination } from '../domain/outbox.ts';
+import type { TemporalOverview } from '../domain/overview.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
@@ -26,6 +28,8 @@ export interface Log {
 /** The state of Temporal and of the worker in this process, and the address of the Temporal UI. */
 export interface TemporalView {
   state(): { readonly temporal: 'ok' | 'degraded'; readonly worker: 'ok' | 'degraded' };
+  /** What Temporal says of its schedules and workers, in bounded time; never throws. */
+  overview(): Promise<TemporalOverview>;
   readonly uiUrl: string | null;
   readonly namespace: string;
 }
@@ -94,6 +98,10 @@ export interface AppDeps {
   /** What a chosen password must satisfy (PASSWORD_RULES). */
   readonly passwordPolicy: PasswordPolicy;
   readonly propagationGraceSeconds: number;
+  /** What this deployment may take of Cognito's quotas (COGNITO_CREATE_RPS, COGNITO_UPDATE_RPS). */
+  readonly quotas: { readonly createRps: number; readonly updateRps: number };
+  /** Where events go (EVENTS_…). */
+  readonly eventDestinations: readonly EventDestination[];
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];
   /** Wraps a password as soon as it is parsed. */

@@ -85,6 +85,37 @@ export function ownHostOnly(acceptsHost: (hostname: string) => boolean): Middlew
   };
 }
 
+/** Different origins that are named in the log; who sends more of them is no web page. */
+const ORIGINS_NAMED = 20;
+const MAX_ORIGIN = 200;
+
+/** Writes one log line for each origin that a browser may not call from: the browser tells its user
+ * nothing of use, and the developer nothing of CORS_ORIGINS. */
+export function refusedOrigins(allowed: readonly string[], log: Pick<Log, 'warn'>): Middleware {
+  const known = new Set(allowed);
+  const named = new Set<string>();
+  return async (c, next) => {
+    await next();
+    const sent = c.req.header('origin');
+    if (sent === undefined || known.has(sent) || named.size >= ORIGINS_NAMED) return;
+    const origin = originOf(sent);
+    if (origin === null || named.has(origin) || isOwn(origin, c.req.url)) return;
+    named.add(origin);
+    log.warn({ origin }, 'CORS origin refused: it is not in CORS_ORIGINS');
+  };
+}
+
+/** null for what no browser sends: callers put anything into a header. */
+function originOf(sent: string): string | null {
+  const url = sent.length > MAX_ORIGIN ? null : URL.parse(sent);
+  return url && /^https?:$/.test(url.protocol) && url.origin === sent ? sent : null;
+}
+
+/** Of this API itself, also behind a proxy that ends TLS. */
+function isOwn(origin: string, url: string): boolean {
+  return new URL(origin).host === new URL(url).host;
+}
+
 /** Answers preflights only: any other OPTIONS asks for `Allow`, or for something that is not there. */
 export function browserAccess(origins: readonly string[]): Middleware {
   const access = cors({

@@ -12,7 +12,8 @@ import { createCognito } from '../../src/cognito/adapter.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
 import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
-import { createQuotas, type QuotaClass, type QuotaRates } from '../../activities/quota.ts';
+import { createQuotas, type QuotaClass } from '../../activities/quota.ts';
+import type { QuotaSettings } from '../../src/ledger/quota-rates.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
 import type { SweepDeps } from '../../activities/background/repair-row.ts';
 import { sweep } from '../../activities/background/sweep.ts';
@@ -48,7 +49,7 @@ export interface SagaOptions {
   /** Told what happens; nobody by default. */
   readonly telemetry?: Telemetry;
   /** Unpaced where absent. */
-  readonly rates?: QuotaRates;
+  readonly rates?: QuotaSettings;
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
 }

@@ -5,7 +5,7 @@ import { IS_OPEN, registrations } from '../../db/schema.ts';
 import type { AuditEventName } from '../../domain/audit-event.ts';
 import type { Registration, InstructionKind } from '../../domain/registration.ts';
 import { isCompensating, OPEN_FORWARD } from '../../domain/status.ts';
-import { appendAuditEvent } from '../audit/audit-trail.ts';
+import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { ROW, toRegistration, type RegistrationRow } from './row.ts';
 import { textArray } from './transitions.ts';
@@ -118,17 +118,7 @@ async function requestResume(
         : {};
       const [row] = await tx
         .update(registrations)
-        .set({
-          ...change,
-          ...touched,
-          ...instructionColumns(kind, instruction),
-          status: sql`CASE status WHEN 'roles_pending' THEN 'running' ELSE status END`,
-          failure: sql`CASE WHEN status IN ('roles_pending', 'running') THEN NULL ELSE failure END`,
-          nextResumeAt: null,
-          resumeAttempts: 0,
-          // A full budget again.
-          existsSince: null,
-        })
+        .set({ ...change, ...touched, ...resumeColumns(kind, instruction) })
         .where(
           and(
             eq(registrations.id, id),
@@ -145,6 +135,20 @@ async function requestResume(
       return { kind: 'done', registration: toRegistration(row) };
     }),
   );
+}
+
+/** What an instruction to go on changes in any row. */
+export function resumeColumns(kind: 'retry' | 'roles', instruction: InstructionInput) {
+  return {
+    ...instructionColumns(kind, instruction),
+    status: sql`CASE status WHEN 'roles_pending' THEN 'running' ELSE status END`,
+    failure: sql`CASE WHEN status IN ('roles_pending', 'running') THEN NULL ELSE failure END`,
+    retriedAt: sql`clock_timestamp()`,
+    nextResumeAt: null,
+    resumeAttempts: 0,
+    // A full budget again.
+    existsSince: null,
+  };
 }
 
 function instructionColumns(kind: InstructionKind, { actor, reason }: InstructionInput) {
@@ -164,13 +168,22 @@ async function appendInstructionEvent(
   instruction: InstructionInput,
   change: { roles?: string[] },
 ): Promise<void> {
-  await appendAuditEvent(tx, {
+  await appendAuditEvent(tx, instructionEvent(row, event, instruction, change));
+}
+
+export function instructionEvent(
+  row: Pick<RegistrationRow, 'id' | 'userId'>,
+  event: AuditEventName,
+  { actor }: InstructionInput,
+  change: { roles?: string[] },
+): NewAuditEvent {
+  return {
     event,
     registrationId: row.id,
     userId: row.userId,
-    actor: instruction.actor,
+    actor,
     key: randomUUID(),
     // The reason is free text, and the trail cannot be erased: it stays in the row.
     details: { ...change },
-  });
+  };
 }

@@ -23,7 +23,7 @@ test('an overview without waiting rows has no group and shows each destination w
   await ledger.at('compensating');
   await ledger.at('failed');
   await ledger.at('completed', { invite: false });
-  expect(await readOverview(ledger.db)).toEqual({
+  expect(await overviewOf(ledger.db)).toEqual({
     needsAttention: [],
     outbox: [...OUTBOX_DESTINATIONS].toSorted().map((destination) => ({ destination, ...QUIET })),
   });
@@ -38,7 +38,7 @@ test('parked registrations are grouped by what they wait for, those that wait lo
   const parkedAt = new Date('2026-01-31T09:30:00.000Z');
   await ledger.set(second.id, { parkedAt });
   await ledger.set(refused.id, { failure: publicFailure('refused_parked') });
-  const { needsAttention } = await readOverview(ledger.db);
+  const { needsAttention } = await overviewOf(ledger.db);
   expect(needsAttention).toEqual([
     {
       kind: 'registration',
@@ -64,7 +64,7 @@ test('the cause in a row counts before its failure code', async ({ ledger }) => 
   const { id } = await ledger.at('roles_pending');
   await ledger.db.execute(sql`UPDATE registrations
     SET failure = failure || '{"cause": "throttled_parked"}' WHERE id = ${id}::uuid`);
-  const { needsAttention } = await readOverview(ledger.db);
+  const { needsAttention } = await overviewOf(ledger.db);
   expect(needsAttention).toMatchObject([{ cause: 'throttled_parked', count: 1 }]);
 });
 
@@ -74,7 +74,7 @@ test('a stuck cleanup waits since it was first reported, under the failure that 
   const { id } = await ledger.at('cleanup_required');
   const [said] = await ledger.db.execute<{ at: string }>(sql`SELECT at FROM audit_events
     WHERE registration_id = ${id}::uuid AND event = 'registration.cleanup_required'`);
-  const { needsAttention } = await readOverview(ledger.db);
+  const { needsAttention } = await overviewOf(ledger.db);
   expect(needsAttention).toMatchObject([
     {
       status: 'cleanup_required',
@@ -92,7 +92,7 @@ test('an invitation that was given up needs a person until it is requested again
   const due = await claimInvitation(ledger.db);
   if (!due) throw new Error('no invitation is due');
   await giveUpInvitation(ledger.db, due, 'identity_provider_unavailable');
-  expect((await readOverview(ledger.db)).needsAttention).toMatchObject([
+  expect((await overviewOf(ledger.db)).needsAttention).toMatchObject([
     {
       status: 'completed',
       cause: 'mail_unconfirmed',
@@ -103,7 +103,7 @@ test('an invitation that was given up needs a person until it is requested again
   await ledger.db.execute(sql`UPDATE outbox_deliveries
     SET mail_attempted_at = mail_attempted_at - interval '1 minute'`);
   await requestInvitation(ledger.db, id, { actor: 'alice' });
-  const { needsAttention, outbox } = await readOverview(ledger.db);
+  const { needsAttention, outbox } = await overviewOf(ledger.db);
   expect(needsAttention).toEqual([]);
   expect(outbox[1]).toMatchObject({ destination: 'cognito-mail', pending: 1, givenUp: 0 });
 });
@@ -121,7 +121,7 @@ test('the overview shows pending and given-up deliveries, the next attempt and t
     { outboxId: put?.id ?? '', reason: 'HTTP 500', nextInMs: 3_600_000 },
     { outboxId: gone?.id ?? '', reason: 'HTTP 410', nextInMs: null },
   ]);
-  const { outbox } = await readOverview(ledger.db);
+  const { outbox } = await overviewOf(ledger.db);
   const webhook = outbox.find(({ destination }) => destination === 'webhook');
   expect(webhook).toMatchObject({
     pending: 1,

@@ -1,0 +1,109 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { Transaction } from '../../db/client.ts';
+import { RETRY_CODE } from '../../db/schema.ts';
+import { visible, type Caller, type VisibleTable } from './visibility.ts';
+
+/** Rows that `remaining` counts. */
+const COUNTED = 10_000;
+/** Different sets of roles among the waiting rows that are looked at for a caller who does not see all. */
+const ROLE_SETS = 1000;
+
+/** A table with rows that wait for a retry, and an index of them for each kind of caller. */
+export interface RetriableTable extends VisibleTable {
+  /** The predicate of both indexes, word for word. */
+  readonly retriable: SQL;
+  /** The column with the status, as the indexes name it. */
+  readonly status: SQL;
+}
+
+export interface RetryFilter {
+  readonly visibleTo: Caller;
+  readonly status: string;
+  /** null: whatever they wait for. */
+  readonly failureCode: string | null;
+  readonly limit: number;
+}
+
+/**
+ * Locks the rows of a retry of many: those least recently retried first, so that a repeat reaches all of
+ * them. A row that somebody else is changing now is left out.
+ * @returns their ids, and how many rows match in all, counted up to 10,000 and the limit
+ */
+export async function pickForRetry(
+  tx: Transaction,
+  of: RetriableTable,
+  filter: RetryFilter,
+): Promise<{ ids: string[]; matching: number }> {
+  const { table } = of;
+  const { limit, visibleTo } = filter;
+  const [picked] = await tx.execute<{ ids: string[] | null; matching: number }>(sql`
+    WITH RECURSIVE ${rangesOf(of, filter)},
+    next AS (
+      SELECT of_range.id FROM ranges CROSS JOIN LATERAL (
+        SELECT id, retried_at FROM ${table} WHERE ${inRange(of, filter)}
+        ORDER BY retried_at NULLS FIRST, id LIMIT ${limit}
+      ) AS of_range ORDER BY of_range.retried_at NULLS FIRST, of_range.id LIMIT ${limit}
+    ),
+    picked AS (
+      SELECT id FROM ${table}
+      WHERE id IN (SELECT id FROM next) AND ${waits(of, filter)} AND ${visible(of, visibleTo) ?? sql`true`}
+      FOR UPDATE SKIP LOCKED
+    )
+    SELECT (SELECT array_agg(id) FROM picked) AS ids, (
+      SELECT count(*)::int FROM (
+        SELECT FROM ranges CROSS JOIN LATERAL (
+          SELECT FROM ${table} WHERE ${inRange(of, filter)} LIMIT ${COUNTED + limit}
+        ) AS of_range LIMIT ${COUNTED + limit}
+      ) AS counted) AS matching`);
+  return { ids: picked?.ids ?? [], matching: picked?.matching ?? 0 };
+}
+
+/** Whether a row waits with this status, and nobody has asked for the contrary. */
+function waits({ retriable, status: column }: RetriableTable, { status }: RetryFilter): SQL {
+  return sql`${retriable} AND ${column} = ${status}
+    AND (instruction IS DISTINCT FROM 'cancel' OR ${column} = 'cleanup_required')`;
+}
+
+function inRange(of: RetriableTable, filter: RetryFilter): SQL {
+  const sees = filter.visibleTo.grants === '*' ? sql`` : sql`AND visibility = ranges.visibility`;
+  return sql`${waits(of, filter)} ${sees} AND ${RETRY_CODE} = ranges.code`;
+}
+
+/** The ranges of the index, as `ranges` of (visibility, code): found by jumps past all rows of one. */
+function rangesOf(of: RetriableTable, filter: RetryFilter): SQL {
+  const { table, retriable, status: column } = of;
+  const { visibleTo, status, failureCode } = filter;
+  const waiting = sql`${table} WHERE ${retriable} AND ${column} = ${status}`;
+  const seesAll = visibleTo.grants === '*';
+  const sets = seesAll
+    ? sql`sets AS (SELECT NULL::text AS visibility)`
+    : sql`all_sets AS (
+        (SELECT visibility, ${of.roles} AS roles FROM ${waiting} AND visibility > 'roles:'
+          ORDER BY visibility LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM all_sets CROSS JOIN LATERAL (
+          SELECT visibility, ${of.roles} AS roles FROM ${waiting}
+            AND visibility > all_sets.visibility
+          ORDER BY visibility LIMIT 1) AS following
+      ),
+      sets AS (
+        SELECT visibility FROM (SELECT * FROM all_sets LIMIT ${ROLE_SETS}) AS looked_at
+        WHERE roles <@ ${sql.param([...visibleTo.grants])}::text[]
+        UNION ALL SELECT ${`requester:${visibleTo.callerId}`}
+      )`;
+  if (failureCode !== null) {
+    return sql`${sets}, ranges AS (SELECT visibility, ${failureCode}::text AS code FROM sets)`;
+  }
+  const sees = (visibility: SQL) => (seesAll ? sql`` : sql`AND visibility = ${visibility}`);
+  return sql`${sets},
+    ranges AS (
+      SELECT sets.visibility, first.code FROM sets CROSS JOIN LATERAL (
+        SELECT ${RETRY_CODE} AS code FROM ${waiting} ${sees(sql`sets.visibility`)}
+        ORDER BY ${RETRY_CODE} LIMIT 1) AS first
+      UNION ALL
+      SELECT ranges.visibility, following.code FROM ranges CROSS JOIN LATERAL (
+        SELECT ${RETRY_CODE} AS code FROM ${waiting} ${sees(sql`ranges.visibility`)}
+          AND ${RETRY_CODE} > ranges.code
+        ORDER BY ${RETRY_CODE} LIMIT 1) AS following
+    )`;
+}
