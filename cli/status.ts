@@ -36,7 +36,8 @@ async function temporalOverview(settings: Config['temporal']): Promise<TemporalO
       await connection.close();
     }
   } catch (error) {
-    if (error instanceof TemporalUnreachable) return temporalAway(`does not answer: ${error.reason}`, taskQueue);
+    if (error instanceof TemporalUnreachable)
+      return temporalAway(`does not answer: ${error.reason}`, taskQueue);
     throw error;
   }
 }

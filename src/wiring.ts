@@ -15,6 +15,7 @@ import type { Runs } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
+import type { TraceRequest } from './domain/tracing.ts';
 import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
@@ -37,6 +38,7 @@ import { destinationsOf } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createAvailability } from './telemetry/availability.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import type { Tracing } from './telemetry/tracing.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { supervise, type Supervised } from '../worker/supervise.ts';
 import {
@@ -64,6 +66,7 @@ export interface Parts {
   readonly runs: Runs;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
+  readonly trace: TraceRequest | null;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
 }
@@ -71,6 +74,8 @@ export interface Parts {
 export interface PartsOptions {
   readonly hostsWorker: boolean;
   readonly changed: (registrationId: string, completed?: CompletedRegistration) => void;
+  /** Where an exporter of traces is configured. */
+  readonly tracing?: Tracing | null;
   readonly log: Logger;
 }
 
@@ -131,8 +136,9 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     recovery,
   });
   const { namespace } = config.temporal;
+  const plugins = options.tracing?.plugins ?? [];
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
-    const of = { connection, namespace, taskQueue };
+    const of = { connection, namespace, taskQueue, plugins };
     const activities = createRegistrationActivities(person);
     return together(
       await createWorker({ ...of, activities }),
@@ -146,6 +152,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     connect: config.temporal.connection,
     namespace,
     createWorker: options.hostsWorker ? makeWorker : null,
+    plugins,
     log,
   });
   client = () => temporal.client();
@@ -160,12 +167,14 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     runs,
     temporal,
     metrics,
+    trace: options.tracing?.trace ?? null,
     async close() {
       stopping.abort();
       database.stop();
       await temporal.stop();
       cognito.destroy();
       await Promise.all([pool.close(), backgroundPool.close()]);
+      await options.tracing?.stop();
     },
   };
 }
@@ -292,6 +301,7 @@ export function wireApi(
         }
       : null,
     logger: log,
+    trace: parts.trace,
     metrics: parts.metrics,
     servesMetrics: isLocal && http.metricsPort === null,
     closing,
@@ -313,13 +323,15 @@ function withLog(telemetry: Telemetry, log: Logger): Telemetry {
     called(call) {
       telemetry.called(call);
       const { operation, outcome } = call;
-      if (outcome === 'no_reply' || outcome === 'server_error') cognito.failed({ operation, outcome });
+      if (outcome === 'no_reply' || outcome === 'server_error')
+        cognito.failed({ operation, outcome });
       else cognito.answered();
     },
     statusChanged(row) {
       telemetry.statusChanged(row);
       const { id: registrationId, status, door, failure } = row;
-      const fields = { registrationId, door, code: failure?.code, emailHash: emailHash(row.email) };
+      const hash = row.email === null ? null : emailHash(row.email);
+      const fields = { registrationId, door, code: failure?.code, emailHash: hash };
       log.info(fields, `registration ${status}`);
     },
   };

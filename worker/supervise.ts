@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from '@temporalio/client';
+import { Client, type ClientOptions } from '@temporalio/client';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import type { RunnableWorker } from './background-worker.ts';
 import { missingSearchAttributes } from '../src/temporal/search-attribute.ts';
@@ -20,6 +20,8 @@ export interface SupervisedOptions {
   readonly namespace: string;
   /** null for a process without a worker. */
   readonly createWorker: ((connection: NativeConnection) => Promise<RunnableWorker>) | null;
+  /** Of tracing, for the client. */
+  readonly plugins?: NonNullable<ClientOptions['plugins']>;
   readonly log: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -82,7 +84,8 @@ export function supervise(options: SupervisedOptions): Supervised {
     try {
       stage = 'namespace';
       if (options.createWorker) await expectSearchAttributes(connection, options.namespace);
-      client = new Client({ connection, namespace: options.namespace });
+      const { namespace, plugins = [] } = options;
+      client = new Client({ connection, namespace, plugins });
       stage = 'creation';
       // Otherwise it would be said with every attempt to make the worker.
       if (failedAt !== stage && !lost) {

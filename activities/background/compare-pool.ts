@@ -87,7 +87,8 @@ export async function comparePool(
     at = await compareRows(round, at);
     if (at.stage === 'rows') await clock.pause(restMs(clock.now() - since));
   }
-  if (at.stage === 'done') deps.log.info({ report: countsOf(at.report) }, 'pool comparison finished');
+  if (at.stage === 'done')
+    deps.log.info({ report: countsOf(at.report) }, 'pool comparison finished');
   return at;
 }
 

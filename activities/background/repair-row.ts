@@ -1,6 +1,6 @@
 import type { Database } from '../../src/db/client.ts';
 import { publicFailure, type FailureName } from '../../src/domain/failure.ts';
-import { owesPassword, type Registration } from '../../src/domain/registration.ts';
+import { emailOf, owesPassword, type Registration } from '../../src/domain/registration.ts';
 import type { Runs } from '../../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../../src/domain/status.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
@@ -113,7 +113,7 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
   const row = await readRow(deps.db, open.id);
   if (isClosed(row.status)) return null;
   const ctx = contextOf(deps, row.id);
-  const user = await deps.provider.readUser(row.cognitoUsername ?? row.email, ctx.signal);
+  const user = await deps.provider.readUser(row.cognitoUsername ?? emailOf(row), ctx.signal);
   const whole =
     user?.mark === row.id && isOpenForward(row.status) && row.instruction?.kind !== 'cancel';
   if (deps.dryRun) return whole ? 'completed' : 'compensated';

@@ -1,4 +1,4 @@
-import { appendUnrecordedEvents } from '../../src/ledger/registrations/compensation.ts';
+import { appendUnrecordedEvents } from '../../src/ledger/unrecorded-events.ts';
 import { databaseNow } from '../../src/ledger/registrations/row.ts';
 import {
   closedAmong,

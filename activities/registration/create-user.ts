@@ -6,7 +6,7 @@ import {
 } from '../../src/domain/create-attempt.ts';
 import { isProved } from '../../src/domain/email.ts';
 import type { FailureName } from '../../src/domain/failure.ts';
-import { namesRegistration, type Registration } from '../../src/domain/registration.ts';
+import { emailOf, namesRegistration, type Registration } from '../../src/domain/registration.ts';
 import { attemptsWith } from '../../src/domain/step.ts';
 import {
   recordCreateAttempt,
@@ -102,7 +102,10 @@ export async function callCreate(
 ): Promise<{ readonly user: RecordedUser } | { readonly row: Registration }> {
   try {
     return {
-      user: await ctx.provider.createUser({ ...attempted, mark: attempted.id }, ctx.signal),
+      user: await ctx.provider.createUser(
+        { ...attempted, email: emailOf(attempted), mark: attempted.id },
+        ctx.signal,
+      ),
     };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -194,7 +197,7 @@ async function settle(
   const leftover =
     mark !== null &&
     namesRegistration(mark) &&
-    (await isLeftover(ctx.db, { mark, userId, isProved: isProved(found, row.email) }));
+    (await isLeftover(ctx.db, { mark, userId, isProved: isProved(found, emailOf(row)) }));
   if (!leftover) {
     await record(ctx, row, { outcome: 'taken', answered });
     throw new StepFailure('email_taken');
@@ -238,7 +241,7 @@ async function record(
 
 async function read(ctx: StepContext, row: Registration): Promise<ProviderUser | null> {
   try {
-    return await ctx.provider.readUser(row.email, ctx.signal);
+    return await ctx.provider.readUser(emailOf(row), ctx.signal);
   } catch (error) {
     const verdict = verdictOn(ctx, 'createUser', row, error);
     const failure = verdict.kind === 'fail' ? verdict.failure : 'unknown_error';

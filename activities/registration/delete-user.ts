@@ -1,10 +1,11 @@
 import { mayHaveCreatedUser, openCreateAt } from '../../src/domain/create-attempt.ts';
-import { namesRegistration, type Registration } from '../../src/domain/registration.ts';
+import { emailOf, namesRegistration, type Registration } from '../../src/domain/registration.ts';
 import { isCompensating } from '../../src/domain/status.ts';
 import { attemptsWith } from '../../src/domain/step.ts';
 import { recordAbsence, recordUserDeleted } from '../../src/ledger/registrations/compensation.ts';
 import { nowOf } from '../../src/ledger/registrations/row.ts';
-import { stepDone, readRow, type StepUpdates } from '../../src/ledger/registrations/transitions.ts';
+import { readRow } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone, type StepUpdates } from '../../src/ledger/work/steps.ts';
 import type { ProviderUser } from '../../src/cognito/adapter.ts';
 import type { GraceWait } from '../contract.ts';
 import { stepFailure, verdictOn, type StepContext } from '../step-context.ts';
@@ -34,7 +35,7 @@ export async function deleteUser(ctx: StepContext, id: string): Promise<GraceWai
     if (row.cognitoUsername !== null) row = await deleteOurs(ctx, row, row.cognitoUsername);
     const openAt = openCreateAt(row);
     let waitMs = openAt === null ? hiddenFor(ctx, row) : openAt + ctx.graceMs - nowOf(row);
-    if (openAt !== null && waitMs > 0) row = await deleteOurs(ctx, row, row.email);
+    if (openAt !== null && waitMs > 0) row = await deleteOurs(ctx, row, emailOf(row));
     if (openAt !== null && waitMs <= 0) ({ row, waitMs } = await deleteAllOurs(ctx, row));
     if (waitMs > 0) return { graceMs: Math.ceil(waitMs) };
   }
@@ -56,7 +57,7 @@ async function deleteAllOurs(
   const deleted = new Set<string>();
   let known = row;
   while (deleted.size < MAX_TWINS) {
-    const found = await find(ctx, known, known.email);
+    const found = await find(ctx, known, emailOf(known));
     if (found?.mark !== known.id) return { row: known, waitMs: 0 };
     if (deleted.has(found.username)) break;
     known = await remove(ctx, known, found.username);

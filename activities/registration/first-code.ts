@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Registration } from '../../src/domain/registration.ts';
+import { emailOf, type Registration } from '../../src/domain/registration.ts';
 import { giveBackMail, takeMail } from '../../src/ledger/mail-limits.ts';
 import type { Secret } from '../../src/secrets/secret.ts';
 import type { PasswordContext } from '../step-context.ts';
@@ -39,7 +39,7 @@ async function mailCode(ctx: PasswordContext, row: Registration, password: Secre
       return log.warn({ registrationId }, 'no code mailed: COGNITO_CLIENT_ID is not set');
     const tokens = await signIn(sessions, usernameOf(row), password, signal);
     if (!tokens) return log.warn({ registrationId }, 'no code mailed: sign-in failed');
-    const mail = { email: row.email, publicPerDay: publicMailsPerDay };
+    const mail = { email: emailOf(row), publicPerDay: publicMailsPerDay };
     if ((await takeMail(db, mail)).kind === 'allowed') {
       if (!(await sessions.mailCode(tokens.accessToken))) await giveBackMail(db, mail);
     }

@@ -7,10 +7,10 @@ import { recordRolesAssigned } from '../../src/ledger/registrations/roles.ts';
 import {
   beginSteps,
   complete,
-  stepDone,
   recordSteps,
   readRow,
 } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { StepFailureReport } from '../contract.ts';
 import { callCreate, createUser, keepUser, TooEarly } from './create-user.ts';
 import type { RecordedUser } from '../../src/ledger/registrations/create-attempt.ts';

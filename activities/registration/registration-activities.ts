@@ -14,11 +14,11 @@ import { park, acknowledgeInstruction } from '../../src/ledger/registrations/par
 import {
   beginSteps,
   complete,
-  stepDone,
   recordSteps,
   readRow,
   recordRunningFailure,
 } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { Sealing } from '../../src/secrets/sealing.ts';
 import type { IdentityProvider } from '../../src/cognito/adapter.ts';
 import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
@@ -73,7 +73,7 @@ export function createRegistrationActivities(
     if (unrecordedEvents.length > 0) {
       deps.log.error({ registrationId, unrecordedEvents }, 'the database rejected audit events');
     }
-    return progressOf(row, { retry, ...(deps.apiUrl !== null && { apiUrl: deps.apiUrl }) });
+    return progressOf(row, retry, deps.apiUrl);
   };
   const context = (
     withinMs: number,

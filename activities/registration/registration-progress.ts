@@ -1,6 +1,6 @@
 import { owesPassword, type Registration } from '../../src/domain/registration.ts';
 import type { Outstanding } from '../../src/domain/saga.ts';
-import type { RegistrationProgress } from '../contract.ts';
+import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
 
 const FIRST_MS = 200;
 const MAX_MS = 10_000;
@@ -17,10 +17,11 @@ export function attemptsWithin(budgetSeconds: number): number {
   return attempts;
 }
 
-/** What each progress carries of the worker's configuration. */
-export type WorkerSettings = Pick<RegistrationProgress, 'retry' | 'apiUrl'>;
-
-export function progressOf(row: Registration, settings: WorkerSettings): RegistrationProgress {
+export function progressOf(
+  row: Registration,
+  retry: RetryNumbers,
+  apiUrl: string | null = null,
+): RegistrationProgress {
   return {
     ...outstandingOf(row),
     status: row.status,
@@ -28,9 +29,9 @@ export function progressOf(row: Registration, settings: WorkerSettings): Registr
     instruction: instructionOf(row),
     failure: row.failure,
     parks: row.resumeAttempts,
-    ...(row.status === 'roles_pending' &&
-      row.parkedAt && { parkedAt: row.parkedAt.toISOString() }),
-    ...settings,
+    ...(row.status === 'roles_pending' && row.parkedAt && { parkedAt: row.parkedAt.toISOString() }),
+    retry,
+    ...(apiUrl !== null && { apiUrl }),
   };
 }
 

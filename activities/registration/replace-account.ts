@@ -1,5 +1,5 @@
 import { isProved } from '../../src/domain/email.ts';
-import type { Registration } from '../../src/domain/registration.ts';
+import { emailOf, type Registration } from '../../src/domain/registration.ts';
 import {
   decideDeletion,
   readReplaced,
@@ -44,7 +44,7 @@ export async function replaceAccount(ctx: StepContext, row: Registration): Promi
       await recordReplacementAnswered(ctx.db, row, disabling);
       const disabled = await read(ctx, row, username);
       const { replacementOpenAt } = row;
-      if (disabled && isProved(disabled, row.email)) {
+      if (disabled && isProved(disabled, emailOf(row))) {
         return await keep(ctx, { ...disabling, replacementOpenAt }, username);
       }
     }

@@ -7,7 +7,8 @@ import {
   recordRolesAssigned,
 } from '../../src/ledger/registrations/roles.ts';
 import { nowOf } from '../../src/ledger/registrations/row.ts';
-import { stepDone, readRow } from '../../src/ledger/registrations/transitions.ts';
+import { readRow } from '../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { GraceWait } from '../contract.ts';
 import { hiddenOrVanished, usernameOf } from './created-user.ts';
 import { owesConfirmation } from './registration-progress.ts';

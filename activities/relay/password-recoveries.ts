@@ -2,7 +2,7 @@ import type { Database } from '../../src/db/client.ts';
 import type { PasswordRecovery } from '../../src/domain/account.ts';
 import { normaliseEmail } from '../../src/domain/email.ts';
 import { FAILURES } from '../../src/domain/failure.ts';
-import { namesRegistration, type Registration } from '../../src/domain/registration.ts';
+import { emailOf, namesRegistration, type Registration } from '../../src/domain/registration.ts';
 import { classify, type Verdict } from '../../src/cognito/classify.ts';
 import type { IdentityProvider, ProviderUser } from '../../src/cognito/adapter.ts';
 import { ProviderError } from '../../src/cognito/provider-error.ts';
@@ -70,11 +70,11 @@ export function recoveryOf(
 ): 'nothing' | 'code' | 'temporary_password' {
   if (!user?.enabled) return 'nothing';
   if (registration === null) return 'code';
-  const { status, userDeletedAt, releasedAt, replacedBy, cognitoUsername, email } = registration;
+  const { status, userDeletedAt, releasedAt, replacedBy, cognitoUsername } = registration;
   const isTheirs = status === 'completed' && userDeletedAt === null && releasedAt === null;
   if (!isTheirs || replacedBy !== null || cognitoUsername !== user.username) return 'nothing';
   // The mailbox of the pool's address may be the one of somebody who took the account over.
-  if (normaliseEmail(user.email) !== email) return 'nothing';
+  if (normaliseEmail(user.email) !== emailOf(registration)) return 'nothing';
   if (user.status === 'FORCE_CHANGE_PASSWORD') return 'temporary_password';
   // Others sign in elsewhere: setting a password would make local users of them.
   const hasPassword = user.status === 'CONFIRMED' || user.status === 'RESET_REQUIRED';
@@ -153,11 +153,12 @@ async function mailTemporaryPassword(
 ): Promise<void> {
   const { db, provider } = deps;
   const { username } = user;
+  const address = emailOf(registration);
   // An earlier mail of this request arrived, and the person has chosen a password with it.
   if (due.unanswered > 0 && user.status !== 'FORCE_CHANGE_PASSWORD') {
     return await forgetDelivery(db, due.outboxId);
   }
-  await withMail(deps, due, registration.email, async (beginMail) => {
+  await withMail(deps, due, address, async (beginMail) => {
     const acquireQuota = deps.acquireQuota(signal);
     await provider.replacePassword(username, signal);
     await acquireQuota('update');
@@ -168,7 +169,7 @@ async function mailTemporaryPassword(
     // mail goes to.
     const now = await provider.readUser(username, signal);
     if (!now || recoveryOf(now, registration) !== 'temporary_password') {
-      await giveBackMail(db, mailTo(deps, registration.email));
+      await giveBackMail(db, mailTo(deps, address));
       return await forgetDelivery(db, due.outboxId);
     }
     const { phoneNumber, secondFactors: factors } = now;

@@ -90,6 +90,8 @@ export interface Config {
     } | null;
     readonly webhook: { readonly url: string; readonly secret: string } | null;
   };
+  /** Whether OpenTelemetry's standard variables name an exporter of traces. */
+  readonly isTraced: boolean;
 }
 
 /** What it takes to sign in to the pool. */
@@ -162,9 +164,18 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       sweepIntervalSeconds: read.integer('SWEEP_INTERVAL_SECONDS', 1, 86_400),
     },
     events: parseEvents(read, environment === 'local'),
+    isTraced: isTraced(env),
   };
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return config;
+}
+
+// OpenTelemetry's SDK reads these variables, and more, by itself.
+function isTraced(env: RawEnvironment): boolean {
+  const exporter = env['OTEL_TRACES_EXPORTER'] || null;
+  if (env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || exporter === 'none') return false;
+  const isExporter = (name: string) => name.startsWith('OTEL_EXPORTER_') && Boolean(env[name]);
+  return exporter !== null || Object.keys(env).some(isExporter);
 }
 
 /** The destinations of events that are configured. */

@@ -166,6 +166,11 @@ export const VARIABLES: readonly Variable[] = [
     '10',
     'public sign-ups per minute, per client address and per e-mail address',
   ),
+  told(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    '–',
+    'where OpenTelemetry sends traces; with any `OTEL_EXPORTER_…` or `OTEL_TRACES_EXPORTER` its SDK is loaded and reads all its standard variables',
+  ),
   plain('LOG_LEVEL', 'info', '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`'),
 ];
 

@@ -7,6 +7,7 @@ export const LOCKS = {
   checkpoint: 7_267_473,
   relay: 7_267_474,
   quotaQueue: 7_267_475,
+  administrators: 7_267_476,
 } as const;
 
 /** A lock that is held by one session of PostgreSQL, and gone with it. */

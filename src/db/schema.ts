@@ -49,6 +49,8 @@ export const HOLDS_KEY = sql.raw('idempotency_key IS NOT NULL AND living');
 export const IS_OPEN = sql.raw(
   `phase IN ('active', 'roles_pending', 'compensating', 'cleanup_required')`,
 );
+/** Registrations that never completed and still say who the person is. */
+export const IS_ERASABLE = sql.raw(`phase IN ('failed', 'cancelled') AND email IS NOT NULL`);
 /** Open rows that are not on their way: parked, or being taken back. */
 export const IS_WAITING = sql.raw(`phase IN ('roles_pending', 'compensating', 'cleanup_required')`);
 /** Of living rows, a sign-up that is being replaced keeps its username, and not its address. */
@@ -61,6 +63,10 @@ const SEAL_IN_USE = sql.raw(`sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN (${listed(OPEN_FORWARD)}))`);
 const PASSWORD_SET = sql.raw(
   `status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL`,
+);
+// No step, mail or sign-in of a living row can meet an erased address.
+const ERASED_WHEN_GONE = sql.raw(
+  `(email IS NOT NULL AND key_scope IS NOT NULL AND request_hash IS NOT NULL) OR NOT living`,
 );
 const IS_PARKED = sql.raw(`phase = 'roles_pending'`);
 // Of the roles their hash: an entry of an index has less room than 20 names of roles.
@@ -93,7 +99,8 @@ export const registrations = pgTable(
     living: boolean('living').notNull().generatedAlwaysAs(LIVES),
     /** Rows that the same callers see share it: those of one set of roles or, without roles, of one requester. */
     visibility: text('visibility').notNull().generatedAlwaysAs(VISIBILITY),
-    email: text('email').notNull(),
+    /** null once the person is erased, as the names, the key, its scope and the hash. */
+    email: text('email'),
     username: text('username'),
     firstName: text('first_name'),
     lastName: text('last_name'),
@@ -109,9 +116,9 @@ export const registrations = pgTable(
     requestedBy: text('requested_by').notNull(),
     door: text('door').$type<Door>().notNull(),
     /** The caller for bearer doors, `<door>:<email>` for public ones. */
-    keyScope: text('key_scope').notNull(),
+    keyScope: text('key_scope'),
     idempotencyKey: text('idempotency_key'),
-    requestHash: text('request_hash').notNull(),
+    requestHash: text('request_hash'),
     instruction: text('instruction').$type<InstructionKind>(),
     instructionActor: text('instruction_actor'),
     instructionReason: text('instruction_reason'),
@@ -237,7 +244,9 @@ export const registrations = pgTable(
       .on(t.instructionAt)
       .where(sql.raw('instruction IS NOT NULL AND instruction_acknowledged_at IS NULL')),
     index('registrations_unrecorded').on(t.id).where(sql.raw(`unrecorded_events <> '{}'`)),
+    index('registrations_erasable').on(t.finishedAt).where(IS_ERASABLE),
     index('registrations_stray_users').on(t.id).where(sql.raw(`stray_usernames <> '{}'`)),
+    check('registrations_erased_when_gone', ERASED_WHEN_GONE),
     check('registrations_seal_in_use', SEAL_IN_USE),
     check('registrations_password_set', PASSWORD_SET),
   ],
@@ -245,6 +254,18 @@ export const registrations = pgTable(
 
 const CHANGE_IS_OPEN = sql.raw(
   `status IN (${OPEN_CHANGE.map((status) => `'${status}'`).join(', ')})`,
+);
+/** Changes that a repeated key finds. */
+export const HOLDS_CHANGE_KEY = sql.raw(
+  `idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`,
+);
+/** A parked change's code of FAILURES; '' for the others. */
+export const CHANGE_WAITS_FOR = sql.raw(
+  `(CASE status WHEN 'parked' THEN coalesce(failure->>'code', '') ELSE '' END)`,
+);
+/** Since when a change has been parked or, where it is not parked, accepted. */
+export const CHANGE_WAITS_SINCE = sql.raw(
+  `(CASE status WHEN 'parked' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)`,
 );
 const CHANGE_VISIBILITY = sql.raw(`CASE WHEN person_roles = '{}' THEN 'requester:' || requested_by
   ELSE 'roles:' || hash_array_extended(person_roles, 0)::text END`);
@@ -271,6 +292,8 @@ export const changes = pgTable(
     rolesTouched: text('roles_touched').array().notNull().default([]),
     enabledBefore: boolean('enabled_before'),
     restoresAs: text('restores_as').$type<'failed' | 'cancelled'>(),
+    /** Why; `failure` may say meanwhile what the restoring waits for. */
+    restoringFailure: jsonb('restoring_failure').$type<PublicFailure>(),
     openWrites: jsonb('open_writes').$type<Record<string, string>>().notNull().default({}),
     requestedBy: text('requested_by').notNull(),
     /** `<caller> <route>`; null once the person is erased, as the next three. */
@@ -307,9 +330,7 @@ export const changes = pgTable(
       .default([]),
   },
   (t) => [
-    uniqueIndex('changes_idempotency_key')
-      .on(t.keyScope, t.idempotencyKey)
-      .where(sql.raw(`idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled')`)),
+    uniqueIndex('changes_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_CHANGE_KEY),
     index('changes_newest').on(t.acceptedAt.desc().nullsFirst(), t.id.desc().nullsFirst()),
     index('changes_of_user').on(
       t.userId,
@@ -327,6 +348,12 @@ export const changes = pgTable(
       t.id.desc().nullsFirst(),
     ),
     index('changes_open').on(t.sweptAt).where(sql.raw('open')),
+    index('changes_finished_of_user')
+      .on(t.userId, t.finishedAt)
+      .where(sql.raw('finished_at IS NOT NULL')),
+    index('changes_waiting')
+      .on(t.status, CHANGE_WAITS_FOR, CHANGE_WAITS_SINCE)
+      .where(sql.raw('open')),
     index('changes_open_of_user').on(t.userId, t.position).where(sql.raw('open')),
     index('changes_retry')
       .on(t.status, RETRY_CODE, t.retriedAt.asc().nullsFirst(), t.id)
@@ -375,6 +402,9 @@ export const auditEvents = pgTable(
       .where(UNCOMMON_EVENT),
     index('audit_events_user').on(t.userId).where(sql.raw('user_id IS NOT NULL')),
     index('audit_events_tx').on(t.txId, t.seq),
+    index('audit_events_change')
+      .on(sql.raw(`(details->>'changeId')`))
+      .where(sql.raw(`details->>'changeId' IS NOT NULL`)),
   ],
 );
 
@@ -468,7 +498,13 @@ export const outbox = pgTable(
   },
   (t) => [
     index('outbox_events').on(t.occurredAt, t.id).where(IS_EVENT),
-    index('outbox_invitations').on(t.registrationId).where(sql.raw(`kind = 'invitation'`)),
+    // All of a registration but its first event, of which every registration has one.
+    index('outbox_registration')
+      .on(t.registrationId)
+      .where(sql.raw(`registration_id IS NOT NULL AND kind <> 'user.created'`)),
+    index('outbox_account')
+      .on(sql`lower(${t.accountName} COLLATE "C")`)
+      .where(sql.raw('account_name IS NOT NULL')),
   ],
 );
 

@@ -31,6 +31,7 @@ export const AUDIT_EVENTS = [
   'invitation.requested',
   'invitation.sent',
   'administrator.created',
+  'personal_data.erased',
 ] as const;
 export type AuditEventName = (typeof AUDIT_EVENTS)[number];
 
@@ -47,7 +48,7 @@ export interface AuditEvent {
   readonly registrationId: string | null;
   /** The Cognito sub of the person it is about. */
   readonly userId: string | null;
-  /** The caller's sub, `client:<id>`, or `system`. */
+  /** The caller's sub, `client:<id>`, `system` or `operator`. */
   readonly actor: string;
   readonly at: Date;
   readonly details: Readonly<Record<string, unknown>>;
@@ -55,3 +56,5 @@ export interface AuditEvent {
 
 /** The actor of what Registrar does by itself. */
 export const SYSTEM_ACTOR = 'system';
+/** The actor of a command that is run on a deployment, where no caller is known. */
+export const OPERATOR_ACTOR = 'operator';

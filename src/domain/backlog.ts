@@ -1,3 +1,4 @@
+import type { ChangeStatus } from './change.ts';
 import type { RegistrationStatus } from './status.ts';
 
 /** What waits in the ledger. Only what there is: a status without rows is not in it. */
@@ -5,6 +6,14 @@ export interface Backlog {
   readonly open: readonly {
     readonly status: RegistrationStatus;
     /** A parked row's code of FAILURES; null for the others. */
+    readonly code: string | null;
+    readonly count: number;
+    /** Since the oldest of them was parked or, not being parked, accepted. */
+    readonly oldestSeconds: number;
+  }[];
+  readonly changes: readonly {
+    readonly status: ChangeStatus;
+    /** A parked change's code of FAILURES; null for the others. */
     readonly code: string | null;
     readonly count: number;
     /** Since the oldest of them was parked or, not being parked, accepted. */

@@ -37,6 +37,8 @@ export interface Change {
   readonly enabledBefore: boolean | null;
   /** Set once everything is to be put back as it was; the status that it ends with. */
   readonly restoresAs: 'failed' | 'cancelled' | null;
+  /** Why; `failure` may say meanwhile what the restoring waits for. */
+  readonly restoringFailure: PublicFailure | null;
   /** Writes to Cognito without an answer, by step: when each began. It may land until its grace is over. */
   readonly openWrites: Readonly<Record<string, string>>;
   readonly requestedBy: string;
@@ -56,6 +58,38 @@ export interface Change {
   readonly unrecordedEvents: readonly string[];
   readonly readAt: ReadAt;
 }
+
+/** A step of a change, as the receipt and Temporal's activity ids name it. */
+export type ChangeStepName =
+  | `assignRole:${string}`
+  | `removeRole:${string}`
+  | 'disableUser'
+  | 'enableUser'
+  | 'signOut'
+  | 'deleteUser'
+  | 'complete';
+
+const ROLE_STEP = /^(assignRole|removeRole):(.+)$/s;
+
+/** The role that a step writes; null for the others. */
+export function roleOfStep(step: string): string | null {
+  return ROLE_STEP.exec(step)?.[2] ?? null;
+}
+
+/** Whether a step brings the person closer to what the change wants, and is taken back by another step
+ * when everything is put back. */
+export function isTakenBackStep(
+  { kind, roles }: Pick<Change, 'kind' | 'roles'>,
+  step: string,
+): boolean {
+  const role = roleOfStep(step);
+  if (role !== null) return roles.includes(role) === step.startsWith('assignRole:');
+  if (step === 'disableUser') return kind === 'disable';
+  return step === 'enableUser' && kind === 'enable';
+}
+
+/** Once it has begun, such a change is not cancelled: it goes on until it is done. */
+export const NOT_CANCELLABLE: readonly ChangeKind[] = ['sign_out', 'delete'];
 
 export function isOpenChange(status: ChangeStatus): boolean {
   return (OPEN_CHANGE as readonly string[]).includes(status);

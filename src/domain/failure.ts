@@ -336,6 +336,13 @@ export const FAILURES = {
     'The registration was cancelled and undone.',
     'No action: an operator cancelled the registration.',
   ),
+  change_cancelled: definitive(
+    'registration_cancelled',
+    409,
+    'Change cancelled',
+    'The change was cancelled; the user is as before.',
+    'No action: an operator, or a later change, cancelled it.',
+  ),
   manual_cleanup_required: definitive(
     'manual_cleanup_required',
     500,

@@ -59,7 +59,8 @@ export interface Invitation {
 export interface Registration {
   readonly id: string;
   readonly status: RegistrationStatus;
-  readonly email: string;
+  /** null: erased, as are the names, in a closed row whose person is gone; see `emailOf`. */
+  readonly email: string | null;
   readonly username: string | null;
   readonly firstName: string | null;
   readonly lastName: string | null;
@@ -144,6 +145,15 @@ export interface ReadAt {
   readonly database: Date;
   /** performance.now() */
   readonly monotonicMs: number;
+}
+
+/**
+ * The address of a row that is open, or whose user exists: the database keeps it as long.
+ * @throws where it was erased, which is a bug of the caller
+ */
+export function emailOf({ id, email }: Pick<Registration, 'id' | 'email'>): string {
+  if (email === null) throw new Error(`the address of registration ${id} was erased`);
+  return email;
 }
 
 /** Whether somebody chose a password that the user does not have yet. */

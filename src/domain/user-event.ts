@@ -22,9 +22,9 @@ export interface UserEvent {
   readonly user: {
     /** The Cognito sub. */
     readonly id: string;
-    /** The e-mail where the person has none. */
-    readonly username: string;
-    readonly email: string;
+    /** The e-mail where the person has none; null, as `email`, once the person is erased. */
+    readonly username: string | null;
+    readonly email: string | null;
     readonly emailVerified: boolean;
   };
 }
@@ -32,7 +32,7 @@ export interface UserEvent {
 /** What every destination is told of an event. */
 export interface UserEventBody {
   readonly event_type: UserEventType;
-  /** Of a deleted person, the id alone. */
+  /** Of a person who was deleted, the id alone. */
   readonly user_data: {
     readonly id: string;
     readonly username?: string;
@@ -47,11 +47,11 @@ export interface UserEventBody {
 
 export function bodyOf(event: UserEvent): UserEventBody {
   const { type, registrationId, occurredAt, sequence } = event;
-  const { emailVerified, ...user } = event.user;
+  const { id, username, email, emailVerified } = event.user;
+  const isKnown = type !== 'user.deleted' && username !== null && email !== null;
   return {
     event_type: type,
-    user_data:
-      type === 'user.deleted' ? { id: user.id } : { ...user, email_verified: emailVerified },
+    user_data: isKnown ? { id, username, email, email_verified: emailVerified } : { id },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,

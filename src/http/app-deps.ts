@@ -12,6 +12,7 @@ import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
 import type { Runs } from '../domain/runs.ts';
+import type { TraceRequest } from '../domain/tracing.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -117,6 +118,8 @@ export interface AppDeps {
     readonly mailbox: string;
   } | null;
   readonly logger: Log;
+  /** null: no exporter of traces is configured. */
+  readonly trace: TraceRequest | null;
   readonly metrics: MetricsView;
   /** Whether this API serves `/metrics`; otherwise metrics have their own port or none. */
   readonly servesMetrics: boolean;

@@ -17,6 +17,7 @@ import {
   refusedOrigins,
   requestIds,
   requestLog,
+  requestTraces,
   safeHeaders,
 } from './middleware.ts';
 import { refuseOtherMethods } from './openapi/mount.ts';
@@ -41,6 +42,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   const api = new OpenAPIHono<AppEnv>();
   const { local } = deps;
   api.use(requestIds(), requestLog(deps.logger, deps.metrics), safeHeaders(local !== null));
+  if (deps.trace !== null) api.use(requestTraces(deps.trace));
   if (local !== null) api.use(ownHostOnly(local.acceptsHost));
   api.use(refusedOrigins(deps.corsOrigins, deps.logger));
   if (deps.corsOrigins.length > 0) api.use(browserAccess(deps.corsOrigins));

@@ -4,7 +4,8 @@ import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import { Problem } from './problems/problem-details.ts';
-import type { AppEnv, Log, MetricsView } from './app-deps.ts';
+import type { TraceRequest } from '../domain/tracing.ts';
+import type { AppEnv, Log, MetricsView, RequestLabels } from './app-deps.ts';
 import { isUuid } from './request/fields.ts';
 
 type Middleware = MiddlewareHandler<AppEnv>;
@@ -31,14 +32,8 @@ export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeReque
   return async (c, next) => {
     const begun = performance.now();
     await next();
-    const { method } = c.req;
     const ms = performance.now() - begun;
-    const route = routePath(c, -1);
-    const request = {
-      method: METHODS.has(method) ? method : 'other',
-      route: route === '/*' || route === '*' ? 'none' : route,
-      status: c.res.status,
-    };
+    const request = labelsOf(c);
     metrics.observeRequest(request, ms / 1000);
     const { requestId, emailHash } = c.var;
     const line = {
@@ -50,6 +45,35 @@ export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeReque
     };
     if (PROBES.test(c.req.path)) logger.debug(line, 'request');
     else logger.info(line, 'request');
+  };
+}
+
+/** After the handler. */
+function labelsOf(c: Context<AppEnv>): RequestLabels {
+  const { method } = c.req;
+  const route = routePath(c, -1);
+  return {
+    method: METHODS.has(method) ? method : 'other',
+    route: route === '/*' || route === '*' ? 'none' : route,
+    status: c.res.status,
+  };
+}
+
+const TRACE_HEADERS = ['traceparent', 'tracestate'];
+
+/** A span for each request but probes: what it starts at Temporal is below it. */
+export function requestTraces(trace: TraceRequest): Middleware {
+  return async (c, next) => {
+    if (PROBES.test(c.req.path)) return await next();
+    const sent = TRACE_HEADERS.flatMap((name) => {
+      const value = c.req.header(name);
+      return value === undefined ? [] : [[name, value] as const];
+    });
+    await trace(Object.fromEntries(sent), async () => {
+      await next();
+      const { requestId } = c.var;
+      return { ...labelsOf(c), requestId, registrationId: registrationIdOf(c) };
+    });
   };
 }
 

@@ -8,9 +8,15 @@ import type {
   Overview,
   TemporalOverview,
 } from '../domain/overview.ts';
-import { CLOSED, STATUSES, type RegistrationStatus } from '../domain/status.ts';
-import { IS_WAITING, WAITS_FOR, WAITS_SINCE } from '../db/schema.ts';
-import { BACKLOG_BOUND, readBacklog, WAITING_KINDS } from './backlog.ts';
+import { CLOSED, STATUSES } from '../domain/status.ts';
+import {
+  CHANGE_WAITS_FOR,
+  CHANGE_WAITS_SINCE,
+  IS_WAITING,
+  WAITS_FOR,
+  WAITS_SINCE,
+} from '../db/schema.ts';
+import { BACKLOG_BOUND, CHANGE_WAITING_KINDS, readBacklog, WAITING_KINDS } from './backlog.ts';
 import { lastComparison } from './compare.ts';
 import { atEdge } from './database-error.ts';
 import type { OutboxDestination } from '../domain/outbox.ts';
@@ -111,38 +117,49 @@ function zeros<Name extends string>(names: readonly Name[]): Record<Name, number
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
 }
 
+type Kind = AttentionGroup['kind'];
+
 async function readAttention(db: Database): Promise<AttentionGroup[]> {
   const groups = await db.execute<{
-    status: RegistrationStatus;
+    kind: Kind;
+    status: AttentionGroup['status'];
     code: string | null;
     cause: string | null;
     count: number;
     oldest_at: string;
     oldest_id: string;
-  }>(sql`WITH RECURSIVE ${WAITING_KINDS}, waiting AS (
-      SELECT r.id, r.status, r.failure, CASE r.status WHEN 'roles_pending' THEN r.parked_at
+  }>(sql`WITH RECURSIVE ${WAITING_KINDS}, ${CHANGE_WAITING_KINDS}, waiting AS (
+      SELECT 'registration' AS kind, r.id, r.status, r.failure, CASE r.status
+        WHEN 'roles_pending' THEN r.parked_at
         ELSE coalesce((SELECT max(at) FROM audit_events
           WHERE registration_id = r.id AND event = 'registration.cleanup_required'), r.accepted_at)
         END AS since
       FROM kinds CROSS JOIN LATERAL (
         SELECT * FROM registrations WHERE ${IS_WAITING}
-          AND phase = kinds.phase AND ${WAITS_FOR} = kinds.code
+          AND phase = kinds.state AND ${WAITS_FOR} = kinds.code
         ORDER BY ${WAITS_SINCE} LIMIT ${BOUND}) AS r
-      WHERE kinds.phase IN ('roles_pending', 'cleanup_required')
+      WHERE kinds.state IN ('roles_pending', 'cleanup_required')
       UNION ALL
-      SELECT r.id, r.status, r.invitation_failure, d.given_up_at
+      SELECT 'change', c.id, c.status, c.failure, coalesce(c.parked_at, c.accepted_at)
+      FROM change_kinds CROSS JOIN LATERAL (
+        SELECT * FROM changes WHERE open
+          AND status = change_kinds.state AND ${CHANGE_WAITS_FOR} = change_kinds.code
+        ORDER BY ${CHANGE_WAITS_SINCE} LIMIT ${BOUND}) AS c
+      WHERE change_kinds.state = 'parked'
+      UNION ALL
+      SELECT 'registration', r.id, r.status, r.invitation_failure, d.given_up_at
       FROM (SELECT outbox_id, given_up_at FROM outbox_deliveries
         WHERE destination = 'cognito-mail' AND given_up_at IS NOT NULL LIMIT ${BOUND}) d
       JOIN outbox o ON o.id = d.outbox_id
       JOIN registrations r ON r.id = o.registration_id
     )
-    SELECT status, failure->>'code' AS code, failure->>'cause' AS cause, count(*)::int AS count,
+    SELECT kind, status, failure->>'code' AS code, failure->>'cause' AS cause, count(*)::int AS count,
       min(since) AS oldest_at, (array_agg(id ORDER BY since))[1] AS oldest_id
-    FROM waiting GROUP BY 1, 2, 3 ORDER BY min(since)`);
-  return groups.map(({ status, code, cause: written, count, oldest_at, oldest_id }) => {
+    FROM waiting GROUP BY 1, 2, 3, 4 ORDER BY min(since)`);
+  return groups.map(({ kind, status, code, cause: written, count, oldest_at, oldest_id }) => {
     const cause = causeOf(status, code, written);
     return {
-      kind: 'registration',
+      kind,
       status,
       failureCode: code,
       cause,
@@ -150,14 +167,14 @@ async function readAttention(db: Database): Promise<AttentionGroup[]> {
       oldestAt: new Date(oldest_at),
       oldestId: oldest_id,
       remedy: FAILURES[cause].operator,
-      request: requestFor(status, code, oldest_id),
+      request: requestFor(kind, status, code, oldest_id),
     };
   });
 }
 
 /** The row of FAILURES that a group waits under: as it was written, or the parked one of the code. */
 function causeOf(
-  status: RegistrationStatus,
+  status: AttentionGroup['status'],
   code: string | null,
   written: string | null,
 ): FailureName {
@@ -171,10 +188,15 @@ function causeOf(
 }
 
 /** Of a group the whole; an invitation is requested for one registration at a time. */
-function requestFor(status: RegistrationStatus, failureCode: string | null, id: string): string {
+function requestFor(
+  kind: Kind,
+  status: AttentionGroup['status'],
+  failureCode: string | null,
+  id: string,
+): string {
   if (status === 'completed') return `POST /registrations/${id}/invitation`;
   const body = { status, ...(failureCode !== null && { failureCode }) };
-  return `POST /registrations/retry ${JSON.stringify(body)}`;
+  return `POST /${kind}s/retry ${JSON.stringify(body)}`;
 }
 
 async function readOutbox(db: Database): Promise<OutboxState[]> {

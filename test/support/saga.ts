@@ -157,6 +157,7 @@ export class Saga {
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,
       resumeIntervalSeconds: this.#options.resumeIntervalSeconds ?? 3600,
+      apiUrl: 'http://api.example',
     };
   }
 

@@ -42,6 +42,7 @@ CREATE TABLE "changes" (
 	"roles_touched" text[] DEFAULT '{}' NOT NULL,
 	"enabled_before" boolean,
 	"restores_as" text,
+	"restoring_failure" jsonb,
 	"open_writes" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"requested_by" text NOT NULL,
 	"key_scope" text,
@@ -53,6 +54,7 @@ CREATE TABLE "changes" (
 	"instruction_reason" text,
 	"instruction_at" timestamp (3) with time zone,
 	"instruction_acknowledged_at" timestamp (3) with time zone,
+	"retried_at" timestamp (3) with time zone,
 	"failure" jsonb,
 	"failure_code" text GENERATED ALWAYS AS (failure->>'code') STORED,
 	"steps" jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -65,6 +67,15 @@ CREATE TABLE "changes" (
 	"run_id" text,
 	"swept_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "last_pool_comparison" (
+	"only" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"started_at" timestamp (3) with time zone NOT NULL,
+	"finished_at" timestamp (3) with time zone NOT NULL,
+	"agrees" boolean NOT NULL,
+	"counts" jsonb NOT NULL,
+	CONSTRAINT "last_pool_comparison_only" CHECK (only)
 );
 --> statement-breakpoint
 CREATE TABLE "limit_counts" (
@@ -130,7 +141,7 @@ CREATE TABLE "registrations" (
   OR (status = 'completed' AND user_deleted_at IS NULL AND released_at IS NULL)) STORED NOT NULL,
 	"visibility" text GENERATED ALWAYS AS (CASE WHEN roles = '{}' THEN 'requester:' || requested_by
   ELSE 'roles:' || hash_array_extended(roles, 0)::text END) STORED NOT NULL,
-	"email" text NOT NULL,
+	"email" text,
 	"username" text,
 	"first_name" text,
 	"last_name" text,
@@ -145,14 +156,15 @@ CREATE TABLE "registrations" (
 	"roles_confirmed_at" timestamp (3) with time zone,
 	"requested_by" text NOT NULL,
 	"door" text NOT NULL,
-	"key_scope" text NOT NULL,
+	"key_scope" text,
 	"idempotency_key" text,
-	"request_hash" text NOT NULL,
+	"request_hash" text,
 	"instruction" text,
 	"instruction_actor" text,
 	"instruction_reason" text,
 	"instruction_at" timestamp (3) with time zone,
 	"instruction_acknowledged_at" timestamp (3) with time zone,
+	"retried_at" timestamp (3) with time zone,
 	"create_attempt" integer DEFAULT 0 NOT NULL,
 	"create_attempted_at" timestamp (3) with time zone,
 	"create_outcome" text,
@@ -196,6 +208,7 @@ CREATE TABLE "registrations" (
 	"replaced_by" uuid,
 	"event_sequence" integer DEFAULT 1 NOT NULL,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL,
+	CONSTRAINT "registrations_erased_when_gone" CHECK ((email IS NOT NULL AND key_scope IS NOT NULL AND request_hash IS NOT NULL) OR NOT living),
 	CONSTRAINT "registrations_seal_in_use" CHECK (sealed_password IS NULL
   OR (password_set_at IS NULL AND status IN ('accepted', 'running', 'roles_pending'))),
 	CONSTRAINT "registrations_password_set" CHECK (status <> 'completed' OR sealed_at IS NULL OR password_set_at IS NOT NULL)
@@ -214,20 +227,26 @@ CREATE INDEX "audit_events_newest" ON "audit_events" USING btree ("at" DESC NULL
 CREATE INDEX "audit_events_uncommon" ON "audit_events" USING btree ("event","at" DESC NULLS FIRST,"id" DESC NULLS FIRST) WHERE event NOT IN ('registration.requested', 'user.registered');--> statement-breakpoint
 CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user_id") WHERE user_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "audit_events_tx" ON "audit_events" USING btree ("tx_id","seq");--> statement-breakpoint
+CREATE INDEX "audit_events_change" ON "audit_events" USING btree ((details->>'changeId')) WHERE details->>'changeId' IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "changes_idempotency_key" ON "changes" USING btree ("key_scope","idempotency_key") WHERE idempotency_key IS NOT NULL AND status NOT IN ('failed', 'cancelled');--> statement-breakpoint
 CREATE INDEX "changes_newest" ON "changes" USING btree ("accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_of_user" ON "changes" USING btree ("user_id","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_status" ON "changes" USING btree ("status","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_visibility" ON "changes" USING btree ("visibility","accepted_at" DESC NULLS FIRST,"id" DESC NULLS FIRST);--> statement-breakpoint
 CREATE INDEX "changes_open" ON "changes" USING btree ("swept_at") WHERE open;--> statement-breakpoint
+CREATE INDEX "changes_finished_of_user" ON "changes" USING btree ("user_id","finished_at") WHERE finished_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "changes_waiting" ON "changes" USING btree ("status",(CASE status WHEN 'parked' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE status WHEN 'parked' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE open;--> statement-breakpoint
 CREATE INDEX "changes_open_of_user" ON "changes" USING btree ("user_id","position") WHERE open;--> statement-breakpoint
+CREATE INDEX "changes_retry" ON "changes" USING btree ("status",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE status = 'parked';--> statement-breakpoint
+CREATE INDEX "changes_retry_visible" ON "changes" USING btree ("status","visibility",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE status = 'parked';--> statement-breakpoint
 CREATE INDEX "changes_due" ON "changes" USING btree ("next_resume_at") WHERE status = 'parked';--> statement-breakpoint
 CREATE INDEX "changes_instructions" ON "changes" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL AND open;--> statement-breakpoint
 CREATE INDEX "changes_unrecorded" ON "changes" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "mail_counts_until" ON "mail_counts" USING btree ("until");--> statement-breakpoint
 CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind LIKE 'user.%';--> statement-breakpoint
-CREATE INDEX "outbox_invitations" ON "outbox" USING btree ("registration_id") WHERE kind = 'invitation';--> statement-breakpoint
+CREATE INDEX "outbox_registration" ON "outbox" USING btree ("registration_id") WHERE registration_id IS NOT NULL AND kind <> 'user.created';--> statement-breakpoint
+CREATE INDEX "outbox_account" ON "outbox" USING btree (lower("account_name" COLLATE "C")) WHERE account_name IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_deliveries_once" ON "outbox_deliveries" USING btree ("outbox_id","destination");--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_due" ON "outbox_deliveries" USING btree ("destination","next_attempt_at") WHERE delivered_at IS NULL AND given_up_at IS NULL;--> statement-breakpoint
 CREATE INDEX "outbox_deliveries_delivered" ON "outbox_deliveries" USING btree ("delivered_at","outbox_id") WHERE delivered_at IS NOT NULL;--> statement-breakpoint
@@ -247,8 +266,11 @@ CREATE INDEX "registrations_visibility" ON "registrations" USING btree ("visibil
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE phase IN ('active', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("phase",(CASE phase WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE phase WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE phase IN ('roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE phase = 'roles_pending';--> statement-breakpoint
+CREATE INDEX "registrations_retry" ON "registrations" USING btree ("phase",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE phase IN ('roles_pending', 'cleanup_required');--> statement-breakpoint
+CREATE INDEX "registrations_retry_visible" ON "registrations" USING btree ("phase","visibility",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE phase IN ('roles_pending', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL;--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
+CREATE INDEX "registrations_erasable" ON "registrations" USING btree ("finished_at") WHERE phase IN ('failed', 'cancelled') AND email IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "registrations_stray_users" ON "registrations" USING btree ("id") WHERE stray_usernames <> '{}';--> statement-breakpoint
 CREATE INDEX "token_cutoffs_changed" ON "token_cutoffs" USING btree ("changed_at","user_id");--> statement-breakpoint
 -- Room on each page, so that a row's next version stays on it and out of the indexes (HOT).

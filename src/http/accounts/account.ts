@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { normaliseEmail } from '../../domain/email.ts';
-import type { Registration } from '../../domain/registration.ts';
+import { emailOf, type Registration } from '../../domain/registration.ts';
 import { caseless } from '../../domain/username.ts';
 import { findLiving, hasEmail, hasUsername } from '../../ledger/registrations/living.ts';
 import type { AppDeps } from '../app-deps.ts';
@@ -40,7 +40,8 @@ export async function accountInLedger(db: AppDeps['db'], name: string): Promise<
     return { countedAs: name, poolName: name, row: await findLiving(db, hasEmail(name)) };
   }
   const row = await findLiving(db, hasUsername(name));
-  return { countedAs: row?.email ?? name, poolName: row?.cognitoUsername ?? randomUUID(), row };
+  const countedAs = row ? emailOf(row) : name;
+  return { countedAs, poolName: row?.cognitoUsername ?? randomUUID(), row };
 }
 
 /** One text for every name of an account, which contains none of them. */

@@ -1,5 +1,5 @@
 import { normaliseEmail } from '../../domain/email.ts';
-import { isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
+import { emailOf, isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
 import type { Person, Tokens } from '../../domain/session.ts';
 import { DatabaseError } from '../../ledger/database-error.ts';
 import { findByUserId } from '../../ledger/registrations/account-events.ts';
@@ -28,7 +28,7 @@ export async function compareWithLedger(
   const emailVerified = inPool.emailVerified && hasAddressOf(inPool, row);
   if (row && emailVerified && !row.emailVerified) {
     const { userId } = inPool;
-    await recordEmailVerified(db, { userId, email: row.email, actor: userId });
+    await recordEmailVerified(db, { userId, email: emailOf(row), actor: userId });
   }
   return { person: { ...inPool, emailVerified }, row };
 }
@@ -36,9 +36,9 @@ export async function compareWithLedger(
 /** Whether the pool has the ledger's address of a person. */
 export function hasAddressOf(
   { email }: Pick<Person, 'email'>,
-  row: Pick<Registration, 'email'> | null,
+  row: Pick<Registration, 'id' | 'email'> | null,
 ): boolean {
-  return row === null || normaliseEmail(email) === row.email;
+  return row === null || normaliseEmail(email) === emailOf(row);
 }
 
 /** Whether the ledger alone says that this person gets no tokens yet (SIGNUP_VERIFICATION). */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Registration } from '../../domain/registration.ts';
+import { emailOf, type Registration } from '../../domain/registration.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import type { SignIn, Tokens } from '../../domain/session.ts';
 import type { Secret } from '../../secrets/secret.ts';
@@ -27,7 +27,7 @@ export async function firstTokens(
   { password, until, replayed }: FirstSignIn,
 ): Promise<Tokens | 'wrong_password' | null> {
   if (row.status !== 'completed') return null;
-  const name = row.cognitoUsername ?? row.email;
+  const name = row.cognitoUsername ?? emailOf(row);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
     const signIn = await sessions.signIn(name, password).catch(unlessAway);
     if (signIn?.kind === 'signed_in') return signIn.tokens;

@@ -1,4 +1,4 @@
-import { hasMailedPassword } from '../../domain/registration.ts';
+import { emailOf, hasMailedPassword } from '../../domain/registration.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import type { Person } from '../../domain/session.ts';
 import { findByUserId } from '../../ledger/registrations/account-events.ts';
@@ -20,7 +20,7 @@ export async function mailVerificationCode(
   if (!inPool) return;
   const { person, row } = await compareWithLedger(deps, inPool);
   if (person.emailVerified || !hasAddressOf(person, row)) return;
-  const mail = { email: row?.email ?? person.email, publicPerDay };
+  const mail = { email: row ? emailOf(row) : person.email, publicPerDay };
   if ((await takeMail(db, mail)).kind !== 'allowed') return;
   if (!(await sessions.mailCode(accessToken))) await giveBackMail(db, mail);
 }
@@ -67,5 +67,5 @@ export async function proveByMailedPassword(
     logger.warn({ registrationId: row.id }, 'the address could not be marked as proved');
     return;
   }
-  await recordEmailVerified(db, { userId: poolName, email: row.email, actor: poolName });
+  await recordEmailVerified(db, { userId: poolName, email: emailOf(row), actor: poolName });
 }

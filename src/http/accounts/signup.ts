@@ -144,13 +144,13 @@ async function answerSignedIn(
   refuseFailed(row);
   const checksPassword = replayed && row.status === 'completed';
   const giveBack = checksPassword
-    ? await deps.limits.passwordCheck(deps.clientAddress(c), row.email)
+    ? await deps.limits.passwordCheck(deps.clientAddress(c), input.email)
     : null;
   const found = await firstTokens(deps, row, { password, until, replayed });
   if (found === 'wrong_password') throw new DoorError(400, EMAIL_EXISTS);
   if (found !== null) {
     await giveBack?.();
-    const person = { ...row, userId: row.userId ?? '' };
+    const person = { ...row, userId: row.userId ?? '', email: input.email };
     return c.json({ ...showTokens(found), ...showPerson(person) }, 201);
   }
   c.header('Location', `/registrations/${row.id}`);

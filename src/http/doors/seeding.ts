@@ -68,8 +68,7 @@ export function mountSeedingDoor(api: Api, deps: AppDeps): void {
     refuseFailed(row);
     const done = row.status === 'completed';
     if (!done) c.header('Location', `/registrations/${row.id}`);
-    const { userId: id, email, attributes } = row;
-    const shown = { id, email, full_name: attributes['name'] ?? '', is_active: done };
+    const shown = { id: row.userId, email: body.email, full_name: body.full_name, is_active: done };
     return c.json({ ...shown, is_superuser: false }, done ? 200 : 202);
   };
 

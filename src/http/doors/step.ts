@@ -56,8 +56,12 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
       const row = await acceptAndWait(deps, c, wanted);
       refuseFailed(row);
       c.header('Location', `/registrations/${row.id}`);
-      const { userId, email: address } = row;
-      const answer = { id: userId, email: address, roles: [...row.roles], status: wordOf(row) };
+      const answer = {
+        id: row.userId,
+        email: wanted.email,
+        roles: [...row.roles],
+        status: wordOf(row),
+      };
       return c.json(answer, row.status === 'completed' ? 201 : 202);
     },
   );

@@ -51,7 +51,7 @@ export function mountUsersDoor(api: Api, deps: AppDeps): void {
       const problem = problemOf(row);
       if (problem) throw problem;
       c.header('Location', `/registrations/${row.id}`);
-      const answer = { user_id: row.userId, email: row.email, roles: [] };
+      const answer = { user_id: row.userId, email: wanted.email, roles: [] };
       return c.json(answer, row.status === 'completed' ? 201 : 202);
     },
   );

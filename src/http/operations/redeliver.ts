@@ -1,5 +1,9 @@
 import { z } from '@hono/zod-openapi';
-import { redeliver, redeliverTargets, type RedeliverRefusal } from '../../ledger/outbox/redeliver.ts';
+import {
+  redeliver,
+  redeliverTargets,
+  type RedeliverRefusal,
+} from '../../ledger/outbox/redeliver.ts';
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { json, problems } from '../problems/answers.ts';
 import { pointerTo, Problem, type ProblemPlace } from '../problems/problem-details.ts';
@@ -77,7 +81,10 @@ export function mountRedeliver(api: Api, deps: AppDeps): void {
       const until = performance.now() + WITHIN_MS;
       const goesOn = () => performance.now() < until;
       const due = await redeliver(deps.db, targets, { waiting, since }, goesOn);
-      deps.logger.info({ requestId: c.var.requestId, destination, waiting, due }, 'outbox redelivery');
+      deps.logger.info(
+        { requestId: c.var.requestId, destination, waiting, due },
+        'outbox redelivery',
+      );
       return c.json({ due }, 202);
     },
   );

@@ -117,6 +117,9 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
       throw new Problem('invitation_not_due', { registrationId: found.id });
     }
     const requested = await requestInvitation(deps.db, found.id, { actor: c.var.caller.id });
+    if (requested.kind === 'not_due') {
+      throw new Problem('invitation_not_due', { registrationId: found.id });
+    }
     if (requested.kind === 'rate_limited') {
       throw new Problem('rate_limited', {
         registrationId: found.id,

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { requestRetryOfMany, RETRIED_STATUSES } from '../../ledger/registrations/retry-many.ts';
+import { requestRetryOfMany, RETRIED_STATUSES } from '../../ledger/registrations/instructions.ts';
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { json, problems } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
@@ -36,16 +36,15 @@ export function mountRetryOfMany(api: Api, deps: AppDeps): void {
     async (c) => {
       const { status, failureCode = null, limit, reason = null } = parse(body, await readJson(c));
       const { id: actor, grants } = c.var.caller;
-      const { ids, remaining } = await requestRetryOfMany(deps.db, {
-        actor,
-        reason,
-        status,
-        failureCode,
-        limit,
-        visibleTo: { callerId: actor, grants },
-      });
+      const visibleTo = { callerId: actor, grants };
+      const { rows, remaining } = await requestRetryOfMany(
+        deps.db,
+        { actor, reason },
+        { status, failureCode, limit, visibleTo },
+      );
+      const ids = rows.map(({ id }) => id);
       signalMany(deps, ids, (id) => deps.runs.resume(id, 'operator'));
-      return c.json({ accepted: ids.length, remaining }, 202);
+      return c.json({ accepted: rows.length, remaining }, 202);
     },
   );
 }

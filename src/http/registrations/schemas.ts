@@ -74,7 +74,7 @@ export const ReceiptSchema = z
   .object({
     id,
     status: RegistrationStatusSchema,
-    email: z.string(),
+    email: z.string().nullable().openapi({ description: 'Null once the person is erased.' }),
     emailVerified: z.boolean().openapi({ description: 'Whether the address is verified.' }),
     username: z.string().nullable(),
     firstName: z.string().nullable(),

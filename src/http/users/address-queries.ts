@@ -1,7 +1,12 @@
 import { openCreateAt } from '../../domain/create-attempt.ts';
 import type { PoolUser } from '../../domain/directory.ts';
 import { isProved } from '../../domain/email.ts';
-import { isLeftoverOf, isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
+import {
+  emailOf,
+  isLeftoverOf,
+  isUnverifiedSignUp,
+  type Registration,
+} from '../../domain/registration.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import { isCompensating } from '../../domain/status.ts';
 import { findLiving, hasEmail } from '../../ledger/registrations/living.ts';
@@ -46,7 +51,7 @@ async function readOfHolder(deps: Deps, holder: Registration): Promise<InPool> {
   const graceEndsAt = graceEndOf(deps, holder);
   const needed = graceEndsAt !== null && nowOf(holder) >= graceEndsAt;
   try {
-    return await deps.directory.readUser(holder.cognitoUsername ?? holder.email);
+    return await deps.directory.readUser(holder.cognitoUsername ?? emailOf(holder));
   } catch (error) {
     if (needed || !(error instanceof ProviderUnavailable)) throw error;
     return 'unknown';

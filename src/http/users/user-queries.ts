@@ -1,7 +1,7 @@
 import { maySee, type Caller } from '../../domain/grants.ts';
 import type { PoolUser } from '../../domain/directory.ts';
 import { isProved } from '../../domain/email.ts';
-import { namesRegistration, type Registration } from '../../domain/registration.ts';
+import { emailOf, namesRegistration, type Registration } from '../../domain/registration.ts';
 import { findByUserId } from '../../ledger/registrations/account-events.ts';
 import { readRegistration } from '../../ledger/registrations/read.ts';
 import type { AppDeps } from '../app-deps.ts';
@@ -68,8 +68,8 @@ async function isForeign(deps: Deps, userId: string): Promise<boolean> {
 function toUser(row: Registration, inPool: PoolUser, roles: readonly string[]): User {
   return {
     userId: inPool.userId,
-    email: inPool.email || row.email,
-    emailVerified: isProved(inPool, row.email),
+    email: inPool.email || emailOf(row),
+    emailVerified: isProved(inPool, emailOf(row)),
     username: row.username,
     firstName: inPool.firstName,
     lastName: inPool.lastName,

@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/client.ts';
-import { outbox, registrations } from '../../db/schema.ts';
+import { LIVING, outbox, registrations } from '../../db/schema.ts';
 import type { UserEventType } from '../../domain/user-event.ts';
 
-/** Tells others of a completed registration's person. The row is locked, so that the order of the
- * person's events is the order of their commits. */
+/** Tells others of a completed registration's person; of one who was deleted, only that. The row is
+ * locked, so that the order of the person's events is the order of their commits. */
 export async function appendUserEvent(
   tx: Transaction,
   registrationId: string,
   kind: Exclude<UserEventType, 'user.created'>,
 ): Promise<void> {
+  const isDeletion = kind === 'user.deleted';
   const [row] = await tx
     .update(registrations)
     .set({ eventSequence: sql`event_sequence + 1` })
-    .where(eq(registrations.id, registrationId))
+    .where(and(eq(registrations.id, registrationId), isDeletion ? undefined : LIVING))
     .returning({ sequence: registrations.eventSequence, at: sql<string>`clock_timestamp()` });
+  if (!row && !isDeletion) return;
   if (!row) throw new Error(`no row for registration ${registrationId}`);
   const { sequence, at } = row;
   const occurredAt = new Date(at);

@@ -93,8 +93,8 @@ export async function dueEvents(
       sequence: number;
       attempts: number;
       user_id: string;
-      username: string;
-      email: string;
+      username: string | null;
+      email: string | null;
       email_verified: boolean;
     }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, d.attempts,
         r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
-import { registrations } from '../../db/schema.ts';
-import type { Registration } from '../../domain/registration.ts';
+import { LIVING, registrations } from '../../db/schema.ts';
+import { emailOf, type Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { secondsUntilAllowed } from '../mail-limits.ts';
@@ -15,7 +15,9 @@ const UNDER_WAY_S = 30;
 
 export type InvitationRequest =
   | { readonly kind: 'requested'; readonly registration: Registration }
-  | { readonly kind: 'rate_limited'; readonly retryAfterSeconds: number };
+  | { readonly kind: 'rate_limited'; readonly retryAfterSeconds: number }
+  /** The user was deleted since the caller looked. */
+  | { readonly kind: 'not_due' };
 
 /**
  * Asks for the invitation to be sent again. One that is waiting and was never mailed is made due at
@@ -32,12 +34,12 @@ export async function requestInvitation(
       const [locked] = await tx
         .select(ROW)
         .from(registrations)
-        .where(and(eq(registrations.id, id), eq(registrations.status, 'completed')))
+        .where(and(eq(registrations.id, id), eq(registrations.status, 'completed'), LIVING))
         .for('update');
-      if (!locked) throw new Error(`no completed row for registration ${id}`);
+      if (!locked) return { kind: 'not_due' };
       let row = locked;
       if (!(await isAboutToBeSent(tx, id))) {
-        const retryAfterSeconds = await secondsUntilAllowed(tx, locked.email);
+        const retryAfterSeconds = await secondsUntilAllowed(tx, emailOf(locked));
         if (retryAfterSeconds > 0) return { kind: 'rate_limited', retryAfterSeconds };
         await closeInvitationDeliveries(tx, id, 'superseded');
         await queueInvitation(tx, id, new Date());

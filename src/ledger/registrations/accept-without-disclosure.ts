@@ -82,7 +82,7 @@ async function findWithoutDisclosure(
   tx: Transaction,
   { email, keyScope }: AcceptInput,
   idempotencyKey: string,
-): Promise<{ id: string; requestHash: string } | undefined> {
+): Promise<{ id: string; requestHash: string | null } | undefined> {
   const [row] = await tx
     .select({ id: registrations.id, requestHash: registrations.requestHash })
     .from(registrations)

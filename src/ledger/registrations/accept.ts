@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { and, eq, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
 import { runPrepared } from '../../db/prepared.ts';
 import { HOLDS_KEY, registrations } from '../../db/schema.ts';
@@ -9,14 +9,14 @@ import { appendAuditEvent, type NewAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import { findLiving, hasEmail, hasUsername } from './living.ts';
 import { passAddressOn } from './replacement.ts';
-import { registrationOf, ROW, toRegistration } from './row.ts';
+import { findRowByKey, type RequestKey } from '../work/keys.ts';
+import { REGISTRATION_WORK, registrationOf, ROW, toRegistration } from './row.ts';
 import { requestRetry } from './instructions.ts';
 
 /** A parsed, normalised request; `id` is the caller's choice, so that a repeated commit is the same row. */
 export interface AcceptInput extends Pick<
   Registration,
   | 'id'
-  | 'email'
   | 'username'
   | 'firstName'
   | 'lastName'
@@ -28,6 +28,7 @@ export interface AcceptInput extends Pick<
   | 'door'
   | 'idempotencyKey'
 > {
+  readonly email: string;
   /** Within what an idempotency key is unique: the caller, or door and e-mail at public doors. */
   readonly keyScope: string;
   readonly requestHash: string;
@@ -58,22 +59,10 @@ export function requestHashOf(body: unknown): string {
 /** The registration that holds a key, if one does. */
 export async function findByKey(
   db: Database | Transaction,
-  key: { readonly keyScope: string; readonly idempotencyKey: string },
-): Promise<{ registration: Registration; requestHash: string } | null> {
-  return await atEdge(async () => {
-    const [row] = await db
-      .select(ROW)
-      .from(registrations)
-      .where(
-        and(
-          eq(registrations.keyScope, key.keyScope),
-          eq(registrations.idempotencyKey, key.idempotencyKey),
-          HOLDS_KEY,
-        ),
-      )
-      .limit(1);
-    return row ? { registration: toRegistration(row), requestHash: row.requestHash } : null;
-  });
+  key: RequestKey,
+): Promise<{ registration: Registration; requestHash: string | null } | null> {
+  const row = await findRowByKey(db, REGISTRATION_WORK, key, HOLDS_KEY);
+  return row && { registration: toRegistration(row), requestHash: row.requestHash };
 }
 
 /**

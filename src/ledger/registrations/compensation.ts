@@ -1,26 +1,23 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { Database, Transaction } from '../../db/client.ts';
+import type { Database } from '../../db/client.ts';
 import { registrations } from '../../db/schema.ts';
-import { SYSTEM_ACTOR, type AuditEventName } from '../../domain/audit-event.ts';
+import type { AuditEventName } from '../../domain/audit-event.ts';
 import type {
   CompensationFailure,
   PublicFailure,
   Registration,
 } from '../../domain/registration.ts';
 import { COMPENSATING, isCompensating, isOpenForward } from '../../domain/status.ts';
-import { isCompensation, type StepRecord } from '../../domain/step.ts';
-import { appendAuditEvent } from '../audit/audit-trail.ts';
-import { atEdge, DatabaseError } from '../database-error.ts';
+import { isCompensation } from '../../domain/step.ts';
+import { atEdge } from '../database-error.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
 import { giveAddressBack } from './replacement.ts';
-import { foundRow, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
-import {
-  mergeSteps,
-  readRow,
-  updateRow,
-  type OnStatusChanged,
-  type StepUpdates,
-} from './transitions.ts';
+import { mergeSteps, stepsTakenBack, type StepUpdates } from '../work/steps.ts';
+import { moveLocked as moveLockedOf, type Move } from '../work/move.ts';
+import { appendOrRemember } from '../work/unrecorded-events.ts';
+import { ACKNOWLEDGED } from '../work/work.ts';
+import { REGISTRATION_WORK, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
+import { readRow, updateRow, type OnStatusChanged } from './transitions.ts';
 import { leaveQuotaQueues } from '../quota.ts';
 
 /**
@@ -49,12 +46,12 @@ export async function beginCompensation(
         nextResumeAt: null,
         // No step sets it any more.
         sealedPassword: null,
-        instructionAcknowledgedAt: sql`CASE WHEN instruction IS NULL THEN NULL ELSE coalesce(instruction_acknowledged_at, clock_timestamp()) END`,
+        instructionAcknowledgedAt: ACKNOWLEDGED,
         steps: mergeSteps(steps),
       },
       event: 'registration.compensating',
       details: { code: failure.code, cause: failure.cause, closesAs },
-      leavesQuotaQueues: true,
+      andThen: (tx) => leaveQuotaQueues(tx, id),
     };
   });
 }
@@ -78,10 +75,17 @@ export async function requireCleanup(
         .where(and(eq(registrations.id, id), inArray(registrations.status, [...COMPENSATING])))
         .returning(ROW);
       if (!row) return toRegistration(await selectRow(tx, id));
-      return await appendOrRemember(tx, row, 'registration.cleanup_required', {
-        code: row.failure?.code ?? null,
-        compensation: failures.map(({ step, code }) => ({ step, code })),
-      });
+      const remembered = await appendOrRemember(
+        tx,
+        REGISTRATION_WORK,
+        row,
+        'registration.cleanup_required',
+        {
+          code: row.failure?.code ?? null,
+          compensation: failures.map(({ step, code }) => ({ step, code })),
+        },
+      );
+      return toRegistration(remembered);
     }),
   );
 }
@@ -100,7 +104,7 @@ export async function closeRegistration(
         status: found.closesAs ?? 'failed',
         finishedAt: sql`clock_timestamp()`,
         rolesAssigned: [],
-        steps: takenBack(found),
+        steps: stepsTakenBack(found.steps, isCompensation),
       },
       event: closingEvent(found),
       details: { code: found.failure?.code ?? null },
@@ -109,46 +113,18 @@ export async function closeRegistration(
   });
 }
 
-/** A change of status, and the event that the audit trail gets of it. */
-interface Move {
-  readonly set: Parameters<ReturnType<Transaction['update']>['set']>[0] & Record<string, unknown>;
-  readonly event: AuditEventName;
-  readonly details: Readonly<Record<string, unknown>>;
-  readonly leavesQuotaQueues?: boolean;
-  /** What belongs to the move; the row holds its address no more by then. */
-  readonly andThen?: (tx: Transaction) => Promise<void>;
-}
-
-/**
- * Locks a row and makes the move that `decide` says; null leaves the row as it is.
- * @returns the row as it is afterwards
- */
 async function moveLocked(
   db: Database,
   id: string,
   onStatusChanged: OnStatusChanged | undefined,
   decide: (found: RegistrationRow) => Move | null,
 ): Promise<Registration> {
-  let moved: Registration | undefined;
-  const result = await atEdge(() =>
-    db.transaction(async (tx) => {
-      const found = await selectRow(tx, id, 'update');
-      const move = decide(found);
-      if (!move) return toRegistration(found);
-      const { set, event, details } = move;
-      const rows = await tx
-        .update(registrations)
-        .set(set)
-        .where(eq(registrations.id, id))
-        .returning(ROW);
-      moved = await appendOrRemember(tx, foundRow(rows, id), event, details);
-      if (move.leavesQuotaQueues) await leaveQuotaQueues(tx, id);
-      await move.andThen?.(tx);
-      return moved;
-    }),
+  const { row, moved } = await atEdge(() =>
+    db.transaction((tx) => moveLockedOf(tx, REGISTRATION_WORK, id, decide)),
   );
-  if (moved) onStatusChanged?.(moved);
-  return result;
+  const registration = toRegistration(row);
+  if (moved) onStatusChanged?.(registration);
+  return registration;
 }
 
 /** Records that the user was deleted, who may have signed in. Other attempts may still be open. */
@@ -192,32 +168,6 @@ export async function recordAbsence(
   return row !== null || !isCompensating((await readRow(db, id)).status);
 }
 
-/** Appends what the trail refused when it happened; the row remembers it. @returns how many */
-export async function appendUnrecordedEvents(db: Database, limit: number): Promise<number> {
-  return await atEdge(() =>
-    db.transaction(async (tx) => {
-      const rows = await tx
-        .select(ROW)
-        .from(registrations)
-        .where(sql`unrecorded_events <> '{}'`)
-        .limit(limit)
-        .for('update', { skipLocked: true });
-      let count = 0;
-      for (const row of rows) {
-        for (const event of row.unrecordedEvents) {
-          if (!(await appended(tx, row, event, { code: row.failure?.code ?? null }))) continue;
-          count += 1;
-          await tx
-            .update(registrations)
-            .set({ unrecordedEvents: sql`array_remove(unrecorded_events, ${event}::text)` })
-            .where(eq(registrations.id, row.id));
-        }
-      }
-      return count;
-    }),
-  );
-}
-
 function closingEvent(row: RegistrationRow): AuditEventName {
   return row.closesAs === 'cancelled' ? 'registration.cancelled' : 'registration.failed';
 }
@@ -227,62 +177,4 @@ function nothingIsLeft(row: RegistrationRow): boolean {
   // The account of another person is disabled, or half deleted.
   const isHalfReplaced = replacement === 'disabling' || replacement === 'deleting';
   return absenceConfirmedAt !== null && strayUsernames.length === 0 && !isHalfReplaced;
-}
-
-function takenBack(row: RegistrationRow): Record<string, StepRecord> {
-  const steps: Record<string, StepRecord> = {};
-  for (const [name, step] of Object.entries(row.steps)) {
-    if (isCompensation(name)) {
-      steps[name] = step;
-      continue;
-    }
-    const ended = step.status === 'retrying' ? 'failed' : step.status;
-    steps[name] = { ...step, status: step.status === 'done' ? 'compensated' : ended };
-  }
-  return steps;
-}
-
-// A trail that refuses must not keep a compensation from being recorded: the row remembers what is
-// missing from it.
-async function appendOrRemember(
-  tx: Transaction,
-  row: RegistrationRow,
-  event: AuditEventName,
-  details: Readonly<Record<string, unknown>>,
-): Promise<Registration> {
-  if (await appended(tx, row, event, details)) return toRegistration(row);
-  const [remembered] = await tx
-    .update(registrations)
-    .set({ unrecordedEvents: sql`array_append(unrecorded_events, ${event}::text)` })
-    .where(eq(registrations.id, row.id))
-    .returning(ROW);
-  return toRegistration(remembered ?? row);
-}
-
-/** In a savepoint. @returns false when the trail refuses it definitively */
-async function appended(
-  tx: Transaction,
-  row: RegistrationRow,
-  event: AuditEventName,
-  details: Readonly<Record<string, unknown>>,
-): Promise<boolean> {
-  try {
-    await atEdge(() =>
-      tx.transaction((savepoint) =>
-        appendAuditEvent(savepoint, {
-          event,
-          registrationId: row.id,
-          userId: row.userId,
-          // A retry of the cleanup takes the instruction's place: who pressed it did not cancel.
-          actor:
-            row.instruction === 'cancel' ? (row.instructionActor ?? SYSTEM_ACTOR) : SYSTEM_ACTOR,
-          details,
-        }),
-      ),
-    );
-    return true;
-  } catch (error) {
-    if (error instanceof DatabaseError && error.definitive) return false;
-    throw error;
-  }
 }

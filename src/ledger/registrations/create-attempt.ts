@@ -2,7 +2,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { AFTER_OPEN_CREATE_MS } from '../../domain/create-attempt.ts';
 import type { CreateOutcome, Registration } from '../../domain/registration.ts';
-import { stepDone, GOES_FORWARD, mergeSteps, readRow, updateRow } from './transitions.ts';
+import { stepDone, mergeSteps } from '../work/steps.ts';
+import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
 
 /** The last create has no known effect. The same rule as `lastCreateIsOpen`, for the database. */
 const LAST_IS_OPEN = sql`(create_attempt > 0 AND (create_outcome IS NULL OR create_outcome = 'errored'))`;

@@ -6,7 +6,8 @@ import type { CompletedRegistration, Registration } from '../../domain/registrat
 import { atEdge } from '../database-error.ts';
 import type { RecordedUser } from './create-attempt.ts';
 import { registrationOf } from './row.ts';
-import { eventIdOf, type StepUpdates } from './transitions.ts';
+import type { StepUpdates } from '../work/steps.ts';
+import { eventIdOf } from './transitions.ts';
 
 /*
  * The two transactions of the fast path. They commit less often than the ordinary path, and a crash

@@ -1,7 +1,6 @@
 import { and, desc, eq, gte, inArray, lt, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { registrations } from '../../db/schema.ts';
-import type { Grants } from '../../domain/grants.ts';
 import type { Registration } from '../../domain/registration.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
 import {
@@ -20,17 +19,17 @@ import {
   livingAndPast,
   livingAndPastEmail,
 } from './living.ts';
+import { visibilitiesOf, visible, type Caller, type VisibleTable } from '../work/visibility.ts';
 import { ROW, toRegistration } from './row.ts';
 
 /** Totals beyond it are not counted: they cost more than they tell. */
 const TOTAL_BOUND = 10_000;
-/** Each set of roles is a range of the index, and a branch of the query. */
-const ROLE_SETS_BOUND = 64;
 
 const TABLE: ScannedTable = { name: 'registrations', at: 'accepted_at' };
+const VISIBLE: VisibleTable = { table: sql`registrations`, roles: sql`roles` };
 
 export interface RegistrationFilter {
-  readonly visibleTo: { readonly callerId: string; readonly grants: Grants };
+  readonly visibleTo: Caller;
   readonly statuses?: readonly RegistrationStatus[];
   /** What they wait for or ended with. */
   readonly failureCode?: string;
@@ -63,7 +62,7 @@ export async function listRegistrations(
       .select(ROW)
       .from(registrations)
       // Again whether the caller may see them: the index knows only a hash of the roles.
-      .where(and(sql`id IN (${ids})`, visible(filter.visibleTo)))
+      .where(and(sql`id IN (${ids})`, visible(VISIBLE, filter.visibleTo)))
       .orderBy(desc(registrations.acceptedAt), desc(registrations.id))
       .limit(limit + 1);
     const page = endOfPage(rows, limit, lookedTo, ({ acceptedAt: at, id }) => ({ at, id }));
@@ -93,7 +92,7 @@ function accepted(filter: RegistrationFilter): SQL | undefined {
 /** A scan for each part of the filter that has an index; the other parts are its rest. */
 async function scansOf(db: Database, filter: RegistrationFilter): Promise<Scan[]> {
   const { statuses = [], failureCode, requestedBy, email, emailPrefix, username, role } = filter;
-  const may = visible(filter.visibleTo);
+  const may = visible(VISIBLE, filter.visibleTo);
   const hasRole = role ? sql`roles @> ${sql.param([role])}::text[]` : undefined;
   const status = statuses.length > 0 ? inArray(registrations.status, [...statuses]) : undefined;
   const failure = failureCode ? eq(registrations.failureCode, failureCode) : undefined;
@@ -120,7 +119,8 @@ async function scansOf(db: Database, filter: RegistrationFilter): Promise<Scan[]
   if (prefix) search(livingAndPastEmail(prefix), prefix);
   if (failure) scans.push(ordered([failure], failure));
   if (requester) scans.push(ordered([requester], requester));
-  const visibilities = may || hasRole ? await visibilitiesOf(db, filter) : null;
+  const visibilities =
+    may || hasRole ? await visibilitiesOf(db, VISIBLE, filter.visibleTo, role) : null;
   if (visibilities) scans.push(ordered(visibilities, may, hasRole));
   if (status) scans.push(ordered(...phases(statuses, status)));
   if (!scans.some((scan) => scan.ordered)) scans.push(ordered([sql`true`]));
@@ -136,36 +136,4 @@ function phases(
   const names = new Set(statuses.map((one) => (isActive(one) ? 'active' : one)));
   const exact = [0, 2].includes(new Set(statuses.filter(isActive)).size);
   return [[...names].map((phase) => sql`phase = ${phase}`), exact ? status : undefined];
-}
-
-// The same rule as maySee in domain/grants.ts.
-function visible({ callerId, grants }: RegistrationFilter['visibleTo']): SQL | undefined {
-  if (grants === '*') return undefined;
-  return sql`(CASE WHEN roles = '{}' THEN requested_by = ${callerId}
-    ELSE roles <@ ${sql.param([...grants])}::text[] END)`;
-}
-
-/** Ranges of what the caller sees and has the role; null if there are too many sets of roles. */
-async function visibilitiesOf(
-  db: Database,
-  { visibleTo: { callerId, grants }, role }: RegistrationFilter,
-): Promise<SQL[] | null> {
-  // By jumps in the index past all rows of one set. 'requester:…' comes before 'roles:…'.
-  const sets = await db.execute<{ visibility: string; roles: string[] }>(sql`
-    WITH RECURSIVE sets AS (
-      (SELECT visibility, roles FROM registrations WHERE visibility > 'roles:'
-        ORDER BY visibility LIMIT 1)
-      UNION ALL
-      SELECT next.* FROM sets CROSS JOIN LATERAL (
-        SELECT visibility, roles FROM registrations WHERE visibility > sets.visibility
-        ORDER BY visibility LIMIT 1) AS next
-    )
-    SELECT visibility, roles FROM sets LIMIT ${ROLE_SETS_BOUND + 1}`);
-  if (sets.length > ROLE_SETS_BOUND) return null;
-  const wanted = sets
-    .filter(({ roles }) => grants === '*' || roles.every((one) => grants.has(one)))
-    .filter(({ roles }) => role === undefined || roles.includes(role))
-    .map(({ visibility }) => visibility);
-  if (grants !== '*' && role === undefined) wanted.push(`requester:${callerId}`);
-  return wanted.map((visibility) => sql`visibility = ${visibility}`);
 }

@@ -4,7 +4,8 @@ import { registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { atEdge } from '../database-error.ts';
 import { selectRow, toRegistration } from './row.ts';
-import { stepDone, mergeSteps, readRow, updateRow } from './transitions.ts';
+import { stepDone, mergeSteps } from '../work/steps.ts';
+import { readRow, updateRow } from './transitions.ts';
 
 /** The row, and its sealed password; null: nobody chose one, or it is wiped. */
 export async function readSealed(

@@ -1,10 +1,11 @@
-import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { runPrepared } from '../../db/prepared.ts';
 import { auditEvents, UNCOMMON_EVENT } from '../../db/schema.ts';
 import { COMMON_EVENTS, type AuditEvent } from '../../domain/audit-event.ts';
 import type { Registration } from '../../domain/registration.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
+import { auditColumns, timelinesOfRegistrations } from '../audit/timeline.ts';
 import {
   boundedPage,
   endOfPage,
@@ -14,9 +15,6 @@ import {
 } from '../bounded-scan.ts';
 import { atEdge } from '../database-error.ts';
 import { registrationOf } from './row.ts';
-
-/** Events of one registration; more come only of hundreds of operators' instructions. */
-const TIMELINE_BOUND = 500;
 
 export async function readRegistration(db: Database, id: string): Promise<Registration | null> {
   const [raw] = await atEdge(() => runPrepared(db, READ, [id]));
@@ -32,16 +30,9 @@ export async function readStatus(db: Database, id: string): Promise<Registration
 const STATUS = `SELECT status FROM registrations WHERE id = $1::uuid`;
 const READ = `SELECT *, clock_timestamp() AS read_at FROM registrations WHERE id = $1::uuid`;
 
-/** What the trail says of one registration, oldest first. */
+/** What the trail says of one registration, oldest first, without its person's later changes. */
 export async function readTimeline(db: Database, id: string): Promise<AuditEvent[]> {
-  return await atEdge(() =>
-    db
-      .select(auditColumns)
-      .from(auditEvents)
-      .where(eq(auditEvents.registrationId, id))
-      .orderBy(asc(auditEvents.seq))
-      .limit(TIMELINE_BOUND),
-  );
+  return (await timelinesOfRegistrations(db, [id])).get(id) ?? [];
 }
 
 /** The same for a page of registrations, by id; one without events is missing. */
@@ -49,23 +40,7 @@ export async function readTimelines(
   db: Database,
   ids: readonly string[],
 ): Promise<Map<string, AuditEvent[]>> {
-  const timelines = new Map<string, AuditEvent[]>();
-  if (ids.length === 0) return timelines;
-  const events = await atEdge(() =>
-    db
-      .select(auditColumns)
-      .from(auditEvents)
-      .where(inArray(auditEvents.registrationId, [...ids]))
-      .orderBy(asc(auditEvents.seq))
-      .limit(TIMELINE_BOUND * ids.length),
-  );
-  for (const event of events) {
-    if (event.registrationId === null) continue;
-    const timeline = timelines.get(event.registrationId);
-    if (timeline) timeline.push(event);
-    else timelines.set(event.registrationId, [event]);
-  }
-  return timelines;
+  return await timelinesOfRegistrations(db, ids);
 }
 
 /** Newest first. A page may have fewer items than `limit`, or none, and still a `next`.
@@ -118,13 +93,3 @@ function trailScans({
   );
   return scans;
 }
-
-const auditColumns = {
-  id: auditEvents.id,
-  event: auditEvents.event,
-  registrationId: auditEvents.registrationId,
-  userId: auditEvents.userId,
-  actor: auditEvents.actor,
-  at: auditEvents.at,
-  details: auditEvents.details,
-};

@@ -4,8 +4,10 @@ import { registrations } from '../../db/schema.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { erasePerson } from '../erasure.ts';
 
-/** Frees the address of a completed registration whose user is no longer in the pool. */
+/** Frees the address of a completed registration whose user is no longer in the pool, and erases the
+ * person. */
 export async function release(db: Database, id: string): Promise<void> {
   await atEdge(() =>
     db.transaction(async (tx) => {
@@ -27,6 +29,7 @@ export async function release(db: Database, id: string): Promise<void> {
         userId: row.userId,
         actor: SYSTEM_ACTOR,
       });
+      await erasePerson(tx, { registrationId: id, userId: row.userId });
     }),
   );
 }

@@ -1,9 +1,10 @@
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
-import { IS_EVENT, registrations } from '../../db/schema.ts';
+import { registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
+import { erasePerson } from '../erasure.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
 import { ROW, selectRow, toRegistration } from './row.ts';
@@ -16,8 +17,10 @@ import { GOES_FORWARD, readRow, updateRow } from './transitions.ts';
  */
 
 /** Takes the address of an unverified sign-up from its row, in the transaction that accepts the new one.
- * @returns false where the row has changed since: nothing was written */
+ * @returns false where the row has changed since, or has an open change: nothing was written */
 export async function passAddressOn(tx: Transaction, from: string, to: string): Promise<boolean> {
+  // Locked first: the next statement sees a change that was accepted while this one waited.
+  await selectRow(tx, from, 'update');
   const rows = await tx
     .update(registrations)
     .set({ replacedBy: to })
@@ -25,7 +28,8 @@ export async function passAddressOn(tx: Transaction, from: string, to: string): 
       and(
         eq(registrations.id, from),
         sql`status = 'completed' AND door = 'signup' AND NOT email_verified
-          AND user_deleted_at IS NULL AND released_at IS NULL AND replaced_by IS NULL`,
+          AND user_deleted_at IS NULL AND released_at IS NULL AND replaced_by IS NULL
+          AND NOT EXISTS (SELECT FROM changes AS c WHERE c.user_id = ${registrations.userId} AND c.open)`,
       ),
     )
     .returning({ id: registrations.id });
@@ -139,7 +143,7 @@ export async function recordReplacedDeleted(
         key: id,
         details: { replacedBy: id },
       });
-      await dropWaitingEvents(tx, old.id);
+      await erasePerson(tx, { registrationId: old.id, userId: old.userId });
       await appendUserEvent(tx, old.id, 'user.deleted');
       await endTokensOf(tx, old);
     }),
@@ -194,12 +198,4 @@ export async function readReplaced(
 
 async function endTokensOf(tx: Transaction, { userId }: { userId: string | null }): Promise<void> {
   if (userId !== null) await cutOffTokens(tx, userId, 'sessions_ended');
-}
-
-// Nobody is told of somebody who is deleted, but that.
-async function dropWaitingEvents(tx: Transaction, registrationId: string): Promise<void> {
-  await tx.execute(sql`UPDATE outbox_deliveries d
-    SET delivered_at = now(), given_up_at = NULL, last_error = 'user deleted'
-    FROM outbox o WHERE o.id = d.outbox_id AND o.registration_id = ${registrationId}::uuid
-      AND ${IS_EVENT} AND d.delivered_at IS NULL`);
 }

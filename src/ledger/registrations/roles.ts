@@ -3,7 +3,8 @@ import type { Database } from '../../db/client.ts';
 import type { Registration } from '../../domain/registration.ts';
 import { atEdge } from '../database-error.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
-import { mergeSteps, readRow, textArray, updateRow, type StepUpdates } from './transitions.ts';
+import { mergeSteps, textArray, type StepUpdates } from '../work/steps.ts';
+import { readRow, updateRow } from './transitions.ts';
 
 export async function recordRolesAssigned(
   db: Database,

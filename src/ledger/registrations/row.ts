@@ -1,9 +1,11 @@
-import { eq, getTableColumns, sql, type InferSelectModel } from 'drizzle-orm';
+import { getTableColumns, inArray, sql, type InferSelectModel } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
 import { rowMapper } from '../../db/prepared.ts';
-import { registrations } from '../../db/schema.ts';
+import { IS_OPEN, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
+import { OPEN_FORWARD } from '../../domain/status.ts';
 import { atEdge } from '../database-error.ts';
+import { instructionOf, readAtOf, selectRow as selectWorkRow, type Work } from '../work/work.ts';
 
 /** What every read of a registration selects or returns: the row, and PostgreSQL's clock. Not `now()`,
  * which is the start of the transaction and precedes the wait for a lock. */
@@ -14,13 +16,24 @@ export const ROW = {
 
 export type RegistrationRow = InferSelectModel<typeof registrations> & { readonly readAt: Date };
 
+export const REGISTRATION_WORK: Work<RegistrationRow> = {
+  table: registrations,
+  row: ROW,
+  open: IS_OPEN,
+  forward: inArray(registrations.status, [...OPEN_FORWARD]),
+  parkedStatus: 'roles_pending',
+  parked: sql`phase = 'roles_pending'`,
+  events: { parked: 'registration.parked', resumed: 'registration.resumed' },
+  registrationId: registrations.id,
+  named: ({ id }, key) => ({ registrationId: id, key }),
+};
+
 export function toRegistration(row: RegistrationRow): Registration {
   const {
-    instruction,
-    instructionActor,
-    instructionReason,
-    instructionAt,
-    instructionAcknowledgedAt,
+    instructionActor: _actor,
+    instructionReason: _reason,
+    instructionAt: _at,
+    instructionAcknowledgedAt: _acknowledgedAt,
     invitationStatus,
     invitationSentAt,
     invitationExpiresAt,
@@ -37,28 +50,18 @@ export function toRegistration(row: RegistrationRow): Registration {
     retriedAt: _retriedAt,
     sealedPassword: _sealedPassword,
     eventSequence: _eventSequence,
-    readAt,
     ...same
   } = row;
   return {
     ...same,
-    instruction:
-      instruction && instructionActor && instructionAt
-        ? {
-            kind: instruction,
-            actor: instructionActor,
-            reason: instructionReason,
-            at: instructionAt,
-            acknowledgedAt: instructionAcknowledgedAt,
-          }
-        : null,
+    instruction: instructionOf(row),
     invitation: {
       status: invitationStatus,
       sentAt: invitationSentAt,
       expiresAt: invitationExpiresAt,
       failure: invitationFailure,
     },
-    readAt: { database: readAt, monotonicMs: performance.now() },
+    readAt: readAtOf(row),
   };
 }
 
@@ -89,8 +92,7 @@ export async function selectRow(
   id: string,
   lock?: 'update',
 ): Promise<RegistrationRow> {
-  const query = db.select(ROW).from(registrations).where(eq(registrations.id, id));
-  return foundRow(await (lock ? query.for(lock) : query), id);
+  return await selectWorkRow(db, REGISTRATION_WORK, id, lock);
 }
 
 /** @throws an id without a row is a bug */

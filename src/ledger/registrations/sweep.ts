@@ -1,10 +1,11 @@
-import { and, eq, inArray, lt, sql, type SQL } from 'drizzle-orm';
+import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { isLeftoverOf, type Registration } from '../../domain/registration.ts';
-import { IS_OPEN, registrations } from '../../db/schema.ts';
+import { registrations } from '../../db/schema.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
 import { atEdge } from '../database-error.ts';
-import { ROW, toRegistration } from './row.ts';
+import { ageMsOf, openRowsOf, recordSweptOf, withoutNewRun } from '../work/sweep.ts';
+import { REGISTRATION_WORK, ROW, toRegistration } from './row.ts';
 
 export interface OpenRow {
   readonly id: string;
@@ -18,27 +19,18 @@ export interface OpenRow {
 /** accepted: nobody has begun them, and persons may wait · any: whatever is open */
 export type OpenKind = 'accepted' | 'any' | { readonly among: readonly string[] };
 
-/** Open rows that no sweep has looked at since `sweptBefore`, those looked at longest ago first. A new
- * row counts from when it was accepted, so that a flood of new rows delays no other. */
+/** Open rows that no sweep has looked at since `sweptBefore`; see `openRowsOf`. */
 export async function openRows(
   db: Database,
   limit: number,
   sweptBefore: Date,
   kind: OpenKind = 'any',
 ): Promise<OpenRow[]> {
-  return await atEdge(() =>
-    db
-      .select({
-        id: registrations.id,
-        status: registrations.status,
-        ageMs: sql<number>`(extract(epoch FROM clock_timestamp() - accepted_at) * 1000)::float8`,
-        runId: registrations.runId,
-      })
-      .from(registrations)
-      .where(and(IS_OPEN, lt(registrations.sweptAt, sweptBefore), isOf(kind)))
-      .orderBy(registrations.sweptAt)
-      .limit(limit),
-  );
+  const rows = await openRowsOf(db, REGISTRATION_WORK, limit, sweptBefore, isOf(kind));
+  return rows.map((row) => {
+    const { id, status, runId } = row;
+    return { id, status, runId, ageMs: ageMsOf(row) };
+  });
 }
 
 function isOf(kind: OpenKind): SQL | undefined {
@@ -49,33 +41,11 @@ function isOf(kind: OpenKind): SQL | undefined {
 
 /** Those of these open rows whose steps no other run than the known one has begun. */
 export async function notBegun(db: Database, rows: readonly OpenRow[]): Promise<OpenRow[]> {
-  if (rows.length === 0) return [];
-  const now = await atEdge(() =>
-    db
-      .select({ id: registrations.id, runId: registrations.runId })
-      .from(registrations)
-      .where(
-        and(
-          IS_OPEN,
-          inArray(
-            registrations.id,
-            rows.map(({ id }) => id),
-          ),
-        ),
-      ),
-  );
-  const runIds = new Map(now.map(({ id, runId }) => [id, runId]));
-  return rows.filter(({ id, runId }) => runIds.get(id) === runId);
+  return await withoutNewRun(db, REGISTRATION_WORK, rows);
 }
 
 export async function recordSwept(db: Database, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await atEdge(() =>
-    db
-      .update(registrations)
-      .set({ sweptAt: sql`clock_timestamp()` })
-      .where(inArray(registrations.id, [...ids])),
-  );
+  await recordSweptOf(db, REGISTRATION_WORK, ids);
 }
 
 /**

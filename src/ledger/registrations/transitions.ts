@@ -5,17 +5,15 @@ import { outbox, outboxDeliveries, registrations } from '../../db/schema.ts';
 
 import type { PublicFailure, Registration } from '../../domain/registration.ts';
 import { OPEN, OPEN_FORWARD } from '../../domain/status.ts';
-import type { StepRecord } from '../../domain/step.ts';
 import type { UserEventType } from '../../domain/user-event.ts';
 import { appendAuditEvent } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
-import { ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
+import { mergeSteps, textArray, type StepUpdates } from '../work/steps.ts';
+import { ACKNOWLEDGED, updateRow as updateWorkRow, type ColumnUpdates } from '../work/work.ts';
+import { REGISTRATION_WORK, ROW, selectRow, toRegistration, type RegistrationRow } from './row.ts';
 
 /** Told once, after the commit, by the call that really moved the row; a repeat moves nothing. */
 export type OnStatusChanged = (row: Registration) => void;
-
-/** Records of steps, merged into the row's by name. */
-export type StepUpdates = Readonly<Record<string, StepRecord>>;
 
 /** The row is one of the saga's own, still going forward, and nobody wants it cancelled. */
 export const GOES_FORWARD = and(
@@ -111,7 +109,7 @@ export async function complete(
           failure: null,
           nextResumeAt: null,
           rolesAssigned: sql`roles`,
-          instructionAcknowledgedAt: sql`CASE WHEN instruction IS NULL THEN NULL ELSE coalesce(instruction_acknowledged_at, clock_timestamp()) END`,
+          instructionAcknowledgedAt: ACKNOWLEDGED,
           invitationStatus: sql`CASE WHEN invite THEN 'pending' ELSE 'none' END`,
           steps: mergeSteps(steps),
         })
@@ -180,31 +178,15 @@ export async function queueInvitation(tx: Transaction, id: string, now: Date): P
     .values({ outboxId, destination: 'cognito-mail', nextAttemptAt: now });
 }
 
-export function mergeSteps(steps: StepUpdates): SQL {
-  return sql`steps || ${JSON.stringify(steps)}::jsonb`;
-}
-
-export function stepDone(attempts: number): StepRecord {
-  return { status: 'done', attempts, lastError: null };
-}
-
-export function textArray(values: readonly string[]): SQL {
-  return sql`${sql.param([...values])}::text[]`;
-}
-
 /** Sets columns of one row, under a condition where there is one. null: no such row, or it does not hold. */
 export async function updateRow(
   db: Database | Transaction,
   id: string,
-  set: Parameters<ReturnType<Database['update']>['set']>[0] & Record<string, unknown>,
+  set: ColumnUpdates,
   condition?: SQL,
 ): Promise<Registration | null> {
   return await atEdge(async () => {
-    const [row] = await db
-      .update(registrations)
-      .set(set)
-      .where(and(eq(registrations.id, id), condition))
-      .returning(ROW);
-    return row ? toRegistration(row) : null;
+    const row = await updateWorkRow(db, REGISTRATION_WORK, id, set, condition);
+    return row && toRegistration(row);
   });
 }

@@ -145,7 +145,8 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     doors: new Set(['users', 'step']),
     temporal: {
       state: () => ({ temporal: 'degraded', worker: 'ok' }),
-      overview: () => readTemporalOverview(null, { namespace: 'default', taskQueue: 'test', withinMs: 1 }),
+      overview: () =>
+        readTemporalOverview(null, { namespace: 'default', taskQueue: 'test', withinMs: 1 }),
       uiUrl: 'http://ui.example/',
       namespace: 'default',
     },
@@ -163,6 +164,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     corsOrigins: ['https://admin.example'],
     local: null,
     logger: recordingLog(scripts),
+    trace: null,
     metrics: createMetrics({
       readBacklog: () => readBacklog(pool.db),
       temporal: () => ({ up: false, polls: false }),

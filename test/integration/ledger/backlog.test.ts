@@ -10,7 +10,7 @@ test.override('maxConnections', 5);
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
 
 test('an empty ledger has no backlog', async ({ ledger }) => {
-  expect(await readBacklog(ledger.db)).toEqual({ open: [], outbox: [], givenUp: [] });
+  expect(await readBacklog(ledger.db)).toEqual({ open: [], changes: [], outbox: [], givenUp: [] });
 });
 
 test('the backlog counts open registrations by status and cause, with the oldest of each', async ({

@@ -4,7 +4,7 @@ import type { Registration } from '../../../src/domain/registration.ts';
 import type { Backlog } from '../../../src/domain/backlog.ts';
 import { createMetrics, type MetricSources } from '../../../src/telemetry/metrics.ts';
 
-const NOTHING: Backlog = { open: [], outbox: [], givenUp: [] };
+const NOTHING: Backlog = { open: [], changes: [], outbox: [], givenUp: [] };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());

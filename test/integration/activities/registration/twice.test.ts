@@ -13,11 +13,8 @@ import { park, acknowledgeInstruction } from '../../../../src/ledger/registratio
 import { readSealed } from '../../../../src/ledger/registrations/password.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { recordCreateAttempt } from '../../../../src/ledger/registrations/create-attempt.ts';
-import {
-  beginSteps,
-  complete,
-  stepDone,
-} from '../../../../src/ledger/registrations/transitions.ts';
+import { beginSteps, complete } from '../../../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../../../src/ledger/work/steps.ts';
 import { requestRetry, requestRoles } from '../../../../src/ledger/registrations/instructions.ts';
 import { closeProved } from '../../../support/close-proved.ts';
 import { signsIn } from '../../../support/passwords.ts';

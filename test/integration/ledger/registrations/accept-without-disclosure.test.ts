@@ -2,10 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { accept, type AcceptInput } from '../../../../src/ledger/registrations/accept.ts';
 import { acceptWithoutDisclosure } from '../../../../src/ledger/registrations/accept-without-disclosure.ts';
-import {
-  appendUnrecordedEvents,
-  beginCompensation,
-} from '../../../../src/ledger/registrations/compensation.ts';
+import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
+import { appendUnrecordedEvents } from '../../../../src/ledger/unrecorded-events.ts';
 import { readRegistration, readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { openRows } from '../../../../src/ledger/registrations/sweep.ts';
 import { CANCELLED, FAILED, type Ledger, countByKind, times } from '../ledger-under-test.ts';

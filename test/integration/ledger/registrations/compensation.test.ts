@@ -2,13 +2,13 @@ import { sql } from 'drizzle-orm';
 import { describe, expect } from 'vitest';
 import { publicFailure } from '../../../../src/domain/failure.ts';
 import {
-  appendUnrecordedEvents,
   beginCompensation,
   closeRegistration,
   recordAbsence,
   recordUserDeleted,
   requireCleanup,
 } from '../../../../src/ledger/registrations/compensation.ts';
+import { appendUnrecordedEvents } from '../../../../src/ledger/unrecorded-events.ts';
 import {
   recordCreateAttempt,
   recordCreated,

@@ -7,7 +7,8 @@ import {
 import { requestCancel } from '../../../../src/ledger/registrations/instructions.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { recordCreateAttempt } from '../../../../src/ledger/registrations/create-attempt.ts';
-import { readRow, stepDone } from '../../../../src/ledger/registrations/transitions.ts';
+import { readRow } from '../../../../src/ledger/registrations/transitions.ts';
+import { stepDone } from '../../../../src/ledger/work/steps.ts';
 import { ALICE, countByKind, Ledger } from '../ledger-under-test.ts';
 
 let ledger: Ledger;

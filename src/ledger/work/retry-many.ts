@@ -1,7 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Transaction } from '../../db/client.ts';
+import type { Database } from '../../db/client.ts';
 import { RETRY_CODE } from '../../db/schema.ts';
+import { atEdge } from '../database-error.ts';
+import { resumeRows, type ResumeRequest } from './instructions.ts';
 import { visible, type Caller, type VisibleTable } from './visibility.ts';
+import type { Work, WorkRow } from './work.ts';
 
 /** Rows that `remaining` counts. */
 const COUNTED = 10_000;
@@ -24,49 +27,61 @@ export interface RetryFilter {
   readonly limit: number;
 }
 
+export interface RetriedMany {
+  readonly rows: readonly { readonly id: string; readonly userId: string | null }[];
+  /** How many more match, counted up to 10,000. */
+  readonly remaining: number;
+}
+
 /**
- * Locks the rows of a retry of many: those least recently retried first, so that a repeat reaches all of
- * them. A row that somebody else is changing now is left out.
- * @returns their ids, and how many rows match in all, counted up to 10,000 and the limit
+ * Wants many rows retried, in one transaction: those least recently retried first, so that a repeat reaches
+ * all of them. A row that somebody else is changing now is left out.
  */
-export async function pickForRetry(
-  tx: Transaction,
+export async function retryMany<Row extends WorkRow>(
+  db: Database,
+  work: Work<Row>,
   of: RetriableTable,
   filter: RetryFilter,
-): Promise<{ ids: string[]; matching: number }> {
-  const { table } = of;
-  const { limit, visibleTo } = filter;
-  const [picked] = await tx.execute<{ ids: string[] | null; matching: number }>(sql`
-    WITH RECURSIVE ${rangesOf(of, filter)},
+  request: ResumeRequest,
+): Promise<RetriedMany> {
+  const query = pickQuery(of, filter, request.resumable);
+  return await atEdge(() =>
+    db.transaction(async (tx) => {
+      const [picked] = await tx.execute<{ ids: string[] | null; matching: number }>(query);
+      const rows = await resumeRows(tx, work, picked?.ids ?? [], request);
+      return {
+        rows: rows.map(({ id, userId }) => ({ id, userId })),
+        remaining: Math.max(0, (picked?.matching ?? 0) - rows.length),
+      };
+    }),
+  );
+}
+
+/** Locks the rows, and counts those that match. */
+function pickQuery(of: RetriableTable, filter: RetryFilter, resumable: SQL): SQL {
+  const { table, retriable, status: column } = of;
+  const { limit, visibleTo, status } = filter;
+  const waits = sql`${retriable} AND ${column} = ${status} AND (${resumable})`;
+  const inRange = sql`${waits} AND ${RETRY_CODE} = ranges.code
+    ${visibleTo.grants === '*' ? sql`` : sql`AND visibility = ranges.visibility`}`;
+  return sql`WITH RECURSIVE ${rangesOf(of, filter)},
     next AS (
       SELECT of_range.id FROM ranges CROSS JOIN LATERAL (
-        SELECT id, retried_at FROM ${table} WHERE ${inRange(of, filter)}
+        SELECT id, retried_at FROM ${table} WHERE ${inRange}
         ORDER BY retried_at NULLS FIRST, id LIMIT ${limit}
       ) AS of_range ORDER BY of_range.retried_at NULLS FIRST, of_range.id LIMIT ${limit}
     ),
     picked AS (
       SELECT id FROM ${table}
-      WHERE id IN (SELECT id FROM next) AND ${waits(of, filter)} AND ${visible(of, visibleTo) ?? sql`true`}
+      WHERE id IN (SELECT id FROM next) AND ${waits} AND ${visible(of, visibleTo) ?? sql`true`}
       FOR UPDATE SKIP LOCKED
     )
     SELECT (SELECT array_agg(id) FROM picked) AS ids, (
       SELECT count(*)::int FROM (
         SELECT FROM ranges CROSS JOIN LATERAL (
-          SELECT FROM ${table} WHERE ${inRange(of, filter)} LIMIT ${COUNTED + limit}
+          SELECT FROM ${table} WHERE ${inRange} LIMIT ${COUNTED + limit}
         ) AS of_range LIMIT ${COUNTED + limit}
-      ) AS counted) AS matching`);
-  return { ids: picked?.ids ?? [], matching: picked?.matching ?? 0 };
-}
-
-/** Whether a row waits with this status, and nobody has asked for the contrary. */
-function waits({ retriable, status: column }: RetriableTable, { status }: RetryFilter): SQL {
-  return sql`${retriable} AND ${column} = ${status}
-    AND (instruction IS DISTINCT FROM 'cancel' OR ${column} = 'cleanup_required')`;
-}
-
-function inRange(of: RetriableTable, filter: RetryFilter): SQL {
-  const sees = filter.visibleTo.grants === '*' ? sql`` : sql`AND visibility = ranges.visibility`;
-  return sql`${waits(of, filter)} ${sees} AND ${RETRY_CODE} = ranges.code`;
+      ) AS counted) AS matching`;
 }
 
 /** The ranges of the index, as `ranges` of (visibility, code): found by jumps past all rows of one. */

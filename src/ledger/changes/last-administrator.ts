@@ -1,0 +1,58 @@
+import { sql } from 'drizzle-orm';
+import { LOCKS } from '../../db/advisory-lock.ts';
+import type { Transaction } from '../../db/client.ts';
+import type { Registration } from '../../domain/registration.ts';
+import { textArray } from '../work/steps.ts';
+
+/**
+ * Whether a change would take away the last administrator. It is called while the advisory lock of
+ * administrators, and the row of the person or of the change, are held.
+ */
+export type RefusesChange = (tx: Transaction, registration: Registration) => Promise<boolean>;
+
+export interface AdministratorsQuestion {
+  /** The person whom a change takes it away from. */
+  readonly userId: string;
+  /** The groups with a `*` grant. */
+  readonly administratorRoles: readonly string[];
+  /** How long Cognito's answers may lag: PROPAGATION_GRACE_SECONDS. */
+  readonly graceSeconds: number;
+  /** The Cognito subs of all enabled members of these groups, read from Cognito now. */
+  readonly enabledMembers: () => Promise<readonly string[]>;
+}
+
+/** A change that ended less than this ago is believed rather than Cognito, however short the grace is. */
+const LAG_SECONDS_MIN = 60;
+
+/** One transaction at a time decides about administrators. Taken before any row is locked. */
+export async function lockAdministrators(tx: Transaction): Promise<void> {
+  await tx.execute(sql`SELECT pg_advisory_xact_lock(${LOCKS.administrators})`);
+}
+
+/**
+ * Whether nobody is left who can grant every role once this person cannot: among the enabled members,
+ * without the person, without those from whom an open change takes it away, and without those from whom
+ * a change took it away that Cognito's answer may not show yet. Call it under `lockAdministrators`.
+ */
+export async function leavesNoAdministrator(
+  tx: Transaction,
+  { userId, administratorRoles, graceSeconds, enabledMembers }: AdministratorsQuestion,
+): Promise<boolean> {
+  const others = (await enabledMembers()).filter((member) => member !== userId);
+  if (others.length === 0) return true;
+  // An open change counts also while it is put back: until then Cognito may show either.
+  const losesRoles = sql`kind = 'roles' AND NOT adds_roles AND NOT roles && ${textArray(administratorRoles)}`;
+  const [left] = await tx.execute<{ count: number }>(sql`
+    SELECT count(*)::int AS count FROM unnest(${textArray(others)}) AS member
+    WHERE NOT EXISTS (SELECT FROM changes
+        WHERE user_id = member AND open AND (kind IN ('disable', 'delete') OR (${losesRoles})))
+      -- Of what completed within the lag, the latest change of the account, and of the roles, decides.
+      AND NOT EXISTS (SELECT FROM (
+          SELECT DISTINCT ON (kind = 'roles') kind, adds_roles, roles FROM changes
+          WHERE user_id = member AND status = 'completed' AND kind <> 'sign_out'
+            AND finished_at > clock_timestamp()
+              - make_interval(secs => ${Math.max(graceSeconds, LAG_SECONDS_MIN)})
+          ORDER BY kind = 'roles', position DESC) AS latest
+        WHERE kind IN ('disable', 'delete') OR (${losesRoles}))`);
+  return (left?.count ?? 0) === 0;
+}
