@@ -442,14 +442,14 @@ export const poolSeenUsers = pgTable('pool_seen_users', {
 export const lastPoolComparison = pgTable(
   'last_pool_comparison',
   {
-    only: boolean('only').primaryKey().default(true),
+    isLast: boolean('is_last').primaryKey().default(true),
     startedAt: at('started_at').notNull(),
     finishedAt: at('finished_at').notNull(),
     agrees: boolean('agrees').notNull(),
     /** What it counted, by name; no id. */
     counts: jsonb('counts').$type<Record<string, number>>().notNull(),
   },
-  () => [check('last_pool_comparison_only', sql.raw('only'))],
+  () => [check('last_pool_comparison_one_row', sql.raw('is_last'))],
 );
 
 /** When the next call of each quota may be made, by public sign-up and by all others. UNLOGGED, as

@@ -154,7 +154,7 @@ export async function recordComparison(
       .insert(lastPoolComparison)
       .values(result)
       .onConflictDoUpdate({
-        target: lastPoolComparison.only,
+        target: lastPoolComparison.isLast,
         set: result,
         setWhere: sql`excluded.started_at >= ${lastPoolComparison.startedAt}`,
       }),

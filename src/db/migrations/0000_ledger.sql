@@ -70,12 +70,12 @@ CREATE TABLE "changes" (
 );
 --> statement-breakpoint
 CREATE TABLE "last_pool_comparison" (
-	"only" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"is_last" boolean PRIMARY KEY DEFAULT true NOT NULL,
 	"started_at" timestamp (3) with time zone NOT NULL,
 	"finished_at" timestamp (3) with time zone NOT NULL,
 	"agrees" boolean NOT NULL,
 	"counts" jsonb NOT NULL,
-	CONSTRAINT "last_pool_comparison_only" CHECK (only)
+	CONSTRAINT "last_pool_comparison_one_row" CHECK (is_last)
 );
 --> statement-breakpoint
 CREATE TABLE "limit_counts" (
