@@ -47,6 +47,7 @@ export async function retryMany<Row extends WorkRow>(
   const query = pickQuery(of, filter, request.resumable);
   return await atEdge(() =>
     db.transaction(async (tx) => {
+      await tx.execute(IN_ORDER_OF_THE_INDEX);
       const [picked] = await tx.execute<{ ids: string[] | null; matching: number }>(query);
       const rows = await resumeRows(tx, work, picked?.ids ?? [], request);
       return {
@@ -56,6 +57,10 @@ export async function retryMany<Row extends WorkRow>(
     }),
   );
 }
+
+// The planner cannot know how many rows a range has: it would read and sort all of them.
+const IN_ORDER_OF_THE_INDEX = sql`SELECT set_config('enable_sort', 'off', true),
+  set_config('enable_bitmapscan', 'off', true)`;
 
 /** Locks the rows, and counts those that match. */
 function pickQuery(of: RetriableTable, filter: RetryFilter, resumable: SQL): SQL {
@@ -86,39 +91,63 @@ function pickQuery(of: RetriableTable, filter: RetryFilter, resumable: SQL): SQL
 
 /** The ranges of the index, as `ranges` of (visibility, code): found by jumps past all rows of one. */
 function rangesOf(of: RetriableTable, filter: RetryFilter): SQL {
-  const { table, retriable, status: column } = of;
-  const { visibleTo, status, failureCode } = filter;
-  const waiting = sql`${table} WHERE ${retriable} AND ${column} = ${status}`;
-  const seesAll = visibleTo.grants === '*';
-  const sets = seesAll
-    ? sql`sets AS (SELECT NULL::text AS visibility)`
-    : sql`all_sets AS (
-        (SELECT visibility, ${of.roles} AS roles FROM ${waiting} AND visibility > 'roles:'
-          ORDER BY visibility LIMIT 1)
-        UNION ALL
-        SELECT following.* FROM all_sets CROSS JOIN LATERAL (
-          SELECT visibility, ${of.roles} AS roles FROM ${waiting}
-            AND visibility > all_sets.visibility
-          ORDER BY visibility LIMIT 1) AS following
-      ),
-      sets AS (
-        SELECT visibility FROM (SELECT * FROM all_sets LIMIT ${ROLE_SETS}) AS looked_at
-        WHERE roles <@ ${sql.param([...visibleTo.grants])}::text[]
-        UNION ALL SELECT ${`requester:${visibleTo.callerId}`}
-      )`;
-  if (failureCode !== null) {
-    return sql`${sets}, ranges AS (SELECT visibility, ${failureCode}::text AS code FROM sets)`;
-  }
-  const sees = (visibility: SQL) => (seesAll ? sql`` : sql`AND visibility = ${visibility}`);
-  return sql`${sets},
-    ranges AS (
-      SELECT sets.visibility, first.code FROM sets CROSS JOIN LATERAL (
-        SELECT ${RETRY_CODE} AS code FROM ${waiting} ${sees(sql`sets.visibility`)}
-        ORDER BY ${RETRY_CODE} LIMIT 1) AS first
+  const { visibleTo, failureCode } = filter;
+  const sets =
+    visibleTo.grants === '*'
+      ? sql`sets AS (SELECT NULL::text AS visibility)`
+      : visibleSets(of, filter, visibleTo.callerId, visibleTo.grants);
+  if (failureCode === null) return sql`${sets}, ${codesOf(of, filter)}`;
+  return sql`${sets}, ranges AS (SELECT visibility, ${failureCode}::text AS code FROM sets)`;
+}
+
+// Rows are compared as the index orders them, and what lies behind a range is dropped afterwards: with an
+// equality instead the planner may read another index, and with it the rows of all others.
+
+function visibleSets(
+  { table, retriable, status: column, roles }: RetriableTable,
+  { status }: RetryFilter,
+  callerId: string,
+  grants: ReadonlySet<string>,
+): SQL {
+  const next = (state: SQL, visibility: SQL) => sql`SELECT ${column} AS state, visibility,
+      ${roles} AS roles FROM ${table}
+    WHERE ${retriable} AND (${column}, visibility) > (${state}, ${visibility})
+    ORDER BY ${column}, visibility LIMIT 1`;
+  return sql`all_sets AS (
+      (${next(sql`${status}`, sql`'roles:'`)})
       UNION ALL
-      SELECT ranges.visibility, following.code FROM ranges CROSS JOIN LATERAL (
-        SELECT ${RETRY_CODE} AS code FROM ${waiting} ${sees(sql`ranges.visibility`)}
-          AND ${RETRY_CODE} > ranges.code
-        ORDER BY ${RETRY_CODE} LIMIT 1) AS following
+      SELECT following.* FROM all_sets
+      CROSS JOIN LATERAL (${next(sql`all_sets.state`, sql`all_sets.visibility`)}) AS following
+      WHERE all_sets.state = ${status}
+    ),
+    sets AS (
+      SELECT visibility FROM (SELECT * FROM all_sets LIMIT ${ROLE_SETS}) AS looked_at
+      WHERE state = ${status} AND roles <@ ${sql.param([...grants])}::text[]
+      UNION ALL SELECT ${`requester:${callerId}`}
+    )`;
+}
+
+/** What the rows of each set wait for. */
+function codesOf(
+  { table, retriable, status: column }: RetriableTable,
+  { status, visibleTo }: RetryFilter,
+): SQL {
+  const seesAll = visibleTo.grants === '*';
+  const key = seesAll ? sql`${column}` : sql`${column}, visibility`;
+  const next = (after: SQL, visibility: SQL, code: SQL) => {
+    const from = seesAll ? sql`${status}` : sql`${status}, ${visibility}`;
+    return sql`SELECT ${column} AS state, visibility, ${RETRY_CODE} AS code FROM ${table}
+      WHERE ${retriable} AND (${key}, ${RETRY_CODE}) ${after} (${from}, ${code})
+      ORDER BY ${key}, ${RETRY_CODE} LIMIT 1`;
+  };
+  const isIn = (set: SQL) => (seesAll ? sql`true` : sql`found.visibility = ${set}`);
+  return sql`ranges AS (
+      SELECT sets.visibility, found.code FROM sets
+      CROSS JOIN LATERAL (${next(sql`>=`, sql`sets.visibility`, sql`''`)}) AS found
+      WHERE found.state = ${status} AND ${isIn(sql`sets.visibility`)}
+      UNION ALL
+      SELECT ranges.visibility, found.code FROM ranges
+      CROSS JOIN LATERAL (${next(sql`>`, sql`ranges.visibility`, sql`ranges.code`)}) AS found
+      WHERE found.state = ${status} AND ${isIn(sql`ranges.visibility`)}
     )`;
 }
