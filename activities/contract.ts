@@ -1,15 +1,20 @@
 /** All that a workflow may know of activities: types only, so that nothing of theirs is bundled. */
+import type { ChangeKind, ChangeStatus } from '../src/domain/change.ts';
 import type { PublicFailure } from '../src/domain/registration.ts';
 import type { FailureName } from '../src/domain/failure.ts';
 import type { Outstanding } from '../src/domain/saga.ts';
 import type { RegistrationStatus } from '../src/domain/status.ts';
 
-/** The whole input of a run, and of each of its activities: no personal data enters a history. */
-export interface RegistrationRef {
-  readonly registrationId: string;
+/** How the activities of a run are worked off. */
+export interface Worked {
   /** Nobody waits for it: the sweep restarted it, or the schedule resumed it. Its activities take the
    * background worker's few slots and connections, and the background share of the quotas. */
   readonly background?: true;
+}
+
+/** The whole input of a run, and of each of its activities: no personal data enters a history. */
+export interface RegistrationRef extends Worked {
+  readonly registrationId: string;
 }
 
 /** The numbers of the retry policy, from the worker's configuration. */
@@ -43,12 +48,15 @@ export interface Place {
   readonly at: number;
 }
 
-/** The input of a step that meets Cognito: the place is for its first attempt. */
-export interface StepRef extends RegistrationRef {
+/** What a step brings along that goes on: the place is for its first attempt. */
+export interface StepGoesOn {
   readonly place?: Place | undefined;
   /** Attempts that earlier activities made of the step: the first one adds them to the row. */
   readonly earlier?: number;
 }
+
+/** The input of a step that meets Cognito. */
+export interface StepRef extends RegistrationRef, StepGoesOn {}
 
 /** The quota is used up for now. The step has a place in its queue, and waiting is not an attempt. */
 export interface QuotaWait extends Place {
@@ -123,6 +131,64 @@ export interface RegistrationActivities {
     ref: RegistrationRef & { readonly failed: StepFailureReport },
   ): Promise<RegistrationProgress>;
   close(ref: RegistrationRef): Promise<RegistrationProgress>;
+}
+
+/** The input of a run of `changeUser`, and of each of its activities. */
+export interface UserRef extends Worked {
+  /** The Cognito sub. */
+  readonly userId: string;
+}
+
+export interface ChangeRef extends UserRef {
+  readonly changeId: string;
+}
+
+/** What the row says of a change, as far as the run needs it. */
+export interface ChangeProgress {
+  readonly changeId: string;
+  readonly kind: ChangeKind;
+  readonly status: ChangeStatus;
+  readonly begun: boolean;
+  /** Everything is put back; it never goes forward again. */
+  readonly restores: boolean;
+  /** Somebody wants something of it that no run has taken yet. */
+  readonly instructed: boolean;
+  /** In stages: the steps of a stage are performed at once. */
+  readonly stepsLeft: readonly (readonly string[])[];
+  /** How often it has parked since a person last asked for a retry. */
+  readonly parks: number;
+  readonly retry: RetryNumbers;
+  /** What a parked one waits for, and since when (RFC 3339). */
+  readonly parked?: { readonly failure: PublicFailure | null; readonly at: string };
+  /** Base of the link to its receipt (API_URL), without a slash at its end. */
+  readonly apiUrl?: string;
+}
+
+export interface ChangeActivities {
+  /** The open change of the person that goes first, its instruction taken; null where none is open. */
+  nextChange(ref: UserRef): Promise<ChangeProgress | null>;
+  /** Temporal's Cancel of the run, as an instruction to cancel the change that it performs. */
+  cancelChange(ref: ChangeRef): Promise<void>;
+  beginChange(ref: ChangeRef): Promise<ChangeProgress>;
+  changeStep(ref: ChangeRef & StepGoesOn & { readonly step: string }): Promise<StepWait | null>;
+  /** Looks again at the account, once no earlier write that would upset the change can land any more. */
+  confirmChange(ref: ChangeRef): Promise<GraceWait | ChangeProgress>;
+  completeChange(ref: ChangeRef): Promise<ChangeProgress>;
+  /** @param ref.parks as the run saw it before it tried */
+  parkChange(
+    ref: ChangeRef & {
+      readonly failed: readonly StepFailureReport[];
+      readonly parks: number;
+    },
+  ): Promise<void>;
+  restoreChange(
+    ref: ChangeRef & {
+      readonly failure: FailureName;
+      readonly failed: readonly StepFailureReport[];
+    },
+  ): Promise<void>;
+  /** Closes a change that was put back. */
+  closeChange(ref: ChangeRef): Promise<ChangeProgress>;
 }
 
 export interface BackgroundActivities {
@@ -204,10 +270,15 @@ export interface SweepReport {
   readonly instructionsDelivered: number;
   /** Runs that a reset let wait for a registration that is closed; they end. */
   readonly waitersEnded: number;
+  /** Changes of persons without a run: of those that had not begun, and of the others. */
+  readonly changesStarted: number;
+  readonly changesRestarted: number;
   readonly eventsAppended: number;
   readonly eventsCheckpointed: number;
   readonly sealsWiped: number;
   /** Users with our mark that landed late, or twice, and were deleted. */
   readonly straysDeleted: number;
+  /** Failed and cancelled registrations whose personal data was kept long enough. */
+  readonly registrationsErased: number;
   readonly failed: number;
 }

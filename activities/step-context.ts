@@ -48,6 +48,15 @@ export interface PasswordContext extends StepContext {
   readonly publicMailsPerDay: number | null;
 }
 
+/** Whose account a step is about, and how long the user has been there. */
+export interface StepSubject extends Pick<
+  Registration,
+  'id' | 'userCreatedAt' | 'parkedAt' | 'readAt' | 'cognitoUsername'
+> {
+  /** Of a step of a later change. */
+  readonly changeId?: string;
+}
+
 /** Doubling from 200 ms, at most 10 s, and between half of it and all: a throttle hits everybody at
  * once, and without jitter everybody would come back at once. */
 export function jitteredBackoffMs(attempt: number): number {
@@ -58,12 +67,13 @@ export function jitteredBackoffMs(attempt: number): number {
 export function verdictOn(
   ctx: StepContext,
   step: ProviderStep,
-  row: Registration,
+  row: StepSubject,
   thrown: unknown,
 ): Verdict {
   const error = thrown instanceof ProviderError ? thrown : toProviderError(thrown);
   const verdict = classify(step, error, lagOf(ctx, row));
-  const fields = { registrationId: row.id, step, error: error.name, status: error.httpStatus };
+  const about = { registrationId: row.id, ...(row.changeId && { changeId: row.changeId }) };
+  const fields = { ...about, step, error: error.name, status: error.httpStatus };
   if (verdict.kind === 'fail' && verdict.failure === 'unknown_error') {
     ctx.log.error(fields, 'unknown provider error');
   } else {
@@ -84,7 +94,7 @@ export function mayAct(row: Registration): boolean {
   return isOpenForward(row.status) && row.instruction?.kind !== 'cancel';
 }
 
-function lagOf(ctx: StepContext, row: Registration): Lag {
+function lagOf(ctx: StepContext, row: StepSubject): Lag {
   return {
     sinceCreatedMs: row.userCreatedAt ? nowOf(row) - row.userCreatedAt.getTime() : null,
     graceMs: ctx.graceMs,

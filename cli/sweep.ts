@@ -8,6 +8,7 @@ import { wireCommand } from '../src/wiring.ts';
 import { openLog } from '../src/telemetry/log.ts';
 import { NO_TELEMETRY } from '../src/domain/telemetry.ts';
 import { createRuns } from '../src/temporal/runs.ts';
+import { createUserRuns } from '../src/temporal/user-runs.ts';
 import { connectTemporal } from '../src/temporal/connection.ts';
 import { runMain } from '../src/run-main.ts';
 
@@ -25,11 +26,13 @@ await runMain(async () => {
       provider: parts.provider,
       quotas: createQuotas(parts.db, config.cognito, 'background'),
       runs: createRuns({ client: () => client, taskQueue, eager: false, log }),
+      userRuns: createUserRuns({ client: () => client, taskQueue, log }),
       log,
       telemetry: NO_TELEMETRY,
       changed: () => undefined,
       dryRun: values['dry-run'],
       propagationGraceSeconds: config.retry.propagationGraceSeconds,
+      personalDataRetentionDays: config.personalDataRetentionDays,
     });
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } finally {

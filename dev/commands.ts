@@ -67,6 +67,11 @@ export const OPERATING_COMMANDS: readonly Command[] = [
     '[--now] [--destination webhook] [--since 2026-01-31] [--dry-run]',
   ),
   run(
+    'erase',
+    'Erases the personal data of every failed or cancelled registration of an address, for somebody who never completed one, and prints their ids. Refuses while the address has an open registration or a registered person, and names the request that comes first (exit code 1).',
+    '--email a@b.c [--dry-run]',
+  ),
+  run(
     'verify-audit',
     'Verifies the audit trail against its checkpoints. Prints one line per mismatch, with batch and event (exit code 1). `--head` verifies that the chain still contains that checkpoint (exit code 2 if not).',
     '[--head <digest>]',

@@ -5,7 +5,7 @@ import { wireApi, wireProcess, type Parts } from './wiring.ts';
 import { listen as listenApart, metricsAnswers, type Listener } from './http/probe-server.ts';
 import { pollTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createApp } from './http/app.ts';
-import { UpdateHub } from './http/registrations/row-updates.ts';
+import { UpdateHub } from './http/receipts/row-updates.ts';
 import type { Config } from './config/config.ts';
 import { commonPasswords } from './secrets/common-passwords.ts';
 import { configWarnings } from './config/warnings.ts';

@@ -5,15 +5,17 @@ import type { Logger } from 'pino';
 import { createBackgroundActivities } from '../activities/background/background-activities.ts';
 import { cognitoClient, createCognito, type IdentityProvider } from './cognito/adapter.ts';
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
+import { createChangeActivities } from '../activities/changes/change-activities.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
 import { eventDestinationsOf, type Config, type SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
 import { watchDatabase } from './db/database-state.ts';
 import type { PasswordRecovery } from './domain/account.ts';
-import type { Runs } from './domain/runs.ts';
+import type { Runs, UserRuns } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
+import { administratorRoles } from './domain/administrators.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import type { TraceRequest } from './domain/tracing.ts';
 import { emailHash } from './secrets/email-hash.ts';
@@ -28,12 +30,13 @@ import { createLimits } from './http/access/limits.ts';
 import { createTokenCutoffs } from './http/access/token-cutoffs.ts';
 import { createTokenVerifier } from './http/access/tokens.ts';
 import type { AppDeps } from './http/app-deps.ts';
-import type { UpdateHub } from './http/registrations/row-updates.ts';
+import type { UpdateHub } from './http/receipts/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { ANSWERS_WITHIN_MS, readTemporalOverview } from './temporal/overview.ts';
 import { createRuns } from './temporal/runs.ts';
+import { createUserRuns } from './temporal/user-runs.ts';
 import { destinationsOf } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createAvailability } from './telemetry/availability.ts';
@@ -64,9 +67,11 @@ export interface Parts {
   readonly recovery: PasswordRecovery<Secret>;
   readonly quotas: Quotas;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
   readonly trace: TraceRequest | null;
+  readonly telemetry: Telemetry;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
 }
@@ -108,6 +113,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
   const runs = createRuns({ client: () => client(), taskQueue, eager: options.hostsWorker, log });
+  const userRuns = createUserRuns({ client: () => client(), taskQueue, log });
   const { clientId, clientSecret } = config.cognito;
   const appClient = { clientId: clientId ?? '', clientSecret };
   const recovery = createPasswordRecovery(cognito, appClient, log);
@@ -118,11 +124,14 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     provider,
     sealing,
     runs,
+    userRuns,
+    administratorRoles: administratorRoles(config.grants),
     log,
     telemetry,
     changed,
     publicMailsPerDay: config.cognito.publicMailsPerDay,
     apiUrl: config.http.apiUrl,
+    personalDataRetentionDays: config.personalDataRetentionDays,
     sessions: clientId === null ? null : sessions,
   };
   const person = { ...deps, db: pool.db, quotas: createQuotas(pool.db, config.cognito) };
@@ -139,12 +148,19 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const plugins = options.tracing?.plugins ?? [];
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
     const of = { connection, namespace, taskQueue, plugins };
-    const activities = createRegistrationActivities(person);
+    const activities = {
+      ...createRegistrationActivities(person),
+      ...createChangeActivities(person),
+    };
     return together(
       await createWorker({ ...of, activities }),
       await createBackgroundWorker({
         ...of,
-        activities: { ...createRegistrationActivities(background), ...backgroundActivities },
+        activities: {
+          ...createRegistrationActivities(background),
+          ...createChangeActivities(background),
+          ...backgroundActivities,
+        },
       }),
     );
   };
@@ -165,9 +181,11 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     recovery,
     quotas: person.quotas,
     runs,
+    userRuns,
     temporal,
     metrics,
     trace: options.tracing?.trace ?? null,
+    telemetry,
     async close() {
       stopping.abort();
       database.stop();
@@ -257,6 +275,7 @@ export function wireApi(
   return {
     db,
     runs: parts.runs,
+    userRuns: parts.userRuns,
     roles: createRoleCatalogue(parts.provider),
     directory: createDirectory(parts.provider, (signal) =>
       accountQuota(parts.quotas)(signal)('read'),
@@ -265,6 +284,10 @@ export function wireApi(
     recovery: parts.recovery,
     accounts,
     updates,
+    changeStatusChanged(change) {
+      parts.telemetry.changeStatusChanged(change);
+      updates.changed(change.id);
+    },
     verifyToken: createTokenVerifier(config.tokens),
     cutoffs: createTokenCutoffs({ db, accounts, sessions: parts.sessions, log }),
     grants: config.grants,
@@ -285,6 +308,7 @@ export function wireApi(
     signupMode: http.signupMode,
     signupVerification: http.signupVerification,
     publicMailsPerDay: cognito.publicMailsPerDay,
+    personalDataRetentionDays: config.personalDataRetentionDays,
     afterwards,
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
@@ -333,6 +357,11 @@ function withLog(telemetry: Telemetry, log: Logger): Telemetry {
       const hash = row.email === null ? null : emailHash(row.email);
       const fields = { registrationId, door, code: failure?.code, emailHash: hash };
       log.info(fields, `registration ${status}`);
+    },
+    changeStatusChanged(change) {
+      telemetry.changeStatusChanged(change);
+      const { id: changeId, registrationId, kind, status, failure } = change;
+      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
     },
   };
 }

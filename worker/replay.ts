@@ -12,7 +12,7 @@ const BACKGROUND = [
 
 export interface ReplayOptions {
   readonly taskQueue: string;
-  /** How many runs of `registerUser`. */
+  /** How many runs of `registerUser`, and of `changeUser`. */
   readonly last: number;
   readonly workflowBundle: WorkflowBundleOption;
 }
@@ -55,7 +55,11 @@ export async function replayLatest(
 }
 
 async function* historiesOf(client: Client, { taskQueue, last }: ReplayOptions) {
-  const wanted = [['registerUser', last], ...BACKGROUND.map((type) => [type, BACKGROUND_RUNS])];
+  const wanted = [
+    ['registerUser', last],
+    ['changeUser', last],
+    ...BACKGROUND.map((type) => [type, BACKGROUND_RUNS]),
+  ];
   for (const [type, count] of wanted) {
     const query = `WorkflowType = '${type}' AND TaskQueue = '${taskQueue.replaceAll("'", "''")}'`;
     let left = Number(count);

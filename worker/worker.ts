@@ -3,7 +3,11 @@ import {
   type NativeConnection,
   type WorkerOptions as TemporalWorkerOptions,
 } from '@temporalio/worker';
-import type { BackgroundActivities, RegistrationActivities } from '../activities/contract.ts';
+import type {
+  BackgroundActivities,
+  ChangeActivities,
+  RegistrationActivities,
+} from '../activities/contract.ts';
 import { workflowBundle, type BundlePlugins } from './bundle.ts';
 
 type WorkerPlugins = NonNullable<TemporalWorkerOptions['plugins']>;
@@ -14,7 +18,7 @@ export interface WorkerOptions {
   readonly taskQueue: string;
   /** Of tracing. */
   readonly plugins?: BundlePlugins & WorkerPlugins;
-  readonly activities: Partial<RegistrationActivities & BackgroundActivities>;
+  readonly activities: Partial<RegistrationActivities & ChangeActivities & BackgroundActivities>;
 }
 
 /** 0 by default: activities under way would be cut off at every rollout. */

@@ -1,4 +1,4 @@
-import { CancellationScope, sleep } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type {
   RegistrationRef,
   RegistrationProgress,
@@ -8,10 +8,9 @@ import type { FailureName } from '../src/domain/failure.ts';
 import { isCompensating } from '../src/domain/status.ts';
 import { budgeted, SLOW } from './activity-options.ts';
 import { ledgerOf, step } from './proxies.ts';
-import { withQuota } from './quota.ts';
+import { afterGrace, withQuota } from './quota.ts';
 import { reportOf } from './step-error.ts';
 import { showCompensation } from './shown.ts';
-import { GRACE } from './timers.ts';
 import { untilOperatorWakes, type Wake } from './wake.ts';
 
 export interface Cause {
@@ -64,15 +63,8 @@ async function deleteWithin(
 
 /** Every 60 s until it is done; an operator's retry starts it anew at once. */
 async function deleteWithoutEnd(ref: RegistrationRef, wake: Wake): Promise<void> {
-  const work = () => afterGrace(() => step(ref, SLOW, 'deleteUser').deleteUser(ref));
+  const work = async () => {
+    await afterGrace(() => step(ref, SLOW, 'deleteUser').deleteUser(ref));
+  };
   while (!(await untilOperatorWakes(wake, work))) await ledgerOf(ref).acknowledgeInstruction(ref);
-}
-
-/** Until nothing has to be waited for: a create without a reply may land within its grace. */
-async function afterGrace(call: () => Promise<object | null>): Promise<void> {
-  for (;;) {
-    const wait = await call();
-    if (!wait || !('graceMs' in wait)) return;
-    await sleep(Math.max(1, Number(wait.graceMs)), GRACE);
-  }
 }

@@ -1,10 +1,13 @@
 import { sleep } from '@temporalio/workflow';
-import { EARLY, forQuota } from './timers.ts';
-import type { GraceWait, StepRef, StepWait } from '../activities/contract.ts';
+import type { GraceWait, StepGoesOn, StepWait } from '../activities/contract.ts';
+import { EARLY, forQuota, GRACE } from './timers.ts';
 
 /** The timer ends this long before the step's time: an activity takes a moment to begin, and waits for the
  * rest of it inside. */
 const LEAD_MS = 500;
+
+/** One activity of a step. @param left attempts that it has */
+export type QuotaCall = (left: number, from: StepGoesOn) => Promise<StepWait | GraceWait | null>;
 
 /**
  * Calls a step until the quota allows it. A spent quota is waited for by a timer, with a place in the
@@ -15,10 +18,7 @@ const LEAD_MS = 500;
  */
 export async function withQuota(
   attempts: number,
-  call: (
-    left: number,
-    from: Pick<StepRef, 'place' | 'earlier'>,
-  ) => Promise<StepWait | GraceWait | null>,
+  call: QuotaCall,
   earlier = 0,
 ): Promise<GraceWait | null> {
   let left = attempts;
@@ -32,4 +32,17 @@ export async function withQuota(
     wait = await call(left, { ...(place && { place }), earlier: spent });
   }
   return wait;
+}
+
+/** Calls until nothing has to be waited for: a write without a reply may land within its grace. */
+export async function afterGrace<T>(call: () => Promise<T | GraceWait>): Promise<T> {
+  for (;;) {
+    const answer = await call();
+    if (!isGraceWait(answer)) return answer;
+    await sleep(Math.max(1, answer.graceMs), GRACE);
+  }
+}
+
+function isGraceWait(answer: unknown): answer is GraceWait {
+  return typeof answer === 'object' && answer !== null && 'graceMs' in answer;
 }

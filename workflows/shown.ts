@@ -1,6 +1,10 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { patched, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import type { RegistrationProgress, RegistrationRef } from '../activities/contract.ts';
+import type {
+  ChangeProgress,
+  RegistrationProgress,
+  RegistrationRef,
+} from '../activities/contract.ts';
 import { FAILURES, isFailureName, parkedAs, type FailureName } from '../src/domain/failure.ts';
 import type { PublicFailure } from '../src/domain/registration.ts';
 import { FAILURE_ATTRIBUTE, STATUS_ATTRIBUTE } from './messages.ts';
@@ -33,12 +37,12 @@ export function showStatusSince(
 export function showParked(ref: RegistrationRef, run: RegistrationProgress): void {
   showStatus(run.status, run.failure);
   setCurrentDetails(
-    details(ref, run, {
+    details(receiptOf(ref, run), {
       title: 'Parked',
       since: run.parkedAt ?? now(),
       why: run.failure,
       todo: remedyOf(run.failure),
-      actions: [retry(ref), ONE_ATTEMPT, CANCEL],
+      actions: [retry(registrationPath(ref)), ONE_ATTEMPT, CANCEL],
     }),
   );
 }
@@ -54,12 +58,12 @@ export function showSlowCreate(
   const why = { code, cause: parked, detail };
   showStatusSince('shows-slow-create', null, why);
   setCurrentDetails(
-    details(ref, run, {
+    details(receiptOf(ref, run), {
       title: 'Creating the user keeps failing; tried every 60 s',
       since: now(),
       why,
       todo: remedyOf(why),
-      actions: [retry(ref), CANCEL],
+      actions: [retry(registrationPath(ref)), CANCEL],
     }),
   );
 }
@@ -68,12 +72,30 @@ export function showCompensation(ref: RegistrationRef, run: RegistrationProgress
   showStatus(run.status, run.failure);
   const stuck = run.status === 'cleanup_required';
   setCurrentDetails(
-    details(ref, run, {
+    details(receiptOf(ref, run), {
       title: stuck ? 'Cleanup required: undoing keeps failing; tried every 60 s' : 'Being undone',
       since: now(),
       why: run.failure,
       todo: stuck ? FAILURES.manual_cleanup_required.operator : null,
-      actions: stuck ? [retry(ref)] : [],
+      actions: stuck ? [retry(registrationPath(ref))] : [],
+    }),
+  );
+}
+
+/** @param wasParked the list shows it already */
+export function showParkedChange(change: ChangeProgress, wasParked: boolean): void {
+  const { changeId, kind, parked, restores, apiUrl } = change;
+  const failure = parked?.failure ?? null;
+  if (!wasParked) showStatus(change.status, failure);
+  const path = `/changes/${changeId}`;
+  const stays = restores || kind === 'sign_out' || kind === 'delete';
+  setCurrentDetails(
+    details(receipt(path, apiUrl), {
+      title: restores ? 'Parked while everything is put back' : `Parked: ${kind} of the account`,
+      since: parked?.at ?? now(),
+      why: failure,
+      todo: remedyOf(failure),
+      actions: [retry(path), ONE_WAKE, ...(stays ? [] : [CANCEL])],
     }),
   );
 }
@@ -81,7 +103,7 @@ export function showCompensation(ref: RegistrationRef, run: RegistrationProgress
 /** A run whose registration was closed before it began, as after a Reset. */
 export function showClosedAlready(ref: RegistrationRef, run: RegistrationProgress): void {
   setCurrentDetails(
-    `**The registration was closed already** as \`${run.status}\`. This run changed nothing.\n\n${receipt(ref, run)}`,
+    `**The registration was closed already** as \`${run.status}\`. This run changed nothing.\n\n${receiptOf(ref, run)}`,
   );
 }
 
@@ -100,28 +122,32 @@ interface Shown {
 }
 
 /** Markdown, which the UI renders. */
-function details(
-  ref: RegistrationRef,
-  run: RegistrationProgress,
-  { title, since, why, todo, actions }: Shown,
-): string {
+function details(link: string, { title, since, why, todo, actions }: Shown): string {
   return [
     `**${title}**, since ${since}.${why ? ` ${why.detail} (\`${why.code}\`)` : ''}`,
     ...(todo === null ? [] : [`**What to do:** ${todo}`]),
     ...(actions.length > 0 ? [actions.map((action) => `- ${action}`).join('\n')] : []),
-    receipt(ref, run),
+    link,
   ].join('\n\n');
 }
 
 const ONE_ATTEMPT = 'One attempt now: *Send a Signal*, `resume`, with the input `"schedule"`';
+const ONE_WAKE = 'One attempt now: *Send a Signal*, `wake`, with the input `"schedule"`';
 const CANCEL = 'Undo everything: *Request Cancellation*';
 
-function retry({ registrationId }: RegistrationRef): string {
-  return `Retry now with a full budget: \`POST /registrations/${registrationId}/retry\``;
+function retry(path: string): string {
+  return `Retry now with a full budget: \`POST ${path}/retry\``;
 }
 
-function receipt({ registrationId }: RegistrationRef, { apiUrl }: RegistrationProgress): string {
-  const path = `/registrations/${registrationId}`;
+function registrationPath({ registrationId }: RegistrationRef): string {
+  return `/registrations/${registrationId}`;
+}
+
+function receiptOf(ref: RegistrationRef, { apiUrl }: RegistrationProgress): string {
+  return receipt(registrationPath(ref), apiUrl);
+}
+
+function receipt(path: string, apiUrl: string | undefined): string {
   return apiUrl === undefined ? `Receipt: \`GET ${path}\`` : `[Receipt](${apiUrl}${path})`;
 }
 

@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
+import { isCancellation } from '@temporalio/workflow';
 import type {
   RegistrationRef,
   RegistrationProgress,
@@ -7,13 +7,11 @@ import type {
 import { FAILURES } from '../src/domain/failure.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
 import { ledgerOf, step } from './proxies.ts';
-import { withQuota } from './quota.ts';
-import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
+import { afterGrace, withQuota } from './quota.ts';
+import { attempted, settle, withinGrace, type Attempted } from './settle.ts';
 import { showNothing, showSlowCreate } from './shown.ts';
-import { GRACE, LAG } from './timers.ts';
+import { reportOf, StepsFailed } from './step-error.ts';
 import { untilOperatorWakes, type Wake } from './wake.ts';
-
-const MAX_LAG_PAUSE_MS = 60_000;
 
 /**
  * Creates the user. After the budget a second call goes on slowly, without end, until an operator wants
@@ -102,11 +100,7 @@ export async function assignRoles(
 /** Waits until no earlier write to the user's groups can land, and has them read. */
 export async function confirmRoles(ref: RegistrationRef, attempts: number): Promise<void> {
   try {
-    for (;;) {
-      const wait = await step(ref, budgeted(attempts), 'complete').confirmRoles(ref);
-      if (!wait) return;
-      await sleep(wait.graceMs, GRACE);
-    }
+    await afterGrace(() => step(ref, budgeted(attempts), 'complete').confirmRoles(ref));
   } catch (error) {
     if (isCancellation(error)) throw error;
     throw new StepsFailed([reportOf('complete', error)]);
@@ -125,9 +119,6 @@ export async function complete(
   }
 }
 
-type Call = Parameters<typeof withQuota>[1];
-type Attempted = () => Promise<StepFailureReport | null>;
-
 function roleStep(
   activity: 'assignRole' | 'removeRole',
   ref: RegistrationRef,
@@ -135,59 +126,7 @@ function roleStep(
   attempts: number,
 ): Attempted {
   const name = `${activity}:${role}`;
-  const work = (earlier: number) => {
-    const call: Call = (left, from) =>
-      step(ref, budgeted(left), name)[activity]({ ...ref, role, ...from });
-    return withQuota(attempts, call, earlier);
-  };
-  return () => withinGrace(name, work, attempts);
-}
-
-/** While the user may still be invisible (PROPAGATION_GRACE_SECONDS), more attempts follow even when
- * the step has used its own. */
-async function withinGrace(
-  name: string,
-  work: (earlier: number) => Promise<unknown>,
-  attempts: number,
-): Promise<StepFailureReport | null> {
-  let earlier = 0;
-  for (let round = 0; ; round += 1) {
-    const report = await reported(name, () => work(earlier));
-    earlier = report?.attempts ?? 0;
-    if (report?.failure !== 'not_visible_yet' || attempts === 1) return report;
-    // A small budget in a long window would fill the history with rounds.
-    await sleep(Math.min(MAX_LAG_PAUSE_MS, 1000 * 2 ** round), LAG);
-  }
-}
-
-async function reported(
-  name: string,
-  work: () => Promise<unknown>,
-): Promise<StepFailureReport | null> {
-  try {
-    await work();
-    return null;
-  } catch (error) {
-    if (isCancellation(error)) throw error;
-    return reportOf(name, error);
-  }
-}
-
-/** All at once, and all settled before anybody compensates; a definitive failure stops the others. */
-async function settle(steps: readonly Attempted[]): Promise<void> {
-  const scope = new CancellationScope();
-  const results = await scope.run(() =>
-    Promise.allSettled(
-      steps.map(async (attempt) => {
-        const report = await attempt();
-        if (report && definitiveOf([report])) scope.cancel();
-        return report;
-      }),
-    ),
+  return attempted(name, attempts, (left, from) =>
+    step(ref, budgeted(left), name)[activity]({ ...ref, role, ...from }),
   );
-  const failed = results.flatMap((result) =>
-    result.status === 'fulfilled' && result.value ? [result.value] : [],
-  );
-  if (failed.length > 0) throw new StepsFailed(failed);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

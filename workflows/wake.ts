@@ -9,39 +9,48 @@ export interface Wake {
   hasWaited: boolean;
 }
 
-/** Ends when an operator has asked for a retry; a cancelled scope ends it as well. */
-export async function operatorWoke(wake: Wake): Promise<void> {
-  try {
-    await condition(() => wake.by === 'operator');
-  } catch (error) {
-    if (!isCancellation(error)) throw error;
-  }
-}
-
 /**
  * Work that goes on slowly and without end; an operator's retry stops it.
  * @returns whether the work is done, rather than stopped
  */
 export async function untilOperatorWakes(wake: Wake, work: () => Promise<void>): Promise<boolean> {
+  if (await unlessStopped(() => wake.by === 'operator', work)) return true;
+  wake.by = null;
+  return false;
+}
+
+/**
+ * Does work until it is done, or until it is to stop: then its attempts in flight are waited for.
+ * @returns whether the work is done, rather than stopped
+ */
+export async function unlessStopped(
+  stops: () => boolean,
+  work: () => Promise<void>,
+): Promise<boolean> {
   const round = new CancellationScope();
   const done = round.run(async () => {
     try {
       await work();
       return true;
     } catch (error) {
-      // An attempt in flight that fails after the retry arrives as an ordinary failure.
-      const stopped =
-        wake.by === 'operator' && (isCancellation(error) || round.consideredCancelled);
-      if (stopped) return false;
+      // An attempt in flight that fails after the stop arrives as an ordinary failure.
+      if (stops() && (isCancellation(error) || round.consideredCancelled)) return false;
       throw error;
     }
   });
   try {
-    await Promise.race([done, round.run(() => operatorWoke(wake))]);
+    await Promise.race([done, round.run(() => until(stops))]);
   } finally {
     round.cancel();
   }
-  if (await done) return true;
-  wake.by = null;
-  return false;
+  return await done;
+}
+
+/** A cancelled scope ends it as well. */
+async function until(holds: () => boolean): Promise<void> {
+  try {
+    await condition(holds);
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { FailureName } from '../../src/domain/failure.ts';
-import type { Runs } from '../../src/domain/runs.ts';
+import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import { recordComparison } from '../../src/ledger/compare.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
@@ -19,7 +19,9 @@ import { sweep } from './sweep.ts';
 export interface BackgroundActivityDeps extends Omit<RelayDeps, 'acquireQuota'> {
   readonly quotas: Quotas;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly telemetry: Telemetry;
+  readonly personalDataRetentionDays: number | null;
 }
 
 export function createBackgroundActivities(deps: BackgroundActivityDeps): BackgroundActivities {

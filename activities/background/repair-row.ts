@@ -1,7 +1,7 @@
 import type { Database } from '../../src/db/client.ts';
 import { publicFailure, type FailureName } from '../../src/domain/failure.ts';
 import { emailOf, owesPassword, type Registration } from '../../src/domain/registration.ts';
-import type { Runs } from '../../src/domain/runs.ts';
+import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import { isClosed, isOpenForward } from '../../src/domain/status.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
 import {
@@ -26,7 +26,7 @@ import type { StepContext, StepLog } from '../step-context.ts';
 /** An activity of a run that was ended may still be in flight for this long. */
 const AFTER_END_MS = 60_000;
 /** A start that is on its way in the background needs no second one. */
-const ACCEPTED_AGE_MS = 5000;
+export const ACCEPTED_AGE_MS = 5000;
 /** For all that one row needs of Cognito: half of the round's heartbeat time-out. */
 const ROW_MS = 10_000;
 
@@ -35,7 +35,10 @@ export interface SweepDeps {
   readonly provider: IdentityProvider;
   readonly quotas: Quotas;
   readonly propagationGraceSeconds: number;
+  /** null: personal data of failed and cancelled registrations is kept. */
+  readonly personalDataRetentionDays: number | null;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly log: StepLog;
   readonly telemetry: Telemetry;
   readonly changed: (registrationId: string) => void;
@@ -55,6 +58,7 @@ export type RepairAction = Exclude<
   | 'eventsCheckpointed'
   | 'sealsWiped'
   | 'straysDeleted'
+  | 'registrationsErased'
 >;
 
 /** Mends one row; null: nothing was to be done. */

@@ -10,9 +10,19 @@ import {
   type OpenRow,
 } from '../../src/ledger/registrations/sweep.ts';
 import { wipeExpiredSeals } from '../../src/ledger/registrations/password.ts';
+import { eraseExpired } from '../../src/ledger/erasure.ts';
 import { makeCheckpoint } from '../../src/ledger/audit/checkpoint.ts';
+import { undeliveredChangeInstructions } from '../../src/ledger/changes/instructions.ts';
+import {
+  changesNotBegun,
+  openChanges,
+  recordChangesSwept,
+  withoutOpenChanges,
+  type OpenChangeRow,
+} from '../../src/ledger/changes/sweep.ts';
 import { undeliveredInstructions } from '../../src/ledger/registrations/instructions.ts';
 import type { SweepReport } from '../contract.ts';
+import { repairChange } from './repair-change.ts';
 import { contextOf, repair, type RepairAction, type SweepDeps } from './repair-row.ts';
 import { pause, rest } from '../relay/pause.ts';
 import { deleteStrays } from '../registration/stray-users.ts';
@@ -30,15 +40,34 @@ const INSTRUCTION_AGE_MS = 10_000;
 const WAITERS = 1000;
 /** Events of one checkpoint: read and hashed well within a statement's time. */
 const CHECKPOINT_EVENTS = 1000;
+/** Registrations that one transaction erases: well within a statement's time. */
+const ERASED_AT_ONCE = 200;
 
 /** How a row was mended by a run that the sweep started. */
-const STARTS: ReadonlySet<RepairAction | null> = new Set(['started', 'restarted', 'compensated']);
+const STARTS: ReadonlySet<RepairAction | null> = new Set([
+  'started',
+  'restarted',
+  'compensated',
+  'changesStarted',
+  'changesRestarted',
+]);
+
+/** Open rows of one table, and how one of them is mended. */
+interface Swept<Row extends { readonly id: string }> {
+  open(limit: number, sweptBefore: Date): Promise<Row[]>;
+  /** null: nothing was to be done */
+  repair(row: Row): Promise<RepairAction | null>;
+  recordSwept(ids: readonly string[]): Promise<void>;
+  /** Those of these rows that no run has looked at since they were read. */
+  notBegun(rows: readonly Row[]): Promise<Row[]>;
+}
 
 /** Goes through the open rows and mends what no run takes care of: first what persons asked for, then
  * what nobody has begun, then the others, those looked at longest ago first. */
 export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   const none = { started: 0, restarted: 0, compensated: 0, completed: 0, failed: 0 };
-  const actions: Record<RepairAction, number> = { ...none };
+  const ofChanges = { changesStarted: 0, changesRestarted: 0 };
+  const actions: Record<RepairAction, number> = { ...none, ...ofChanges };
   const seen = new Set<string>();
   // A dry run marks nothing, so a row of one kind would be met again as another.
   const count = (id: string, action: RepairAction) => {
@@ -56,10 +85,13 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
   // Then what persons asked for, whether its run is still there or not.
   const instructions = await undeliveredInstructions(deps.db, INSTRUCTION_AGE_MS, BATCH);
   const among = instructions.map(({ id }) => id);
-  const served = await repairRows(deps, roundStart, { among }, count);
+  const ofRegistrations = (kind: OpenKind) =>
+    repairRows(deps, roundStart, sweptRegistrations(deps, kind), count);
+  const served = await ofRegistrations({ among });
   const instructionsDelivered = await deliverInstructions(deps, instructions);
-  if (served && (await repairRows(deps, roundStart, 'accepted', count))) {
-    await repairRows(deps, roundStart, 'any', count);
+  if (served && (await ofRegistrations('accepted'))) {
+    await repairRows(deps, roundStart, sweptChanges(deps), count);
+    await ofRegistrations('any');
   }
   return {
     ...actions,
@@ -69,6 +101,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepReport> {
     eventsCheckpointed: deps.dryRun ? 0 : await checkpointTrail(deps),
     sealsWiped,
     straysDeleted: await deleteAllStrays(deps),
+    registrationsErased: deps.dryRun ? 0 : await eraseAllExpired(deps),
   };
 }
 
@@ -79,31 +112,28 @@ function deadline({ stopping }: SweepDeps): AbortSignal {
 }
 
 /** @returns false when runs that it started find no free worker: the round starts no more */
-async function repairRows(
+async function repairRows<Row extends { readonly id: string }>(
   deps: SweepDeps,
   roundStart: Date,
-  kind: OpenKind,
+  swept: Swept<Row>,
   count: (id: string, action: RepairAction) => void,
 ): Promise<boolean> {
   const over = deadline(deps);
   while (!over.aborted) {
-    const rows = await openRows(deps.db, BATCH, roundStart, kind);
+    const rows = await swept.open(BATCH, roundStart);
     for (let at = 0; at < rows.length && !over.aborted; at += AT_ONCE) {
       const since = performance.now();
       deps.heartbeat?.();
       const batch = rows.slice(at, at + AT_ONCE);
-      const done = await Promise.all(batch.map((row) => repair(deps, row, kind)));
+      const done = await Promise.all(batch.map((row) => swept.repair(row)));
       for (const [index, { id }] of batch.entries()) {
         const action = done[index];
         if (action) count(id, action);
       }
       if (!deps.dryRun) {
-        await recordSwept(
-          deps.db,
-          batch.map(({ id }) => id),
-        );
+        await swept.recordSwept(batch.map(({ id }) => id));
         const started = batch.filter((_row, index) => STARTS.has(done[index] ?? null));
-        if (!(await haveBegun(deps, started, over))) return false;
+        if (!(await haveBegun(deps, swept, started, over))) return false;
       }
       deps.heartbeat?.();
       // After the last ones nothing is left to rest from.
@@ -115,18 +145,43 @@ async function repairRows(
   return true;
 }
 
+function sweptRegistrations(deps: SweepDeps, kind: OpenKind): Swept<OpenRow> {
+  return {
+    open: (limit, sweptBefore) => openRows(deps.db, limit, sweptBefore, kind),
+    repair: (row) => repair(deps, row, kind),
+    recordSwept: (ids) => recordSwept(deps.db, ids),
+    notBegun: (rows) => notBegun(deps.db, rows),
+  };
+}
+
+function sweptChanges(deps: SweepDeps): Swept<OpenChangeRow> {
+  return {
+    open: (limit, sweptBefore) => openChanges(deps.db, limit, sweptBefore),
+    repair: (row) => repairChange(deps, row),
+    recordSwept: (ids) => recordChangesSwept(deps.db, ids),
+    async notBegun(rows) {
+      const left = await changesNotBegun(deps.db, rows);
+      // One run serves all changes of a person, and looks at one of them first.
+      const waiting = new Set(left.map(({ id }) => id));
+      const begun = new Set(rows.flatMap(({ id, userId }) => (waiting.has(id) ? [] : userId)));
+      return left.filter(({ userId }) => !begun.has(userId));
+    },
+  };
+}
+
 /** Waits until the runs of these rows have begun, so that no restart adds to a queue of others. */
-async function haveBegun(
+async function haveBegun<Row extends { readonly id: string }>(
   deps: SweepDeps,
-  started: readonly OpenRow[],
+  swept: Swept<Row>,
+  started: readonly Row[],
   over: AbortSignal,
 ): Promise<boolean> {
   deps.heartbeat?.();
   const until = performance.now() + BEGUN_WITHIN_MS;
-  let left = await notBegun(deps.db, started);
+  let left = await swept.notBegun(started);
   while (left.length > 0 && performance.now() < until && !over.aborted) {
     await pause(BEGUN_POLL_MS, over);
-    left = await notBegun(deps.db, left);
+    left = await swept.notBegun(left);
   }
   return left.length === 0;
 }
@@ -142,6 +197,24 @@ async function deleteAllStrays(deps: SweepDeps): Promise<number> {
     if (left?.strayUsernames.length === 0) deleted += 1;
   }
   return deleted;
+}
+
+/** Personal data whose retention is over. What is left comes first in the next round. */
+async function eraseAllExpired(deps: SweepDeps): Promise<number> {
+  const days = deps.personalDataRetentionDays;
+  if (days === null) return 0;
+  const over = deadline(deps);
+  let erased = 0;
+  while (!over.aborted) {
+    deps.heartbeat?.();
+    const since = performance.now();
+    const count = await eraseExpired(deps.db, days, ERASED_AT_ONCE);
+    erased += count;
+    if (count < ERASED_AT_ONCE) break;
+    await rest(since, over);
+  }
+  if (erased > 0) deps.log.info({ registrations: erased }, 'expired personal data erased');
+  return erased;
 }
 
 async function checkpointTrail(deps: SweepDeps): Promise<number> {
@@ -167,10 +240,19 @@ async function deliverInstructions(
   instructions: Awaited<ReturnType<typeof undeliveredInstructions>>,
 ): Promise<number> {
   let delivered = 0;
-  for (const { id, kind } of instructions) {
+  const deliver = async (about: object, send: () => Promise<void>): Promise<void> => {
     deps.heartbeat?.();
-    const by = kind === 'cancel' ? 'cancel' : 'operator';
-    if (deps.dryRun || (await delivers(deps, id, by))) delivered += 1;
+    if (deps.dryRun || (await delivers(deps, about, send))) delivered += 1;
+  };
+  const { runs, userRuns } = deps;
+  for (const { id, kind } of instructions) {
+    await deliver({ registrationId: id }, () =>
+      kind === 'cancel' ? runs.cancel(id) : runs.resume(id, 'operator'),
+    );
+  }
+  const ofChanges = await undeliveredChangeInstructions(deps.db, INSTRUCTION_AGE_MS, BATCH);
+  for (const { id, userId } of ofChanges) {
+    await deliver({ changeId: id }, () => userRuns.wake(userId, 'interrupt'));
   }
   return delivered;
 }
@@ -179,23 +261,30 @@ async function deliverInstructions(
  * told again. Woken, it asks the row and ends. */
 async function endWaiters(deps: SweepDeps): Promise<number> {
   let ended = 0;
-  for (const id of await closedAmong(deps.db, await deps.runs.waiting(WAITERS))) {
-    if (deps.dryRun || (await delivers(deps, id, 'schedule'))) ended += 1;
+  const end = async (about: object, send: () => Promise<void>): Promise<void> => {
+    if (deps.dryRun || (await delivers(deps, about, send))) ended += 1;
+  };
+  const { db, runs, userRuns } = deps;
+  for (const id of await closedAmong(db, await runs.waiting(WAITERS))) {
+    await end({ registrationId: id }, () => runs.resume(id, 'schedule'));
+  }
+  for (const userId of await withoutOpenChanges(db, await userRuns.waiting(WAITERS))) {
+    await end({ userId }, () => userRuns.wake(userId, 'schedule'));
   }
   return ended;
 }
 
 async function delivers(
-  { runs, log }: SweepDeps,
-  registrationId: string,
-  what: 'cancel' | 'operator' | 'schedule',
+  { log }: SweepDeps,
+  about: object,
+  send: () => Promise<void>,
 ): Promise<boolean> {
   try {
-    await (what === 'cancel' ? runs.cancel(registrationId) : runs.resume(registrationId, what));
+    await send();
     return true;
   } catch (error) {
     const name = error instanceof Error ? error.name : 'Unknown';
-    log.warn({ registrationId, error: name }, 'sweep: signal to run failed');
+    log.warn({ ...about, error: name }, 'sweep: signal to run failed');
     return false;
   }
 }

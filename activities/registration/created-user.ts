@@ -1,11 +1,10 @@
-import type { Registration } from '../../src/domain/registration.ts';
 import type { ProviderStep } from '../../src/cognito/classify.ts';
 import type { ProviderUser } from '../../src/cognito/adapter.ts';
-import { stepFailure, verdictOn, type StepContext } from '../step-context.ts';
+import { stepFailure, verdictOn, type StepContext, type StepSubject } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
 
 /** Cognito's name of the user that the row noted. */
-export function usernameOf(row: Registration): string {
+export function usernameOf(row: Pick<StepSubject, 'cognitoUsername'>): string {
   // The saga's later steps begin only after the row noted the user.
   if (!row.cognitoUsername) throw new StepFailure('not_visible_yet');
   return row.cognitoUsername;
@@ -15,7 +14,7 @@ export function usernameOf(row: Registration): string {
 export async function readCreated(
   ctx: StepContext,
   step: ProviderStep,
-  row: Registration,
+  row: StepSubject,
 ): Promise<ProviderUser | null> {
   try {
     return await ctx.provider.readUser(usernameOf(row), ctx.signal);
@@ -30,7 +29,7 @@ export async function readCreated(
 export async function hiddenOrVanished(
   ctx: StepContext,
   step: ProviderStep,
-  row: Registration,
+  row: StepSubject,
 ): Promise<StepFailure> {
   return (await readCreated(ctx, step, row))
     ? new StepFailure('not_visible_parked')

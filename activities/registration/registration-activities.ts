@@ -1,15 +1,12 @@
 import { Context } from '@temporalio/activity';
-import type { Database } from '../../src/db/client.ts';
 import { FAILURES, parkedAs, publicFailure, type FailureName } from '../../src/domain/failure.ts';
 import type { CompletedRegistration, Registration } from '../../src/domain/registration.ts';
-import { attemptsWith, isCompensation, type StepRecord } from '../../src/domain/step.ts';
-import type { Telemetry } from '../../src/domain/telemetry.ts';
+import { attemptsWith, isCompensation } from '../../src/domain/step.ts';
 import {
   beginCompensation,
   closeRegistration,
   requireCleanup,
 } from '../../src/ledger/registrations/compensation.ts';
-import { DatabaseError } from '../../src/ledger/database-error.ts';
 import { park, acknowledgeInstruction } from '../../src/ledger/registrations/park.ts';
 import {
   beginSteps,
@@ -20,40 +17,40 @@ import {
 } from '../../src/ledger/registrations/transitions.ts';
 import { stepDone } from '../../src/ledger/work/steps.ts';
 import type { Sealing } from '../../src/secrets/sealing.ts';
-import type { IdentityProvider } from '../../src/cognito/adapter.ts';
 import { REQUEST_TIMEOUT_MS } from '../../src/cognito/call.ts';
-import type { RegistrationActivities, StepFailureReport, StepRef, StepWait } from '../contract.ts';
+import type { RegistrationActivities, StepRef, StepWait } from '../contract.ts';
 import { createUser, TooEarly } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
-import { QuotaSpent, type QuotaOptions, type Quotas } from '../quota.ts';
+import type { QuotaOptions } from '../quota.ts';
 import { registerAtOnce } from './register-at-once.ts';
 import { assignRole, confirmRoles, removeRole } from './roles.ts';
-import { attemptsWithin, progressOf } from './registration-progress.ts';
+import { progressOf } from './registration-progress.ts';
 import { setPassword } from './set-password.ts';
-import type { PasswordContext, StepContext, StepLog } from '../step-context.ts';
-import { databaseFailure, StepFailure, toApplicationFailure } from '../step-failure.ts';
+import type { PasswordContext, StepContext } from '../step-context.ts';
+import {
+  activityKey,
+  failedSteps,
+  isSlow,
+  orQuotaWait,
+  parkedFailureOf,
+  retryNumbersOf,
+  runIdOf,
+  runStep,
+  stepContext,
+  type StepDeps,
+} from '../step-runner.ts';
 
 /** `registerAtOnce` as a whole: below 80 % of the workflow task's 5 s, past which it would cost
  * further tasks. Each request gets what is left less 200 ms for the row. */
 const AT_ONCE_MS = 3000;
 const ROW_RESERVE_MS = 200;
-/** The first interval of workflows/activity-options.ts' SLOW. */
-const SLOW_MS = 60_000;
 
-export interface RegistrationActivityDeps {
-  readonly db: Database;
-  readonly provider: IdentityProvider;
+export interface RegistrationActivityDeps extends StepDeps {
   readonly sealing: Pick<Sealing, 'open'>;
   readonly sessions: PasswordContext['sessions'];
   readonly publicMailsPerDay: number | null;
-  readonly quotas: Quotas;
-  readonly log: StepLog;
-  readonly telemetry: Telemetry;
   /** Tells waiters in this process that a row has changed. */
   readonly changed: (registrationId: string, completed?: CompletedRegistration) => void;
-  readonly retryBudgetSeconds: number;
-  readonly compensationBudgetSeconds: number;
-  readonly propagationGraceSeconds: number;
   readonly resumeIntervalSeconds: number;
   /** Base of links to receipts, without a slash at its end; null: none is known. */
   readonly apiUrl: string | null;
@@ -64,10 +61,7 @@ export function createRegistrationActivities(
   deps: RegistrationActivityDeps,
 ): RegistrationActivities {
   const { db, telemetry } = deps;
-  const retry = {
-    attempts: attemptsWithin(deps.retryBudgetSeconds),
-    compensationAttempts: attemptsWithin(deps.compensationBudgetSeconds),
-  };
+  const retry = retryNumbersOf(deps);
   const view = (row: Registration) => {
     const { id: registrationId, unrecordedEvents } = row;
     if (unrecordedEvents.length > 0) {
@@ -79,36 +73,23 @@ export function createRegistrationActivities(
     withinMs: number,
     quota: Pick<QuotaOptions, 'registrationId' | 'queuesAs' | 'place'>,
     ...ends: readonly AbortSignal[]
-  ): PasswordContext => {
-    const signal = AbortSignal.any([AbortSignal.timeout(withinMs), ...ends]);
-    return {
-      db,
-      provider: deps.provider,
-      sealing: deps.sealing,
-      sessions: deps.sessions,
-      publicMailsPerDay: deps.publicMailsPerDay,
-      acquireQuota: deps.quotas.acquirer({ ...quota, withinMs, signal }),
-      graceMs: deps.propagationGraceSeconds * 1000,
-      unreadableAfterMs: deps.retryBudgetSeconds * 1000,
-      signal,
-      attempt: Context.current().info.attempt,
-      slow: isSlow(),
-      log: deps.log,
-      telemetry,
-    };
-  };
+  ): PasswordContext => ({
+    ...stepContext(deps, withinMs, quota, ...ends),
+    sealing: deps.sealing,
+    sessions: deps.sessions,
+    publicMailsPerDay: deps.publicMailsPerDay,
+  });
 
-  /** Runs a step; tells waiters; lets nothing but a named failure leave. */
+  /** Runs a step; tells waiters. */
   async function step<T>(name: string, id: string, work: () => Promise<T>): Promise<T> {
-    const { attempt } = Context.current().info;
+    const of = { log: deps.log, step: name, about: { registrationId: id } };
     try {
-      return await work();
-    } catch (error) {
-      const failure = named(deps.log, name, id, error);
-      const compensates = isCompensation(name);
-      if (compensates) telemetry.compensationFailed(FAILURES[failure.failure].code);
-      if (name === 'createUser' && isSlow()) await recordSlowFailure(id, failure.failure);
-      throw toApplicationFailure(failure, attempt, compensates);
+      return await runStep(of, work, async (failure) => {
+        const compensates = isCompensation(name);
+        if (compensates) telemetry.compensationFailed(FAILURES[failure].code);
+        if (name === 'createUser' && isSlow()) await recordSlowFailure(id, failure);
+        return compensates;
+      });
     } finally {
       deps.changed(id);
     }
@@ -143,12 +124,10 @@ export function createRegistrationActivities(
     return await step(name, id, async () => {
       if (earlier && attempt === 1) await addAttempts(id, activityId, earlier);
       try {
-        return await work(context(REQUEST_TIMEOUT_MS, quota));
+        return await orQuotaWait(() => work(context(REQUEST_TIMEOUT_MS, quota)));
       } catch (error) {
         if (error instanceof TooEarly) return { waitMs: error.waitMs, attempts: attempt - 1 };
-        if (!(error instanceof QuotaSpent)) throw error;
-        if (!error.place) throw new StepFailure('throttled');
-        return { ...error.place, attempts: attempt - 1 };
+        throw error;
       }
     });
   }
@@ -207,14 +186,11 @@ export function createRegistrationActivities(
     // Repeatable: the trail's key is this activity's place in the run, and a second one is nothing.
     park: ({ registrationId: id, failed, parks }) =>
       step('park', id, async () => {
-        const { workflowExecution, activityId } = Context.current().info;
-        const cause =
-          failed.find(({ failure }) => FAILURES[failure].kind === 'parked') ?? failed[0];
         const row = await park(db, id, {
-          failure: publicFailure(parkedAs(cause?.failure ?? 'unknown_error')),
-          steps: records(failed, await readRow(db, id)),
+          failure: publicFailure(parkedFailureOf(failed)),
+          steps: failedSteps(failed, (await readRow(db, id)).steps),
           parks,
-          key: `${workflowExecution?.runId ?? ''}/${activityId}`,
+          key: activityKey(),
           resumeIntervalSeconds: deps.resumeIntervalSeconds,
         });
         deps.log.info({ registrationId: id, code: row.failure?.code }, 'registration parked');
@@ -231,7 +207,7 @@ export function createRegistrationActivities(
           failure: publicFailure(failure),
         } as const;
         const cancelled = publicFailure('registration_cancelled');
-        const steps = records(failed, await readRow(db, id));
+        const steps = failedSteps(failed, (await readRow(db, id)).steps);
         return view(
           await beginCompensation(db, id, cause, cancelled, steps, telemetry.statusChanged),
         );
@@ -242,7 +218,7 @@ export function createRegistrationActivities(
       step('requireCleanup', id, async () => {
         const { code, detail } = publicFailure(failed.failure);
         const failures = [{ step: failed.step, code, detail }];
-        const row = await requireCleanup(db, id, failures, records([failed]));
+        const row = await requireCleanup(db, id, failures, failedSteps([failed]));
         deps.log.error(
           { registrationId: id, code: row.failure?.code, compensation: failed },
           'compensation keeps failing; an operator is needed',
@@ -253,43 +229,4 @@ export function createRegistrationActivities(
     close: ({ registrationId: id }) =>
       step('close', id, async () => view(await closeRegistration(db, id, telemetry.statusChanged))),
   };
-}
-
-function isSlow(): boolean {
-  return Number(Context.current().info.retryPolicy?.initialInterval ?? 0) >= SLOW_MS;
-}
-
-function runIdOf(): string | null {
-  return Context.current().info.workflowExecution?.runId ?? null;
-}
-
-/** @param row what it knows of earlier attempts counts too */
-function records(
-  failed: readonly StepFailureReport[],
-  row?: Registration,
-): Record<string, StepRecord> {
-  return Object.fromEntries(
-    failed.map(({ step, failure, attempts }) => [
-      step,
-      {
-        status: 'failed',
-        attempts: attemptsWith(row?.steps[step], attempts),
-        lastError: FAILURES[failure].code,
-      } as const,
-    ]),
-  );
-}
-
-function named(log: StepLog, step: string, id: string, error: unknown): StepFailure {
-  if (error instanceof StepFailure) return error;
-  if (error instanceof DatabaseError) {
-    const failure: FailureName = databaseFailure(error, step);
-    log.warn({ registrationId: id, step, sqlstate: error.sqlstate, failure }, 'database error');
-    return new StepFailure(failure);
-  }
-  log.error(
-    { registrationId: id, step, error: error instanceof Error ? error.name : 'Unknown' },
-    'unexpected error in a step',
-  );
-  return new StepFailure('unknown_error');
 }

@@ -2,21 +2,6 @@ import { owesPassword, type Registration } from '../../src/domain/registration.t
 import type { Outstanding } from '../../src/domain/saga.ts';
 import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
 
-const FIRST_MS = 200;
-const MAX_MS = 10_000;
-
-/** How many attempts fit into a budget of waiting: 200 ms, doubling, at most 10 s apart. A number
- * of attempts, never a schedule-to-close: that also counts time in the task queue, so a busy worker could
- * park a step that was never tried. */
-export function attemptsWithin(budgetSeconds: number): number {
-  let attempts = 1;
-  for (let waited = 0, wait = FIRST_MS; waited + wait <= budgetSeconds * 1000; attempts += 1) {
-    waited += wait;
-    wait = Math.min(MAX_MS, wait * 2);
-  }
-  return attempts;
-}
-
 export function progressOf(
   row: Registration,
   retry: RetryNumbers,

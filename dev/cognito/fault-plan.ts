@@ -16,7 +16,10 @@ export type Fault =
       readonly lateMs?: number;
       readonly cutAfterMs?: number;
     }
-  /** A user made by this call stays invisible to the operations named, by default to all. */
+  /**
+   * The effect of this call stays invisible to the operations named. By default a user whom it made is
+   * invisible to all of them, any other effect to those that list users or groups.
+   */
   | { readonly kind: 'lag'; readonly ms: number; readonly hides?: readonly string[] }
   /**
    * AdminCreateUser does not see a user of the same address whose own create came within `ms` of it:
@@ -38,6 +41,16 @@ export interface Rule {
   readonly after?: number;
   readonly fault: Fault;
 }
+
+/** Writes whose effect `lag` may hide. */
+export const MAY_LAG: ReadonlySet<string> = new Set([
+  'AdminCreateUser',
+  'AdminDeleteUser',
+  'AdminDisableUser',
+  'AdminEnableUser',
+  'AdminAddUserToGroup',
+  'AdminRemoveUserFromGroup',
+]);
 
 export class FaultPlanError extends Error {
   override readonly name = 'FaultPlanError';
@@ -118,6 +131,10 @@ function parseRule(rule: unknown, where: string): Rule {
     ],
     `${where}: `,
   );
+  const { operation } = rule as { operation: string };
+  if (kind === 'lag' && operation !== '*' && !MAY_LAG.has(operation)) {
+    throw new FaultPlanError(`${where}: fault.kind lag fits only ${[...MAY_LAG].join(', ')}`);
+  }
   return rule as unknown as Rule;
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AppClient, Body, Engine, Pool, User } from './model.ts';
 import { claimsOf } from './tokens.ts';
-import { attributeOf } from './users.ts';
+import { attributeOf, groupsOf } from './users.ts';
 
 const SECONDS: Readonly<Record<string, number>> = {
   seconds: 1,
@@ -47,10 +47,7 @@ export async function tokensFrom(
 ): Promise<Body> {
   const now = secondsNow(pool);
   const { jti, iat } = claimsOf(refreshToken);
-  const groups = (await pool.listGroups())
-    .filter(({ members }) => members?.includes(user.Username))
-    .map(({ GroupName }) => GroupName)
-    .toSorted();
+  const groups = (await groupsOf(pool, user.Username)).map(({ GroupName }) => GroupName).toSorted();
   const common = {
     sub: attributeOf(user, 'sub'),
     ...(groups.length > 0 && { 'cognito:groups': groups }),

@@ -1,4 +1,5 @@
 import { createFaultState, type Rule } from './fault-plan.ts';
+import type { User } from './model.ts';
 
 /** How often an operation was called, and how often it took effect. */
 export interface CallCount {
@@ -22,8 +23,20 @@ export interface PoolRecord {
   late: number;
   /** Username → when the create of the user came (ms since the epoch), however late it took effect. */
   readonly createCame: Map<string, number>;
-  /** Username → until when (ms since the epoch) these operations do not see the user. */
-  readonly hidden: Map<string, { until: number; from: readonly string[] | undefined }>;
+  /** In the order of their effects. */
+  lagging: LaggingWrite[];
+}
+
+/** A write that some operations do not see yet. */
+export interface LaggingWrite {
+  /** In milliseconds since the epoch. */
+  readonly until: number;
+  /** undefined: from all operations. */
+  readonly hiddenFrom: readonly string[] | undefined;
+  readonly username: string;
+  /** The user before the write; null: there was none. */
+  readonly before: User | null;
+  readonly groupsBefore: readonly string[];
 }
 
 const CALL_TIMES_KEPT = 10_000;
@@ -36,7 +49,7 @@ export function createPoolRecord(): PoolRecord {
     rules: [],
     late: 0,
     createCame: new Map(),
-    hidden: new Map(),
+    lagging: [],
   };
 }
 
@@ -60,14 +73,4 @@ export function recordCall(record: PoolRecord, operation: string): CallCount {
   record.callTimes.push({ operation, at: Date.now() });
   if (record.callTimes.length > CALL_TIMES_KEPT) record.callTimes.shift();
   return count;
-}
-
-export function isHidden(record: PoolRecord, username: string, operation: string): boolean {
-  const entry = record.hidden.get(username);
-  if (entry === undefined || operation === 'AdminCreateUser') return false;
-  if (Date.now() >= entry.until) {
-    record.hidden.delete(username);
-    return false;
-  }
-  return entry.from === undefined || entry.from.includes(operation);
 }

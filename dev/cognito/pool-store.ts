@@ -25,14 +25,7 @@ export async function openPool(stores: Stores, options: PoolOptions): Promise<Po
     async getUserByUsername(username) {
       const named = store.get(['Users', username]) as User | undefined;
       if (named) return named;
-      const byEmail = pool.options.UsernameAttributes?.includes('email');
-      const found = users().find(({ Attributes }) =>
-        Attributes.some(
-          ({ Name, Value }) =>
-            Value === username && (Name === 'sub' || (byEmail && Name === 'email')),
-        ),
-      );
-      return found ?? null;
+      return users().find((user) => isNamed(user, username, pool.options)) ?? null;
     },
     async listUsers() {
       return users();
@@ -58,6 +51,19 @@ export async function openPool(stores: Stores, options: PoolOptions): Promise<Po
     },
   };
   return pool;
+}
+
+/** Whether a name is the user's: the username or `sub`, or the address where that is a username. */
+export function isNamed(
+  { Username, Attributes }: User,
+  name: string,
+  { UsernameAttributes }: PoolOptions,
+): boolean {
+  if (name === Username) return true;
+  const byEmail = UsernameAttributes?.includes('email') ?? false;
+  return Attributes.some(
+    ({ Name, Value }) => Value === name && (Name === 'sub' || (byEmail && Name === 'email')),
+  );
 }
 
 export async function openClients(stores: Stores): Promise<Clients> {

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEngine } from './engine.ts';
 import type { Call, Fault, Rule } from './fault-plan.ts';
+import { asSeenBy, changedUnseen, createdUnseen, isUnseen } from './lagging-writes.ts';
 import { type Mailbox, openMailbox } from './mailbox.ts';
 import type { Body, Engine, OnCode, Pool, User } from './model.ts';
 import { perform, type Request } from './operations.ts';
 import {
   type CallCount,
   createPoolRecord,
-  isHidden,
   recordCall,
   type PoolRecord,
   setRules,
@@ -76,24 +76,30 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     const record = recordOf(poolId);
     const answer = await oneAtATime(poolId, async () => {
       const whom = await userOf(request);
-      if (whom && isHidden(record, whom.Username, operation)) throw userNotFound();
+      if (whom && isUnseen(record, whom.Username, operation)) throw userNotFound();
       if (faults.some(({ kind }) => kind === 'deliveryFailure')) undeliverable.add(poolId);
       else undeliverable.delete(poolId);
-      const done = await perform(request, {
-        engine,
-        invite: (at) => (user, code) => {
-          const source = 'AdminCreateUser';
-          onCode({ poolId: at.options.Id, user, to: emailOf(user), source, code });
+      const unseen = pool ? await changedUnseen(pool, operation, whom, faults) : [];
+      const seen = pool && asSeenBy(pool, record, operation);
+      const done = await perform(
+        { ...request, pool: seen },
+        {
+          engine,
+          invite: (at) => (user, code) => {
+            const source = 'AdminCreateUser';
+            onCode({ poolId: at.options.Id, user, to: emailOf(user), source, code });
+          },
+          overlooks: ({ Username }) => {
+            const apart = Math.abs(cameAt - (record.createCame.get(Username) ?? -Infinity));
+            return faults.some((fault) => fault.kind === 'duplicate' && apart < fault.ms);
+          },
         },
-        overlooks: ({ Username }) => {
-          const apart = Math.abs(cameAt - (record.createCame.get(Username) ?? -Infinity));
-          return faults.some((fault) => fault.kind === 'duplicate' && apart < fault.ms);
-        },
-      });
+      );
       if (operation === 'AdminCreateUser') {
         if (request.body['MessageAction'] !== 'RESEND') recordCreatedAt(record, done, cameAt);
-        hideIfLagging(record, done, faults);
+        unseen.push(...createdUnseen(done, faults));
       }
+      record.lagging.push(...unseen);
       return done;
     });
     if (operation === 'DeleteUserPool') {
@@ -102,7 +108,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     }
     await Promise.all([engine.flushed(), mailbox.flushed()]);
     count.done += 1;
-    return withoutHidden(record, operation, answer);
+    return answer;
   };
 
   const landLater = (record: PoolRecord, lateMs: number, run: () => Promise<unknown>): void => {
@@ -191,20 +197,6 @@ function refusalOf(fault: Refusal): ServiceError {
 
 function recordCreatedAt(record: PoolRecord, answer: Body, cameAt: number): void {
   record.createCame.set((answer['User'] as User).Username, cameAt);
-}
-
-function hideIfLagging(record: PoolRecord, answer: Body, faults: readonly Fault[]): void {
-  for (const fault of faults) {
-    if (fault.kind !== 'lag') continue;
-    const { Username } = answer['User'] as User;
-    record.hidden.set(Username, { until: Date.now() + fault.ms, from: fault.hides });
-  }
-}
-
-function withoutHidden(record: PoolRecord, operation: string, answer: Body): Body {
-  if (record.hidden.size === 0 || !Array.isArray(answer['Users'])) return answer;
-  const users = answer['Users'] as User[];
-  return { ...answer, Users: users.filter((user) => !isHidden(record, user.Username, operation)) };
 }
 
 async function poolOf(engine: Engine, body: Body): Promise<Pool | undefined> {

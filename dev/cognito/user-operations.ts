@@ -3,7 +3,7 @@ import type { Body, Group, Operation, Pool, User } from './model.ts';
 import { groupAnswer } from './pool-operations.ts';
 import { ServiceError, userNotFound } from './service-error.ts';
 import { userFilter } from './user-filter.ts';
-import { mfaSettingsOf, saveChanged, userAnswer } from './users.ts';
+import { groupsOf, mfaSettingsOf, saveChanged, userAnswer } from './users.ts';
 
 /** What an administrator does with users and their groups. */
 export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -44,8 +44,7 @@ export const USER_OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   async AdminListGroupsForUser(_engine, pool, body) {
     const { Username } = await userOf(pool, body);
-    const groups = (await pool.listGroups()).filter(({ members }) => members?.includes(Username));
-    return { Groups: groups.map((group) => groupAnswer(pool, group)) };
+    return { Groups: (await groupsOf(pool, Username)).map((group) => groupAnswer(pool, group)) };
   },
   AdminAddUserToGroup: (_engine, pool, body) =>
     changeMembers(pool, body, (members, username) => [...new Set([...members, username])]),

@@ -1,4 +1,4 @@
-import type { Attribute, Body, Pool, User } from './model.ts';
+import type { Attribute, Body, Group, Pool, User } from './model.ts';
 import { invalidParameter } from './service-error.ts';
 
 export const attributeOf = (user: User, name: string): string | undefined =>
@@ -37,6 +37,10 @@ export function normalUsername(pool: Pool, username: unknown): string {
 
 export async function findUser(pool: Pool, username: unknown): Promise<User | undefined> {
   return (await pool.getUserByUsername(normalUsername(pool, username))) ?? undefined;
+}
+
+export async function groupsOf(pool: Pool, username: string): Promise<Group[]> {
+  return (await pool.listGroups()).filter(({ members }) => members?.includes(username));
 }
 
 /** The attributes of a request, checked against the pool's schema and normalised. */

@@ -1,33 +1,26 @@
 import {
-  AdminAddUserToGroupCommand,
   AdminCreateUserCommand,
   AdminDeleteUserCommand,
   AdminGetUserCommand,
-  paginateAdminListGroupsForUser,
-  AdminRemoveUserFromGroupCommand,
   AdminSetUserPasswordCommand,
   CognitoIdentityProviderClient,
   ListUsersCommand,
-  paginateListGroups,
   type AttributeType,
 } from '@aws-sdk/client-cognito-identity-provider';
-import type { Role } from '../domain/role.ts';
 import type { CallOutcome, Telemetry } from '../domain/telemetry.ts';
 import type { AccountAdministration } from '../domain/account.ts';
 import { createAccountAdministration } from './accounts.ts';
-import { atProvider, REQUEST_TIMEOUT_MS, valueOf } from './call.ts';
+import { atProvider, LARGEST_PAGE, REQUEST_TIMEOUT_MS, valueOf } from './call.ts';
 import { outcomeOf } from './classify.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { toProviderError } from './provider-error.ts';
+import { createRoleAdministration, type RoleAdministration } from './roles.ts';
 
 /** The user pool attribute with the registration that created a user. No app client may write it. */
 export const MARK_ATTRIBUTE = 'custom:registration_id';
 
 /** Cognito answers RESEND only after it has handed over the mail, so this takes longer than other calls. */
 export const INVITATION_TIMEOUT_MS = 15_000;
-
-/** The largest page of users or groups that Cognito returns. */
-const LARGEST_PAGE = 60;
 
 export interface ProviderUser {
   /** The username in Cognito, which every later call uses. */
@@ -67,19 +60,14 @@ export interface NewUser {
 }
 
 /** The identity provider, as the steps see it. Every method throws ProviderError. */
-export interface IdentityProvider extends AccountAdministration {
+export interface IdentityProvider extends AccountAdministration, RoleAdministration {
   createUser(user: NewUser, signal: AbortSignal): Promise<{ username: string; sub: string }>;
   /** By Cognito username or e-mail; null when there is none (yet). */
   readUser(username: string, signal: AbortSignal): Promise<ProviderUser | null>;
   deleteUser(username: string, signal: AbortSignal): Promise<void>;
   /** Sets a permanent password: the user does not have to change it. */
   setPassword(username: string, password: Secret, signal: AbortSignal): Promise<void>;
-  addRole(username: string, role: string, signal: AbortSignal): Promise<void>;
-  removeRole(username: string, role: string, signal: AbortSignal): Promise<void>;
-  /** The user's groups, as they are. */
-  rolesOf(username: string, signal: AbortSignal): Promise<string[]>;
   sendInvitation(username: string, signal: AbortSignal): Promise<void>;
-  listRoles(signal: AbortSignal): Promise<Role[]>;
   /** At most 60 users, in no order; eventually consistent. @param page null for the first */
   listUsers(
     page: string | null,
@@ -137,6 +125,7 @@ export function createCognito(
   const pool = { UserPoolId: userPoolId };
   return {
     ...createAccountAdministration(client, userPoolId),
+    ...createRoleAdministration(client, userPoolId),
     createUser: (user, signal) =>
       atProvider(signal, async (abortSignal) => {
         const { User } = await client.send(
@@ -196,28 +185,6 @@ export function createCognito(
           { abortSignal },
         );
       }),
-    addRole: (username, role, signal) =>
-      atProvider(signal, async (abortSignal) => {
-        const group = { ...pool, Username: username, GroupName: role };
-        await client.send(new AdminAddUserToGroupCommand(group), { abortSignal });
-      }),
-    removeRole: (username, role, signal) =>
-      atProvider(signal, async (abortSignal) => {
-        const group = { ...pool, Username: username, GroupName: role };
-        await client.send(new AdminRemoveUserFromGroupCommand(group), { abortSignal });
-      }),
-    rolesOf: (username, signal) =>
-      atProvider(signal, async (abortSignal) => {
-        const names: string[] = [];
-        for await (const { Groups = [] } of paginateAdminListGroupsForUser(
-          { client },
-          { ...pool, Username: username, Limit: LARGEST_PAGE },
-          { abortSignal },
-        )) {
-          for (const { GroupName } of Groups) if (GroupName) names.push(GroupName);
-        }
-        return names;
-      }),
     sendInvitation: (username, signal) =>
       atProvider(
         signal,
@@ -234,21 +201,6 @@ export function createCognito(
         },
         INVITATION_TIMEOUT_MS,
       ),
-    listRoles: (signal) =>
-      atProvider(signal, async (abortSignal) => {
-        const roles: Role[] = [];
-        for await (const page of paginateListGroups(
-          { client },
-          { ...pool, Limit: LARGEST_PAGE },
-          { abortSignal },
-        )) {
-          for (const group of page.Groups ?? []) {
-            if (!group.GroupName) continue;
-            roles.push({ name: group.GroupName, description: group.Description ?? null });
-          }
-        }
-        return roles.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-      }),
     listUsers: (page, signal) =>
       atProvider(signal, async (abortSignal) => {
         // No AttributesToGet: Cognito refuses a custom attribute that some user does not have.

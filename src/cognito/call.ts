@@ -3,6 +3,8 @@ import { toProviderError } from './provider-error.ts';
 
 /** The timeout of a call; an attempt of an activity has 5 s. */
 export const REQUEST_TIMEOUT_MS = 4000;
+/** The largest page of users or groups that Cognito returns. */
+export const LARGEST_PAGE = 60;
 
 /** Makes one call within its time. @throws ProviderError */
 export async function atProvider<T>(

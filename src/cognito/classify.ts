@@ -10,6 +10,10 @@ export type ProviderStep =
   | 'removeRole'
   | 'invitation'
   | 'deleteUser'
+  | 'disableUser'
+  | 'enableUser'
+  | 'signOut'
+  | 'readUser'
   | 'comparePool';
 
 /** What a provider error means for a step. */
@@ -83,6 +87,8 @@ const REFUSED = new Set([
   'InvalidLambdaResponseException',
   'UnexpectedLambdaException',
 ]);
+/** Steps about a user whose registration is complete: after the grace, nobody may delete it but us. */
+const ON_COMPLETED: ReadonlySet<ProviderStep> = new Set(['disableUser', 'enableUser', 'readUser']);
 const REFUSED_PREFIXES = ['InvalidSms', 'InvalidEmailRole'];
 
 /** Returns a verdict for every error of every step; an unlisted error is transient and unknown. */
@@ -121,6 +127,12 @@ export function classify(step: ProviderStep, error: ProviderError, lag: Lag): Ve
   return fail('unknown_error');
 }
 
+/** Whether a call that ended so may take effect all the same, by now or later: nobody answered, or what
+ * answered had failed. */
+export function mayStillLand({ name, httpStatus }: ProviderError): boolean {
+  return AMBIGUOUS.has(name) || (httpStatus !== null && httpStatus >= 500);
+}
+
 /** The outcome by which an error is counted. */
 export function outcomeOf({ name, httpStatus }: ProviderError): CallOutcome {
   if (THROTTLES.has(name)) return 'throttled';
@@ -138,6 +150,9 @@ function notFound(step: ProviderStep, lag: Lag): Verdict {
   if (step === 'deleteUser') return { kind: 'done' };
   const withinGrace = lag.sinceCreatedMs !== null && lag.sinceCreatedMs < lag.graceMs;
   if (withinGrace) return fail('not_visible_yet');
+  // Somebody who is gone has no sessions.
+  if (step === 'signOut') return { kind: 'done' };
+  if (ON_COMPLETED.has(step)) return fail('user_vanished');
   if (step === 'invitation') return { kind: 'ask' };
   return lag.parkedBefore ? { kind: 'ask' } : fail('not_visible_parked');
 }

@@ -7,7 +7,7 @@ import { REQUEST_TIMEOUT_MS } from './call.ts';
 /** The API's few questions, put to Cognito.
  * @param acquireReadQuota waits a moment for a call of the quota of reads, or throws */
 export function createDirectory(
-  provider: Pick<IdentityProvider, 'readUser' | 'rolesOf'>,
+  provider: Pick<IdentityProvider, 'readUser' | 'rolesOf' | 'usersInRole'>,
   acquireReadQuota: (signal: AbortSignal) => Promise<void>,
 ): Directory {
   async function ask<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -43,6 +43,7 @@ export function createDirectory(
           throw error;
         }
       }),
+    usersInRole: (role) => paced((signal) => provider.usersInRole(role, signal)),
   };
 }
 

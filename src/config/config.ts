@@ -82,6 +82,8 @@ export interface Config {
     readonly resumeIntervalSeconds: number;
     readonly sweepIntervalSeconds: number;
   };
+  /** How long failed and cancelled registrations keep personal data; null: without end. */
+  readonly personalDataRetentionDays: number | null;
   readonly events: {
     readonly amqp: {
       readonly url: string;
@@ -163,6 +165,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       resumeIntervalSeconds: read.integer('RESUME_INTERVAL_SECONDS', 1, 86_400),
       sweepIntervalSeconds: read.integer('SWEEP_INTERVAL_SECONDS', 1, 86_400),
     },
+    personalDataRetentionDays: parseRetention(read),
     events: parseEvents(read, environment === 'local'),
     isTraced: isTraced(env),
   };
@@ -243,6 +246,11 @@ function databaseUrl(read: EnvironmentReader, name = 'DATABASE_URL'): string {
 
 function optionalPort(read: EnvironmentReader, name: string): number | null {
   return read.optional(name) === null ? null : read.integer(name, 0, 65_535);
+}
+
+function parseRetention(read: EnvironmentReader): number | null {
+  const days = read.integer('PERSONAL_DATA_RETENTION_DAYS', 0, 36_500);
+  return days === 0 ? null : days;
 }
 
 function parseMetricsPort(read: EnvironmentReader): number | null {

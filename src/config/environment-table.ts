@@ -116,12 +116,12 @@ export const VARIABLES: readonly Variable[] = [
   plain(
     'ROLE_GRANTS',
     'group:admin=*',
-    'which groups, scopes and app clients may assign which roles, for example `group:admin=*;group:manager=viewer`',
+    'which groups, scopes and app clients may assign which roles, for example `group:admin=*;group:manager=viewer`; workers need it too, since they never take the last holder of `*` away',
   ),
   plain(
     'RETRY_BUDGET_SECONDS',
     '120',
-    'how long a step with transient failures is retried before the registration parks',
+    'how long a step with transient failures is retried before the registration or change parks',
   ),
   plain(
     'COMPENSATION_BUDGET_SECONDS',
@@ -136,9 +136,18 @@ export const VARIABLES: readonly Variable[] = [
   plain(
     'RESUME_INTERVAL_SECONDS',
     '300',
-    'interval of the schedule that resumes parked registrations',
+    'interval of the schedule that resumes parked registrations and changes',
   ),
-  plain('SWEEP_INTERVAL_SECONDS', '60', 'interval of the schedule that repairs open registrations'),
+  plain(
+    'SWEEP_INTERVAL_SECONDS',
+    '60',
+    'interval of the schedule that repairs open registrations and changes',
+  ),
+  plain(
+    'PERSONAL_DATA_RETENTION_DAYS',
+    '90',
+    'days after which failed and cancelled registrations lose e-mail address, username and names; 0 keeps them',
+  ),
   plain('SIGNUP_MODE', 'sync', 'how sign-up answers without a `Prefer` header: `sync` or `async`'),
   plain(
     'SIGNUP_VERIFICATION',

@@ -495,8 +495,12 @@ export const outbox = pgTable(
     occurredAt: at('occurred_at').notNull(),
     /** Of an event: rises per person. */
     sequence: integer('sequence').notNull().default(1),
+    /** Of `user.roles_changed`: all roles of the person after it. A later change may have others by the
+     * time of the delivery. */
+    roles: text('roles').array(),
   },
   (t) => [
+    check('outbox_roles', sql.raw(`(kind = 'user.roles_changed') = (roles IS NOT NULL)`)),
     index('outbox_events').on(t.occurredAt, t.id).where(IS_EVENT),
     // All of a registration but its first event, of which every registration has one.
     index('outbox_registration')

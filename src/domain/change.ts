@@ -6,7 +6,8 @@ export const CHANGE_KINDS = ['roles', 'disable', 'enable', 'sign_out', 'delete']
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
 
 export const OPEN_CHANGE = ['accepted', 'running', 'parked'] as const;
-export const CHANGE_STATUSES = [...OPEN_CHANGE, 'completed', 'failed', 'cancelled'] as const;
+export const CLOSED_CHANGE = ['completed', 'failed', 'cancelled'] as const;
+export const CHANGE_STATUSES = [...OPEN_CHANGE, ...CLOSED_CHANGE] as const;
 export type ChangeStatus = (typeof CHANGE_STATUSES)[number];
 
 /** These end, as cancelled, changes of roles that were accepted before them and are not finished. */
@@ -43,6 +44,8 @@ export interface Change {
   readonly openWrites: Readonly<Record<string, string>>;
   readonly requestedBy: string;
   readonly idempotencyKey: string | null;
+  /** Why, in the words of whoever requested it. */
+  readonly reason: string | null;
   readonly instruction: Instruction | null;
   readonly failure: PublicFailure | null;
   readonly steps: Readonly<Record<string, StepRecord>>;

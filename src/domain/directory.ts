@@ -1,3 +1,5 @@
+import type { RoleMember } from './role.ts';
+
 /** A user, as the pool has it now. */
 export interface PoolUser {
   /** The Cognito sub. */
@@ -25,4 +27,6 @@ export interface Directory {
   readUser(cognitoUsername: string): Promise<PoolUser | null>;
   /** By name; null: no such user. Paced as `readUser` is. */
   rolesOf(cognitoUsername: string): Promise<readonly string[] | null>;
+  /** All enabled users who have a role; eventually consistent. Paced as `readUser` is. */
+  usersInRole(role: string): Promise<readonly RoleMember[]>;
 }

@@ -25,8 +25,9 @@ export interface Failure {
 
 const NO_ACTION = 'No action: the response tells the caller what to change.';
 const RETRIED =
-  'No action: the step is retried. If the failure lasts, the registration parks; see the runbook.';
+  'No action: the step is retried. If the failure lasts, the registration or change parks; see the runbook.';
 const UNDONE = 'Registration failed and was undone. Please try again.';
+const CHANGE_UNDONE = 'The change failed and was undone: the user is as before. Please try again.';
 
 export const FAILURES = {
   // What a caller did.
@@ -81,6 +82,12 @@ export const FAILURES = {
     'User not found',
     'The user does not exist, or you are not allowed to see it.',
   ),
+  change_not_found: request(
+    'change_not_found',
+    404,
+    'Change not found',
+    'The change does not exist, or you are not allowed to see it.',
+  ),
   method_not_allowed: request(
     'method_not_allowed',
     405,
@@ -118,13 +125,13 @@ export const FAILURES = {
     'not_parked',
     409,
     'Not parked',
-    'The registration is not parked; `detail` explains what to do.',
+    'The registration or change is not parked; `detail` explains what to do.',
   ),
   already_closed: request(
     'already_closed',
     409,
     'Already closed',
-    'The registration is closed; nothing was changed.',
+    'The registration or change is closed, or can no longer be cancelled; nothing was changed.',
   ),
   invitation_not_due: request(
     'invitation_not_due',
@@ -143,14 +150,14 @@ export const FAILURES = {
     409,
     'Not registered by Registrar',
     'Registrar did not register this user, so it neither shows nor changes the user.',
-    'Change the user in Cognito, or register the person with Registrar.',
+    'Change the user in Cognito, or register the person with Registrar. If Registrar did register the user, the mark was lost: see `unmarked` in the runbook.',
   ),
   last_administrator: request(
     'last_administrator',
     409,
     'Last administrator',
     'This change would remove the last user who can assign every role.',
-    'Assign the administrator role to another user first.',
+    'Give another enabled user a role that ROLE_GRANTS gives `*`, then repeat the request. Accepted changes count as done.',
   ),
   challenge_required: request(
     'challenge_required',
@@ -237,19 +244,19 @@ export const FAILURES = {
     'identity_provider_unavailable',
     'Parked: identity provider unavailable',
     'The identity provider was unavailable for the whole retry budget.',
-    'Wait: the schedule resumes the registration. Or retry it when Cognito is available again.',
+    'Wait: the schedule resumes it. Or retry when Cognito is available again.',
   ),
   throttled_parked: parked(
     'identity_provider_throttled',
     'Parked: throttled',
     'The identity provider throttled requests for the whole retry budget.',
-    'Wait: the schedule resumes the registration. Lower COGNITO_UPDATE_RPS.',
+    'Wait: the schedule resumes it. Lower COGNITO_UPDATE_RPS.',
   ),
   not_visible_parked: parked(
     'user_not_visible',
     'Parked: user not visible',
     'The user did not become visible within the grace period.',
-    'Retry: Registrar then asks Cognito whether the user exists. If the user was deleted, the registration fails with user_vanished.',
+    'Retry: Registrar then asks Cognito whether the user exists. If the user was deleted, it fails with user_vanished.',
   ),
   exists_unreadable: parked(
     'user_not_visible',
@@ -271,7 +278,7 @@ export const FAILURES = {
     500,
     'Registration failed',
     UNDONE,
-    'The group was deleted during the registration. Create it again, or register the person with other roles.',
+    'The group was deleted meanwhile. Create it again, or repeat the request with other roles.',
   ),
   registration_rejected: definitive(
     'registration_rejected',
@@ -312,8 +319,8 @@ export const FAILURES = {
     'user_vanished',
     500,
     'User deleted',
-    'The user was deleted outside Registrar. The registration was undone.',
-    'Find out who deletes users of this pool, then register the person again.',
+    'The user was deleted outside Registrar. Nothing is left behind.',
+    'Find out who deletes users of this pool, then register the person again; nothing is left to change.',
   ),
   terminated: definitive(
     'terminated',
@@ -336,12 +343,48 @@ export const FAILURES = {
     'The registration was cancelled and undone.',
     'No action: an operator cancelled the registration.',
   ),
+  // Of a later change. One code has one title, and these share the codes of registrations.
   change_cancelled: definitive(
     'registration_cancelled',
     409,
-    'Change cancelled',
+    'Registration cancelled',
     'The change was cancelled; the user is as before.',
     'No action: an operator, or a later change, cancelled it.',
+  ),
+  change_role_missing: definitive(
+    'registration_failed',
+    500,
+    'Registration failed',
+    CHANGE_UNDONE,
+    'The group was deleted during the change. Create it again, or change to other roles.',
+  ),
+  change_rejected: definitive(
+    'registration_failed',
+    500,
+    'Registration failed',
+    CHANGE_UNDONE,
+    'Cognito rejected the call for a role: search the log for the change id.',
+  ),
+  change_refused_by_database: definitive(
+    'registration_failed',
+    500,
+    'Registration failed',
+    CHANGE_UNDONE,
+    'PostgreSQL rejected the write: search the log for the SQLSTATE.',
+  ),
+  mark_differs: definitive(
+    'not_ours',
+    409,
+    'Not registered by Registrar',
+    'The user in the pool is not the one that Registrar registered. Nothing more was changed.',
+    'See `unmarked` in the runbook: find out who writes custom:registration_id, or replaced the user in the pool.',
+  ),
+  no_administrator_left: definitive(
+    'last_administrator',
+    409,
+    'Last administrator',
+    'The change would have removed the last user who can assign every role. Nothing was changed.',
+    'Give another enabled user a role that ROLE_GRANTS gives `*`, then repeat the request.',
   ),
   manual_cleanup_required: definitive(
     'manual_cleanup_required',
@@ -379,6 +422,21 @@ export function parkedAs(name: FailureName): FailureName {
       return 'refused_parked';
     default:
       return 'provider_unavailable_parked';
+  }
+}
+
+/** A definitive failure of a step as the failure of a later change, where its words are about a
+ * registration. */
+export function asChangeFailure(name: FailureName): FailureName {
+  switch (name) {
+    case 'role_missing':
+      return 'change_role_missing';
+    case 'rejected':
+      return 'change_rejected';
+    case 'database_refused':
+      return 'change_refused_by_database';
+    default:
+      return name;
   }
 }
 

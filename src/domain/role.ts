@@ -1,7 +1,15 @@
-/** A role is a Cognito group; the two words meet only in src/cognito/adapter.ts. */
+/** A role is a Cognito group; the two words meet only in src/cognito/roles.ts. */
 export interface Role {
   readonly name: string;
   readonly description: string | null;
+}
+
+/** Somebody who has a role. */
+export interface RoleMember {
+  /** Cognito's. */
+  readonly username: string;
+  /** The Cognito sub. */
+  readonly userId: string;
 }
 
 export const MAX_ROLES = 20;

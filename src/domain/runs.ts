@@ -33,3 +33,27 @@ export interface Runs {
   /** Registrations whose runs wait parked, the latest started first. */
   waiting(limit: number): Promise<string[]>;
 }
+
+/**
+ * Why the run of a person's changes is woken. accepted: a change was accepted · interrupt: somebody asked
+ * for a retry or a cancel, or a change that overtakes was accepted · schedule: a parked change is due.
+ */
+export type WakeReason = 'accepted' | 'interrupt' | 'schedule';
+
+/** Of an open run, `pending` belongs to the change `changeId`; null: none is being performed. */
+export type UserRunState =
+  | Exclude<RunState, { kind: 'open' }>
+  | (Extract<RunState, { kind: 'open' }> & { readonly changeId: string | null });
+
+/** The runs of persons: each performs the changes of one person (src/domain/change.ts), one after the
+ * other. The one implementation is src/temporal. */
+export interface UserRuns {
+  /** Wakes the run in the background, or starts one where none is open; never throws, never blocks:
+   * what is not woken is the sweep's. */
+  wakeSoon(userId: string, why: WakeReason): void;
+  /** The same now. @param how background: nobody waits for it */
+  wake(userId: string, why: WakeReason, how?: 'background'): Promise<void>;
+  describe(userId: string): Promise<UserRunState>;
+  /** Persons whose runs wait with a parked change, the latest started first. */
+  waiting(limit: number): Promise<string[]>;
+}

@@ -1,3 +1,4 @@
+import type { Change } from './change.ts';
 import type { Registration } from './registration.ts';
 
 /** What came of one call of the identity provider, as coarse as it is counted. `no_reply`: it may
@@ -27,6 +28,8 @@ export interface Telemetry {
   /** The row moved to the status that it has now, and the move is committed. Whoever finds it moved
    * already tells nothing, so that a repeat counts once. */
   readonly statusChanged: (row: Registration) => void;
+  /** The same of a later change. */
+  readonly changeStatusChanged: (change: Change) => void;
   /** An attempt to take back what was done ended with this code of FAILURES. */
   readonly compensationFailed: (code: string) => void;
   readonly called: (call: ProviderCall) => void;
@@ -35,6 +38,7 @@ export interface Telemetry {
 /** For a process that nobody scrapes. */
 export const NO_TELEMETRY: Telemetry = {
   statusChanged: () => undefined,
+  changeStatusChanged: () => undefined,
   compensationFailed: () => undefined,
   called: () => undefined,
 };

@@ -27,6 +27,8 @@ export interface UserEvent {
     readonly email: string | null;
     readonly emailVerified: boolean;
   };
+  /** Of `user.roles_changed`: all roles of the person after it; null for others. */
+  readonly roles: readonly string[] | null;
 }
 
 /** What every destination is told of an event. */
@@ -38,6 +40,7 @@ export interface UserEventBody {
     readonly username?: string;
     readonly email?: string;
     readonly email_verified?: boolean;
+    readonly roles?: readonly string[];
   };
   readonly registration_id: string;
   /** RFC 3339, UTC. */
@@ -46,12 +49,13 @@ export interface UserEventBody {
 }
 
 export function bodyOf(event: UserEvent): UserEventBody {
-  const { type, registrationId, occurredAt, sequence } = event;
+  const { type, registrationId, occurredAt, sequence, roles } = event;
   const { id, username, email, emailVerified } = event.user;
   const isKnown = type !== 'user.deleted' && username !== null && email !== null;
+  const known = isKnown && { username, email, email_verified: emailVerified };
   return {
     event_type: type,
-    user_data: isKnown ? { id, username, email, email_verified: emailVerified } : { id },
+    user_data: { id, ...known, ...(known && roles && { roles }) },
     registration_id: registrationId,
     occurred_at: occurredAt.toISOString(),
     sequence,

@@ -7,16 +7,17 @@ import type { Database } from '../db/client.ts';
 import type { Accounts, PasswordRecovery } from '../domain/account.ts';
 import type { EventDestination } from '../domain/outbox.ts';
 import type { TemporalOverview } from '../domain/overview.ts';
+import type { Change } from '../domain/change.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
-import type { Runs } from '../domain/runs.ts';
+import type { Runs, UserRuns } from '../domain/runs.ts';
 import type { TraceRequest } from '../domain/tracing.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
-import type { UpdateSubscription } from './registrations/row-updates.ts';
+import type { UpdateSubscription } from './receipts/row-updates.ts';
 
 /** As much of pino as the API uses. */
 export interface Log {
@@ -50,10 +51,11 @@ export interface MetricsView {
   text(): Promise<string>;
 }
 
-/** Notifications of updates of rows by this process. Waits also poll, since another process may update
+/** Notifications of updates of rows (registrations and changes) by this process. Waits also poll, since
+ * another process may update
  * the row. */
 export interface RowUpdates {
-  subscribe(registrationId: string): UpdateSubscription;
+  subscribe(id: string): UpdateSubscription;
 }
 
 export interface StreamLimits {
@@ -69,6 +71,7 @@ export interface StreamLimits {
 export interface AppDeps {
   readonly db: Database;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly roles: RoleCatalogue;
   readonly directory: Directory;
   /** Of our app client; asked only where a door needs it. */
@@ -77,6 +80,8 @@ export interface AppDeps {
   readonly recovery: Pick<PasswordRecovery<Secret>, 'confirm' | 'confirmTemporary'>;
   readonly accounts: Accounts;
   readonly updates: RowUpdates;
+  /** Counts and logs that the API has moved a change to another status, and wakes its waiters. */
+  readonly changeStatusChanged: (change: Change) => void;
   readonly verifyToken: VerifyToken;
   /** Which tokens a sign-out, a reset, a deletion or a change of roles has ended. */
   readonly cutoffs: TokenCutoffs;
@@ -93,6 +98,8 @@ export interface AppDeps {
   readonly signupVerification: 'optional' | 'required';
   /** What public mails may take of the mailer's day; null: no bound. */
   readonly publicMailsPerDay: number | null;
+  /** How long a failed or cancelled registration says who the person is; null: without end. */
+  readonly personalDataRetentionDays: number | null;
   /** Does work after the response, so that it does not show in the response's time. The process waits
    * for it before it ends; its errors are logged. */
   readonly afterwards: (work: () => Promise<unknown>) => void;
@@ -134,6 +141,8 @@ export interface AppEnv {
     requestId: string;
     /** The registration of the request, for its log line; unset while unknown. */
     registrationId?: string;
+    /** The same of a change of a person. */
+    changeId?: string;
     emailHash?: string;
     /** Set where errors have the form of FastAPI (`detail`) instead of problems. */
     plainErrors?: { readonly internal: string | null };

@@ -23,6 +23,9 @@ import {
 import { refuseOtherMethods } from './openapi/mount.ts';
 import { mountDocument } from './openapi/openapi.ts';
 import { mountProblemPages } from './problems/problem-pages.ts';
+import { mountChangeInstructions } from './changes/change-instructions.ts';
+import { mountRetryOfManyChanges } from './changes/retry-many.ts';
+import { mountChanges } from './changes/changes.ts';
 import { mountRegistrationStream } from './registrations/registration-stream.ts';
 import { mountRegistrationInstructions } from './registrations/registration-instructions.ts';
 import { mountRegistrations } from './registrations/registrations.ts';
@@ -31,6 +34,7 @@ import { mountRedeliver } from './operations/redeliver.ts';
 import { mountRoles } from './operations/roles.ts';
 import { mountRetryOfMany } from './registrations/retry-many.ts';
 import { mountAddresses } from './users/addresses.ts';
+import { mountUserChanges } from './users/user-changes.ts';
 import { mountUsers } from './users/users.ts';
 import { databaseState } from '../db/database-state.ts';
 import { Problem } from './problems/problem-details.ts';
@@ -53,6 +57,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   mountRegistrationInstructions(api, deps);
   mountRetryOfMany(api, deps);
   mountUsers(api, deps);
+  mountUserChanges(api, deps);
+  mountChanges(api, deps);
+  mountChangeInstructions(api, deps);
+  mountRetryOfManyChanges(api, deps);
   mountAddresses(api, deps);
   mountRoles(api, deps);
   mountAuditEvents(api, deps);

@@ -16,6 +16,7 @@ const FOREIGN_HOST = {
   detail: 'With ENVIRONMENT=local, the Host header must be a loopback name or the address in HOST.',
 };
 const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
+const OF_CHANGE = /^\/changes\/([^/]+)/;
 
 /** Sets our own id for every request; an id that the caller sends is not trusted. */
 export function requestIds(): Middleware {
@@ -40,7 +41,8 @@ export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeReque
       requestId,
       ...request,
       durationMs: Math.round(ms),
-      registrationId: registrationIdOf(c),
+      registrationId: c.var.registrationId ?? idIn(c, OF_REGISTRATION),
+      changeId: c.var.changeId ?? idIn(c, OF_CHANGE),
       emailHash,
     };
     if (PROBES.test(c.req.path)) logger.debug(line, 'request');
@@ -72,15 +74,19 @@ export function requestTraces(trace: TraceRequest): Middleware {
     await trace(Object.fromEntries(sent), async () => {
       await next();
       const { requestId } = c.var;
-      return { ...labelsOf(c), requestId, registrationId: registrationIdOf(c) };
+      return {
+        ...labelsOf(c),
+        requestId,
+        registrationId: c.var.registrationId ?? idIn(c, OF_REGISTRATION),
+      };
     });
   };
 }
 
-/** Known by what was accepted, or by the path; undefined where it is about none. */
-function registrationIdOf(c: Context<AppEnv>): string | undefined {
-  const named = OF_REGISTRATION.exec(c.req.path)?.[1];
-  return c.var.registrationId ?? (named !== undefined && isUuid(named) ? named : undefined);
+/** The id in a path; undefined where the path is about none. */
+function idIn(c: Context<AppEnv>, form: RegExp): string | undefined {
+  const named = form.exec(c.req.path)?.[1];
+  return named !== undefined && isUuid(named) ? named : undefined;
 }
 
 /** @param isLocal over plain HTTP on the developer's machine, where no name is bound to HTTPS */

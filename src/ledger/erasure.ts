@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { inArray, sql, type SQL } from 'drizzle-orm';
-import type { Transaction } from '../db/client.ts';
+import type { Database, Transaction } from '../db/client.ts';
 import { auditEvents, changes, IS_ERASABLE, outbox, registrations } from '../db/schema.ts';
 import { OPERATOR_ACTOR, SYSTEM_ACTOR } from '../domain/audit-event.ts';
+import { atEdge } from './database-error.ts';
 import { eventIdOf } from './registrations/transitions.ts';
 
 /*
@@ -70,6 +71,16 @@ export async function eraseUncompleted(
   await eraseRows(tx, rows);
   await recordErased(tx, rows, by);
   return rows.map(({ id }) => id);
+}
+
+/** Erases registrations that failed or were cancelled so long ago that nobody asks about them any more.
+ * @returns how many: fewer than the limit once no more are left */
+export async function eraseExpired(db: Database, days: number, limit: number): Promise<number> {
+  const isExpired = sql`finished_at < now() - make_interval(days => ${days})`;
+  const ids = await atEdge(() =>
+    db.transaction((tx) => eraseUncompleted(tx, isExpired, limit, 'retention')),
+  );
+  return ids.length;
 }
 
 interface RowToErase {

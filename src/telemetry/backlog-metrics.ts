@@ -1,4 +1,5 @@
 import { Gauge, Registry } from 'prom-client';
+import { OPEN_CHANGE } from '../domain/change.ts';
 import { OPEN } from '../domain/status.ts';
 import type { Backlog } from '../domain/backlog.ts';
 import { OUTBOX_DESTINATIONS } from '../domain/outbox.ts';
@@ -71,6 +72,28 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
     help: 'Age of the oldest accepted registration whose run has not started, in seconds',
     registers,
   });
+  const openChanges = new Gauge({
+    name: 'registrar_open_changes',
+    help: 'Open changes of registered users by status, counted up to 10,000 per status and failure code',
+    labelNames: ['status'],
+    registers,
+  });
+  const parkedChanges = new Gauge({
+    name: 'registrar_parked_changes',
+    help: 'Parked changes by failure code, counted up to 10,000 per code',
+    labelNames: ['code'],
+    registers,
+  });
+  const oldestParkedChange = new Gauge({
+    name: 'registrar_oldest_parked_change_seconds',
+    help: 'Age of the oldest parked change, in seconds',
+    registers,
+  });
+  const oldestUnparkedChange = new Gauge({
+    name: 'registrar_oldest_unparked_change_seconds',
+    help: 'Age of the oldest open change that is not parked, in seconds',
+    registers,
+  });
   const pending = new Gauge({
     name: 'registrar_outbox_pending',
     help: 'Pending outbox deliveries, counted up to 10,000',
@@ -91,10 +114,16 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
   });
 
   return (backlog) => {
-    const all = [open, parked, oldestParked, oldestAccepted, pending, lag, givenUp];
-    for (const gauge of all) gauge.reset();
+    const ofRegistrations = [open, parked, oldestParked, oldestAccepted];
+    const ofChanges = [openChanges, parkedChanges, oldestParkedChange, oldestUnparkedChange];
+    const ofOutbox = [pending, lag, givenUp];
+    for (const gauge of [...ofRegistrations, ...ofChanges, ...ofOutbox]) gauge.reset();
     for (const status of OPEN) open.set({ status }, 0);
-    for (const code of codesOf('parked')) parked.set({ code }, 0);
+    for (const status of OPEN_CHANGE) openChanges.set({ status }, 0);
+    for (const code of codesOf('parked')) {
+      parked.set({ code }, 0);
+      parkedChanges.set({ code }, 0);
+    }
     for (const destination of OUTBOX_DESTINATIONS) {
       pending.set({ destination }, 0);
       lag.set({ destination }, 0);
@@ -105,14 +134,26 @@ function gauges(registry: Registry): (backlog: Backlog) => void {
       open.inc({ status }, count);
       if (status === 'roles_pending') parked.inc({ code: code ?? 'internal' }, count);
     }
-    const oldest = (wanted: string) =>
-      Math.max(0, ...backlog.open.filter((o) => o.status === wanted).map((o) => o.oldestSeconds));
-    oldestParked.set(oldest('roles_pending'));
-    oldestAccepted.set(oldest('accepted'));
+    for (const { status, code, count } of backlog.changes) {
+      openChanges.inc({ status }, count);
+      if (status === 'parked') parkedChanges.inc({ code: code ?? 'internal' }, count);
+    }
+    oldestParked.set(oldestOf(backlog.open, 'roles_pending'));
+    oldestAccepted.set(oldestOf(backlog.open, 'accepted'));
+    oldestParkedChange.set(oldestOf(backlog.changes, 'parked'));
+    oldestUnparkedChange.set(oldestOf(backlog.changes, 'accepted', 'running'));
     for (const { destination, count, oldestSeconds } of backlog.outbox) {
       pending.set({ destination }, count);
       lag.set({ destination }, oldestSeconds);
     }
     for (const { destination, count } of backlog.givenUp) givenUp.set({ destination }, count);
   };
+}
+
+function oldestOf(
+  waiting: readonly { readonly status: string; readonly oldestSeconds: number }[],
+  ...statuses: readonly string[]
+): number {
+  const wanted = waiting.filter(({ status }) => statuses.includes(status));
+  return Math.max(0, ...wanted.map(({ oldestSeconds }) => oldestSeconds));
 }

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Telemetry } from '../domain/telemetry.ts';
 import type { Backlog } from '../domain/backlog.ts';
 import { backlogMetrics } from './backlog-metrics.ts';
+import { changeMetrics } from './change-metrics.ts';
 import { httpMetrics, type ObserveRequest } from './http-metrics.ts';
 import { providerMetrics } from './provider-metrics.ts';
 import { registrationMetrics } from './registration-metrics.ts';
@@ -34,7 +35,11 @@ export interface DescribedMetric {
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  const telemetry = { ...registrationMetrics(registry), ...providerMetrics(registry) };
+  const telemetry = {
+    ...registrationMetrics(registry),
+    ...changeMetrics(registry),
+    ...providerMetrics(registry),
+  };
   const observeRequest = httpMetrics(registry);
   const show = processGauges(registry);
   const backlog = backlogMetrics(() => sources.readBacklog());

@@ -6,9 +6,9 @@ import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, NativeConnection, Worker } from '@temporalio/worker';
 import { registerAtOnce } from '../../activities/registration/register-at-once.ts';
 import { parseConfig, type Config } from '../../src/config/config.ts';
-import { type Registration, workflowIdOf } from '../../src/domain/registration.ts';
+import { emailOf, type Registration, workflowIdOf } from '../../src/domain/registration.ts';
 import { NO_TELEMETRY } from '../../src/domain/telemetry.ts';
-import { UpdateHub } from '../../src/http/registrations/row-updates.ts';
+import { UpdateHub } from '../../src/http/receipts/row-updates.ts';
 import { createHttpServer } from '../../src/http/server.ts';
 import { drainOnSignal, runMain } from '../../src/run-main.ts';
 import { openLog } from '../../src/telemetry/log.ts';
@@ -45,7 +45,8 @@ async function saga(config: Config, { pool, provider }: Parts): Promise<Register
   await runWorker(config, connection, createSagaActivities(pool.db, provider));
   const client = new Client({ connection: await Connection.connect({ address }), namespace });
   return async (accepted) => {
-    const { id, email, roles } = accepted;
+    const { id, roles } = accepted;
+    const email = emailOf(accepted);
     const userId = await client.workflow.execute(sagaWorkflow, {
       workflowId: workflowIdOf(id),
       taskQueue,

@@ -116,7 +116,7 @@ async function resetTo(site: Site, id: string, share: number): Promise<boolean> 
     const points = await resetPoints(runs, id);
     const point = points[Math.floor((share * points.length) / 100)];
     if (point === undefined) continue;
-    await reset(runs, id, point);
+    await reset(runs, point);
     return true;
   }
   return false;

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { auditEvents, outbox, registrations } from '../../src/db/schema.ts';
 import { type PoolUser, allUsers } from '../rehearsal/pool-users.ts';
 import type { Stage } from './play.ts';
@@ -42,7 +43,8 @@ export async function readWorld(
     .select({
       id: registrations.id,
       status: registrations.status,
-      email: registrations.email,
+      // A sign-up that was replaced is erased.
+      email: sql<string>`coalesce(${registrations.email}, 'erased')`,
       roles: registrations.roles,
       userId: registrations.userId,
       cognitoUsername: registrations.cognitoUsername,

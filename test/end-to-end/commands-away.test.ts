@@ -56,6 +56,7 @@ test.for([
   ['cli/sweep.ts', []],
   ['cli/compare-pool.ts', []],
   ['cli/redeliver.ts', ['--now']],
+  ['cli/erase.ts', ['--email', 'ada@example.com']],
 ] as const)(
   '%s names the unreachable PostgreSQL without its password',
   async ([entry, args], { deployment }) => {

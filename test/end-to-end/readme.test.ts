@@ -32,6 +32,16 @@ const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
       expect(receipt).toMatchObject({ ...documented, id: aUuid, userId: aUuid, steps });
     },
   },
+  'Change or delete a user (1)': {
+    shows(output) {
+      const done = { status: 'completed', userId: aUuid, failure: null };
+      expect(jsonIn(output)).toMatchObject([
+        { ...done, kind: 'roles', roles: ['manager'] },
+        { ...done, kind: 'disable' },
+        { ...done, kind: 'delete' },
+      ]);
+    },
+  },
   'Watch it fail and heal (2)': {
     shows(output) {
       const failure = { code: 'identity_provider_unavailable' };

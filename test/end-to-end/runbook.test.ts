@@ -59,6 +59,26 @@ const RUNBOOK: Readonly<Record<string, Expectation>> = {
     first: () => symptoms.setFaults([]),
     shows: () => symptoms.untilStatus('cleanup', 'failed'),
   },
+  'A change is parked (1)': {
+    first: () => symptoms.parkChange(),
+    ...shows({ kind: 'sign_out', status: 'parked', failure: { code: unavailable } }),
+  },
+  'A change is parked (2)': {
+    first: () => symptoms.setFaults([]),
+    shows: () => symptoms.untilChanges('completed', 2),
+  },
+  'A change does not end (1)': {
+    first: () => symptoms.parkChange(),
+    ...shows({ kind: 'enable', status: 'accepted' }, { status: 'ok' }),
+  },
+  'A change does not end (2)': {
+    first: () => symptoms.setFaults([]),
+    shows: (output) => expect(output).toContain('"eventsAppended":'),
+  },
+  'The last administrator (1)': {
+    shows: (output) =>
+      expect(jsonIn(output)).toMatchObject([{ items: [{ email: PEOPLE.ada, roles: ['admin'] }] }]),
+  },
   'Signed up but no account (1)': {
     first: () => symptoms.signUpAgain(),
     shows(output) {

@@ -121,6 +121,24 @@ export class Symptoms {
     await eventually(async () => (await call(url, this.#bearer)).body['status'] === status);
   }
 
+  /** A change of Ada that parks, and one that waits behind it. */
+  async parkChange(): Promise<void> {
+    const fault = { operation: 'AdminUserGlobalSignOut', fault: unavailable };
+    await this.setFaults([fault]);
+    const url = `${this.#started.api}/registrations/${this.idOf('ada')}`;
+    const { userId } = (await call(url, this.#bearer)).body;
+    for (const name of ['sign-out', 'enable']) {
+      const change = `${this.#started.api}/users/${String(userId)}/${name}`;
+      expect(await call(change, this.#bearer, {})).toMatchObject({ status: 202 });
+    }
+    await this.untilChanges('parked', 1);
+  }
+
+  async untilChanges(status: string, count: number): Promise<void> {
+    const url = `${this.#started.api}/changes?status=${status}`;
+    await eventually(async () => (await call(url, this.#bearer)).body['total'] === count);
+  }
+
   /** Asynchronous sign-up for an address that is taken. */
   async signUpAgain(): Promise<void> {
     const person = { email: PEOPLE.ada, username: 'ada', first_name: 'Ada', last_name: 'Lovelace' };

@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest';
 import { workflowIdOf } from '../../src/domain/registration.ts';
+import { activityHolder, hasIdentity } from '../support/activity-holder.ts';
 import { type Api, Deployment } from '../support/deployment.ts';
 import type { Program } from '../support/program.ts';
 import { connectToTemporal, TEST_NAMESPACE } from '../support/temporal.ts';
@@ -30,27 +31,12 @@ beforeEach(async () => {
 });
 afterEach(() => deployment.stop());
 
-// An identity is `<pid>@<host>`.
-const has = (identity: string | null | undefined) => (worker: Program) =>
-  identity?.startsWith(`${worker.pid}@`) ?? false;
-
 /** The worker whose workflow task is under way: the fast path runs inside of it. */
 async function taskHolder(id: string): Promise<Program> {
   for (;;) {
     const { events } = await client.workflow.getHandle(workflowIdOf(id)).fetchHistory();
     const started = events?.findLast((event) => event.workflowTaskStartedEventAttributes);
-    const worker = workers.find(has(started?.workflowTaskStartedEventAttributes?.identity));
-    if (worker) return worker;
-    await sleep(20);
-  }
-}
-
-/** The worker in which this activity is under way. */
-async function activityHolder(id: string, step: string): Promise<Program> {
-  for (;;) {
-    const { raw } = await client.workflow.getHandle(workflowIdOf(id)).describe();
-    const pending = raw.pendingActivities?.find(({ activityId }) => activityId === step);
-    const worker = workers.find(has(pending?.lastWorkerIdentity));
+    const worker = workers.find(hasIdentity(started?.workflowTaskStartedEventAttributes?.identity));
     if (worker) return worker;
     await sleep(20);
   }
@@ -99,6 +85,9 @@ test('a worker killed in an ordinary activity leaves one completed registration'
   const { body } = await deployment.register(api, email);
   const id = String(body['id']);
   await deployment.untilCalled('AdminAddUserToGroup', 2);
-  await killMidRun(id, await activityHolder(id, 'assignRole:viewer'));
+  await killMidRun(
+    id,
+    await activityHolder(client, workers, workflowIdOf(id), 'assignRole:viewer'),
+  );
   expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
 });

@@ -7,21 +7,21 @@ import { recoverPasswords, type RecoveryDeps } from '../../activities/relay/pass
 import { endPromisedSessions } from '../../activities/relay/sign-outs.ts';
 import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
-import { type Registration } from '../../src/domain/registration.ts';
 import { accept } from '../../src/ledger/registrations/accept.ts';
 import { readTokenCutoffs } from '../../src/ledger/token-cutoffs.ts';
 import { acceptInput, type Wanted } from './accept-input.ts';
+import { known, type Known } from './known.ts';
 import type { Steps } from './steps.ts';
 
 /** The password of everybody who has chosen one. */
 export const PASSWORD = 'Correct-horse-1';
 
-async function completed(steps: Steps, wanted: Wanted): Promise<Registration> {
+async function completed(steps: Steps, wanted: Wanted): Promise<Known> {
   const id = randomUUID();
   await accept(steps.db, acceptInput({ id, ...wanted }));
   const { row } = await registerAtOnce(steps.context(), id);
   expect(row.status).toBe('completed');
-  return row;
+  return known(row);
 }
 
 /** Somebody who signed up and never proved the address. */

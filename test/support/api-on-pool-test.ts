@@ -4,7 +4,7 @@ import type { ApiUnderTest } from '../integration/http/api-under-test.ts';
 import { test as apiTest } from './api-test.ts';
 import { Steps } from './steps.ts';
 
-/** With `users`: the API whose directory reads the file's pool, and the steps that finish what it
+/** With `users`: the API whose directory reads the file's pool, and `steps`, which finish what it
  * accepts, on one database. */
 export const test = apiTest
   .extend('steps', { scope: 'file' }, ({ database, pool }, { onCleanup }) => {
@@ -17,5 +17,5 @@ export const test = apiTest
     const directory = createDirectory(provider, async () => undefined);
     const app = api.app({ directory });
     const call: ApiUnderTest['call'] = (path, options) => api.call(path, { app, ...options });
-    return { call };
+    return { call, directory };
   });

@@ -183,10 +183,16 @@ export class Deployment {
   }
 
   /** Polls the receipt until it has this status. */
-  async untilStatus(api: Api, id: string, status: string, withinMs: number): Promise<Answer> {
+  async untilStatus(
+    api: Api,
+    id: string,
+    status: string,
+    withinMs: number,
+    of: 'registrations' | 'changes' = 'registrations',
+  ): Promise<Answer> {
     const deadline = Date.now() + withinMs;
     for (;;) {
-      const answer = await this.call(api, 'GET', `/registrations/${id}`);
+      const answer = await this.call(api, 'GET', `/${of}/${id}`);
       if (answer.body['status'] === status) return answer;
       if (Date.now() > deadline) {
         throw new Error(`not ${status} in ${withinMs} ms: ${JSON.stringify(answer.body)}`);

@@ -33,6 +33,13 @@ export async function addUser(
   }
 }
 
+/** The sub of a user. */
+export async function userIdOf({ client, userPoolId }: Pool, email: string): Promise<string> {
+  const at = { UserPoolId: userPoolId, Username: email };
+  const { UserAttributes = [] } = await client.send(new AdminGetUserCommand(at));
+  return UserAttributes.find(({ Name }) => Name === 'sub')?.Value ?? '';
+}
+
 export async function removeUser(pool: Pool, email: string): Promise<void> {
   await pool.client.send(
     new AdminDeleteUserCommand({ UserPoolId: pool.userPoolId, Username: email }),

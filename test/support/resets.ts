@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
 import { outbox } from '../../src/db/schema.ts';
-import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
+import type { Registration } from '../../src/domain/registration.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import type { Saga } from './saga.ts';
 
@@ -26,33 +26,39 @@ export async function everythingButTheRun(saga: Saga, registration: Registration
 type Request = Parameters<Client['workflowService']['resetWorkflowExecution']>[0];
 
 export interface ResetPoint {
+  readonly workflowId: string;
   readonly runId: string;
   readonly eventId: NonNullable<Request['workflowTaskFinishEventId']>;
 }
 
 /** Every event of the latest run that the server resets to, as the UI offers them, oldest first. */
 export async function resetPoints(saga: Pick<Saga, 'handle'>, id: string): Promise<ResetPoint[]> {
-  const { runId } = await saga.handle(id).describe();
-  const { events } = await saga.handle(id).fetchHistory();
+  return await resetPointsOf(saga.handle(id));
+}
+
+/** The same of any workflow. */
+export async function resetPointsOf(handle: WorkflowHandle): Promise<ResetPoint[]> {
+  const { workflowId } = handle;
+  const { runId } = await handle.describe();
+  const { events } = await handle.fetchHistory();
   return (events ?? []).flatMap((event) => {
     const resettable =
       event.workflowTaskCompletedEventAttributes ??
       event.workflowTaskFailedEventAttributes ??
       event.workflowTaskTimedOutEventAttributes;
-    return resettable && event.eventId ? [{ runId, eventId: event.eventId }] : [];
+    return resettable && event.eventId ? [{ workflowId, runId, eventId: event.eventId }] : [];
   });
 }
 
 /** Resets as the UI does. @returns the new run's id */
 export async function reset(
   saga: Pick<Saga, 'client'>,
-  id: string,
-  point: ResetPoint,
+  { workflowId, runId: from, eventId }: ResetPoint,
 ): Promise<string> {
   const { runId } = await saga.client.workflowService.resetWorkflowExecution({
     namespace: saga.client.options.namespace,
-    workflowExecution: { workflowId: workflowIdOf(id), runId: point.runId },
-    workflowTaskFinishEventId: point.eventId,
+    workflowExecution: { workflowId, runId: from },
+    workflowTaskFinishEventId: eventId,
     requestId: randomUUID(),
     reason: 'test',
   });

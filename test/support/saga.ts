@@ -11,7 +11,12 @@ import { createBackgroundActivities } from '../../activities/background/backgrou
 import { createCognito } from '../../src/cognito/adapter.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
 import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
-import type { RegistrationActivities, SweepReport } from '../../activities/contract.ts';
+import type {
+  ChangeActivities,
+  RegistrationActivities,
+  SweepReport,
+} from '../../activities/contract.ts';
+import { createChangeActivities } from '../../activities/changes/change-activities.ts';
 import { createQuotas, type QuotaClass } from '../../activities/quota.ts';
 import type { QuotaSettings } from '../../src/ledger/quota-rates.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
@@ -19,13 +24,15 @@ import type { SweepDeps } from '../../activities/background/repair-row.ts';
 import { sweep } from '../../activities/background/sweep.ts';
 import { tryAdvisoryLock } from '../../src/db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
-import { workflowIdOf, type Registration } from '../../src/domain/registration.ts';
-import type { Runs } from '../../src/domain/runs.ts';
+import { emailOf, type Registration, workflowIdOf } from '../../src/domain/registration.ts';
+import { userWorkflowIdOf } from '../../src/domain/change.ts';
+import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import type { RegistrationStatus } from '../../src/domain/status.ts';
 import { NO_TELEMETRY, type Telemetry } from '../../src/domain/telemetry.ts';
 import { accept, type AcceptResult } from '../../src/ledger/registrations/accept.ts';
 import { readRegistration, readTimeline } from '../../src/ledger/registrations/read.ts';
 import { createRuns } from '../../src/temporal/runs.ts';
+import { createUserRuns } from '../../src/temporal/user-runs.ts';
 import { workflowBundle } from '../../worker/bundle.ts';
 import {
   createBackgroundWorker,
@@ -38,6 +45,7 @@ import { createLedgerDatabase, type TestDatabase } from './database.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
 import { connectToTemporal, TEST_NAMESPACE, uniqueTaskQueue } from './temporal.ts';
+import { known, type Known } from './known.ts';
 
 export interface SagaOptions {
   /** Of the test's own; the shared one by default. */
@@ -52,6 +60,7 @@ export interface SagaOptions {
   readonly rates?: QuotaSettings;
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
+  readonly wrapChanges?: (activities: ChangeActivities) => ChangeActivities;
 }
 
 /** What is there of an address after the dust has settled. */
@@ -65,6 +74,8 @@ export interface World {
 /** The saga on real parts: Temporal, PostgreSQL, the Cognito sandbox, one worker. */
 export class Saga {
   readonly started = new Set<string>();
+  /** Persons whose runs were woken. */
+  readonly woken = new Set<string>();
   /** As the role of the processes. */
   readonly db: DatabasePool['db'];
   /** As the role that owns the tables: for what the processes may not do. */
@@ -72,6 +83,7 @@ export class Saga {
   readonly pool: TestPool;
   readonly client: Client;
   readonly runs: Runs;
+  readonly userRuns: UserRuns;
   readonly taskQueue: string;
   readonly #connection: NativeConnection;
   readonly #database: TestDatabase;
@@ -112,6 +124,18 @@ export class Saga {
         await inner.start(id, how);
       },
     };
+    const users = createUserRuns({
+      client: () => this.client,
+      taskQueue: this.taskQueue,
+      log: { warn: () => undefined },
+    });
+    this.userRuns = {
+      ...users,
+      wake: async (userId, why, how) => {
+        this.woken.add(userId);
+        await users.wake(userId, why, how);
+      },
+    };
   }
 
   static async start(options: SagaOptions = {}): Promise<Saga> {
@@ -141,6 +165,8 @@ export class Saga {
       ),
       quotas: createQuotas(db, this.#options.rates ?? { createRps: 0, updateRps: 0 }, quotaClass),
       runs: this.runs,
+      userRuns: this.userRuns,
+      administratorRoles: ['admin'],
       log: quiet,
       telemetry: this.#options.telemetry ?? NO_TELEMETRY,
       changed: () => undefined,
@@ -153,6 +179,7 @@ export class Saga {
         quiet,
       ),
       publicMailsPerDay: null,
+      personalDataRetentionDays: null,
       retryBudgetSeconds: this.#options.retryBudgetSeconds ?? 1,
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,
@@ -166,6 +193,11 @@ export class Saga {
     return this.#options.wrap?.(real) ?? real;
   }
 
+  #changeActivities(quotaClass: QuotaClass = 'person'): ChangeActivities {
+    const real = createChangeActivities(this.#deps(quotaClass));
+    return this.#options.wrapChanges?.(real) ?? real;
+  }
+
   async startWorker(): Promise<void> {
     const of = {
       connection: this.#connection,
@@ -173,11 +205,15 @@ export class Saga {
       taskQueue: this.taskQueue,
     };
     const worker = together(
-      await createWorker({ ...of, activities: this.activities() }),
+      await createWorker({
+        ...of,
+        activities: { ...this.activities(), ...this.#changeActivities() },
+      }),
       await createBackgroundWorker({
         ...of,
         activities: {
           ...this.activities('background'),
+          ...this.#changeActivities('background'),
           ...createBackgroundActivities(this.#deps('background')),
         },
       }),
@@ -193,10 +229,10 @@ export class Saga {
   }
 
   /** Accepts; nothing is started. */
-  async accept(wanted: Wanted = {}): Promise<Registration> {
+  async accept(wanted: Wanted = {}): Promise<Known> {
     const result = await this.acceptAny(wanted);
     if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
-    return result.registration;
+    return known(result.registration);
   }
 
   /** The transaction as it answers, a conflict included. */
@@ -205,7 +241,7 @@ export class Saga {
   }
 
   /** Accepts and starts. */
-  async register(wanted: Wanted = {}): Promise<Registration> {
+  async register(wanted: Wanted = {}): Promise<Known> {
     const registration = await this.accept(wanted);
     await this.runs.start(registration.id, 'first');
     return registration;
@@ -228,14 +264,15 @@ export class Saga {
     return this.client.workflow.getHandle(workflowIdOf(id));
   }
 
-  async row(id: string): Promise<Registration> {
+  /** One that was not erased. */
+  async row(id: string): Promise<Known> {
     const row = await readRegistration(this.db, id);
     if (!row) throw new Error(`no row ${id}`);
-    return row;
+    return known(row);
   }
 
   /** Polls until the row satisfies the condition; the test's time-out bounds it. */
-  async until(id: string, condition: (row: Registration) => boolean): Promise<Registration> {
+  async until(id: string, condition: (row: Known) => boolean): Promise<Known> {
     for (;;) {
       const row = await this.row(id);
       if (condition(row)) return row;
@@ -276,7 +313,7 @@ export class Saga {
     });
   }
 
-  async untilStatus(id: string, ...statuses: RegistrationStatus[]): Promise<Registration> {
+  async untilStatus(id: string, ...statuses: RegistrationStatus[]): Promise<Known> {
     return await this.until(id, (row) => statuses.includes(row.status));
   }
 
@@ -295,14 +332,13 @@ export class Saga {
   }
 
   async world(registration: Pick<Registration, 'id' | 'email'>): Promise<World> {
+    const Username = emailOf(registration);
     const row = await readRegistration(this.db, registration.id);
     const UserPoolId = this.pool.userPoolId;
     try {
-      const user = await this.pool.client.send(
-        new AdminGetUserCommand({ UserPoolId, Username: registration.email }),
-      );
+      const user = await this.pool.client.send(new AdminGetUserCommand({ UserPoolId, Username }));
       const groups = await this.pool.client.send(
-        new AdminListGroupsForUserCommand({ UserPoolId, Username: registration.email }),
+        new AdminListGroupsForUserCommand({ UserPoolId, Username }),
       );
       const mark = user.UserAttributes?.find(({ Name }) => Name === 'custom:registration_id');
       return {
@@ -363,9 +399,10 @@ export class Saga {
 
   async replayAll(): Promise<void> {
     const histories = [];
-    for (const id of this.started) {
-      const history = await this.handle(id).fetchHistory();
-      histories.push({ workflowId: workflowIdOf(id), history });
+    const ids = [...this.started].map(workflowIdOf);
+    for (const workflowId of [...ids, ...[...this.woken].map(userWorkflowIdOf)]) {
+      const history = await this.client.workflow.getHandle(workflowId).fetchHistory();
+      histories.push({ workflowId, history });
     }
     const bundle = await workflowBundle();
     const results = Worker.runReplayHistories({ workflowBundle: bundle }, histories);

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { RegistrationActivities } from '../../activities/contract.ts';
+import type { ChangeActivities, RegistrationActivities } from '../../activities/contract.ts';
 
 export type ActivityName = keyof RegistrationActivities;
 export type Path = 'fast' | 'ordinary';
@@ -21,36 +21,58 @@ export interface Held {
   readonly over: Promise<void>;
 }
 
-interface Hold {
-  readonly activity: ActivityName;
+interface Hold<Name> {
+  readonly activity: Name;
   readonly when: 'before' | 'after';
   readonly reached: PromiseWithResolvers<void>;
   readonly letGo: PromiseWithResolvers<void>;
   readonly over: PromiseWithResolvers<void>;
 }
 
+/** Lets a test crash and hold calls by name. */
+function createInterference<Name extends string>() {
+  const crashes: Name[] = [];
+  const holds: Hold<Name>[] = [];
+  return {
+    scripted: async <T>(activity: Name, work: () => Promise<T>): Promise<T> => {
+      const hold = take(holds, (candidate) => candidate.activity === activity);
+      const pause = async (when: 'before' | 'after'): Promise<void> => {
+        if (hold?.when !== when) return;
+        hold.reached.resolve();
+        await hold.letGo.promise;
+      };
+      try {
+        await pause('before');
+        const result = await work();
+        await pause('after');
+        if (take(crashes, (name) => name === activity)) throw died();
+        return result;
+      } finally {
+        hold?.over.resolve();
+      }
+    },
+    crashAfter: (activity: Name) => void crashes.push(activity),
+    hold: (activity: Name, when: 'before' | 'after'): Held => {
+      const hold: Hold<Name> = {
+        activity,
+        when,
+        reached: Promise.withResolvers(),
+        letGo: Promise.withResolvers(),
+        over: Promise.withResolvers(),
+      };
+      holds.push(hold);
+      return {
+        reached: hold.reached.promise,
+        letGo: () => hold.letGo.resolve(),
+        over: hold.over.promise,
+      };
+    },
+  };
+}
+
 /** @param path ordinary: the fast path never begins, so that every step is an activity of its own */
 export function createScript(path: Path = 'fast'): Script {
-  const crashes: ActivityName[] = [];
-  const holds: Hold[] = [];
-
-  async function scripted<T>(activity: ActivityName, work: () => Promise<T>): Promise<T> {
-    const hold = take(holds, (candidate) => candidate.activity === activity);
-    const pause = async (when: Hold['when']): Promise<void> => {
-      if (hold?.when !== when) return;
-      hold.reached.resolve();
-      await hold.letGo.promise;
-    };
-    try {
-      await pause('before');
-      const result = await work();
-      await pause('after');
-      if (take(crashes, (name) => name === activity)) throw died();
-      return result;
-    } finally {
-      hold?.over.resolve();
-    }
-  }
+  const { scripted, crashAfter, hold } = createInterference<ActivityName>();
 
   return {
     wrap: (real) => ({
@@ -74,22 +96,34 @@ export function createScript(path: Path = 'fast'): Script {
       requireCleanup: (ref) => scripted('requireCleanup', () => real.requireCleanup(ref)),
       close: (ref) => scripted('close', () => real.close(ref)),
     }),
-    crashAfter: (activity) => void crashes.push(activity),
-    hold(activity, when) {
-      const hold: Hold = {
-        activity,
-        when,
-        reached: Promise.withResolvers(),
-        letGo: Promise.withResolvers(),
-        over: Promise.withResolvers(),
-      };
-      holds.push(hold);
-      return {
-        reached: hold.reached.promise,
-        letGo: () => hold.letGo.resolve(),
-        over: hold.over.promise,
-      };
-    },
+    crashAfter,
+    hold,
+  };
+}
+
+/** What a test does to the activities of changes; a step goes by its own name. */
+export interface ChangeScript {
+  readonly wrap: (activities: ChangeActivities) => ChangeActivities;
+  crashAfter(activity: string): void;
+  hold(activity: string, when: 'before' | 'after'): Held;
+}
+
+export function createChangeScript(): ChangeScript {
+  const { scripted, crashAfter, hold } = createInterference<string>();
+  return {
+    wrap: (real) => ({
+      nextChange: (ref) => scripted('nextChange', () => real.nextChange(ref)),
+      cancelChange: (ref) => scripted('cancelChange', () => real.cancelChange(ref)),
+      beginChange: (ref) => scripted('beginChange', () => real.beginChange(ref)),
+      changeStep: (ref) => scripted(ref.step, () => real.changeStep(ref)),
+      confirmChange: (ref) => scripted('confirmChange', () => real.confirmChange(ref)),
+      completeChange: (ref) => scripted('completeChange', () => real.completeChange(ref)),
+      parkChange: (ref) => scripted('parkChange', () => real.parkChange(ref)),
+      restoreChange: (ref) => scripted('restoreChange', () => real.restoreChange(ref)),
+      closeChange: (ref) => scripted('closeChange', () => real.closeChange(ref)),
+    }),
+    crashAfter,
+    hold,
   };
 }
 

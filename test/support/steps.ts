@@ -9,6 +9,7 @@ import { beginSteps, readRow } from '../../src/ledger/registrations/transitions.
 import { acceptInput } from './accept-input.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
 import type { TestPool } from './cognito.ts';
+import { known, type Known } from './known.ts';
 import { SEALING } from './passwords.ts';
 import type { TestDatabase } from './database.ts';
 
@@ -55,10 +56,10 @@ export class Steps {
   }
 
   /** A row that has begun. */
-  async begun(roles: readonly string[] = ['viewer'], password?: string): Promise<Registration> {
+  async begun(roles: readonly string[] = ['viewer'], password?: string): Promise<Known> {
     const input = acceptInput({ roles, ...(password !== undefined && { password }) });
     await accept(this.db, input);
-    return await beginSteps(this.db, input.id);
+    return known(await beginSteps(this.db, input.id));
   }
 
   async row(id: string): Promise<Registration> {

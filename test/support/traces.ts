@@ -27,14 +27,23 @@ export async function historiesOf(
 
 /** Every row of every table, as values and as text: pg_dump may be older than the server. */
 export async function rowsOf(sql: postgres.Sql): Promise<Buffer[]> {
-  const tables = await sql<{ name: string }[]>`
-    SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+  return [...(await columnsOf(sql)).values()].flat();
+}
+
+/** The same by `table.column`; `table.row` has whole rows as text. */
+export async function columnsOf(sql: postgres.Sql): Promise<Map<string, Buffer[]>> {
+  const tables = await sql<{ name: string; place: string }[]>`
+    SELECT tablename AS name, format('%I.%I', schemaname, tablename) AS place FROM pg_tables
     WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`;
-  const pieces: Buffer[] = [];
-  for (const { name } of tables) {
-    pieces.push(
-      ...piecesOf(await sql.unsafe(`SELECT t.*, row_to_json(t)::text AS as_text FROM ${name} t`)),
-    );
+  const columns = new Map<string, Buffer[]>();
+  for (const { name, place } of tables) {
+    const rows = await sql.unsafe(`SELECT t.*, row_to_json(t)::text AS row FROM ${place} t`);
+    for (const row of rows) {
+      for (const [column, value] of Object.entries(row)) {
+        const key = `${name}.${column}`;
+        columns.set(key, [...(columns.get(key) ?? []), ...piecesOf([column, value])]);
+      }
+    }
   }
-  return pieces;
+  return columns;
 }

@@ -97,7 +97,9 @@ CREATE TABLE "outbox" (
 	"kind" text NOT NULL,
 	"account_name" text,
 	"occurred_at" timestamp (3) with time zone NOT NULL,
-	"sequence" integer DEFAULT 1 NOT NULL
+	"sequence" integer DEFAULT 1 NOT NULL,
+	"roles" text[],
+	CONSTRAINT "outbox_roles" CHECK ((kind = 'user.roles_changed') = (roles IS NOT NULL))
 );
 --> statement-breakpoint
 CREATE TABLE "outbox_deliveries" (

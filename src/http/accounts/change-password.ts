@@ -22,7 +22,7 @@ import { discard } from './admission.ts';
 import { answerSignIn, SIGN_IN_RESPONSES } from './challenge.ts';
 import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
 
-const WRONG_PASSWORD = 'Current password is incorrect';
+export const WRONG_PASSWORD = 'Current password is incorrect';
 /** Longer than all calls of one request: until then the relay leaves the sessions to this process. */
 const SIGN_OUT_HELD_SECONDS = 30;
 const LIMITED_SECONDS = 3600;

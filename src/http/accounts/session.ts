@@ -13,6 +13,7 @@ import { permittedPerson, discard, isWithheld } from './admission.ts';
 import { answerSignIn, mountChallenge, SIGN_IN_RESPONSES } from './challenge.ts';
 import { mountChangePassword } from './change-password.ts';
 import { waitForEvenTime } from './even-time.ts';
+import { mountDeleteProfile } from './delete-profile.ts';
 import { mountProfile } from './profile.ts';
 import { bodyOf, PUBLIC, TAGS, WITH_BODY } from './session-operations.ts';
 import { showTokens, TokensSchema } from './signed-in.ts';
@@ -39,6 +40,7 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
   mountChallenge(api, deps);
   mountVerifyEmail(api, deps);
   mountProfile(api, deps);
+  mountDeleteProfile(api, deps);
   mountChangePassword(api, deps);
 
   mountPlain(

@@ -163,7 +163,7 @@ async function answerWithoutDisclosure(
   c: Context<AppEnv>,
   input: AcceptInput,
 ): Promise<Response> {
-  const result = await acceptWithoutDisclosure(deps.db, input);
+  const result = await acceptWithoutDisclosure(deps.db, input, deps.personalDataRetentionDays);
   if (result.kind === 'key_reused') throw reusedKey();
   const { id } = result;
   c.set('registrationId', id);

@@ -1,12 +1,16 @@
 import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { Change } from '../../domain/change.ts';
 import type { Registration } from '../../domain/registration.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
 import { Problem } from '../problems/problem-details.ts';
 import { problems } from '../problems/answers.ts';
-import type { AppDeps } from '../app-deps.ts';
+import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { readJson } from '../request/body.ts';
+import { acceptAddition, replayedAddition, rolesToAdd, waitForAddition } from './add-roles.ts';
 import { acceptAndWait, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
 import { email, roles } from '../request/fields.ts';
+import { idempotencyKeyOf } from '../request/idempotency-key.ts';
 import { BEARER, mountLenient, type Api } from '../openapi/mount.ts';
 import { problemOf } from '../registrations/outcome.ts';
 import { RegistrationStatusSchema } from '../registrations/schemas.ts';
@@ -35,6 +39,8 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
       path: '/api/step/users',
       operationId: 'doorCreateUserWithRoles',
       summary: 'Create a user with roles',
+      description:
+        'If Registrar has registered the person already, the roles are added to those that the user has, by a change: `Location` names it, and `roles` are all roles of the user. A person who signed up and has not proved the address gets no role.',
       tags: ['Door: step'],
       security: BEARER,
       request: {
@@ -52,8 +58,17 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
     },
     async (c) => {
       const body = parse(newUser, await readJson(c));
+      const addition = rolesToAdd(c, body, idempotencyKeyOf(c));
+      const replayed = await replayedAddition(deps, c, addition);
+      if (replayed) return showAddition(c, body.email, await waitForAddition(deps, c, replayed));
       const wanted = doorWanted('step', body.email, [...new Set(body.roles)], body.roles);
-      const row = await acceptAndWait(deps, c, wanted);
+      const row = await acceptAndWait(deps, c, wanted).catch(async (error: unknown) => {
+        const isTaken = error instanceof Problem && error.code === 'email_taken';
+        const added = isTaken ? await acceptAddition(deps, c, addition) : null;
+        if (!added) throw error;
+        return added;
+      });
+      if ('change' in row) return showAddition(c, body.email, await waitForAddition(deps, c, row));
       refuseFailed(row);
       c.header('Location', `/registrations/${row.id}`);
       const answer = {
@@ -65,6 +80,15 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
       return c.json(answer, row.status === 'completed' ? 201 : 202);
     },
   );
+}
+
+function showAddition(c: Context<AppEnv>, address: string, change: Change): Response {
+  const isDone = change.status === 'completed';
+  // Before it has begun, the change knows only the roles to add.
+  const all = change.rolesBefore === null ? change.personRoles : change.roles;
+  const status = isDone ? 'completed' : 'roles_pending';
+  const answer = { id: change.userId, email: address, roles: [...all], status };
+  return c.json(answer, isDone ? 201 : 202);
 }
 
 /** At this door, a definitive failure after the user existed is always a 500. */

@@ -2,12 +2,12 @@ import { z } from '@hono/zod-openapi';
 import { CHANGE_STATUSES } from '../../domain/change.ts';
 import { OUTBOX_DESTINATIONS } from '../../domain/outbox.ts';
 import { STATUSES } from '../../domain/status.ts';
+import { ChangeStatusSchema } from '../changes/schemas.ts';
 import { FailureCause, RegistrationStatusSchema } from '../registrations/schemas.ts';
 
 const at = z.string().openapi({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' });
 const count = z.int().openapi({ minimum: 0, example: 3 });
 
-export const ChangeStatusSchema = z.enum(CHANGE_STATUSES).openapi('ChangeStatus');
 export const OutboxDestinationSchema = z
   .enum(OUTBOX_DESTINATIONS)
   .openapi('OutboxDestination', { example: 'webhook' });

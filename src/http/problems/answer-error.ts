@@ -18,12 +18,15 @@ export function answerError(c: Context<AppEnv>, error: unknown, logger: Log): Re
 }
 
 function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Response {
-  const { requestId, registrationId, plainErrors } = c.var;
+  const { requestId, registrationId, changeId, plainErrors } = c.var;
   const problem = toProblem(error);
   if (problem.code === 'internal') {
-    logger.error({ requestId, registrationId, ...describe(error) }, 'internal error');
+    logger.error({ requestId, registrationId, changeId, ...describe(error) }, 'internal error');
   } else if (problem !== error && problem.code === 'unavailable') {
-    logger.warn({ requestId, registrationId, ...describe(error) }, 'dependency unavailable');
+    logger.warn(
+      { requestId, registrationId, changeId, ...describe(error) },
+      'dependency unavailable',
+    );
   }
   const headers = problem.headers();
   const body = problem.body(requestId);

@@ -17,16 +17,23 @@ const WITH_BODY = [
 ] as const;
 
 /** Links to the operations on the registration in a response. */
-export const REGISTRATION_LINKS = Object.fromEntries(
-  [
-    'getRegistration',
-    'streamRegistration',
-    'retryRegistration',
-    'cancelRegistration',
-    'replaceRegistrationRoles',
-    'resendInvitation',
-  ].map((operationId) => [operationId, { operationId, parameters: { id: '$response.body#/id' } }]),
+export const REGISTRATION_LINKS = linksTo(
+  'getRegistration',
+  'streamRegistration',
+  'retryRegistration',
+  'cancelRegistration',
+  'replaceRegistrationRoles',
+  'resendInvitation',
 );
+/** Links to the operations on the change in a response. */
+export const CHANGE_LINKS = linksTo('getChange', 'retryChange', 'cancelChange');
+
+function linksTo(...operationIds: readonly string[]) {
+  const parameters = { id: '$response.body#/id' };
+  return Object.fromEntries(
+    operationIds.map((operationId) => [operationId, { operationId, parameters }]),
+  );
+}
 
 /** Describes a JSON response for the document. */
 export function json(
@@ -58,6 +65,8 @@ interface Traits {
   readonly body?: boolean;
   /** For the example of `invalid_request`: an invalid place in a request of this operation. */
   readonly wrong?: ProblemPlace;
+  /** For the examples: the texts of this operation, where they are not those of the failure table. */
+  readonly details?: Partial<Record<FailureCode, string>>;
 }
 
 /** Headers of error responses, by status. */
@@ -69,7 +78,7 @@ const HEADERS: Readonly<Record<string, Record<string, HeaderObject>>> = {
 
 /** The problems of an operation, grouped by status, each code with an example. */
 export function problems(traits: Traits, ...codes: readonly FailureCode[]): Responses {
-  const { wrong = WRONG_EMAIL } = traits;
+  const { wrong = WRONG_EMAIL, details } = traits;
   const all = new Set<FailureCode>([
     ...(traits.token === false ? [] : WITH_TOKEN),
     ...(traits.body ? WITH_BODY : []),
@@ -86,7 +95,7 @@ export function problems(traits: Traits, ...codes: readonly FailureCode[]): Resp
           [PROBLEM_TYPE]: {
             schema: ProblemSchema,
             examples: Object.fromEntries(
-              members.map((code) => [code, { value: exampleOf(code, wrong) }]),
+              members.map((code) => [code, { value: exampleOf(code, wrong, details) }]),
             ),
           },
         },

@@ -68,8 +68,14 @@ const EXTRAS: Partial<Record<FailureCode, ProblemExtras>> = {
   },
 };
 
-/** @param wrong an invalid place of this operation, for `invalid_request` */
-export function exampleOf(code: FailureCode, wrong: ProblemPlace): ProblemBody {
+/** @param wrong an invalid place of this operation, for `invalid_request`
+ * @param details the texts of this operation, where they are not those of the failure table */
+export function exampleOf(
+  code: FailureCode,
+  wrong: ProblemPlace,
+  details: Partial<Record<FailureCode, string>> = {},
+): ProblemBody {
   const extras = code === 'invalid_request' ? { errors: [wrong] } : EXTRAS[code];
-  return new Problem(code, extras).body(REQUEST_ID);
+  const detail = details[code];
+  return new Problem(code, detail === undefined ? extras : { detail }).body(REQUEST_ID);
 }

@@ -7,7 +7,10 @@ export function notParked(row: Registration, wanted: 'retry' | 'roles'): Problem
   return new Problem('not_parked', { registrationId: row.id, detail: detailOf(row, wanted) });
 }
 
-function detailOf({ id, status, instruction }: Registration, wanted: 'retry' | 'roles'): string {
+function detailOf(
+  { id, status, instruction, userId }: Registration,
+  wanted: 'retry' | 'roles',
+): string {
   switch (status) {
     case 'accepted':
     case 'running':
@@ -28,7 +31,7 @@ function detailOf({ id, status, instruction }: Registration, wanted: 'retry' | '
     case 'completed':
       return wanted === 'retry'
         ? 'The registration is completed, so it cannot be retried.'
-        : 'The registration is completed, so its roles are final. Change the groups of the user in the user pool.';
+        : `The registration is completed, so its roles are final. Change the roles of the user (\`PUT /users/${userId}/roles\`).`;
     case 'failed':
     case 'cancelled':
       return `The registration is \`${status}\` and was undone. Register the person again.`;

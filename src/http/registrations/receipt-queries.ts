@@ -8,11 +8,9 @@ import { isClosed } from '../../domain/status.ts';
 import { readRegistration, readTimeline, readTimelines } from '../../ledger/registrations/read.ts';
 import { Problem } from '../problems/problem-details.ts';
 import type { AppDeps } from '../app-deps.ts';
+import { describeInTime } from '../receipts/receipt-parts.ts';
 import { toReceipt } from './receipt.ts';
 import type { Receipt } from './schemas.ts';
-
-/** A receipt must not wait longer for a worker that does not answer. */
-const DESCRIBE_MS = 1000;
 
 /** The registration of a path, where the caller may see it. @throws Problem */
 export async function findVisible(
@@ -54,16 +52,7 @@ export async function receiptsOf(deps: AppDeps, rows: readonly Registration[]): 
 export async function liveRun(deps: AppDeps, row: Registration): Promise<RunState | null> {
   // An accepted row has no run yet, or a run before its first step.
   if (isClosed(row.status) || row.status === 'accepted') return null;
-  const { promise: tooLate, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(() => resolve(null), DESCRIBE_MS);
-  const described = deps.runs.describe(row.id).catch((error: unknown) => {
-    deps.logger.debug(
-      { registrationId: row.id, error: nameOf(error) },
-      'reading the workflow run failed',
-    );
-    return null;
-  });
-  return await Promise.race([described, tooLate]).finally(() => clearTimeout(timer));
+  return await describeInTime(deps, { registrationId: row.id }, () => deps.runs.describe(row.id));
 }
 
 /** A registration as the ledger has it, with an id for this state. */
@@ -100,8 +89,4 @@ export async function receiptOfVersion(
   { row, timeline }: ReceiptVersion,
 ): Promise<Receipt> {
   return toReceipt(row, timeline, await liveRun(deps, row), deps.temporal);
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown';
 }

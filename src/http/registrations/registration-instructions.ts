@@ -1,6 +1,5 @@
-import { z, type RouteConfig } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import type { FailureCode } from '../../domain/failure.ts';
 import { isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
 import { requestInvitation, settleInvitation } from '../../ledger/outbox/request-invitation.ts';
 import {
@@ -8,42 +7,40 @@ import {
   requestRetry,
   requestRoles,
 } from '../../ledger/registrations/instructions.ts';
-import { Problem, type ProblemPlace } from '../problems/problem-details.ts';
+import { Problem } from '../problems/problem-details.ts';
+import {
+  instructionOperation,
+  newRoles,
+  readReason,
+  WRONG_ROLES,
+} from '../receipts/instructions.ts';
 import { inBackground, refuseUngrantable, refuseUnknown } from './accept-for-caller.ts';
-import { json, problems } from '../problems/answers.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { readJson, readOptionalJson } from '../request/body.ts';
-import { reason, roles } from '../request/fields.ts';
-import { BEARER, mount, type Api } from '../openapi/mount.ts';
+import { mount, type Api } from '../openapi/mount.ts';
 import { notParked } from './not-parked.ts';
 import { ReceiptSchema } from './schemas.ts';
 import { findVisible, receiptOf } from './receipt-queries.ts';
 import { parse } from '../request/validate.ts';
 
-const withReason = z.strictObject({ reason }).openapi('Reason');
-const newRoles = z.strictObject({ roles, reason }).openapi('NewRoles');
 const nothing = z.strictObject({});
-const WRONG_REASON: ProblemPlace = {
-  pointer: '#/reason',
-  code: 'wrong_type',
-  detail: 'Must be of type string.',
-};
+const INSTRUCTED = {
+  path: '/registrations',
+  tag: 'Registrations',
+  receipt: ReceiptSchema,
+  notFound: 'registration_not_found',
+} as const;
 
 /** The instructions of an operator: each is written to the row first, then sent to the run. */
 export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
-  const retry = operation(
-    'post',
-    'retry',
-    'retryRegistration',
-    'Retry a parked registration or a failed cleanup',
-    {
-      body: withReason,
-      codes: ['not_parked'],
-      wrong: WRONG_REASON,
-    },
-  );
+  const retry = instructionOperation(INSTRUCTED, {
+    name: 'retry',
+    operationId: 'retryRegistration',
+    summary: 'Retry a parked registration or a failed cleanup',
+    codes: ['not_parked'],
+  });
   mount(api, deps, retry, async (c) => {
-    const { reason: why = null } = parse(withReason, await readOptionalJson(c));
+    const why = await readReason(c);
     const { id } = await visible(deps, c);
     const requested = await requestRetry(deps.db, id, { actor: c.var.caller.id, reason: why });
     if (requested.kind === 'not_parked') throw notParked(await visible(deps, c), 'retry');
@@ -51,19 +48,14 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
-  const cancel = operation(
-    'post',
-    'cancel',
-    'cancelRegistration',
-    'Cancel and undo a registration',
-    {
-      body: withReason,
-      codes: ['already_closed'],
-      wrong: WRONG_REASON,
-    },
-  );
+  const cancel = instructionOperation(INSTRUCTED, {
+    name: 'cancel',
+    operationId: 'cancelRegistration',
+    summary: 'Cancel and undo a registration',
+    codes: ['already_closed'],
+  });
   mount(api, deps, cancel, async (c) => {
-    const { reason: why = null } = parse(withReason, await readOptionalJson(c));
+    const why = await readReason(c);
     const { id } = await visible(deps, c);
     const requested = await requestCancel(deps.db, id, { actor: c.var.caller.id, reason: why });
     if (requested.kind === 'already_closed') {
@@ -73,18 +65,16 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
-  const replace = operation(
-    'put',
-    'roles',
-    'replaceRegistrationRoles',
-    'Replace the roles of a parked registration',
-    {
-      body: newRoles,
-      required: true,
-      codes: ['role_not_grantable', 'unknown_role', 'not_parked', 'email_unverified'],
-      wrong: { pointer: '#/roles', code: 'required', detail: 'This field is required.' },
-    },
-  );
+  const replace = instructionOperation(INSTRUCTED, {
+    method: 'put',
+    name: 'roles',
+    operationId: 'replaceRegistrationRoles',
+    summary: 'Replace the roles of a parked registration',
+    body: newRoles,
+    isBodyRequired: true,
+    codes: ['role_not_grantable', 'unknown_role', 'not_parked', 'email_unverified'],
+    wrong: WRONG_ROLES,
+  });
   mount(api, deps, replace, async (c) => {
     const body = parse(newRoles, await readJson(c));
     const found = await visible(deps, c);
@@ -104,7 +94,10 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     return c.json(await receiptOf(deps, requested.registration), 202);
   });
 
-  const invite = operation('post', 'invitation', 'resendInvitation', 'Send the invitation again', {
+  const invite = instructionOperation(INSTRUCTED, {
+    name: 'invitation',
+    operationId: 'resendInvitation',
+    summary: 'Send the invitation again',
     body: nothing,
     codes: ['invitation_not_due', 'rate_limited'],
     wrong: { pointer: '#', code: 'wrong_type', detail: 'Must be of type object.' },
@@ -143,39 +136,4 @@ async function isInvitationDue(deps: AppDeps, row: Registration): Promise<boolea
   if (row.status !== 'completed' || row.cognitoUsername === null) return false;
   if (Object.hasOwn(row.steps, 'setPassword')) return false;
   return (await deps.directory.passwordState(row.cognitoUsername)) === 'owes_password';
-}
-
-function operation(
-  method: 'post' | 'put',
-  name: string,
-  operationId: string,
-  summary: string,
-  {
-    body,
-    required = false,
-    codes,
-    wrong,
-  }: {
-    body: z.ZodType;
-    required?: boolean;
-    codes: readonly FailureCode[];
-    wrong: ProblemPlace;
-  },
-): RouteConfig {
-  return {
-    method,
-    path: `/registrations/{id}/${name}`,
-    operationId,
-    summary,
-    tags: ['Registrations'],
-    security: BEARER,
-    request: {
-      params: z.object({ id: z.string().openapi({ format: 'uuid' }) }),
-      body: { required, content: { 'application/json': { schema: body } } },
-    },
-    responses: {
-      202: json(ReceiptSchema, 'Request recorded; current receipt.'),
-      ...problems({ body: true, wrong }, 'registration_not_found', ...codes),
-    },
-  };
 }

@@ -12,7 +12,7 @@ import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts'
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { WRONG_LIMIT, WRONG_PARAMETER } from '../problems/problem-examples.ts';
 import { problemOf } from './outcome.ts';
-import { waitSecondsOf } from '../request/prefer.ts';
+import { preferWait, WAITED, waitSecondsOf } from '../request/prefer.ts';
 import { newRegistration, toWanted } from './registration-body.ts';
 import {
   ProblemCode,
@@ -22,11 +22,6 @@ import {
 } from './schemas.ts';
 import { waitAsPreferred } from './wait.ts';
 
-const prefer = z.string().optional().openapi({
-  description:
-    '`wait=<seconds>`, at most 60: respond when the outcome is known, or when the time is over.',
-  example: 'wait=10',
-});
 const pathId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
 const listQuery = z.object({
   status: z.array(RegistrationStatusSchema).max(50).optional(),
@@ -43,9 +38,8 @@ const listQuery = z.object({
   cursor,
   limit,
 });
-const waited = { 'Preference-Applied': 'The preferences that were applied.' };
 const told = {
-  ...waited,
+  ...WAITED,
   Location: 'URL of the registration.',
   'Idempotent-Replayed': '`true` if the Idempotency-Key was used before.',
 };
@@ -66,7 +60,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       description:
         'Stores the registration durably and responds at once. With `Prefer: wait`, waits for the outcome.',
       request: {
-        headers: z.object({ 'Idempotency-Key': idempotencyKey, Prefer: prefer }),
+        headers: z.object({ 'Idempotency-Key': idempotencyKey, Prefer: preferWait }),
         body: { required: true, content: { 'application/json': { schema: body } } },
       },
       responses: {
@@ -129,9 +123,9 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
       path: '/registrations/{id}',
       operationId: 'getRegistration',
       summary: 'Read a receipt',
-      request: { params: pathId, headers: z.object({ Prefer: prefer }) },
+      request: { params: pathId, headers: z.object({ Prefer: preferWait }) },
       responses: {
-        200: json(ReceiptSchema, 'The receipt.', waited),
+        200: json(ReceiptSchema, 'The receipt.', WAITED),
         ...problems({ wrong: WRONG_PARAMETER }, 'invalid_request', 'registration_not_found'),
       },
     },

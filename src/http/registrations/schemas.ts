@@ -20,15 +20,15 @@ export const DoorSchema = z.enum(DOORS).openapi('Door');
 export const AuditEventName = z.enum(AUDIT_EVENTS).openapi('AuditEventName');
 export const InvitationStatus = z.enum(['none', 'pending', 'sent']).openapi('InvitationStatus');
 
-const id = z.string().openapi({ format: 'uuid' });
-const at = z.string().openapi({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' });
-const failure = z
+export const id = z.string().openapi({ format: 'uuid' });
+export const at = z.string().openapi({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' });
+export const failure = z
   .object({ code: ProblemCode, cause: FailureCause, detail: z.string() })
   .openapi('PublicFailure');
 
 // `.nullable()` of a named schema would make the name itself nullable, or an enumeration that
 // refuses its null.
-function orNull<T extends z.ZodType>(named: T) {
+export function orNull<T extends z.ZodType>(named: T) {
   return z.union([named, z.null()]);
 }
 
@@ -60,7 +60,7 @@ export const StepSchema = z
   .object({
     name: z.string().openapi({
       description:
-        '`createUser`, `setPassword`, `assignRole:<role>`, `removeRole:<role>`, `complete` or `deleteUser`.',
+        'Of a registration `createUser`, `setPassword`, `assignRole:<role>`, `removeRole:<role>`, `complete` or `deleteUser`; of a change also `disableUser`, `enableUser` or `signOut`.',
       example: 'assignRole:researcher',
     }),
     status: StepStatusSchema,
@@ -69,6 +69,12 @@ export const StepSchema = z
     nextRetryAt: at.nullable(),
   })
   .openapi('Step');
+
+export const workflow = z.object({
+  id: z.string(),
+  runId: z.string().nullable(),
+  url: z.string().nullable(),
+});
 
 export const ReceiptSchema = z
   .object({
@@ -102,11 +108,7 @@ export const ReceiptSchema = z
     ),
     steps: z.array(StepSchema),
     timeline: z.array(TimelineEntry),
-    workflow: z.object({
-      id: z.string(),
-      runId: z.string().nullable(),
-      url: z.string().nullable(),
-    }),
+    workflow,
   })
   .openapi('Receipt');
 export type Receipt = z.infer<typeof ReceiptSchema>;

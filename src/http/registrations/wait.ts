@@ -4,9 +4,9 @@ import type { Registration } from '../../domain/registration.ts';
 import { isClosed, type RegistrationStatus } from '../../domain/status.ts';
 import { readRegistration, readStatus } from '../../ledger/registrations/read.ts';
 import type { AppDeps } from '../app-deps.ts';
+import { unlessAway, waitForStatus } from '../receipts/wait.ts';
 
-const FIRST_POLL_MS = 50;
-const LAST_POLL_MS = 500;
+type Deps = Pick<AppDeps, 'db' | 'updates' | 'closing'>;
 
 /** A wait is over when the registration is closed, parked, or needs a person. */
 function isSettled(status: RegistrationStatus): boolean {
@@ -15,10 +15,10 @@ function isSettled(status: RegistrationStatus): boolean {
 
 /**
  * Waits until a registration is settled. Returns the latest known state if the time ends, the client
- * disconnects or the process shuts down first. Changes in this process wake it; it polls for others.
+ * disconnects or the process shuts down first.
  */
 export async function waitUntilSettled(
-  deps: Pick<AppDeps, 'db' | 'updates' | 'closing'>,
+  deps: Deps,
   registration: Registration,
   seconds: number,
   client: AbortSignal,
@@ -34,46 +34,27 @@ export interface Waited {
 }
 
 async function wait(
-  deps: Pick<AppDeps, 'db' | 'updates' | 'closing'>,
+  deps: Deps,
   registration: Registration,
   seconds: number,
   client: AbortSignal,
 ): Promise<Waited> {
-  const until = Date.now() + seconds * 1000;
-  const ended = AbortSignal.any([client, deps.closing]);
-  const updates = deps.updates.subscribe(registration.id);
-  ended.addEventListener('abort', updates.wake);
-  let { status } = registration;
-  let poll = FIRST_POLL_MS;
-  try {
-    if (isSettled(status)) return { row: registration, timeline: null };
-    while (!isSettled(status) && Date.now() < until && !ended.aborted) {
-      await updates.wait(Math.min(poll, until - Date.now()));
-      poll = Math.min(poll * 2, LAST_POLL_MS);
-      const completed = updates.completed();
-      if (completed) return { row: completed.registration, timeline: completed.timeline };
-      status = (await orNull(readStatus(deps.db, registration.id))) ?? status;
-    }
-    const row = await orNull(readRegistration(deps.db, registration.id));
-    return { row: row ?? registration, timeline: null };
-  } finally {
-    updates.unsubscribe();
-    ended.removeEventListener('abort', updates.wake);
-  }
+  const { id, status } = registration;
+  if (isSettled(status)) return { row: registration, timeline: null };
+  const source = { id, status, isSettled, readStatus: () => readStatus(deps.db, id) };
+  const completed = await waitForStatus(deps, source, seconds, client);
+  if (completed) return { row: completed.registration, timeline: completed.timeline };
+  const row = await unlessAway(readRegistration(deps.db, id));
+  return { row: row ?? registration, timeline: null };
 }
 
 /** Like waitUntilSettled, for a `Prefer` header; sets `Preference-Applied`. */
 export async function waitAsPreferred(
-  deps: Pick<AppDeps, 'db' | 'updates' | 'closing'>,
+  deps: Deps,
   c: Context,
   registration: Registration,
   seconds: number,
 ): Promise<Waited> {
   c.header('Preference-Applied', `wait=${seconds}`);
   return await wait(deps, registration, seconds, c.req.raw.signal);
-}
-
-// A short database outage does not end a wait: the registration is already accepted.
-async function orNull<T>(reading: Promise<T>): Promise<T | null> {
-  return await reading.catch(() => null);
 }

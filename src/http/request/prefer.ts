@@ -1,3 +1,14 @@
+import { z } from '@hono/zod-openapi';
+
+/** For the document: the header of operations that can wait. */
+export const preferWait = z.string().optional().openapi({
+  description:
+    '`wait=<seconds>`, at most 60: respond when the outcome is known, or when the time is over.',
+  example: 'wait=10',
+});
+/** For the document: the header of their responses. */
+export const WAITED = { 'Preference-Applied': 'The preferences that were applied.' };
+
 /** The longest wait that a request may ask for. */
 export const MAX_WAIT_SECONDS = 60;
 

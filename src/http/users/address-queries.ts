@@ -9,6 +9,7 @@ import {
 } from '../../domain/registration.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import { isCompensating } from '../../domain/status.ts';
+import { isBeingDeleted } from '../../ledger/changes/being-deleted.ts';
 import { findLiving, hasEmail } from '../../ledger/registrations/living.ts';
 import { nowOf } from '../../ledger/registrations/row.ts';
 import type { AppDeps } from '../app-deps.ts';
@@ -70,16 +71,17 @@ async function heldBy(
   return {
     email,
     free: false,
-    reason: reasonOf(holder),
+    reason: await reasonOf(deps, holder),
     registrationId: holder.id,
     pool: inPool === 'unknown' ? null : toPool(email, inPool, row),
     freeFrom: freeFrom === null ? null : new Date(freeFrom).toISOString(),
   };
 }
 
-function reasonOf(holder: Registration): Address['reason'] {
+async function reasonOf({ db }: Deps, holder: Registration): Promise<Address['reason']> {
   if (isCompensating(holder.status)) return 'being_deleted';
   if (holder.status !== 'completed') return 'open_registration';
+  if (holder.userId !== null && (await isBeingDeleted(db, holder.userId))) return 'being_deleted';
   return isUnverifiedSignUp(holder) ? 'unverified_sign_up' : 'registered';
 }
 

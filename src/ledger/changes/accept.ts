@@ -36,6 +36,10 @@ export interface AcceptChangeInput extends Pick<
   readonly reason: string | null;
 }
 
+/** Whether the caller may still act on the person, whom an earlier change may give other roles. It is
+ * called while the row of the person is held. */
+export type MayAct = (tx: Transaction) => Promise<boolean>;
+
 export type AcceptChangeResult =
   | {
       readonly kind: 'accepted';
@@ -45,7 +49,8 @@ export type AcceptChangeResult =
     }
   | { readonly kind: 'replayed'; readonly change: Change }
   | { readonly kind: 'key_reused'; readonly change: Change }
-  /** The person has no completed registration that lives, or it is being replaced. */
+  /** The person has no completed registration that lives, or it is being replaced; or is hidden from the
+   * caller by now. */
   | { readonly kind: 'not_there' }
   | { readonly kind: 'last_administrator' };
 
@@ -65,13 +70,14 @@ export async function acceptChange(
   input: AcceptChangeInput,
   refuses: RefusesChange | null,
   onStatusChanged?: OnChangeStatusChanged,
+  mayAct: MayAct | null = null,
 ): Promise<AcceptChangeResult> {
   // The holder of a key may close between the insert that met it and the read that looks for it.
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const known = await atEdge(() => findRepeated(db, input));
     if (known) return known;
     const { result, closed } = await atEdge(() =>
-      db.transaction((tx) => acceptIn(tx, input, refuses)),
+      db.transaction((tx) => acceptIn(tx, input, refuses, mayAct)),
     );
     for (const change of closed) onStatusChanged?.(change);
     if (result) return result;
@@ -92,6 +98,7 @@ async function acceptIn(
   tx: Transaction,
   input: AcceptChangeInput,
   refuses: RefusesChange | null,
+  mayAct: MayAct | null,
 ): Promise<Attempt> {
   const without = (result: AcceptChangeResult | null): Attempt => ({ result, closed: [] });
   if (refuses) await lockAdministrators(tx);
@@ -100,6 +107,7 @@ async function acceptIn(
   // Committed while this transaction waited.
   const known = await findRepeated(tx, input);
   if (known) return without(known);
+  if (mayAct && !(await mayAct(tx))) return without({ kind: 'not_there' });
   if (refuses && (await refuses(tx, registration))) return without({ kind: 'last_administrator' });
   const row = await insert(tx, input, registration.id);
   if (!row) return without(null);

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../db/client.ts';
 import { isOpenChange, NOT_CANCELLABLE } from '../../domain/change.ts';
 import { publicFailure } from '../../domain/failure.ts';
+import { leaveQuotaQueues } from '../quota.ts';
 import { requestCancelOf, type InstructionInput } from '../work/instructions.ts';
 import { moveLocked, type Move } from '../work/move.ts';
 import { textArray } from '../work/steps.ts';
@@ -48,5 +49,6 @@ export function closing(found: ChangeRow): Move & { readonly set: { readonly sta
     },
     event: status === 'failed' ? 'change.failed' : 'change.cancelled',
     details: { code: failure.code },
+    andThen: (tx) => leaveQuotaQueues(tx, found.id),
   };
 }

@@ -97,7 +97,8 @@ async function completeIn(tx: Transaction, id: string, steps: StepUpdates): Prom
     actor: row.requestedBy,
     details: kind === 'roles' ? difference(row) : {},
   });
-  if (event) await appendUserEvent(tx, registrationId, event);
+  const roles = kind === 'roles' ? row.roles : null;
+  if (event) await appendUserEvent(tx, registrationId, event, roles);
   if (kind === 'delete') await erasePerson(tx, { userId: row.userId, registrationId });
   if (cutOff) await cutOffTokens(tx, row.userId, cutOff);
   const change = toChange(kind === 'delete' ? await selectRow(tx, CHANGE_WORK, id) : row);

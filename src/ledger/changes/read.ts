@@ -36,14 +36,26 @@ export async function readChangeTimelines(
   return await timelinesOfChanges(db, ids);
 }
 
-/** The roles that open changes of a person assign: who may not grant them must not see the person. */
-export async function rolesOfOpenChanges(
+/**
+ * The roles that a person has by changes which a read of Cognito may not show: those of open ones, and
+ * those of the latest that completed within the lag. Who may not grant them must not see the person.
+ * @param lagSeconds PROPAGATION_GRACE_SECONDS
+ */
+export async function rolesByChanges(
   db: Database | Transaction,
   userId: string,
+  lagSeconds: number,
 ): Promise<string[]> {
   const rows = await atEdge(() =>
-    db.execute<{ role: string }>(sql`SELECT DISTINCT unnest(roles) AS role FROM changes
-      WHERE user_id = ${userId} AND open AND kind = 'roles' ORDER BY role`),
+    db.execute<{ role: string }>(sql`
+      SELECT DISTINCT unnest(roles) AS role FROM changes
+      WHERE user_id = ${userId} AND open AND kind = 'roles'
+      UNION SELECT unnest(roles) FROM (
+        SELECT roles FROM changes
+        WHERE user_id = ${userId} AND kind = 'roles' AND status = 'completed'
+          AND finished_at > now() - make_interval(secs => ${lagSeconds})
+        ORDER BY finished_at DESC LIMIT 1) AS latest
+      ORDER BY role`),
   );
   return rows.map(({ role }) => role);
 }

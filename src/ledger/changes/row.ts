@@ -1,5 +1,4 @@
 import { getTableColumns, sql, type InferSelectModel } from 'drizzle-orm';
-import { rowMapper } from '../../db/prepared.ts';
 import { changes } from '../../db/schema.ts';
 import type { Change } from '../../domain/change.ts';
 import { instructionOf, readAtOf, type Work } from '../work/work.ts';
@@ -34,14 +33,6 @@ export const CHANGE_WORK: Work<ChangeRow> = {
   }),
 };
 
-const mapColumns = rowMapper(changes);
-
-/** A change from a raw row that has every column, and `read_at`. */
-export function changeOf(raw: Readonly<Record<string, unknown>>): Change {
-  const readAt = changes.acceptedAt.mapFromDriverValue(raw['read_at']) as Date;
-  return toChange({ ...mapColumns(raw), readAt });
-}
-
 export function toChange(row: ChangeRow): Change {
   const {
     instructionActor: _actor,
@@ -53,7 +44,6 @@ export function toChange(row: ChangeRow): Change {
     failureCode: _failureCode,
     keyScope: _keyScope,
     requestHash: _requestHash,
-    reason: _reason,
     retriedAt: _retriedAt,
     sweptAt: _sweptAt,
     ...same

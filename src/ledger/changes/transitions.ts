@@ -11,6 +11,7 @@ import { publicFailure } from '../../domain/failure.ts';
 import type { PublicFailure } from '../../domain/registration.ts';
 import { atEdge } from '../database-error.ts';
 import { selectRow as selectRegistration, toRegistration } from '../registrations/row.ts';
+import { leaveQuotaQueues } from '../quota.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
 import { moveLocked, type Move } from '../work/move.ts';
 import { mergeSteps, stepsTakenBack, textArray, type StepUpdates } from '../work/steps.ts';
@@ -152,13 +153,15 @@ export async function beginRestoring(
         restoringFailure: failure,
         failure,
         nextResumeAt: null,
-        // Putting back has a full budget of its own.
-        resumeAttempts: 0,
+        // A late park of what went forward is known by it, and does not park what is put back.
+        resumeAttempts: sql`resume_attempts + 1`,
         instructionAcknowledgedAt: ACKNOWLEDGED,
         steps: mergeSteps(steps),
       },
       event: 'change.restoring',
       details: { code: failure.code, cause: failure.cause, closesAs: restoresAs },
+      // Its steps wait no more, and nobody is to wait behind them.
+      andThen: (tx) => leaveQuotaQueues(tx, id),
     };
   });
 }

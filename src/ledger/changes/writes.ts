@@ -59,8 +59,11 @@ export async function recordWrite(
   );
 }
 
-/** The write was answered, with success or an error: it cannot land later. Not for a lost reply. A later
- * write of the same step stays open. */
+/**
+ * The write was answered, with success or an error: it cannot land later. Not for a lost reply. A later
+ * write of the same step stays open; so does this one where the change has ended or turned meanwhile: a
+ * worker that stood still may have sent it after what was to undo it.
+ */
 export async function recordWriteAnswered(
   db: Database,
   { change, step, at, before }: RecordedWrite,
@@ -70,9 +73,9 @@ export async function recordWriteAnswered(
     before === null
       ? without
       : sql`${without} || jsonb_build_object(${step}::text, ${before}::text)`;
-  await atEdge(() =>
-    updateRow(db, CHANGE_WORK, change.id, { openWrites }, sql`open_writes->>${step}::text = ${at}`),
-  );
+  const isSame = sql`open AND restores_as IS NOT DISTINCT FROM ${change.restoresAs}::text
+    AND open_writes->>${step}::text = ${at}`;
+  await atEdge(() => updateRow(db, CHANGE_WORK, change.id, { openWrites }, isSame));
 }
 
 /** A write without an answer that may still land. */
@@ -157,13 +160,14 @@ export async function recentlyWritten(
   };
 }
 
+// By `now()`, which an index can be searched with, and which is never later than the clock.
 function recentChanges(userId: string, graceSeconds: number) {
   return sql`SELECT * FROM changes WHERE user_id = ${userId} AND open
     UNION ALL SELECT * FROM changes WHERE user_id = ${userId}
-      AND finished_at > clock_timestamp() - make_interval(secs => ${graceSeconds})`;
+      AND finished_at > now() - make_interval(secs => ${graceSeconds})`;
 }
 
 function recentRegistration(userId: string, graceSeconds: number) {
   return sql`SELECT * FROM registrations WHERE user_id = ${userId} AND status = 'completed'
-    AND finished_at > clock_timestamp() - make_interval(secs => ${graceSeconds})`;
+    AND finished_at > now() - make_interval(secs => ${graceSeconds})`;
 }

@@ -5,11 +5,13 @@ import { LIVING, outbox, registrations } from '../../db/schema.ts';
 import type { UserEventType } from '../../domain/user-event.ts';
 
 /** Tells others of a completed registration's person; of one who was deleted, only that. The row is
- * locked, so that the order of the person's events is the order of their commits. */
+ * locked, so that the order of the person's events is the order of their commits.
+ * @param roles of `user.roles_changed`: all that the person has after it */
 export async function appendUserEvent(
   tx: Transaction,
   registrationId: string,
   kind: Exclude<UserEventType, 'user.created'>,
+  roles: readonly string[] | null = null,
 ): Promise<void> {
   const isDeletion = kind === 'user.deleted';
   const [row] = await tx
@@ -21,5 +23,12 @@ export async function appendUserEvent(
   if (!row) throw new Error(`no row for registration ${registrationId}`);
   const { sequence, at } = row;
   const occurredAt = new Date(at);
-  await tx.insert(outbox).values({ id: randomUUID(), registrationId, kind, occurredAt, sequence });
+  await tx.insert(outbox).values({
+    id: randomUUID(),
+    registrationId,
+    kind,
+    occurredAt,
+    sequence,
+    roles: roles && [...roles],
+  });
 }

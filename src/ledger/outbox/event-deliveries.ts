@@ -62,12 +62,17 @@ export async function adoptEvents(
           AND (occurred_at, id) > (${from.occurredAt}::timestamptz, ${from.id}::uuid)
           AND occurred_at < ${before?.toISOString() ?? 'infinity'}::timestamptz
         ORDER BY occurred_at, id LIMIT ${limit}
+      ), lacking AS (
+        -- Locked, and left out where it cannot be: the deletion of a person takes events away meanwhile.
+        SELECT o.id, wanted.destination
+        FROM outbox o JOIN page ON page.id = o.id
+          CROSS JOIN unnest(${sql.param([...destinations])}::text[]) AS wanted(destination)
+        WHERE NOT EXISTS (SELECT FROM outbox_deliveries d
+          WHERE d.outbox_id = o.id AND d.destination = wanted.destination)
+        FOR KEY SHARE OF o SKIP LOCKED
       ), adopted AS (
         INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at)
-        SELECT page.id, wanted.destination, now()
-        FROM page CROSS JOIN unnest(${sql.param([...destinations])}::text[]) AS wanted(destination)
-        WHERE NOT EXISTS (SELECT FROM outbox_deliveries d
-          WHERE d.outbox_id = page.id AND d.destination = wanted.destination)
+        SELECT id, destination, now() FROM lacking
         ON CONFLICT DO NOTHING RETURNING 1
       )
       SELECT count(*)::int AS events, (SELECT count(*) FROM adopted)::int AS deliveries,
@@ -96,7 +101,8 @@ export async function dueEvents(
       username: string | null;
       email: string | null;
       email_verified: boolean;
-    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, d.attempts,
+      roles: string[] | null;
+    }>(sql`SELECT o.id, o.kind, o.registration_id, o.occurred_at, o.sequence, o.roles, d.attempts,
         r.user_id, coalesce(r.username, r.email) AS username, r.email, r.email_verified
       FROM outbox_deliveries d JOIN outbox o ON o.id = d.outbox_id
       JOIN registrations r ON r.id = o.registration_id
@@ -116,6 +122,7 @@ export async function dueEvents(
         email: row.email,
         emailVerified: row.email_verified,
       },
+      roles: row.roles,
     }));
   });
 }

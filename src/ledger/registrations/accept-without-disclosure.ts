@@ -18,15 +18,18 @@ export type UndisclosedAcceptance =
  * As `accept`, with the same statements whether somebody holds the address or the username or nobody
  * does: where somebody does, the row is `failed` at once and keeps no seal. A row answers to its idempotency
  * key whatever became of it, or a repeated request would tell: some fail only where an address is
- * free, others where it is the pool that holds it.
+ * free, others where it is the pool that holds it. So does a key that is forgotten: rows that failed are
+ * erased, and completed ones are not, so all of them answer for the retention only.
+ * @param keyDays how long a row answers to its key; null: without end
  * @throws DatabaseError
  */
 export async function acceptWithoutDisclosure(
   db: Database,
   input: AcceptInput,
+  keyDays: number | null = null,
 ): Promise<UndisclosedAcceptance> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    const accepted = await atEdge(() => db.transaction((tx) => acceptOnce(tx, input)));
+    const accepted = await atEdge(() => db.transaction((tx) => acceptOnce(tx, input, keyDays)));
     if (accepted) return accepted;
   }
   throw new Error('accept: the conflicting row disappeared in each of five attempts');
@@ -36,10 +39,11 @@ export async function acceptWithoutDisclosure(
 async function acceptOnce(
   tx: Transaction,
   input: AcceptInput,
+  keyDays: number | null,
 ): Promise<UndisclosedAcceptance | null> {
   await takeTurns(tx, input);
   if (input.idempotencyKey !== null) {
-    const held = await findWithoutDisclosure(tx, input, input.idempotencyKey);
+    const held = await findWithoutDisclosure(tx, input, input.idempotencyKey, keyDays);
     if (held && held.requestHash !== input.requestHash) return { kind: 'key_reused' };
     if (held) return { kind: 'replayed', id: held.id };
   }
@@ -82,6 +86,7 @@ async function findWithoutDisclosure(
   tx: Transaction,
   { email, keyScope }: AcceptInput,
   idempotencyKey: string,
+  keyDays: number | null,
 ): Promise<{ id: string; requestHash: string | null } | undefined> {
   const [row] = await tx
     .select({ id: registrations.id, requestHash: registrations.requestHash })
@@ -91,6 +96,9 @@ async function findWithoutDisclosure(
         everHadEmail(email),
         eq(registrations.keyScope, keyScope),
         eq(registrations.idempotencyKey, idempotencyKey),
+        keyDays === null
+          ? undefined
+          : sql`accepted_at > clock_timestamp() - make_interval(days => ${keyDays})`,
       ),
     )
     .orderBy(desc(registrations.acceptedAt))

@@ -94,9 +94,3 @@ export async function selectRow(
 ): Promise<RegistrationRow> {
   return await selectWorkRow(db, REGISTRATION_WORK, id, lock);
 }
-
-/** @throws an id without a row is a bug */
-export function foundRow([row]: readonly RegistrationRow[], id: string): RegistrationRow {
-  if (!row) throw new Error(`no row for registration ${id}`);
-  return row;
-}

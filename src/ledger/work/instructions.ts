@@ -152,7 +152,7 @@ export async function undelivered<Row extends WorkRow>(
       and(
         work.open,
         sql`instruction IS NOT NULL AND instruction_acknowledged_at IS NULL`,
-        sql`instruction_at < clock_timestamp() - make_interval(secs => ${olderThanMs / 1000})`,
+        sql`instruction_at < now() - make_interval(secs => ${olderThanMs / 1000})`,
         also,
       ),
       { limit, orderBy: work.table.instructionAt },

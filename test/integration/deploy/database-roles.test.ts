@@ -64,6 +64,8 @@ describe('registrar_app', () => {
     'ALTER TABLE registrations ADD COLUMN extra text',
     'ALTER TABLE quota_slots SET LOGGED',
     'TRUNCATE registrations',
+    'TRUNCATE changes',
+    'ALTER TABLE changes ADD COLUMN extra text',
     'DROP INDEX registrations_open',
     'CREATE TABLE extra (it text)',
     'CREATE SCHEMA extra',

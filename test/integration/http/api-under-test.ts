@@ -1,4 +1,4 @@
-import { UpdateHub } from '../../../src/http/registrations/row-updates.ts';
+import { UpdateHub } from '../../../src/http/receipts/row-updates.ts';
 import { randomBytes, randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { type AppDeps, createApp } from '../../../src/http/app.ts';
@@ -8,7 +8,13 @@ import { openDatabase } from '../../../src/db/client.ts';
 import { createPasswordPolicy } from '../../../src/domain/password-policy.ts';
 import { commonPasswords } from '../../../src/secrets/common-passwords.ts';
 import { ProviderUnavailable, type Role } from '../../../src/domain/role.ts';
-import type { Runs, RunState } from '../../../src/domain/runs.ts';
+import type {
+  Runs,
+  RunState,
+  UserRuns,
+  UserRunState,
+  WakeReason,
+} from '../../../src/domain/runs.ts';
 import type { Sessions } from '../../../src/domain/session.ts';
 import { createBackgroundWork } from '../../../src/http/background-work.ts';
 import { readBacklog } from '../../../src/ledger/backlog.ts';
@@ -48,6 +54,8 @@ export interface Scripts {
   resumed: { id: string; by: string }[];
   cancelled: string[];
   describe: (id: string) => Promise<RunState>;
+  woken: { userId: string; why: WakeReason }[];
+  describeUser: (userId: string) => Promise<UserRunState>;
   rolesAway: boolean;
   userExists: () => Promise<boolean>;
   passwordState: () => Promise<'owes_password' | 'has_password' | null>;
@@ -73,6 +81,8 @@ export interface ApiUnderTest {
   settled(): Promise<void>;
   /** Sets columns of a row as a run would, and hints that it changed. */
   row(id: string, columns: Record<string, unknown>): Promise<void>;
+  /** The same of a change. */
+  change(id: string, columns: Record<string, unknown>): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -101,6 +111,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
   const deps: AppDeps = {
     db: pool.db,
     runs: recordingRuns(scripts),
+    userRuns: recordingUserRuns(scripts),
     roles: {
       list: async () => ROLES,
       unknown: async (names) => {
@@ -113,6 +124,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       passwordState: () => scripts.passwordState(),
       readUser: away,
       rolesOf: away,
+      usersInRole: away,
     },
     sessions: NO_SESSIONS,
     recovery: { confirm: async () => 'unknown', confirmTemporary: async () => 'unknown' },
@@ -131,6 +143,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       accountCall: async () => unlimited,
     },
     updates,
+    changeStatusChanged: ({ id }) => updates.changed(id),
     verifyToken: createTokenVerifier({
       issuer: issuer.issuer,
       jwksUrl: issuer.jwksUrl,
@@ -153,6 +166,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     signupMode: 'sync',
     signupVerification: 'optional',
     publicMailsPerDay: null,
+    personalDataRetentionDays: null,
     afterwards: background.start,
     passwordPolicy: createPasswordPolicy('composition', commonPasswords()),
     propagationGraceSeconds: 30,
@@ -213,6 +227,10 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
       await sql`UPDATE registrations SET ${sql(columns)} WHERE id = ${id}`;
       changed(id);
     },
+    change: async (id, columns) => {
+      await sql`UPDATE changes SET ${sql(columns)} WHERE id = ${id}`;
+      changed(id);
+    },
     end: async () => {
       await background.end();
       await issuer.close();
@@ -244,6 +262,8 @@ export function freshScripts(): Scripts {
     resumed: [],
     cancelled: [],
     describe: async () => ({ kind: 'not_found' }),
+    woken: [],
+    describeUser: async () => ({ kind: 'not_found' }),
     rolesAway: false,
     userExists: async () => true,
     passwordState: async () => 'owes_password',
@@ -258,6 +278,15 @@ function recordingRuns(scripts: Scripts): Runs {
     cancel: async (id) => void scripts.cancelled.push(id),
     resume: async (id, by) => void scripts.resumed.push({ id, by }),
     describe: (id) => scripts.describe(id),
+    waiting: async () => [],
+  };
+}
+
+function recordingUserRuns(scripts: Scripts): UserRuns {
+  return {
+    wakeSoon: (userId, why) => void scripts.woken.push({ userId, why }),
+    wake: async (userId, why) => void scripts.woken.push({ userId, why }),
+    describe: (userId) => scripts.describeUser(userId),
     waiting: async () => [],
   };
 }

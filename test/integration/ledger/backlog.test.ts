@@ -85,11 +85,15 @@ test('a flood of new rows hides no other status, cause or oldest row from the ba
 });
 
 test('the backlog reads only the indexes of waiting rows, up to its bound', async ({ ledger }) => {
-  await ledger.db.execute(sql`INSERT INTO registrations
+  await ledger.db.transaction(async (tx) => {
+    // A busy machine takes longer to seed than a statement of the processes may.
+    await tx.execute(sql`SET LOCAL statement_timeout = 0`);
+    await tx.execute(sql`INSERT INTO registrations
       (id, status, email, email_verified, invite, roles, requested_by, door, key_scope, request_hash, accepted_at)
     SELECT gen_random_uuid(), CASE WHEN n <= ${BACKLOG_BOUND + 100} THEN 'accepted' ELSE 'failed' END,
       n || '@bulk.example', true, true, '{}', 'tester', 'canonical', 'tester', '', now()
     FROM generate_series(1, 40000) n`);
+  });
   const ids = sql`SELECT gen_random_uuid() AS id FROM generate_series(1, 20000)`;
   await ledger.db
     .execute(sql`WITH made AS (INSERT INTO outbox (id, registration_id, kind, occurred_at)
@@ -102,7 +106,8 @@ test('the backlog reads only the indexes of waiting rows, up to its bound', asyn
   expect(text).toContain('registrations_waiting');
   expect(text).toContain('outbox_deliveries_due');
   expect(text).toContain('outbox_deliveries_given_up');
-  expect(text).not.toContain('Seq Scan');
+  // An empty table is always read as a whole: that of changes is in changes/plans.test.ts.
+  expect(text).not.toMatch(/Seq Scan on (?!changes)/);
   const { open } = await readBacklog(ledger.db);
   expect(open.find(({ status }) => status === 'accepted')?.count).toBe(BACKLOG_BOUND);
 });

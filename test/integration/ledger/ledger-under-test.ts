@@ -19,6 +19,7 @@ import {
 import { beginSteps, complete, readRow } from '../../../src/ledger/registrations/transitions.ts';
 import { acceptInput } from '../../support/accept-input.ts';
 import { closeProved } from '../../support/close-proved.ts';
+import { known, type Known } from '../../support/known.ts';
 import { createLedgerDatabase, type TestDatabase } from '../../support/database.ts';
 
 export const CANCELLED = publicFailure('registration_cancelled');
@@ -63,21 +64,22 @@ export class Ledger {
     return acceptInput(wanted);
   }
 
-  async accepted(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+  async accepted(wanted: Partial<AcceptInput> = {}): Promise<Known> {
     const result = await accept(this.db, this.input(wanted));
     if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
-    return result.registration;
+    return known(result.registration);
   }
 
   /** Begun, and its user created: all that `complete` asks for. */
-  async created(wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+  async created(wanted: Partial<AcceptInput> = {}): Promise<Known> {
     const { id } = await this.accepted(wanted);
     await recordCreateAttempt(this.db, await beginSteps(this.db, id));
-    return await recordCreated(this.db, id, { username: `user-${id}`, sub: `sub-${id}` }, 1, 1);
+    const user = { username: `user-${id}`, sub: `sub-${id}` };
+    return known(await recordCreated(this.db, id, user, 1, 1));
   }
 
   /** A row brought to a status by the ledger's own transactions, its user created. */
-  async at(status: RegistrationStatus, wanted: Partial<AcceptInput> = {}): Promise<Registration> {
+  async at(status: RegistrationStatus, wanted: Partial<AcceptInput> = {}): Promise<Known> {
     const { id, roles } = await this.created(wanted);
     const compensate = (closesAs: 'failed' | 'cancelled') =>
       beginCompensation(this.db, id, { ...FAILED, closesAs }, CANCELLED, {});
@@ -109,7 +111,7 @@ export class Ledger {
     }
     const row = await this.row(id);
     if (row.status !== status) throw new Error(`${row.status} instead of ${status}`);
-    return row;
+    return known(row);
   }
 
   async parked(id: string, key: string = randomUUID(), resumeIntervalSeconds = 300) {

@@ -15,9 +15,11 @@ import { requestRetryOfMany } from '../../../src/ledger/registrations/instructio
 import { readOverview } from '../../../src/ledger/overview.ts';
 import { readTemporalOverview } from '../../../src/temporal/overview.ts';
 import { listAuditEvents } from '../../../src/ledger/registrations/read.ts';
+import { eraseAddress } from '../../../src/ledger/erase-address.ts';
+import { eraseExpired, erasePerson } from '../../../src/ledger/erasure.ts';
 import { openRows } from '../../../src/ledger/registrations/sweep.ts';
 import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
-import type { Ledger } from './ledger-under-test.ts';
+import { readsOf, wholeReads } from './reads.ts';
 import { test } from '../../support/ledger-test.ts';
 
 /** What is asked for again and again must not cost more with every registration of the past, nor with
@@ -35,10 +37,11 @@ test.beforeAll(async ({ ledger }) => {
   }
   await ledger.db.execute(sql`INSERT INTO registrations
       (id, status, email, email_verified, invite, roles, requested_by, door, key_scope,
-       idempotency_key, request_hash, accepted_at)
+       idempotency_key, request_hash, accepted_at, finished_at)
     SELECT gen_random_uuid(), 'failed', n || '@past.example', true, true,
       CASE WHEN n > 10000 THEN '{member}' ELSE '{}' END::text[],
-      CASE WHEN n > 10000 THEN 'tester' ELSE 'door:signup' END, 'signup', 'signup:' || n || '@past.example', 'key', '', now() FROM generate_series(1, 20000) n`);
+      CASE WHEN n > 10000 THEN 'tester' ELSE 'door:signup' END, 'signup', 'signup:' || n || '@past.example', 'key', '', now(),
+      now() - n * interval '1 hour' FROM generate_series(1, 20000) n`);
   await ledger.db.execute(sql`WITH past AS (
       INSERT INTO outbox (id, registration_id, kind, occurred_at)
       SELECT gen_random_uuid(), id, 'invitation', now() FROM registrations RETURNING id)
@@ -48,29 +51,6 @@ test.beforeAll(async ({ ledger }) => {
     SELECT gen_random_uuid(), 'registration.failed', id, 'tester', accepted_at FROM registrations`);
   await ledger.db.execute(sql`ANALYZE`);
 });
-
-type Reads = Record<'scans' | 'rows', number>;
-
-/** How often a whole table was read meanwhile, and how many rows and index entries were read in all. */
-async function readsOf(ledger: Ledger, work: () => Promise<unknown>): Promise<Reads> {
-  const count = async (): Promise<Reads> => {
-    await ledger.db.execute(sql`SELECT pg_stat_force_next_flush()`);
-    const [read] = await ledger.db.execute<Reads>(sql`SELECT sum(seq_scan)::int AS scans,
-        sum(seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes AS i
-          WHERE i.relid = t.relid))::int AS rows
-      FROM pg_stat_user_tables AS t
-      WHERE relname IN ('registrations', 'outbox', 'outbox_deliveries', 'audit_events')`);
-    return read ?? { scans: 0, rows: 0 };
-  };
-  const before = await count();
-  await work();
-  const after = await count();
-  return { scans: after.scans - before.scans, rows: after.rows - before.rows };
-}
-
-async function wholeReads(ledger: Ledger, work: () => Promise<unknown>): Promise<number> {
-  return (await readsOf(ledger, work)).scans;
-}
 
 test('a sign-up without disclosure and with a key', async ({ ledger }) => {
   const id = randomUUID();
@@ -290,6 +270,37 @@ describe('with 30,000 open registrations', () => {
       expect(reads.rows).toBeLessThan(atMost + 100);
     },
   );
+});
+
+describe('an erasure', () => {
+  test('of expired registrations reads no more rows than it erases', async ({ ledger }) => {
+    const reads = await readsOf(ledger, async () => {
+      expect(await eraseExpired(ledger.db, 30, 100)).toBe(100);
+    });
+    expect(reads.scans).toBe(0);
+    // Each row twice, its events, invitation and delivery, and whether somebody holds its names.
+    expect(reads.rows).toBeLessThan(100 * 12);
+  });
+
+  test('of a person reads no rows of others', async ({ ledger }) => {
+    const { id, userId } = await ledger.at('completed', { username: 'erased' });
+    const reads = await readsOf(ledger, () =>
+      ledger.db.transaction(async (tx) => {
+        await tx.execute(
+          sql`UPDATE registrations SET user_deleted_at = now() WHERE id = ${id}::uuid`,
+        );
+        await erasePerson(tx, { registrationId: id, userId });
+      }),
+    );
+    expect(reads.scans).toBe(0);
+    expect(reads.rows).toBeLessThan(50);
+  });
+
+  test('of an address reads no rows of others', async ({ ledger }) => {
+    const reads = await readsOf(ledger, () => eraseAddress(ledger.db, '100@past.example'));
+    expect(reads.scans).toBe(0);
+    expect(reads.rows).toBeLessThan(50);
+  });
 });
 
 test('the count sees a table that is read as a whole', async ({ ledger }) => {

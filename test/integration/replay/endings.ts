@@ -1,4 +1,3 @@
-import type { Registration } from '../../../src/domain/registration.ts';
 import { wipeOldSeals } from '../../../src/ledger/registrations/password.ts';
 import {
   requestCancel,
@@ -8,6 +7,7 @@ import {
 import { removeUser } from '../../support/pool-user.ts';
 import type { Saga } from '../../support/saga.ts';
 import type { Path } from '../../support/script.ts';
+import type { Known } from '../../support/known.ts';
 
 const PASSWORD = 'chosen by a person';
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -23,10 +23,10 @@ export interface Ending {
   readonly path: Path;
   /** How the run closes, as Saga.ending says it. */
   readonly ending: string;
-  readonly run: (saga: Saga) => Promise<Registration>;
+  readonly run: (saga: Saga) => Promise<Known>;
 }
 
-async function parked(saga: Saga): Promise<Registration> {
+async function parked(saga: Saga): Promise<Known> {
   await saga.pool.setFaults([{ ...ILL, match: { group: 'viewer' } }]);
   const registration = await saga.register({ roles: ['viewer', 'researcher'] });
   await saga.untilStatus(registration.id, 'roles_pending');

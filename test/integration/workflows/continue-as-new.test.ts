@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { type OwnTemporal, ownTemporal } from '../../support/own-temporal.ts';
 import { everything, untilItWaits } from '../../support/resets.ts';
+import { Persons } from '../../support/persons.ts';
 import { Saga } from '../../support/saga.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -57,4 +58,35 @@ test('a run that parks again and again continues as a new run with a short histo
     status: 'completed',
   });
   expect((await saga.events(id)).filter((event) => event === 'user.registered')).toHaveLength(1);
+});
+
+test('a run of a person that parks again and again continues as a new run, and goes on', async (context) => {
+  if (!temporal) return context.skip('no Temporal program here');
+  const persons = new Persons(saga);
+  const person = await persons.add();
+  await saga.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', match: { group: 'researcher' }, fault: { kind: 'server' } },
+  ]);
+  const change = await persons.changeRoles(person, ['researcher']);
+  await persons.untilRunWaits(person);
+  const first = await persons.handle(person.userId).describe();
+  for (let parks = 2; parks <= 5; parks += 1) {
+    await saga.userRuns.wake(person.userId, 'schedule');
+    await persons.until(change, (row) => row.resumeAttempts === parks);
+  }
+  const later = await persons.until(change, ({ runId }) => runId !== first.runId);
+  await persons.untilRunWaits(person, later.runId ?? '');
+  await saga.pool.clearFaults();
+  // Until it is asked again it shows what its predecessor showed.
+  await saga.pool.setFaults([
+    { operation: 'AdminAddUserToGroup', times: 1, fault: { kind: 'latency', ms: 2000 } },
+  ]);
+  await persons.retry(change);
+  await saga.eventually(async () => {
+    const { searchAttributes } = await persons.handle(person.userId).describe();
+    return searchAttributes['RegistrationStatus'] === undefined;
+  });
+  expect((await persons.closed(change)).status).toBe('completed');
+  await persons.runEnded(person);
+  expect((await persons.account(person))?.roles).toEqual(['researcher']);
 });

@@ -1,9 +1,9 @@
 import type { Rule } from '../../../dev/cognito/fault-plan.ts';
-import type { Registration } from '../../../src/domain/registration.ts';
 import type { RegistrationStatus } from '../../../src/domain/status.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import type { Saga } from '../../support/saga.ts';
 import type { ActivityName, Path, Script } from '../../support/script.ts';
+import type { Known } from '../../support/known.ts';
 
 /** What is to be seen of a registration and its user in the end. */
 export interface Outcome {
@@ -27,7 +27,7 @@ export interface Row {
   readonly password?: string;
   readonly arrange: (stage: Stage) => Promise<void> | void;
   /** What happens while the run is under way. */
-  readonly act?: (stage: Stage, registration: Registration) => Promise<void>;
+  readonly act?: (stage: Stage, registration: Known) => Promise<void>;
   readonly outcome: Outcome;
 }
 
@@ -104,13 +104,13 @@ const crashing =
 /** Cancels, as the API does, once the sandbox has this call under way. */
 const cancelDuring =
   (operation: string) =>
-  async ({ saga }: Stage, { id }: Registration): Promise<void> => {
+  async ({ saga }: Stage, { id }: Known): Promise<void> => {
     await saga.untilCalled(operation);
     await requestCancel(saga.db, id, { actor: 'operator', reason: null });
     await saga.runs.cancel(id);
   };
 
-async function retryAfterCleanup({ saga }: Stage, { id, email }: Registration): Promise<void> {
+async function retryAfterCleanup({ saga }: Stage, { id, email }: Known): Promise<void> {
   const stuck = await saga.untilStatus(id, 'cleanup_required');
   const left = await saga.world({ id, email });
   if (left.mark !== id) throw new Error('the user should still be there');
@@ -123,7 +123,7 @@ async function retryAfterCleanup({ saga }: Stage, { id, email }: Registration): 
   await saga.runs.resume(id, 'operator');
 }
 
-async function retryWhenParked({ saga }: Stage, { id, email }: Registration): Promise<void> {
+async function retryWhenParked({ saga }: Stage, { id, email }: Known): Promise<void> {
   await saga.untilStatus(id, 'roles_pending');
   const kept = await saga.world({ id, email });
   if (kept.mark !== id) throw new Error('a parked run keeps its user');
@@ -133,7 +133,7 @@ async function retryWhenParked({ saga }: Stage, { id, email }: Registration): Pr
 }
 
 /** Create never parks: a second, slow call goes on, and the row says running. */
-async function cancelTheSlowCreate({ saga }: Stage, { id }: Registration): Promise<void> {
+async function cancelTheSlowCreate({ saga }: Stage, { id }: Known): Promise<void> {
   await saga.untilScheduled(id, 'createUser', 2);
   const { status } = await saga.row(id);
   if (status !== 'running') throw new Error(`create must not park: ${status}`);

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { createCognito } from '../../../src/cognito/adapter.ts';
-import { workflowIdOf, type Registration } from '../../../src/domain/registration.ts';
+import { workflowIdOf } from '../../../src/domain/registration.ts';
 import { readSealed } from '../../../src/ledger/registrations/password.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
 import { createSealing } from '../../../src/secrets/sealing.ts';
@@ -11,6 +11,7 @@ import { sealed, signsIn } from '../../support/passwords.ts';
 import type { Saga } from '../../support/saga.ts';
 import { TEST_NAMESPACE } from '../../support/temporal.ts';
 import { test } from '../../support/saga-test.ts';
+import type { Known } from '../../support/known.ts';
 
 const PASSWORD = 'chosen by a person';
 const OPERATOR = { actor: 'operator', reason: null } as const;
@@ -28,7 +29,7 @@ const calls = async (saga: Saga) => (await saga.pool.calls())['AdminSetUserPassw
 async function parked(
   saga: Saga,
   fault: typeof ILL_AT_PASSWORD | typeof ILL_AT_ROLES,
-): Promise<Registration> {
+): Promise<Known> {
   await saga.pool.setFaults([fault]);
   const registration = await saga.register({ password: PASSWORD });
   await saga.untilStatus(registration.id, 'roles_pending');
@@ -36,17 +37,13 @@ async function parked(
   return registration;
 }
 
-async function retried(saga: Saga, { id }: Registration): Promise<string> {
+async function retried(saga: Saga, { id }: Known): Promise<string> {
   await requestRetry(saga.db, id, OPERATOR);
   await saga.runs.resume(id, 'operator');
   return await saga.ending(id);
 }
 
-async function expectNothingLeft(
-  saga: Saga,
-  registration: Registration,
-  code: string,
-): Promise<void> {
+async function expectNothingLeft(saga: Saga, registration: Known, code: string): Promise<void> {
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'failed' });
   expect((await saga.row(registration.id)).failure?.code).toBe(code);
   expect(await sealOf(saga, registration.id)).toBeNull();
@@ -174,7 +171,7 @@ test('refused credentials park the run at the password and keep the user', async
 });
 
 /** A row as an old backup has it: the run has completed, and the row knows nothing of it. */
-async function restored(saga: Saga, { id }: Registration, seal: Uint8Array | null): Promise<void> {
+async function restored(saga: Saga, { id }: Known, seal: Uint8Array | null): Promise<void> {
   await saga.db.execute(sql`UPDATE registrations SET status = 'running', password_set_at = NULL,
     sealed_password = ${seal}, create_outcome = NULL, roles_assigned = '{}', finished_at = NULL
     WHERE id = ${id}`);

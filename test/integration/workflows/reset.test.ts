@@ -54,7 +54,7 @@ test.for(ENDINGS)('reset of $name to every task', async ({ path, run, ending }, 
   const points = await resetPoints(saga, id);
   expect(points.length).toBeGreaterThanOrEqual(1);
   for (const point of points) {
-    const runId = await reset(saga, id, point);
+    const runId = await reset(saga, point);
     await untilItEnds(saga, id, runId);
     expect(await everything(saga, registration)).toEqual(before);
   }
@@ -70,7 +70,7 @@ test.for(PATHS)('reset of a parked run to every task, %s path', async (path, { s
   const points = await resetPoints(saga, id);
   expect(points.length).toBeGreaterThan(1);
   for (const point of points) {
-    const runId = await reset(saga, id, point);
+    const runId = await reset(saga, point);
     await untilItWaits(saga, id, 'roles_pending', runId);
     expect(await everythingButTheRun(saga, registration)).toEqual(before);
   }
@@ -96,7 +96,7 @@ test('reset of a run that the schedule woke and that parked again, to its last t
   const before = await parkedEvents();
   const last = points.at(-1);
   if (!last) throw new Error('no task to reset to');
-  const runId = await reset(saga, id, last);
+  const runId = await reset(saga, last);
   await untilItWaits(saga, id, 'roles_pending', runId);
   expect(await parkedEvents()).toBe(before);
 });
@@ -112,7 +112,7 @@ test('reset of a run whose cleanup is stuck to every task', async ({ sagas }) =>
   const points = await resetPoints(saga, id);
   expect(points.length).toBeGreaterThan(1);
   for (const point of points) {
-    const runId = await reset(saga, id, point);
+    const runId = await reset(saga, point);
     await untilItWaits(saga, id, 'cleanup_required', runId);
     expect(await everythingButTheRun(saga, registration)).toEqual(before);
   }
@@ -133,7 +133,7 @@ test('reset of a parked run that was cancelled meanwhile does not bring it back'
   await saga.ending(id);
   const [first] = await resetPoints(saga, id);
   if (!first) throw new Error('no task to reset to');
-  await reset(saga, id, first);
+  await reset(saga, first);
   await saga.ending(id);
   expect(await saga.world(registration)).toEqual({ mark: null, roles: [], status: 'cancelled' });
 });

@@ -4,6 +4,7 @@ import type { Rule } from '../../../dev/cognito/fault-plan.ts';
 import { workflowIdOf } from '../../../src/domain/registration.ts';
 import { verifyAuditTrail } from '../../../src/ledger/audit/verify-trail.ts';
 import { requestCancel, requestRetry } from '../../../src/ledger/registrations/instructions.ts';
+import { readRegistration } from '../../../src/ledger/registrations/read.ts';
 import { addUser, portrait, removeRole, removeUser } from '../../support/pool-user.ts';
 import type { Saga } from '../../support/saga.ts';
 import { TEST_NAMESPACE } from '../../support/temporal.ts';
@@ -282,4 +283,44 @@ test('a dry run of the sweep reports what it would do and changes nothing', asyn
     await saga.until(id, ({ finishedAt }) => finishedAt !== null);
     await saga.eventually(async () => (await saga.runs.describe(id)).kind !== 'open');
   }
+});
+
+describe('personal data of a failed registration', () => {
+  const failed = async (saga: Saga) => {
+    const error = 'InvalidParameterException';
+    await saga.pool.setFaults([{ operation: 'AdminCreateUser', fault: { kind: 'error', error } }]);
+    const registration = await saga.register();
+    await saga.untilStatus(registration.id, 'failed');
+    await saga.pool.clearFaults();
+    await saga.db.execute(sql`UPDATE registrations SET finished_at = now() - interval '2 days'
+      WHERE id = ${registration.id}::uuid`);
+    return registration;
+  };
+  const erasedBy = async (saga: Saga, options: Parameters<Saga['sweep']>[0]) =>
+    (await saga.sweep(options)).registrationsErased;
+
+  test('is erased by the sweep after the retention, and by no dry run', async ({ saga }) => {
+    const { id, email } = await failed(saga);
+    expect(await erasedBy(saga, { personalDataRetentionDays: null })).toBe(0);
+    expect(await erasedBy(saga, { personalDataRetentionDays: 3 })).toBe(0);
+    expect(await erasedBy(saga, { personalDataRetentionDays: 1, dryRun: true })).toBe(0);
+    expect((await saga.row(id)).email).toBe(email);
+    expect(await erasedBy(saga, { personalDataRetentionDays: 1 })).toBe(1);
+    const row = await readRegistration(saga.db, id);
+    expect(row).toMatchObject({ status: 'failed', email: null });
+    expect(await erasedBy(saga, { personalDataRetentionDays: 1 })).toBe(0);
+  });
+
+  test('is not needed to replace a user that it left, nor to delete a stray', async ({ saga }) => {
+    const { id, email } = await failed(saga);
+    expect(await erasedBy(saga, { personalDataRetentionDays: 1 })).toBe(1);
+    const stray = `stray-${email}`;
+    await addUser(saga.pool, stray, { mark: id });
+    await saga.db.execute(sql`UPDATE registrations SET stray_usernames = ARRAY[${stray}::text]
+      WHERE id = ${id}::uuid`);
+    expect((await saga.sweep()).straysDeleted).toBe(1);
+    await addUser(saga.pool, email, { mark: id });
+    const next = await saga.register({ email });
+    expect(await saga.ending(next.id)).toBe('completed');
+  });
 });

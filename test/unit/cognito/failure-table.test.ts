@@ -18,10 +18,16 @@ const STEPS = [
   'removeRole',
   'invitation',
   'deleteUser',
+  'disableUser',
+  'enableUser',
+  'signOut',
+  'readUser',
   'comparePool',
 ] as const;
 const ROLES = ['assignRole', 'removeRole'] as const;
-const LATER = ['setPassword', 'assignRole', 'removeRole', 'invitation', 'deleteUser'] as const;
+/** Steps of a later change of the account. */
+const OF_ACCOUNT = ['disableUser', 'enableUser', 'signOut', 'readUser'] as const;
+const LATER = ['setPassword', ...ROLES, 'invitation', 'deleteUser', ...OF_ACCOUNT] as const;
 const FRESH: Lag = { sinceCreatedMs: 10, graceMs: 1000, parkedBefore: false };
 const STALE: Lag = { sinceCreatedMs: 1000, graceMs: 1000, parkedBefore: false };
 const RESUMED: Lag = { sinceCreatedMs: 5000, graceMs: 1000, parkedBefore: true };
@@ -73,7 +79,7 @@ const TABLE: readonly Row[] = [
   {
     class: 'lag',
     names: ['UserNotFoundException'],
-    steps: ['setPassword', ...ROLES, 'invitation'],
+    steps: ['setPassword', ...ROLES, 'invitation', ...OF_ACCOUNT],
     lag: FRESH,
     meant: 'not_visible_yet',
   },
@@ -131,13 +137,13 @@ const TABLE: readonly Row[] = [
   {
     class: 'caller, where nothing is sent',
     names: ['UserLambdaValidationException'],
-    steps: [...ROLES, 'invitation', 'deleteUser', 'comparePool'],
+    steps: [...ROLES, 'invitation', 'deleteUser', ...OF_ACCOUNT, 'comparePool'],
     meant: 'unknown_error',
   },
   {
     class: 'caller, where nothing is sent',
     names: ['InvalidParameterException'],
-    steps: ['invitation', 'deleteUser', 'comparePool'],
+    steps: ['invitation', 'deleteUser', ...OF_ACCOUNT, 'comparePool'],
     meant: 'unknown_error',
   },
   {
@@ -187,7 +193,18 @@ const TABLE: readonly Row[] = [
     steps: ['createUser'],
     meant: 'read',
   },
-  { class: 'gone', names: ['UserNotFoundException'], steps: ['deleteUser'], meant: 'done' },
+  {
+    class: 'gone',
+    names: ['UserNotFoundException'],
+    steps: ['deleteUser', 'signOut'],
+    meant: 'done',
+  },
+  {
+    class: 'vanished',
+    names: ['UserNotFoundException'],
+    steps: ['disableUser', 'enableUser', 'readUser'],
+    meant: 'user_vanished',
+  },
   {
     class: 'unknown',
     names: ['NobodyKnowsException', 'Error', 'Unknown', ''],
@@ -241,6 +258,9 @@ describe('classification, row by row', () => {
       'InvalidPasswordException in setPassword',
       'InvalidParameterException in setPassword',
       'UserLambdaValidationException in setPassword',
+      'UserNotFoundException in disableUser',
+      'UserNotFoundException in enableUser',
+      'UserNotFoundException in readUser',
     ]);
   });
 });

@@ -86,6 +86,7 @@ test('the configuration needs only the required variables, and has these default
     sealingKeys: [],
     retry: { retryBudgetSeconds: 120, compensationBudgetSeconds: 5, propagationGraceSeconds: 30 },
     schedules: { resumeIntervalSeconds: 300, sweepIntervalSeconds: 60 },
+    personalDataRetentionDays: 90,
     events: { amqp: null, webhook: null },
   });
 });

@@ -18,7 +18,7 @@ const BY_TOKEN = new Set([
   'VerifyUserAttribute',
 ]);
 /** The adapter, whose methods are called through `provider`. */
-const ADAPTERS = ['src/cognito/adapter.ts', 'src/cognito/accounts.ts'];
+const ADAPTERS = ['src/cognito/adapter.ts', 'src/cognito/accounts.ts', 'src/cognito/roles.ts'];
 
 /** Operations that a text sends: `new AdminGetUserCommand(`, `paginateListGroups(`. */
 export function operationsIn(text: string): string[] {

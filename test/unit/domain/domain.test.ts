@@ -1,9 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  attemptsWithin,
-  progressOf,
-} from '../../../activities/registration/registration-progress.ts';
+import { progressOf } from '../../../activities/registration/registration-progress.ts';
+import { attemptsWithin } from '../../../activities/step-runner.ts';
 import { maySee, notGrantable } from '../../../src/domain/grants.ts';
 import { workflowIdOf, type Registration } from '../../../src/domain/registration.ts';
 import {

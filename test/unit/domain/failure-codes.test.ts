@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  asChangeFailure,
   FAILURES,
   failureOfCode,
   isFailureName,
@@ -20,6 +21,7 @@ const CONTRACT: Readonly<Record<string, number>> = {
   not_found: 404,
   registration_not_found: 404,
   user_not_found: 404,
+  change_not_found: 404,
   method_not_allowed: 405,
   payload_too_large: 413,
   unsupported_media_type: 415,
@@ -114,6 +116,19 @@ describe('FAILURES and the contract', () => {
   test('the public texts are those that the doors promise', () => {
     expect(FAILURES.database_refused.publicText).toBe(
       'Registration failed and was undone. Please try again.',
+    );
+    expect(
+      ['role_missing', 'rejected', 'database_refused'].map(
+        (name) => FAILURES[asChangeFailure(name as FailureName)],
+      ),
+    ).toEqual(
+      Array(3).fill(
+        expect.objectContaining({
+          kind: 'definitive',
+          code: 'registration_failed',
+          publicText: 'The change failed and was undone: the user is as before. Please try again.',
+        }),
+      ),
     );
     expect(FAILURES.manual_cleanup_required.publicText).toContain('Manual cleanup required');
     expect(publicFailure('throttled_parked')).toEqual({

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Change } from '../../../src/domain/change.ts';
 import type { Registration } from '../../../src/domain/registration.ts';
 import type { Backlog } from '../../../src/domain/backlog.ts';
 import { createMetrics, type MetricSources } from '../../../src/telemetry/metrics.ts';
@@ -57,6 +58,30 @@ test('metrics count endings by door, time until usable and compensations by caus
   expect(shown.get(failures)).toBe(1);
 });
 
+const change = (over: Partial<Change>) =>
+  ({
+    kind: 'roles',
+    status: 'completed',
+    acceptedAt: new Date(1000),
+    finishedAt: new Date(3500),
+    ...over,
+  }) as Change;
+
+test('metrics count the endings of changes by kind, and time those that complete', async () => {
+  const metrics = metricsOf();
+  metrics.telemetry.changeStatusChanged(change({}));
+  metrics.telemetry.changeStatusChanged(change({ kind: 'delete', status: 'failed' }));
+  metrics.telemetry.changeStatusChanged(change({ status: 'parked', finishedAt: null }));
+  const shown = await scrape(metrics);
+  const ended = (kind: string, ending: string) =>
+    shown.get(`registrar_changes_total{kind="${kind}",ending="${ending}"}`);
+  expect(ended('roles', 'completed')).toBe(1);
+  expect(ended('delete', 'failed')).toBe(1);
+  expect(ended('sign_out', 'cancelled')).toBe(0);
+  expect(shown.get('registrar_change_duration_seconds_sum{kind="roles"}')).toBe(2.5);
+  expect(shown.get('registrar_change_duration_seconds_count{kind="delete"}')).toBe(0);
+});
+
 test('metrics show waiting rows with their oldest, and zeros for the rest', async () => {
   const shown = await scrape(
     metricsOf({
@@ -71,6 +96,12 @@ test('metrics show waiting rows with their oldest, and zeros for the rest', asyn
             oldestSeconds: 70,
           },
         ],
+        changes: [
+          { status: 'accepted', code: null, count: 2, oldestSeconds: 5 },
+          { status: 'running', code: null, count: 1, oldestSeconds: 30 },
+          { status: 'parked', code: 'identity_provider_refused', count: 1, oldestSeconds: 90 },
+          { status: 'parked', code: 'user_not_visible', count: 1, oldestSeconds: 80 },
+        ],
         outbox: [{ destination: 'webhook', count: 5, oldestSeconds: 600 }],
         givenUp: [{ destination: 'webhook', count: 4 }],
       }),
@@ -84,6 +115,12 @@ test('metrics show waiting rows with their oldest, and zeros for the rest', asyn
   expect(value('parked_registrations{code="identity_provider_throttled"}')).toBe(0);
   expect(value('oldest_parked_seconds')).toBe(70);
   expect(value('oldest_accepted_seconds')).toBe(40);
+  expect(value('open_changes{status="accepted"}')).toBe(2);
+  expect(value('open_changes{status="parked"}')).toBe(2);
+  expect(value('parked_changes{code="identity_provider_refused"}')).toBe(1);
+  expect(value('parked_changes{code="identity_provider_throttled"}')).toBe(0);
+  expect(value('oldest_parked_change_seconds')).toBe(90);
+  expect(value('oldest_unparked_change_seconds')).toBe(30);
   expect(value('outbox_pending{destination="webhook"}')).toBe(5);
   expect(value('outbox_lag_seconds{destination="webhook"}')).toBe(600);
   expect(value('outbox_lag_seconds{destination="amqp"}')).toBe(0);
@@ -174,6 +211,7 @@ test('label values come from known sets, never from callers', () => {
     'destination',
     'door',
     'ending',
+    'kind',
     'method',
     'operation',
     'outcome',

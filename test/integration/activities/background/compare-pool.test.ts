@@ -18,7 +18,6 @@ import {
   seenUsersInMemory,
 } from '../../../../activities/background/seen-users.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
 import { isClean } from '../../../../src/ledger/compare.ts';
 import { release } from '../../../../src/ledger/registrations/release.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
@@ -26,6 +25,7 @@ import { addRole, addUser, removeRole, removeUser } from '../../../support/pool-
 import { closeProved } from '../../../support/close-proved.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 test.beforeEach(async ({ steps }) => {
   await steps.pool.clearFaults();
@@ -74,16 +74,16 @@ function watched(steps: Steps, called: () => void): ComparePoolDeps['provider'] 
   };
 }
 
-const completed = async (steps: Steps): Promise<Registration> => {
+const completed = async (steps: Steps): Promise<Known> => {
   const { id } = await steps.begun();
-  return (await registerAtOnce(steps.context(), id)).row;
+  return known((await registerAtOnce(steps.context(), id)).row);
 };
-const failed = async (steps: Steps): Promise<Registration> => {
+const failed = async (steps: Steps): Promise<Known> => {
   const { id } = await steps.begun();
   const cause = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
   await beginCompensation(steps.db, id, cause, cause.failure, {});
   await deleteUser(steps.context(), id);
-  return await closeProved(steps.db, id);
+  return known(await closeProved(steps.db, id));
 };
 const subOf = async (steps: Steps, email: string): Promise<string | null> => {
   const at = { UserPoolId: steps.pool.userPoolId, Username: email };

@@ -6,6 +6,7 @@ import { takeMail } from '../../../../src/ledger/mail-limits.ts';
 import { readSealed } from '../../../../src/ledger/registrations/password.ts';
 import { beginSteps } from '../../../../src/ledger/registrations/transitions.ts';
 import { acceptInput } from '../../../support/accept-input.ts';
+import { known } from '../../../support/known.ts';
 import { signsIn } from '../../../support/passwords.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
@@ -20,7 +21,7 @@ async function signedUp(steps: Steps, mailsCode = true) {
   const signup = { door: 'signup', emailVerified: false, roles: [], mailsCode } as const;
   const input = acceptInput({ password: PASSWORD, ...signup });
   await acceptWithoutDisclosure(steps.db, input);
-  return await createUser(steps.context(), await beginSteps(steps.db, input.id));
+  return known(await createUser(steps.context(), await beginSteps(steps.db, input.id)));
 }
 const mailsTo = async (steps: Steps, email: string) =>
   (await steps.pool.mail()).filter(({ to }) => to === email).length;

@@ -4,12 +4,12 @@ import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
 import type { Rule } from '../../../../dev/cognito/fault-plan.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import { addUser, portrait, removeUser } from '../../../support/pool-user.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 const SIGN_UP: Wanted = { door: 'signup', roles: [], emailVerified: false, keyScope: 'signup' };
 /** Cognito says that the user is gone, and goes on showing it. */
@@ -32,19 +32,19 @@ async function accepted(steps: Steps, wanted: Wanted): Promise<string> {
 const registerOnce = (steps: Steps, id: string) =>
   registerAtOnce(steps.context({ unreadableAfterMs: 60_000 }), id);
 
-async function registered(steps: Steps, wanted: Wanted = {}): Promise<Registration> {
+async function registered(steps: Steps, wanted: Wanted = {}): Promise<Known> {
   const { row } = await registerOnce(steps, await accepted(steps, wanted));
   expect(row.status).toBe('completed');
-  return row;
+  return known(row);
 }
 
 /** What a deletion by Registrar leaves in the ledger; the pool still shows the user. */
-async function deletedInLedger(steps: Steps, wanted: Wanted = {}): Promise<Registration> {
+async function deletedInLedger(steps: Steps, wanted: Wanted = {}): Promise<Known> {
   const { id } = await registered(steps, wanted);
   await steps.db.execute(
     sql`UPDATE registrations SET user_deleted_at = clock_timestamp() WHERE id = ${id}::uuid`,
   );
-  return await steps.row(id);
+  return known(await steps.row(id));
 }
 
 const prove = ({ pool }: Steps, email: string) =>

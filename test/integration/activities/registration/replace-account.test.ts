@@ -21,6 +21,7 @@ import { readTokenCutoffs } from '../../../../src/ledger/token-cutoffs.ts';
 import { acceptInput } from '../../../support/accept-input.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 const PASSWORD = 'Correct-horse-1';
 
@@ -29,7 +30,7 @@ test.afterEach(async ({ steps }) => {
 });
 
 /** A completed sign-up whose address nobody has proved. */
-async function signedUp(steps: Steps): Promise<Registration> {
+async function signedUp(steps: Steps): Promise<Known> {
   const id = randomUUID();
   const input = acceptInput({
     id,
@@ -44,23 +45,23 @@ async function signedUp(steps: Steps): Promise<Registration> {
   await accept(steps.db, input);
   const { row } = await registerAtOnce(steps.context(), id);
   expect(row.status).toBe('completed');
-  return row;
+  return known(row);
 }
 
-async function replacing(steps: Steps, old: Registration): Promise<Registration> {
+async function replacing(steps: Steps, old: Known): Promise<Known> {
   const result = await accept(
     steps.db,
     acceptInput({ email: old.email, invite: false, replaceUnverified: true }),
   );
   if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
-  return result.registration;
+  return known(result.registration);
 }
 
 const user = async (steps: Steps, username: string | null) =>
   await steps.pool.client
     .send(new AdminGetUserCommand({ UserPoolId: steps.pool.userPoolId, Username: username ?? '' }))
     .catch(() => null);
-const prove = (steps: Steps, { cognitoUsername }: Registration) =>
+const prove = (steps: Steps, { cognitoUsername }: Known) =>
   steps.pool.client.send(
     new AdminUpdateUserAttributesCommand({
       UserPoolId: steps.pool.userPoolId,
@@ -77,13 +78,13 @@ async function takeBack(steps: Steps, id: string): Promise<Registration> {
   return await closeRegistration(steps.db, id);
 }
 
-async function tokensEnd(steps: Steps, { userId }: Registration): Promise<boolean> {
+async function tokensEnd(steps: Steps, { userId }: Known): Promise<boolean> {
   const cutoffs = await readTokenCutoffs(steps.db, { changedAt: 0, userId: '' }, 1000);
   return cutoffs.some((cutoff) => cutoff.userId === userId && cutoff.sessionsEndedAt !== null);
 }
 
 /** Expects that the sign-up holds its address again, and that its account is as it was. */
-async function expectLivingAgain(steps: Steps, old: Registration): Promise<void> {
+async function expectLivingAgain(steps: Steps, old: Known): Promise<void> {
   expect(await steps.row(old.id)).toMatchObject({ replacedBy: null, userDeletedAt: null });
   expect((await user(steps, old.cognitoUsername))?.Enabled).toBe(true);
   expect(await tokensEnd(steps, old)).toBe(false);
@@ -100,6 +101,8 @@ test('the account of an unverified sign-up is deleted before the new user is cre
   expect(row.cognitoUsername).not.toBe(old.cognitoUsername);
   expect(await user(steps, old.cognitoUsername)).toBeNull();
   expect(await steps.row(old.id)).toMatchObject({ status: 'completed', replacedBy: id });
+  // And nobody needs to know any more who signed up.
+  expect(await steps.row(old.id)).toMatchObject({ email: null, username: null });
   expect((await steps.row(old.id)).userDeletedAt).not.toBeNull();
   const events = await readTimeline(steps.db, old.id);
   expect(events.at(-1)).toMatchObject({ event: 'user.deleted', actor: 'tester' });
@@ -281,6 +284,8 @@ test('a later definitive failure does not bring a deleted account back', async (
   const { stopped } = await registerAtOnce(steps.context(), id);
   expect(stopped?.failure).toBe('role_missing');
   expect(await takeBack(steps, id)).toMatchObject({ status: 'failed', replacement: 'deleted' });
+  // And nobody needs to know any more who signed up.
+  expect(await steps.row(old.id)).toMatchObject({ email: null, username: null });
   expect((await steps.row(old.id)).userDeletedAt).not.toBeNull();
   expect(
     (await readTimeline(steps.db, old.id)).filter(({ event }) => event === 'user.deleted'),

@@ -21,6 +21,7 @@ import { signsIn } from '../../../support/passwords.ts';
 import { addUser, portrait } from '../../../support/pool-user.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
+import { known } from '../../../support/known.ts';
 
 const OPERATOR = { actor: 'operator', reason: null } as const;
 const FAILED = { closesAs: 'failed', failure: publicFailure('role_missing') } as const;
@@ -43,7 +44,7 @@ test.afterEach(async ({ steps }) => {
 });
 
 const created = async (steps: Steps, roles?: readonly string[]) =>
-  await createUser(steps.context(), await steps.begun(roles));
+  known(await createUser(steps.context(), await steps.begun(roles)));
 const compensating = async (steps: Steps) => {
   const row = await created(steps);
   await beginCompensation(steps.db, row.id, FAILED, CANCELLED, {});
@@ -96,7 +97,7 @@ test('removeRole repeated calls Cognito once, and never for a role that is reque
 });
 
 test('setPassword repeated calls Cognito once and wipes the seal', async ({ steps }) => {
-  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const { id, email } = known(await createUser(steps.context(), await steps.begun([], PASSWORD)));
   const first = await setPassword(steps.context(), id);
   expect(await setPassword(steps.context(), id)).toEqual(first);
   expect((await steps.pool.calls())['AdminSetUserPassword']).toEqual({ calls: 1, done: 1 });
@@ -105,7 +106,7 @@ test('setPassword repeated calls Cognito once and wipes the seal', async ({ step
 });
 
 test('setPassword after a lost reply sets the same password again', async ({ steps }) => {
-  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const { id, email } = known(await createUser(steps.context(), await steps.begun([], PASSWORD)));
   await steps.pool.setFaults([LOST_PASSWORD]);
   await expect(setPassword(steps.context(), id)).rejects.toThrow('reply_lost');
   await setPassword(steps.context(), id);
@@ -116,7 +117,7 @@ test('setPassword after a lost reply sets the same password again', async ({ ste
 test('setPassword after a lost reply succeeds in a pool that forbids used passwords', async ({
   steps,
 }) => {
-  const { id, email } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const { id, email } = known(await createUser(steps.context(), await steps.begun([], PASSWORD)));
   await steps.pool.setFaults([LOST_PASSWORD, USED_PASSWORD]);
   await expect(setPassword(steps.context(), id)).rejects.toThrow('reply_lost');
   expect((await setPassword(steps.context(), id)).passwordSetAt).not.toBeNull();
@@ -126,14 +127,14 @@ test('setPassword after a lost reply succeeds in a pool that forbids used passwo
 test('setPassword is rejected when the pool calls the password used at the first attempt', async ({
   steps,
 }) => {
-  const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const { id } = known(await createUser(steps.context(), await steps.begun([], PASSWORD)));
   await steps.pool.setFaults([{ ...USED_PASSWORD, after: 0 }]);
   await expect(setPassword(steps.context(), id)).rejects.toThrow('password_rejected');
   expect((await steps.row(id)).passwordSetAt).toBeNull();
 });
 
 test('setPassword attempts that overlap do not report the seal as lost', async ({ steps }) => {
-  const { id } = await createUser(steps.context(), await steps.begun([], PASSWORD));
+  const { id } = known(await createUser(steps.context(), await steps.begun([], PASSWORD)));
   const results = await Promise.allSettled(
     Array.from({ length: 40 }, () => setPassword(steps.context(), id)),
   );

@@ -6,7 +6,6 @@ import { deleteUser } from '../../../../activities/registration/delete-user.ts';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
 import { sendInvitations } from '../../../../activities/relay/invitations.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { claimInvitation } from '../../../../src/ledger/outbox/outbox.ts';
 import { requestInvitation } from '../../../../src/ledger/outbox/request-invitation.ts';
@@ -14,16 +13,17 @@ import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { removeUser } from '../../../support/pool-user.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/steps-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 test.afterEach(async ({ steps }) => {
   await steps.pool.clearFaults();
 });
 
-const completed = async (steps: Steps): Promise<Registration> => {
+const completed = async (steps: Steps): Promise<Known> => {
   const { id } = await steps.begun();
-  return (await registerAtOnce(steps.context(), id)).row;
+  return known((await registerAtOnce(steps.context(), id)).row);
 };
-const mailsTo = async (steps: Steps, { email }: Registration): Promise<number> =>
+const mailsTo = async (steps: Steps, { email }: Known): Promise<number> =>
   (await steps.pool.mail()).filter(({ to }) => to === email).length;
 
 /** Invitations that have been neither delivered nor attempted. */

@@ -6,7 +6,7 @@ import {
 import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { ProviderError } from '../../../../src/cognito/provider-error.ts';
-import { hasMailedPassword, type Registration } from '../../../../src/domain/registration.ts';
+import { hasMailedPassword } from '../../../../src/domain/registration.ts';
 import {
   claimRecovery,
   requestRecovery,
@@ -30,6 +30,7 @@ import {
   sessionsOf,
   unproved,
 } from '../../../support/account-promises.ts';
+import type { Known } from '../../../support/known.ts';
 
 test.beforeEach(async ({ steps }) => {
   await steps.db.execute(sql`DELETE FROM mail_counts`);
@@ -164,7 +165,7 @@ test.for(['AdminSetUserPassword', 'AdminUserGlobalSignOut', 'AdminGetUser'] as c
   },
 );
 
-async function loseReplyOfMail(steps: Steps, row: Registration): Promise<void> {
+async function loseReplyOfMail(steps: Steps, row: Known): Promise<void> {
   await steps.pool.setFaults([
     { operation: 'AdminCreateUser', times: 1, fault: { kind: 'replyLost', effect: 'after' } },
   ]);

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect } from 'vitest';
 import { createAmqp } from '../../../../activities/relay/amqp.ts';
 import { createWebhook } from '../../../../activities/relay/webhook.ts';
+import type { UserEventBody } from '../../../../src/domain/user-event.ts';
+import { erasePerson } from '../../../../src/ledger/erasure.ts';
+import { appendUserEvent } from '../../../../src/ledger/outbox/append-user-event.ts';
 import { dueEvents } from '../../../../src/ledger/outbox/event-deliveries.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { Queue } from '../../../support/queue.ts';
@@ -68,6 +72,43 @@ describe.skipIf(RABBITMQ.path === null)('on a real broker', () => {
       },
     ]);
     await eventually(() => allDelivered(relays, 1));
+  });
+
+  test('each later event goes by its type, and that of a deletion has the id alone', async ({
+    broker,
+    relays,
+  }) => {
+    const told = await Queue.bind(broker, exchange, 'user.*');
+    queue = told;
+    const { db } = relays.ledger;
+    const { id, email, userId } = await relays.ledger.at('completed', { invite: false });
+    const gone = await relays.ledger.at('completed', { invite: false });
+    await db.transaction(async (tx) => {
+      await appendUserEvent(tx, id, 'user.roles_changed', ['manager']);
+      await appendUserEvent(tx, id, 'user.disabled');
+      await appendUserEvent(tx, id, 'user.enabled');
+      await tx.execute(
+        sql`UPDATE registrations SET user_deleted_at = now() WHERE id = ${gone.id}::uuid`,
+      );
+      await erasePerson(tx, { registrationId: gone.id, userId: gone.userId });
+      await appendUserEvent(tx, gone.id, 'user.deleted');
+    });
+    begin(broker, relays);
+    await told.until(4);
+    const person = { id: userId, username: email, email, email_verified: true };
+    const bodies = new Map(
+      told.messages.map(({ fields, content }) => [
+        fields.routingKey,
+        JSON.parse(content.toString()) as UserEventBody,
+      ]),
+    );
+    expect(bodies.get('user.roles_changed')).toMatchObject({
+      user_data: { ...person, roles: ['manager'] },
+      sequence: 2,
+    });
+    expect(bodies.get('user.disabled')).toMatchObject({ user_data: person, sequence: 3 });
+    expect(bodies.get('user.enabled')).toMatchObject({ user_data: person, sequence: 4 });
+    expect(bodies.get('user.deleted')?.user_data).toEqual({ id: gone.userId });
   });
 
   test('a message that no queue takes stays undelivered until a queue is bound', async ({

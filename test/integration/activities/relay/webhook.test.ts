@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import type { Resolve } from '../../../../activities/relay/public-address.ts';
 import { createWebhook } from '../../../../activities/relay/webhook.ts';
 import type { Destination, Outcome } from '../../../../activities/relay/destination.ts';
-import type { UserEvent } from '../../../../src/domain/user-event.ts';
+import type { UserEvent, UserEventBody } from '../../../../src/domain/user-event.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { type Receiver, startReceiver } from '../../../support/receiver.ts';
 import { test } from '../../../support/relays-test.ts';
@@ -40,13 +40,15 @@ function webhook(url: string, over: { names?: Record<string, string[]>; allowsNe
   return { destination, asked };
 }
 
-const event = (): UserEvent => ({
+const event = (over: Partial<UserEvent> = {}): UserEvent => ({
   id: randomUUID(),
   type: 'user.created',
   registrationId: randomUUID(),
   occurredAt: new Date('2026-01-02T03:04:05.678Z'),
   sequence: 1,
   user: { id: 'sub', username: 'ada', email: 'ada@example.com', emailVerified: true },
+  roles: null,
+  ...over,
 });
 async function outcomeOf({ deliver }: Pick<Destination, 'deliver'>): Promise<Outcome | undefined> {
   return (await deliver([event()], new AbortController().signal))[0];
@@ -82,6 +84,27 @@ test('the library of Standard Webhooks verifies the signature of a request', asy
   });
   const other = new Webhook(`whsec_${randomBytes(32).toString('base64')}`);
   expect(() => other.verify(request?.body ?? '', headers)).toThrow('No matching signature');
+});
+
+test('an event of roles names all roles after it, and a deletion nothing but the id', async () => {
+  const { url, received } = await receiver(end(204));
+  const { destination } = webhook(url, {});
+  const told = [
+    event({ type: 'user.roles_changed', sequence: 2, roles: ['manager', 'viewer'] }),
+    event({ type: 'user.roles_changed', sequence: 3, roles: [] }),
+    event({ type: 'user.disabled', sequence: 4 }),
+    event({ type: 'user.deleted', sequence: 5 }),
+  ];
+  await destination.deliver(told, new AbortController().signal);
+  const bodies = received.map(({ body }) => JSON.parse(body) as { data: UserEventBody });
+  const data = bodies.map((body) => body.data).toSorted((a, b) => a.sequence - b.sequence);
+  const person = { id: 'sub', username: 'ada', email: 'ada@example.com', email_verified: true };
+  expect(data.map(({ user_data }) => user_data)).toEqual([
+    { ...person, roles: ['manager', 'viewer'] },
+    { ...person, roles: [] },
+    person,
+    { id: 'sub' },
+  ]);
 });
 
 test('an event answered with 500 is sent again with the same id and delivered once', async ({

@@ -3,9 +3,6 @@ import {
   AdminCreateUserCommand,
   AdminDeleteUserCommand,
   AdminGetUserCommand,
-  AdminListGroupsForUserCommand,
-  AdminRemoveUserFromGroupCommand,
-  AdminSetUserPasswordCommand,
   ListUsersCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { expect, vi } from 'vitest';
@@ -131,106 +128,6 @@ test('a lost reply cuts the connection: before, after, or long before its effect
   await expect(create(pool, late)).rejects.toEqual(expect.objectContaining({ code: 'ECONNRESET' }));
   expect(await exists(pool, late)).toBe(false);
   await vi.waitFor(async () => expect(await exists(pool, late)).toBe(true), { timeout: 5_000 });
-});
-
-const rolesOf = async (pool: TestPool, Username: string): Promise<string[]> => {
-  const command = new AdminListGroupsForUserCommand({ UserPoolId, Username });
-  const { Groups = [] } = await pool.client.send(command);
-  return Groups.map(({ GroupName = '' }) => GroupName);
-};
-
-const removeFrom = (pool: TestPool, Username: string, GroupName: string) =>
-  pool.client.send(new AdminRemoveUserFromGroupCommand({ UserPoolId, Username, GroupName }));
-
-const PASSWORD = 'Chosen-Passw0rd';
-
-interface LateCall {
-  readonly operation: string;
-  readonly prepare: (pool: TestPool, address: string) => Promise<unknown>;
-  readonly call: (pool: TestPool, address: string) => Promise<unknown>;
-  readonly landed: (pool: TestPool, address: string) => Promise<boolean>;
-}
-
-const LATE_CALLS: readonly LateCall[] = [
-  {
-    operation: 'AdminCreateUser',
-    prepare: async () => undefined,
-    call: (pool, address) => create(pool, address),
-    landed: exists,
-  },
-  {
-    operation: 'AdminDeleteUser',
-    prepare: (pool, address) => create(pool, address),
-    call: (pool, Username) =>
-      pool.client.send(new AdminDeleteUserCommand({ UserPoolId, Username })),
-    landed: async (pool, address) => !(await exists(pool, address)),
-  },
-  {
-    operation: 'AdminAddUserToGroup',
-    prepare: (pool, address) => create(pool, address),
-    call: (pool, address) => addTo(pool, address, 'viewer'),
-    landed: async (pool, address) => (await rolesOf(pool, address)).includes('viewer'),
-  },
-  {
-    operation: 'AdminRemoveUserFromGroup',
-    prepare: async (pool, address) => {
-      await create(pool, address);
-      await addTo(pool, address, 'viewer');
-    },
-    call: (pool, address) => removeFrom(pool, address, 'viewer'),
-    landed: async (pool, address) => !(await rolesOf(pool, address)).includes('viewer'),
-  },
-  {
-    operation: 'AdminSetUserPassword',
-    prepare: (pool, address) => create(pool, address),
-    call: (pool, Username) =>
-      pool.client.send(
-        new AdminSetUserPasswordCommand({
-          UserPoolId,
-          Username,
-          Password: PASSWORD,
-          Permanent: true,
-        }),
-      ),
-    landed: async (pool, Username) => {
-      const user = await pool.client.send(new AdminGetUserCommand({ UserPoolId, Username }));
-      return user.UserStatus === 'CONFIRMED';
-    },
-  },
-];
-
-test.for(LATE_CALLS)(
-  '$operation without a reply takes effect later',
-  async ({ operation, prepare, call, landed }, { pool }) => {
-    const address = freshAddress();
-    await prepare(pool, address);
-    await pool.setFaults([
-      { operation, times: 1, fault: { kind: 'replyLost', effect: 'after', lateMs: 1000 } },
-    ]);
-    await expect(call(pool, address)).rejects.toEqual(
-      expect.objectContaining({ code: 'ECONNRESET' }),
-    );
-    expect([await landed(pool, address), await pool.late()]).toEqual([false, 1]);
-    await vi.waitFor(async () => expect(await pool.late()).toBe(0), { timeout: 5_000 });
-    expect(await landed(pool, address)).toBe(true);
-  },
-);
-
-test('a late request takes effect on what is there by then', async ({ pool }) => {
-  const address = freshAddress();
-  await create(pool, address);
-  await addTo(pool, address, 'viewer');
-  await pool.setFaults([
-    {
-      operation: 'AdminRemoveUserFromGroup',
-      fault: { kind: 'replyLost', effect: 'after', lateMs: 300 },
-    },
-  ]);
-  await expect(removeFrom(pool, address, 'viewer')).rejects.toThrow('socket hang up');
-  await addTo(pool, address, 'viewer');
-  await vi.waitFor(async () => expect(await rolesOf(pool, address)).toEqual([]), {
-    timeout: 5_000,
-  });
 });
 
 test('a connection that is cut after a time may be cut after the effect has landed', async ({
@@ -376,6 +273,7 @@ test.each([
   [[{ operation: 'AdminGetUser', fault: { kind: 'fire' } }], 'rule 1: fault.kind is one of'],
   [[{ operation: 'AdminGetUser', fault: { kind: 'latency' } }], 'rule 1: fault.ms is missing'],
   [[{ operation: 'AdminAddUserToRole', fault: { kind: 'server' } }], 'rule 1: operation is wrong'],
+  [[{ operation: 'AdminGetUser', fault: { kind: 'lag', ms: 1 } }], 'rule 1: fault.kind lag fits'],
   [
     [{ operation: 'AdminCreateUser', fault: { kind: 'lag', ms: 1, hides: ['GetAdmin'] } }],
     'rule 1: fault.hides is wrong',

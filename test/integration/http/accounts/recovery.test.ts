@@ -17,7 +17,6 @@ import { createLimits } from '../../../../src/http/access/limits.ts';
 import type { AppDeps } from '../../../../src/http/app.ts';
 import { limitCounts } from '../../../../src/db/schema.ts';
 import { FAILURES } from '../../../../src/domain/failure.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { readTimeline } from '../../../../src/ledger/registrations/read.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
@@ -27,6 +26,7 @@ import { Steps } from '../../../support/steps.ts';
 import { distance, isSameDistribution } from '../../../support/distribution.ts';
 import type { TestPool } from '../../../support/cognito.ts';
 import type { Answer, ApiUnderTest } from '../api-under-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 const PASSWORD = 'Analytical1';
 const NEXT = 'Difference2';
@@ -73,12 +73,12 @@ const reset = (
   over: Partial<AppDeps> = {},
 ) => post(api, pool, '/auth/reset-password', { username, code, new_password: NEXT }, over);
 
-async function completed(steps: Steps, wanted: Wanted): Promise<Registration> {
+async function completed(steps: Steps, wanted: Wanted): Promise<Known> {
   const id = randomUUID();
   await accept(steps.db, acceptInput({ id, username: `u-${id.slice(0, 8)}`, ...wanted }));
   const { row } = await registerAtOnce(steps.context(), id);
   expect(row.status).toBe('completed');
-  return row;
+  return known(row);
 }
 const signedUp = (steps: Steps) =>
   completed(steps, { door: 'signup', roles: [], emailVerified: false, password: PASSWORD });
@@ -88,7 +88,7 @@ const disabled = async (steps: Steps) => {
   const row = await proved(steps);
   const at = { UserPoolId: steps.pool.userPoolId, Username: row.email };
   await steps.pool.client.send(new AdminDisableUserCommand(at));
-  return row;
+  return known(row);
 };
 
 /** The relay, until every promise of a mail is kept. */
@@ -317,8 +317,8 @@ test('a password that the pool rejects before it checks the code does not tell w
 }) => {
   const { email } = await proved(steps);
   const confirmTemporary = async () => 'refused' as const;
-  const known = { confirm: async (name: string) => rejectedIf(name === email), confirmTemporary };
-  const answer = await reset(api, pool, email, '123456', { recovery: known });
+  const ofEmail = { confirm: async (name: string) => rejectedIf(name === email), confirmTemporary };
+  const answer = await reset(api, pool, email, '123456', { recovery: ofEmail });
   expect([answer.status, answer.body]).toEqual([400, WRONG_CODE]);
   const all = { confirm: async () => rejectedIf(true), confirmTemporary };
   for (const name of [email, 'nobody@example.com']) {

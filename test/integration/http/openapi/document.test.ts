@@ -37,6 +37,15 @@ test('the document is OpenAPI 3.1, whole and stable', async ({ api }) => {
     'post /registrations/{id}/invitation': 'resendInvitation',
     'get /users/{userId}': 'getUser',
     'get /users': 'findUsers',
+    'put /users/{userId}/roles': 'replaceUserRoles',
+    'post /users/{userId}/disable': 'disableUser',
+    'post /users/{userId}/enable': 'enableUser',
+    'post /users/{userId}/sign-out': 'signOutUser',
+    'delete /users/{userId}': 'deleteUser',
+    'get /changes': 'listChanges',
+    'get /changes/{id}': 'getChange',
+    'post /changes/{id}/retry': 'retryChange',
+    'post /changes/{id}/cancel': 'cancelChange',
     'get /addresses/{email}': 'getAddress',
     'get /roles': 'listRoles',
     'get /audit-events': 'listAuditEvents',
@@ -51,6 +60,7 @@ test('the document is OpenAPI 3.1, whole and stable', async ({ api }) => {
     'post /auth/reset-password': 'doorResetPassword',
     'post /auth/change-password': 'doorChangePassword',
     'patch /profile': 'doorChangeProfile',
+    'delete /profile': 'doorDeleteProfile',
     'post /auth/login': 'doorLogin',
     'post /auth/refresh': 'doorRefresh',
     'get /profile': 'doorProfile',
@@ -96,6 +106,8 @@ test('an enumeration is one schema', async ({ api }) => {
   expect(named.map(([name]) => name).toSorted()).toEqual([
     'AddressReason',
     'AuditEventName',
+    'ChangeKind',
+    'ChangeStatus',
     'Door',
     'FailureCause',
     'InvitationStatus',
@@ -221,11 +233,12 @@ test.for(METHODS)('%s %s answers 405 with Allow', async ([method, path, allow], 
 
 test('every answer has a request id, safe headers and one log line', async ({ api }) => {
   const id = randomUUID();
-  for (const [path, route, registrationId] of [
+  for (const [path, route, registrationId, changeId] of [
     ['/roles', '/roles'],
     ['/nothing/ada@example.com', 'none'],
     ['/registrations/ada@example.com?secret=1', '/registrations/:id'],
     [`/registrations/${id}`, '/registrations/:id', id],
+    [`/changes/${id}`, '/changes/:id', undefined, id],
     ['/docs', '/docs'],
   ] as const) {
     const answer = await api.call(path, { headers: { 'x-request-id': 'mine' } });
@@ -249,6 +262,7 @@ test('every answer has a request id, safe headers and one log line', async ({ ap
           status: answer.status,
           durationMs: expect.any(Number),
           registrationId,
+          changeId,
         },
       },
     ]);

@@ -27,7 +27,6 @@ type Document = Body & {
 const NOWHERE: Partial<Record<FailureCode, string>> = {
   not_found: 'an address that is not there',
   method_not_allowed: 'a method that is not there',
-  last_administrator: 'of a part that is not built yet',
   identity_provider_throttled: 'only in receipts',
   identity_provider_unavailable: 'only in receipts',
   user_not_visible: 'only in receipts',

@@ -66,7 +66,7 @@ const NOT_PARKED: [string, Record<string, unknown>, string[] | null, string[]][]
   ['roles_pending', CANCELLING, ['being cancelled', AGAIN], ['being cancelled', AGAIN]],
   ['compensating', {}, ['being undone', AGAIN], ['being undone', AGAIN]],
   ['cleanup_required', {}, null, ['being undone', 'keeps failing', '/retry`']],
-  ['completed', {}, ['is completed', 'cannot be retried'], ['is completed', 'in the user pool']],
+  ['completed', {}, ['is completed', 'cannot be retried'], ['is completed', 'PUT /users/']],
   ['failed', {}, ['is `failed`', AGAIN], ['is `failed`', AGAIN]],
   ['cancelled', {}, ['is `cancelled`', AGAIN], ['is `cancelled`', AGAIN]],
 ];
@@ -136,7 +136,8 @@ test.for(['completed', 'failed', 'cancelled'])(
     const answer = await instruction(api, id, 'cancel');
     expect(answer.body).toEqual({
       ...problem(answer, 'already_closed', 409, 'Already closed'),
-      detail: 'The registration is closed; nothing was changed.',
+      detail:
+        'The registration or change is closed, or can no longer be cancelled; nothing was changed.',
       registrationId: id,
     });
   },

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
+import { changes } from '../../../../src/db/schema.ts';
+import type { ChangeStatus } from '../../../../src/domain/change.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
 import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import { addUser, removeUser } from '../../../support/pool-user.ts';
 import type { Steps } from '../../../support/steps.ts';
 import { test } from '../../../support/api-on-pool-test.ts';
 import type { ApiUnderTest } from '../api-under-test.ts';
+import { known, type Known } from '../../../support/known.ts';
 
 const GRACE_MS = 30_000;
 const agesAgo = () => new Date(Date.now() - 10 * GRACE_MS);
@@ -28,7 +30,7 @@ async function registered({ steps }: Pick<World, 'steps'>, wanted: Wanted = {}) 
   await accept(steps.db, input);
   const { row } = await registerAtOnce(steps.context(), input.id);
   expect(row.status).toBe('completed');
-  return row;
+  return known(row);
 }
 
 const signUp = (world: World) =>
@@ -60,14 +62,25 @@ const poolOf = (more: Record<string, unknown> = {}) => ({
 });
 const NOBODY = { exists: false, registeredByUs: false, enabled: null, emailVerified: null };
 
+const deletionOf = ({ id, userId }: Known, status: ChangeStatus) => ({
+  id: randomUUID(),
+  kind: 'delete' as const,
+  status,
+  userId: userId ?? '',
+  registrationId: id,
+  personRoles: [],
+  requestedBy: 'somebody',
+  acceptedAt: new Date(),
+});
+
 interface Case {
   /** @returns the address, or the row that holds it */
-  readonly given: (world: World) => Promise<string | Registration>;
+  readonly given: (world: World) => Promise<string | Known>;
   readonly reason: string;
   readonly pool: object;
   /** How POST /registrations ends. */
   readonly outcome: string;
-  readonly freeFrom?: (holder: Registration) => number;
+  readonly freeFrom?: (holder: Known) => number;
 }
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -136,12 +149,42 @@ const CASES: Readonly<Record<string, Case>> = {
     pool: poolOf(),
     outcome: 'email_taken',
   },
+  'a person whose deletion was accepted': {
+    given: async (world) => {
+      const row = await registered(world);
+      await world.steps.db.insert(changes).values(deletionOf(row, 'parked'));
+      return row;
+    },
+    reason: 'being_deleted',
+    pool: poolOf(),
+    outcome: 'email_taken',
+  },
+  'a sign-up that nobody proved and whose deletion runs': {
+    given: async (world) => {
+      const row = await signUp(world);
+      await world.steps.db.insert(changes).values(deletionOf(row, 'running'));
+      return row;
+    },
+    reason: 'being_deleted',
+    pool: poolOf({ emailVerified: false }),
+    outcome: 'email_unverified',
+  },
+  'a person whose deletion failed': {
+    given: async (world) => {
+      const row = await registered(world);
+      await world.steps.db.insert(changes).values(deletionOf(row, 'failed'));
+      return row;
+    },
+    reason: 'registered',
+    pool: poolOf(),
+    outcome: 'email_taken',
+  },
   'a create without a reply that is being undone: free after the grace': {
     given: async (world) => {
       const { id } = await world.steps.begun();
       const create_attempted_at = new Date();
       await world.api.row(id, { status: 'compensating', create_attempt: 1, create_attempted_at });
-      return await world.steps.row(id);
+      return known(await world.steps.row(id));
     },
     reason: 'being_deleted',
     pool: NOBODY,

@@ -5,35 +5,19 @@ import {
   AdminUpdateUserAttributesCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { expect } from 'vitest';
-import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
 import { accountQuota, createQuotas } from '../../../../activities/quota.ts';
 import { READS_PER_SECOND } from '../../../../src/ledger/quota-rates.ts';
 import { createCognito } from '../../../../src/cognito/adapter.ts';
 import { createDirectory } from '../../../../src/cognito/directory.ts';
-import type { Registration } from '../../../../src/domain/registration.ts';
-import { accept } from '../../../../src/ledger/registrations/accept.ts';
-import { acceptInput, type Wanted } from '../../../support/accept-input.ts';
 import type { TestPool } from '../../../support/cognito.ts';
 import { addRole, addUser, portrait, removeRole, removeUser } from '../../../support/pool-user.ts';
-import type { Steps } from '../../../support/steps.ts';
+import { manager, registered } from '../../../support/registered.ts';
 import { test } from '../../../support/api-on-pool-test.ts';
-import { type ApiUnderTest, problem } from '../api-under-test.ts';
+import { problem } from '../api-under-test.ts';
 
 test.afterEach(async ({ pool }) => {
   await pool.clearFaults();
 });
-
-const manager = (api: ApiUnderTest, sub = randomUUID()) =>
-  api.issuer.token({ sub, 'cognito:groups': ['manager'] });
-
-/** A completed registration, with its user in the pool. */
-async function registered(steps: Steps, wanted: Wanted = {}): Promise<Registration> {
-  const input = acceptInput({ invite: false, ...wanted });
-  await accept(steps.db, input);
-  const { row } = await registerAtOnce(steps.context(), input.id);
-  expect(row.status).toBe('completed');
-  return row;
-}
 
 async function setAttribute(
   { client, userPoolId }: TestPool,

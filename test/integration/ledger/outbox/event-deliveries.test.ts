@@ -8,6 +8,10 @@ import {
   outboxFrom,
 } from '../../../../src/ledger/outbox/event-deliveries.ts';
 import { countEvents, redeliver } from '../../../../src/ledger/outbox/redeliver.ts';
+import { appendUserEvent } from '../../../../src/ledger/outbox/append-user-event.ts';
+import type { Registration } from '../../../../src/domain/registration.ts';
+import { erasePerson } from '../../../../src/ledger/erasure.ts';
+import { bodyOf, type UserEventType } from '../../../../src/domain/user-event.ts';
 import { type Ledger, times } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
 
@@ -106,4 +110,115 @@ test('a deferred event is not due, and one given up is counted until it is reque
   expect(await again(null, 'webhook')).toBe(1);
   const revived = (await due(ledger, 'webhook')).find(({ id }) => id === second?.id);
   expect(revived).toMatchObject({ attempts: 0 });
+});
+
+const append = (
+  ledger: Ledger,
+  id: string,
+  kind: Exclude<UserEventType, 'user.created'>,
+  roles?: readonly string[],
+) => ledger.db.transaction((tx) => appendUserEvent(tx, id, kind, roles));
+/** As a deletion completes. */
+const deleteUser = (ledger: Ledger, { id, userId }: Registration) =>
+  ledger.db.transaction(async (tx) => {
+    await tx.execute(sql`UPDATE registrations SET user_deleted_at = now() WHERE id = ${id}::uuid`);
+    await erasePerson(tx, { registrationId: id, userId });
+    await appendUserEvent(tx, id, 'user.deleted');
+  });
+
+test('each event of roles has the roles of its time, and the sequence rises', async ({
+  ledger,
+}) => {
+  const { id, userId } = await ledger.at('completed', { roles: ['viewer'] });
+  await append(ledger, id, 'user.roles_changed', ['manager', 'viewer']);
+  await append(ledger, id, 'user.disabled');
+  await append(ledger, id, 'user.enabled');
+  await append(ledger, id, 'user.roles_changed', []);
+  await adopt(ledger, ['amqp']);
+  const told = await due(ledger, 'amqp');
+  const bodies = told.map(bodyOf).toSorted((a, b) => a.sequence - b.sequence);
+  expect(
+    bodies.map(({ event_type, sequence, user_data }) => [event_type, sequence, user_data.roles]),
+  ).toEqual([
+    ['user.created', 1, undefined],
+    ['user.roles_changed', 2, ['manager', 'viewer']],
+    ['user.disabled', 3, undefined],
+    ['user.enabled', 4, undefined],
+    ['user.roles_changed', 5, []],
+  ]);
+  expect(bodies[1]?.user_data).toMatchObject({ id: userId, email_verified: true });
+  await expect(append(ledger, id, 'user.roles_changed')).rejects.toThrow();
+  await expect(append(ledger, id, 'user.disabled', ['viewer'])).rejects.toThrow();
+});
+
+test('of a deleted person only the deletion is told, with the id alone, also to a destination that comes later', async ({
+  ledger,
+}) => {
+  const person = await ledger.at('completed');
+  const { id, userId } = person;
+  const [other] = await completed(ledger, 1);
+  await append(ledger, id, 'user.roles_changed', ['viewer']);
+  await adopt(ledger, ['amqp']);
+  await deleteUser(ledger, person);
+  // Nobody is told of roles after that either.
+  await append(ledger, id, 'user.roles_changed', ['manager']);
+  await adopt(ledger);
+  for (const destination of BOTH) {
+    const told = await due(ledger, destination);
+    expect(told.map(({ type, registrationId }) => [type, registrationId])).toEqual(
+      expect.arrayContaining([
+        ['user.deleted', id],
+        ['user.created', other?.id],
+      ]),
+    );
+    expect(told).toHaveLength(2);
+    const deleted = told.find(({ type }) => type === 'user.deleted');
+    expect(deleted && bodyOf(deleted)).toEqual({
+      event_type: 'user.deleted',
+      user_data: { id: userId },
+      registration_id: id,
+      occurred_at: expect.any(String) as unknown,
+      sequence: 3,
+    });
+    expect(await countEvents(ledger.db, destination, LONG_AGO)).toMatchObject({ waiting: 2 });
+  }
+});
+
+test('an event of a deleted person that was given up cannot be requested again', async ({
+  ledger,
+}) => {
+  const person = await ledger.at('completed');
+  await adopt(ledger, ['webhook']);
+  const [event] = await due(ledger, 'webhook');
+  await recordEventsFailed(ledger.db, 'webhook', [
+    { outboxId: event?.id ?? '', reason: 'HTTP 404', nextInMs: null },
+  ]);
+  await deleteUser(ledger, person);
+  expect(await redeliver(ledger.db, ['webhook'], { waiting: false, since: null })).toBe(0);
+  await adopt(ledger);
+  expect((await due(ledger, 'webhook')).map(({ type }) => type)).toEqual(['user.deleted']);
+});
+
+test('an adoption skips the events that a deletion under way takes, and does not fail', async ({
+  ledger,
+}) => {
+  const person = await ledger.at('completed');
+  const [other] = await completed(ledger, 1);
+  const held = Promise.withResolvers<void>();
+  const erased = Promise.withResolvers<void>();
+  const deletion = ledger.db.transaction(async (tx) => {
+    await tx.execute(
+      sql`UPDATE registrations SET user_deleted_at = now() WHERE id = ${person.id}::uuid`,
+    );
+    await erasePerson(tx, { registrationId: person.id, userId: person.userId });
+    erased.resolve();
+    await held.promise;
+  });
+  await erased.promise;
+  expect((await adopt(ledger, ['amqp'])).deliveries).toBe(1);
+  held.resolve();
+  await deletion;
+  expect((await due(ledger, 'amqp')).map(({ registrationId }) => registrationId)).toEqual([
+    other?.id,
+  ]);
 });

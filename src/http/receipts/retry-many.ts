@@ -1,8 +1,10 @@
-import { z } from '@hono/zod-openapi';
+import { z, type RouteConfig } from '@hono/zod-openapi';
 import type { AppDeps } from '../app-deps.ts';
+import { BEARER } from '../openapi/mount.ts';
+import { json, problems } from '../problems/answers.ts';
 import type { ProblemPlace } from '../problems/problem-details.ts';
 import { ProblemCode } from '../registrations/schemas.ts';
-import { reason } from './fields.ts';
+import { reason } from '../request/fields.ts';
 
 /** Of signals to Temporal at one time. */
 const SIGNALS_AT_ONCE = 10;
@@ -18,7 +20,7 @@ export const retryManyFields = {
   reason,
 };
 
-export const RetriedMany = z
+const RetriedMany = z
   .object({
     accepted: z.int().openapi({ minimum: 0, description: 'How many are retried now.' }),
     remaining: z.int().openapi({
@@ -28,11 +30,39 @@ export const RetriedMany = z
   })
   .openapi('RetriedMany');
 
-export const WRONG_STATUS: ProblemPlace = {
-  pointer: '#/status',
-  code: 'required',
-  detail: 'This field is required.',
+const WRONG_LIMIT: ProblemPlace = {
+  pointer: '#/limit',
+  code: 'too_big',
+  detail: 'Must be at most 1000.',
 };
+
+export function retryManyOperation(
+  path: '/registrations' | '/changes',
+  of: {
+    readonly operationId: string;
+    readonly summary: string;
+    readonly tag: string;
+    readonly body: z.ZodType;
+    readonly required: boolean;
+  },
+): RouteConfig {
+  const content = { 'application/json': { schema: of.body } };
+  return {
+    method: 'post',
+    path: `${path}/retry`,
+    operationId: of.operationId,
+    summary: of.summary,
+    description:
+      'Those that you may see, least recently retried first. Each is audited. Repeat the request while `remaining` is above 0.',
+    tags: [of.tag],
+    security: BEARER,
+    request: { body: { required: of.required, content } },
+    responses: {
+      202: json(RetriedMany, 'The requests are recorded.'),
+      ...problems({ body: true, wrong: WRONG_LIMIT }),
+    },
+  };
+}
 
 /** Wakes the runs after the response, a few at a time and in bounded time: the rows carry what is
  * requested, and the sweep delivers the rest. */

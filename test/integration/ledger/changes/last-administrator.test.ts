@@ -1,0 +1,120 @@
+import { sql } from 'drizzle-orm';
+import { expect } from 'vitest';
+import type { ChangeKind } from '../../../../src/domain/change.ts';
+import {
+  leavesNoAdministrator,
+  type RefusesChange,
+} from '../../../../src/ledger/changes/last-administrator.ts';
+import { beginChange } from '../../../../src/ledger/changes/transitions.ts';
+import type { WantedChange } from '../../../support/change-input.ts';
+import { countByKind } from '../ledger-under-test.ts';
+import { test } from '../../../support/ledger-test.ts';
+import { Person } from './person-under-test.ts';
+
+/** The guard of the routes, with what Cognito answers. */
+const guard =
+  (members: readonly Person[], graceSeconds = 30): RefusesChange =>
+  (tx, { userId }) =>
+    leavesNoAdministrator(tx, {
+      userId: userId ?? '',
+      administratorRoles: ['admin'],
+      graceSeconds,
+      enabledMembers: async () => members.map((member) => member.userId),
+    });
+
+const admins = (ledger: Parameters<typeof Person.registered>[0], count: number) =>
+  Promise.all(Array.from({ length: count }, () => Person.registered(ledger)));
+
+test('the only administrator is not removed, and one of two is', async ({ ledger }) => {
+  const [one, two] = await admins(ledger, 2);
+  if (!one || !two) throw new Error('two');
+  expect(await one.request('disable', {}, guard([one]))).toEqual({ kind: 'last_administrator' });
+  expect(await one.request('disable', {}, guard([one, two]))).toMatchObject({ kind: 'accepted' });
+});
+
+test('two simultaneous removals of the last two administrators keep one of them', async ({
+  ledger,
+}) => {
+  for (let round = 0; round < 5; round += 1) {
+    const pair = await admins(ledger, 2);
+    const results = await Promise.all(pair.map((one) => one.request('delete', {}, guard(pair))));
+    expect(countByKind(results.map(({ kind }) => kind))).toEqual({
+      accepted: 1,
+      last_administrator: 1,
+    });
+  }
+});
+
+interface Case {
+  readonly kind: ChangeKind;
+  readonly wanted: WantedChange;
+  readonly takesAway: boolean;
+}
+const CASES: readonly Case[] = [
+  { kind: 'disable', wanted: {}, takesAway: true },
+  { kind: 'delete', wanted: {}, takesAway: true },
+  { kind: 'roles', wanted: { roles: ['viewer'] }, takesAway: true },
+  { kind: 'roles', wanted: { roles: ['viewer'], addsRoles: true }, takesAway: false },
+  { kind: 'roles', wanted: { roles: ['admin', 'viewer'] }, takesAway: false },
+  { kind: 'sign_out', wanted: {}, takesAway: false },
+  { kind: 'enable', wanted: {}, takesAway: false },
+];
+
+test.for(CASES)(
+  'an open change of kind $kind with $wanted counts as taking away: $takesAway',
+  async ({ kind, wanted, takesAway }, { ledger }) => {
+    const [one, two] = await admins(ledger, 2);
+    if (!one || !two) throw new Error('two');
+    await two.accepted(kind, wanted);
+    const { kind: answer } = await one.request('disable', {}, guard([one, two]));
+    expect(answer).toBe(takesAway ? 'last_administrator' : 'accepted');
+  },
+);
+
+test.for(CASES.filter(({ kind }) => kind !== 'delete'))(
+  'a change of kind $kind with $wanted that has just completed counts as taking away: $takesAway',
+  async ({ kind, wanted, takesAway }, { ledger }) => {
+    const [one, two] = await admins(ledger, 2);
+    if (!one || !two) throw new Error('two');
+    const { id } = await two.at('completed', kind, wanted);
+    const { kind: answer } = await one.request('disable', {}, guard([one, two], 5));
+    expect(answer).toBe(takesAway ? 'last_administrator' : 'accepted');
+    if (!takesAway) return;
+    await ledger.db.execute(
+      sql`UPDATE changes SET finished_at = now() - interval '61 seconds' WHERE id = ${id}::uuid`,
+    );
+    expect(await one.request('disable', {}, guard([one, two], 5))).toMatchObject({
+      kind: 'accepted',
+    });
+  },
+);
+
+test('a person counts again once a later change has given it back', async ({ ledger }) => {
+  const [one, two] = await admins(ledger, 2);
+  if (!one || !two) throw new Error('two');
+  await two.at('completed', 'disable');
+  await two.at('completed', 'roles', { roles: ['viewer'] });
+  await two.at('completed', 'enable');
+  const refused = await one.request('disable', {}, guard([one, two]));
+  expect(refused.kind).toBe('last_administrator');
+  await two.at('completed', 'roles', { roles: ['admin'] });
+  expect(await one.request('disable', {}, guard([one, two]))).toMatchObject({ kind: 'accepted' });
+});
+
+test('the guard decides again when the change begins, and not once it has begun', async ({
+  ledger,
+}) => {
+  const [one, two] = await admins(ledger, 2);
+  if (!one || !two) throw new Error('two');
+  const { id } = await one.accepted('disable');
+  const start = { rolesBefore: null, enabledBefore: true };
+  const refused = await beginChange(ledger.db, id, start, guard([one]));
+  expect(refused).toMatchObject({
+    kind: 'last_administrator',
+    change: { status: 'accepted', begunAt: null },
+  });
+  expect(await one.cutOffs()).toEqual({ sessions: false, roles: false });
+  const begun = await beginChange(ledger.db, id, start, guard([one, two]));
+  expect(begun.kind).toBe('begun');
+  expect((await beginChange(ledger.db, id, start, guard([one]))).kind).toBe('begun');
+});
