@@ -18,16 +18,16 @@ export function inBackground(options: ActivityOptions): ActivityOptions {
 }
 
 /** Activities on the task queue where this work belongs. */
-export function activitiesOf<A extends object>({ background }: Worked, options: ActivityOptions) {
+export function activitiesOf<A>({ background }: Worked, options: ActivityOptions) {
   return summarised<A>(background ? inBackground(options) : options);
 }
 
 /** Activities whose summary in the UI is their step with its role or, without one, their name. */
-export function summarised<A extends object>(options: ActivityOptions): A {
-  return new Proxy({} as A, {
-    get: (_none, name) => {
+export function summarised<A>(options: ActivityOptions) {
+  return new Proxy(proxyActivities<A>(options), {
+    get(_activities, name) {
       const summary = options.activityId ?? String(name);
-      return Reflect.get(proxyActivities({ ...options, summary }), name) as unknown;
+      return Reflect.get(proxyActivities<A>({ ...options, summary }), name) as unknown;
     },
   });
 }
