@@ -18,7 +18,6 @@ import { createPasswordPolicy } from './domain/password-policy.ts';
 import { administratorRoles } from './domain/administrators.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
 import type { TraceRequest } from './domain/tracing.ts';
-import { emailHash } from './secrets/email-hash.ts';
 import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
 import { createAccounts, createDirectory } from './cognito/directory.ts';
@@ -39,8 +38,8 @@ import { createRuns } from './temporal/runs.ts';
 import { createUserRuns } from './temporal/user-runs.ts';
 import { destinationsOf } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
-import { createAvailability } from './telemetry/availability.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { withCognitoLog, withStatusLog } from './telemetry/status-log.ts';
 import type { Tracing } from './telemetry/tracing.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { supervise, type Supervised } from '../worker/supervise.ts';
@@ -106,7 +105,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     },
     others: () => sdk.text(),
   });
-  const telemetry = withLog(metrics.telemetry, log);
+  const telemetry = withCognitoLog(withStatusLog(metrics.telemetry, log), log);
   const database = watchDatabase(pool.db, log);
   const { cognito, provider } = wireCognito(config, telemetry);
   const sealing = createSealing(config.sealingKeys);
@@ -205,11 +204,8 @@ export interface CommandParts {
 }
 
 export function wireCommand(config: Config, options: { connections: number }): CommandParts {
-  const pool = openDatabase(
-    config.database.url,
-    options.connections,
-    config.database.preparesStatements,
-  );
+  const { url, preparesStatements } = config.database;
+  const pool = openDatabase(url, options.connections, preparesStatements);
   const { cognito, provider } = wireCognito(config, NO_TELEMETRY);
   return {
     db: pool.db,
@@ -266,20 +262,18 @@ export function wireApi(
     readonly closing: AbortSignal;
   },
 ): AppDeps {
-  const { http, cognito, temporal } = config;
+  const { http, cognito } = config;
+  const { uiUrl, namespace, taskQueue } = config.temporal;
   const isLocal = config.environment === 'local';
-  const accounts = createAccounts(parts.provider, (signal) =>
-    accountQuota(parts.quotas)(signal)('update'),
-  );
+  const quotaOf = accountQuota(parts.quotas);
+  const accounts = createAccounts(parts.provider, (signal) => quotaOf(signal)('update'));
   const { db } = parts.pool;
   return {
     db,
     runs: parts.runs,
     userRuns: parts.userRuns,
     roles: createRoleCatalogue(parts.provider),
-    directory: createDirectory(parts.provider, (signal) =>
-      accountQuota(parts.quotas)(signal)('read'),
-    ),
+    directory: createDirectory(parts.provider, (signal) => quotaOf(signal)('read')),
     sessions: parts.sessions,
     recovery: parts.recovery,
     accounts,
@@ -298,12 +292,12 @@ export function wireApi(
       state: () => parts.temporal.state(),
       overview: () =>
         readTemporalOverview(parts.temporal.client(), {
-          namespace: temporal.namespace,
-          taskQueue: temporal.taskQueue,
+          namespace,
+          taskQueue,
           withinMs: ANSWERS_WITHIN_MS,
         }),
-      uiUrl: temporal.uiUrl,
-      namespace: temporal.namespace,
+      uiUrl,
+      namespace,
     },
     signupMode: http.signupMode,
     signupVerification: http.signupVerification,
@@ -329,39 +323,5 @@ export function wireApi(
     metrics: parts.metrics,
     servesMetrics: isLocal && http.metricsPort === null,
     closing,
-  };
-}
-
-/** Calls without a reply in a row, among all that are under way, that count as a loss. */
-const COGNITO_LOST_AFTER = 3;
-
-/** Writes a log line for each change of status, beside its metric, and when Cognito is lost and back. */
-function withLog(telemetry: Telemetry, log: Logger): Telemetry {
-  const cognito = createAvailability(log, {
-    lost: 'Cognito: connection lost',
-    restored: 'Cognito: connection restored',
-    failures: COGNITO_LOST_AFTER,
-  });
-  return {
-    ...telemetry,
-    called(call) {
-      telemetry.called(call);
-      const { operation, outcome } = call;
-      if (outcome === 'no_reply' || outcome === 'server_error')
-        cognito.failed({ operation, outcome });
-      else cognito.answered();
-    },
-    statusChanged(row) {
-      telemetry.statusChanged(row);
-      const { id: registrationId, status, door, failure } = row;
-      const hash = row.email === null ? null : emailHash(row.email);
-      const fields = { registrationId, door, code: failure?.code, emailHash: hash };
-      log.info(fields, `registration ${status}`);
-    },
-    changeStatusChanged(change) {
-      telemetry.changeStatusChanged(change);
-      const { id: changeId, registrationId, kind, status, failure } = change;
-      log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
-    },
   };
 }

@@ -43,22 +43,24 @@ export async function performSteps(
 }
 
 async function begin(ref: ChangeRef, attempts: number): Promise<ChangeProgress> {
-  return await answered('begin', attempts, () => step(ref, attempts, 'begin').beginChange(ref));
+  return await answered('begin', attempts, () =>
+    budgetedStep(ref, attempts, 'begin').beginChange(ref),
+  );
 }
 
 function changeStep(ref: ChangeRef, name: string, attempts: number): Attempted {
   return attempted(name, attempts, (left, from) =>
-    step(ref, left, name).changeStep({ ...ref, ...from, step: name }),
+    budgetedStep(ref, left, name).changeStep({ ...ref, ...from, step: name }),
   );
 }
 
 /** Waits until no earlier write can land any more, and has the account read. */
 async function confirm(ref: ChangeRef, attempts: number): Promise<ChangeProgress> {
-  const look = () => step(ref, attempts, 'complete').confirmChange(ref);
+  const look = () => budgetedStep(ref, attempts, 'complete').confirmChange(ref);
   return await answered('complete', attempts, () => afterGrace<ChangeProgress>(look));
 }
 
-function step(ref: ChangeRef, attempts: number, activityId: string) {
+function budgetedStep(ref: ChangeRef, attempts: number, activityId: string) {
   return activitiesOf<ChangeActivities>(ref, { ...budgeted(attempts), activityId });
 }
 

@@ -83,7 +83,8 @@ export async function changeUser(started: UserRef): Promise<void> {
 
 async function performChanges(refOf: () => UserRef, told: Told, shown: Shown): Promise<void> {
   for (;;) {
-    if (workflowInfo().continueAsNewSuggested && !told.cancels) {
+    // The next run asks the ledger anyway, but nobody tells it of these again.
+    if (workflowInfo().continueAsNewSuggested && !told.cancels && !told.scheduled) {
       await continueAsNew<typeof changeUser>(refOf());
     }
     const scheduled = told.scheduled;

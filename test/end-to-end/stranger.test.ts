@@ -54,7 +54,7 @@ test('a stranger in the pool stays as they are, byte by byte, whatever operation
       Object.entries(item).map(([method, operation]) => ({
         method: method.toUpperCase(),
         path,
-        operation: operation as unknown as Operation,
+        operation: operation as Operation,
       })),
   );
   const named: string[] = [];

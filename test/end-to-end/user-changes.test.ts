@@ -228,7 +228,7 @@ test('a registration of an address whose holder is being deleted is refused clea
   let created: Answer | undefined;
   while (!created) {
     const answer = await deployment.register(api, email, WAIT);
-    answers.add(`${answer.status} ${answer.body['code'] ?? answer.body['status']}`);
+    answers.add(`${answer.status} ${String(answer.body['code'] ?? answer.body['status'])}`);
     if (answer.status === 201) created = answer;
   }
   expect((await deletion).status).toBe(200);

@@ -193,6 +193,6 @@ function lastOne(
       userId,
       administratorRoles: roles,
       graceSeconds: propagationGraceSeconds,
-      enabledMembers: () => readAdministrators(roles, directory.usersInRole),
+      enabledMembers: () => readAdministrators(roles, (role) => directory.usersInRole(role)),
     });
 }

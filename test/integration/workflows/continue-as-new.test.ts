@@ -74,8 +74,8 @@ test('a run of a person that parks again and again continues as a new run, and g
     await saga.userRuns.wake(person.userId, 'schedule');
     await persons.until(change, (row) => row.resumeAttempts === parks);
   }
-  const later = await persons.until(change, ({ runId }) => runId !== first.runId);
-  await persons.untilRunWaits(person, later.runId ?? '');
+  await persons.until(change, ({ runId }) => runId !== first.runId);
+  await persons.untilRunWaits(person);
   await saga.pool.clearFaults();
   // Until it is asked again it shows what its predecessor showed.
   await saga.pool.setFaults([
@@ -84,7 +84,7 @@ test('a run of a person that parks again and again continues as a new run, and g
   await persons.retry(change);
   await saga.eventually(async () => {
     const { searchAttributes } = await persons.handle(person.userId).describe();
-    return searchAttributes['RegistrationStatus'] === undefined;
+    return searchAttributes['RegistrationStatus']?.[0] === undefined;
   });
   expect((await persons.closed(change)).status).toBe('completed');
   await persons.runEnded(person);

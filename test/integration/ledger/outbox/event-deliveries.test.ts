@@ -147,8 +147,9 @@ test('each event of roles has the roles of its time, and the sequence rises', as
     ['user.roles_changed', 5, []],
   ]);
   expect(bodies[1]?.user_data).toMatchObject({ id: userId, email_verified: true });
-  await expect(append(ledger, id, 'user.roles_changed')).rejects.toThrow();
-  await expect(append(ledger, id, 'user.disabled', ['viewer'])).rejects.toThrow();
+  const refused = { cause: { constraint_name: 'outbox_roles' } };
+  await expect(append(ledger, id, 'user.roles_changed')).rejects.toMatchObject(refused);
+  await expect(append(ledger, id, 'user.disabled', ['viewer'])).rejects.toMatchObject(refused);
 });
 
 test('of a deleted person only the deletion is told, with the id alone, also to a destination that comes later', async ({
