@@ -20,7 +20,7 @@ import { runMain } from '../src/run-main.ts';
 /** Exit codes: 0 if nothing needs a person, 1 if the status cannot be read, otherwise this. */
 const NEEDS_A_PERSON = 2;
 /** A person waits, and may be far away from Temporal. */
-const TEMPORAL_ANSWERS_WITHIN_MS = 5000;
+const TEMPORAL_ANSWERS_WITHIN_MS = 10_000;
 
 async function temporalOverview(settings: Config['temporal']): Promise<TemporalOverview> {
   const { namespace, taskQueue } = settings;

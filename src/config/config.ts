@@ -167,16 +167,18 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
     },
     personalDataRetentionDays: parseRetention(read),
     events: parseEvents(read, environment === 'local'),
-    isTraced: isTraced(env),
+    isTraced: isTraced(read, env),
   };
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return config;
 }
 
 // OpenTelemetry's SDK reads these variables, and more, by itself.
-function isTraced(env: RawEnvironment): boolean {
-  const exporter = env['OTEL_TRACES_EXPORTER'] || null;
-  if (env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || exporter === 'none') return false;
+function isTraced(read: EnvironmentReader, env: RawEnvironment): boolean {
+  const exporter = read.optional('OTEL_TRACES_EXPORTER');
+  const isOff = read.optional('OTEL_SDK_DISABLED')?.toLowerCase() === 'true';
+  if (isOff || exporter === 'none') return false;
+  if (read.optional('OTEL_EXPORTER_OTLP_ENDPOINT') !== null) return true;
   const isExporter = (name: string) => name.startsWith('OTEL_EXPORTER_') && Boolean(env[name]);
   return exporter !== null || Object.keys(env).some(isExporter);
 }

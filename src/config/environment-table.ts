@@ -178,8 +178,10 @@ export const VARIABLES: readonly Variable[] = [
   told(
     'OTEL_EXPORTER_OTLP_ENDPOINT',
     '–',
-    'where OpenTelemetry sends traces; with any `OTEL_EXPORTER_…` or `OTEL_TRACES_EXPORTER` its SDK is loaded and reads all its standard variables',
+    'where OpenTelemetry sends traces; its SDK is loaded for this and for any other `OTEL_EXPORTER_…`, and reads all its standard variables',
   ),
+  told('OTEL_TRACES_EXPORTER', '–', 'the exporter of traces; `none` sends none'),
+  told('OTEL_SDK_DISABLED', '–', '`true`: no traces, whatever else is set'),
   plain('LOG_LEVEL', 'info', '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`'),
 ];
 

@@ -29,14 +29,14 @@ export async function startTracing(): Promise<Tracing> {
   });
   sdk.start();
   const registered = api.trace.getTracerProvider();
-  const provider =
+  const tracers =
     registered instanceof api.ProxyTracerProvider ? registered.getDelegate() : registered;
-  if (!(provider instanceof node.NodeTracerProvider)) {
+  if (!(tracers instanceof node.NodeTracerProvider)) {
     throw new Error('OpenTelemetry: the SDK made no tracer provider');
   }
   const plugin = new Plugin({
-    resource: provider.resource,
-    spanProcessor: provider.getActiveSpanProcessor(),
+    resource: tracers.resource,
+    spanProcessor: tracers.getActiveSpanProcessor(),
   });
   const tracer = api.trace.getTracer('registrar');
   return {

@@ -8,7 +8,7 @@ import { parse } from '../request/validate.ts';
 
 const body = z
   .strictObject({
-    status: z.enum(['parked']).default('parked').openapi('RetriedChangeStatus'),
+    status: z.literal('parked').default('parked'),
     ...retryManyFields,
   })
   .openapi('RetryOfManyChanges');
