@@ -185,6 +185,11 @@ export default {
     ),
     only(['hono', '@hono', 'swagger-ui-dist'], ['^src/http/'], 'HTTP stays in the API.'),
     only(['zod'], ['^src/http/', '^dev/'], 'Schemas are checked where input enters.'),
+    only(
+      ['@opentelemetry', '@temporalio/interceptors-opentelemetry'],
+      ['^src/telemetry/tracing\\.ts$'],
+      'The SDK of tracing is loaded in one place, where an exporter is configured.',
+    ),
     only(['prom-client'], ['^src/telemetry/'], 'Metrics are registered in one place.'),
     only(
       ['pino'],

@@ -36,6 +36,10 @@ export interface RegistrationProgress extends Outstanding {
   /** How often it has parked since a person last asked for a retry. */
   readonly parks: number;
   readonly retry: RetryNumbers;
+  /** Since when it has been parked, RFC 3339; only of a parked row. */
+  readonly parkedAt?: string;
+  /** Base of the link to its receipt (API_URL), without a slash at its end. */
+  readonly apiUrl?: string;
 }
 
 /** A place in the queue of a quota, which the row `quota_places` of the step holds. */
@@ -158,6 +162,10 @@ export interface ChangeProgress {
   /** How often it has parked since a person last asked for a retry. */
   readonly parks: number;
   readonly retry: RetryNumbers;
+  /** What a parked one waits for, and since when (RFC 3339). */
+  readonly parked?: { readonly failure: PublicFailure | null; readonly at: string };
+  /** Base of the link to its receipt (API_URL), without a slash at its end. */
+  readonly apiUrl?: string;
 }
 
 export interface ChangeActivities {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../src/db/client.ts';
 import { joinQuotaQueue, takeQuotaCall, type Quota } from '../src/ledger/quota.ts';
+import { quotaRates, type QuotaSettings } from '../src/ledger/quota-rates.ts';
 import type { Place } from './contract.ts';
 import type { IdentityProvider } from '../src/cognito/adapter.ts';
 import { REQUEST_TIMEOUT_MS } from '../src/cognito/call.ts';
@@ -8,25 +9,12 @@ import { ProviderError } from '../src/cognito/provider-error.ts';
 
 /** Longest wait inside of an attempt; further away, a timer of the run waits. */
 const INSIDE_MS = 1000;
-/** Of the updates' rate: no backlog of role assignments holds up what takes back. */
-const KEPT_FOR_DELETIONS = 0.2;
-/** Of creations and of updates: what background work may take while persons wait. */
-const FOR_BACKGROUND = 0.2;
 const BACKGROUND_SHARE: Partial<Record<Quota, Quota>> = {
   create: 'background_create',
   update: 'background_update',
 };
-/** Reads of the API, in calls. A person is one AdminGetUser (120 a second for an account and region by
- * default) and one AdminListGroupsForUser (50): of both, most is left to the saga and to others. */
-export const READS_PER_SECOND = 40;
 /** What a wait inside leaves of the attempt's time. */
 const FOR_THE_CALL_MS = 1500;
-
-/** What this deployment may take of the account's quotas, per second; 0 is unpaced. */
-export interface QuotaRates {
-  readonly createRps: number;
-  readonly updateRps: number;
-}
 
 /** The quota is spent for now. No failure and no attempt: what is left of the step comes later. */
 export class QuotaSpent extends Error {
@@ -66,20 +54,11 @@ export type QuotaClass = 'person' | 'background';
  * every process draw from the same. An unpaced quota costs no statement. */
 export function createQuotas(
   db: Database,
-  { createRps, updateRps }: QuotaRates,
+  settings: QuotaSettings,
   quotaClass: QuotaClass = 'person',
 ): Quotas {
   const isBackground = quotaClass === 'background';
-  const deletions = updateRps * KEPT_FOR_DELETIONS;
-  const updates = updateRps - deletions;
-  const perSecond: Record<Quota, number> = {
-    create: createRps,
-    update: updates,
-    compensation: deletions,
-    background_create: createRps * FOR_BACKGROUND,
-    background_update: updates * FOR_BACKGROUND,
-    read: READS_PER_SECOND,
-  };
+  const perSecond = quotaRates(settings);
 
   return {
     acquirer({ registrationId, queuesAs, place, signal, withinMs }) {

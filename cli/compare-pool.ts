@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { comparePool, isClean } from '../activities/background/compare-pool.ts';
+import { comparePool } from '../activities/background/compare-pool.ts';
 import { ledgerSeenUsers, seenUsersInMemory } from '../activities/background/seen-users.ts';
 import { parseConfig } from '../src/config/config.ts';
+import { isClean, recordComparison } from '../src/ledger/compare.ts';
 import { wireCommand } from '../src/wiring.ts';
 import { openLog } from '../src/telemetry/log.ts';
 import { runMain } from '../src/run-main.ts';
@@ -25,6 +26,7 @@ await runMain(async () => {
     };
     let at = await comparePool(deps, null);
     while (at.stage !== 'done') at = await comparePool(deps, at);
+    if (!values['dry-run']) await recordComparison(parts.db, at);
     process.stdout.write(`${JSON.stringify(at.report)}\n`);
     if (!isClean(at.report)) process.exitCode = DIFFERENT;
   } finally {

@@ -1,42 +1,39 @@
-import type { AttentionGroup, LedgerOverview, OutboxState } from '../src/ledger/overview.ts';
-import type { ScheduleState } from '../src/temporal/schedules.ts';
+import {
+  isDestinationStuck,
+  type AttentionGroup,
+  type OutboxState,
+  type Overview,
+  type TemporalOverview,
+} from '../src/domain/overview.ts';
+import { runsLink } from '../src/domain/runs-link.ts';
 
-/** The state of Temporal; `away` is the reason if it does not answer. */
-export type TemporalOverview =
-  | {
-      readonly away: null;
-      readonly address: string;
-      readonly taskQueue: string;
-      readonly isPolled: boolean;
-      readonly schedules: readonly ScheduleState[];
-    }
-  | { readonly away: string };
-
-export interface StatusReport {
-  /** A line for each thing that needs a person. */
-  readonly attention: readonly string[];
-  readonly lines: readonly string[];
+/** What the lines name of the configuration. */
+export interface StatusSettings {
+  readonly address: string;
+  readonly taskQueue: string;
+  readonly namespace: string;
+  readonly uiUrl: string | null;
 }
 
-/** What `npm run status` prints. */
-export function statusReport(
-  { needsAttention, outbox }: LedgerOverview,
-  temporal: TemporalOverview,
-): StatusReport {
+/** What `npm run status` prints: first a line for each thing that needs a person. */
+export function statusLines(overview: Overview, settings: StatusSettings): string[] {
+  const { needsAttention, outbox, quotas, temporal } = overview;
   const attention = [
     ...needsAttention.map(groupLine),
-    ...outbox.filter(isStuck).map(stuckLine),
-    ...temporalAttention(temporal),
+    ...outbox.filter((state) => isDestinationStuck(state, overview.readAt)).map(stuckLine),
+    ...temporalAttention(temporal, settings),
+    ...comparisonAttention(overview),
   ];
-  return {
-    attention,
-    lines: [
-      ...section('needs a person', attention.length > 0 ? attention : ['nothing']),
-      ...section('dependencies', dependencyLines(temporal)),
-      ...section('outbox', outbox.map(outboxLine)),
-      ...section('schedules', scheduleLines(temporal)),
-    ],
-  };
+  return [
+    ...section('needs a person', attention.length > 0 ? attention : ['nothing']),
+    ...section('dependencies', dependencyLines(temporal, settings)),
+    ...section('registrations', [countsLine(overview.registrations.byStatus)]),
+    ...section('changes', [countsLine(overview.changes.byStatus)]),
+    ...section('outbox', outbox.map(outboxLine)),
+    ...section('quotas', quotas.map(quotaLine)),
+    ...section('schedules', scheduleLines(temporal)),
+    ...section('comparison of ledger and pool', [comparisonLine(overview)]),
+  ];
 }
 
 function section(title: string, lines: readonly string[]): string[] {
@@ -44,46 +41,73 @@ function section(title: string, lines: readonly string[]): string[] {
 }
 
 function groupLine(group: AttentionGroup): string {
-  const { status, failureCode, cause, count, oldestAt, oldestId, remedy } = group;
-  const what = `${status} ${failureCode ?? 'unknown'} (${cause}): ${count} since ${iso(oldestAt)}`;
-  return `${what}. ${remedy} ${requestFor(group)} (oldest: ${oldestId})`;
+  const { kind, status, failureCode, cause, count, oldestAt, oldestId, remedy, request } = group;
+  const of = kind === 'change' ? 'change ' : '';
+  const what = `${of}${status} ${failureCode ?? 'unknown'} (${cause}): ${count} since ${iso(oldestAt)}`;
+  return `${what}. ${remedy} ${request} (oldest: ${oldestId})`;
 }
 
-function requestFor({ status }: AttentionGroup): string {
-  return status === 'completed'
-    ? 'POST /registrations/{id}/invitation'
-    : `POST /registrations/{id}/retry, ids: GET /registrations?status=${status}`;
-}
-
-/** An invitation that was given up is shown as a group of registrations instead. */
-function isStuck({ destination, givenUp }: OutboxState): boolean {
-  return givenUp > 0 && destination !== 'cognito-mail';
-}
-
-function stuckLine({ destination, givenUp, oldestAt, lastError }: OutboxState): string {
+function stuckLine({ destination, pending, givenUp, oldestAt, lastError }: OutboxState): string {
   const why = lastError ?? 'unknown';
-  const command = `npm run redeliver -- --destination ${destination}`;
-  return `outbox given_up (${why}): ${givenUp} for ${destination} since ${iso(oldestAt)}. Repair the destination, then run: ${command}`;
+  const [what, count, how] =
+    givenUp > 0 ? ['given_up', givenUp, ''] : ['failing', pending, '--now '];
+  const command = `npm run redeliver -- ${how}--destination ${destination}`;
+  return `outbox ${what} (${why}): ${count} for ${destination} since ${iso(oldestAt)}. Repair the destination, then run: ${command}`;
 }
 
-function temporalAttention(temporal: TemporalOverview): string[] {
-  if (temporal.away !== null)
-    return [`${temporal.away}. Restore it; registrations then continue automatically.`];
-  const missing = temporal.schedules.filter(({ exists }) => !exists).map(({ name }) => name);
+function temporalAttention(
+  { away, isPolled, schedules }: TemporalOverview,
+  { address, taskQueue }: StatusSettings,
+): string[] {
+  if (away !== null) {
+    return [
+      `Temporal at ${address} ${away}. Restore it; registrations then continue automatically.`,
+    ];
+  }
+  const missing = schedules.filter(({ exists }) => exists === false).map(({ name }) => name);
   return [
-    ...(temporal.isPolled
+    ...(isPolled
       ? []
-      : [`worker: no worker polls task queue ${temporal.taskQueue}. Start one: npm run worker`]),
+      : [`worker: no worker polls task queue ${taskQueue}. Start one: npm run worker`]),
     ...(missing.length > 0
       ? [`schedules missing: ${missing.join(', ')}. Create them: npm run setup`]
       : []),
   ];
 }
 
-function dependencyLines(temporal: TemporalOverview): string[] {
-  if (temporal.away !== null) return ['database: ok', 'temporal: degraded', 'worker: unknown'];
-  const worker = temporal.isPolled ? 'ok' : 'degraded';
-  return ['database: ok', `temporal: ok, ${temporal.address}`, `worker: ${worker}`];
+function comparisonAttention({ comparison }: Overview): string[] {
+  if (comparison?.agrees !== false) return [];
+  return [
+    `ledger and pool differ: ${differences(comparison.counts)}, at ${iso(comparison.finishedAt)}. Read the ids, and see "Ledger and pool differ" in docs/runbook.md: npm run compare-pool`,
+  ];
+}
+
+/** Counts of a comparison that are findings; the others are as they should be. */
+const FINDINGS = ['orphan', 'leftover', 'twin', 'vanished', 'unmarked', 'unasked'];
+
+function differences(counts: Readonly<Record<string, number>>): string {
+  const found = FINDINGS.map((name) => [name, counts[name] ?? 0] as const);
+  return found.flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : [])).join(', ');
+}
+
+function dependencyLines(
+  { away, isPolled }: TemporalOverview,
+  { address, namespace, uiUrl }: StatusSettings,
+): string[] {
+  const ui = uiUrl === null ? [] : [`Temporal UI: ${runsLink(uiUrl, namespace)}`];
+  if (away !== null) return ['database: ok', 'temporal: degraded', 'worker: unknown', ...ui];
+  return [
+    'database: ok',
+    `temporal: ok, ${address}`,
+    `worker: ${isPolled ? 'ok' : 'degraded'}`,
+    ...ui,
+  ];
+}
+
+function countsLine(byStatus: Readonly<Record<string, number>>): string {
+  return Object.entries(byStatus)
+    .map(([status, count]) => `${count} ${status}`)
+    .join(', ');
 }
 
 function outboxLine(state: OutboxState): string {
@@ -96,13 +120,23 @@ function outboxLine(state: OutboxState): string {
   ].join(', ');
 }
 
-function scheduleLines(temporal: TemporalOverview): string[] {
-  if (temporal.away !== null) return ['unknown: Temporal does not answer'];
-  return temporal.schedules.map(({ name, exists, lastRunAt, lastOutcome, nextRunAt }) => {
+function quotaLine({ name, perSecond, queued }: Overview['quotas'][number]): string {
+  return `${name}: ${perSecond === 0 ? 'unpaced' : `${perSecond} per second`}, ${queued} queued`;
+}
+
+function scheduleLines({ away, schedules }: TemporalOverview): string[] {
+  if (away !== null) return [`unknown: Temporal ${away}`];
+  return schedules.map(({ name, exists, lastRunAt, lastOutcome, nextRunAt }) => {
     if (!exists) return `${name}: missing`;
     const last = lastRunAt ? `${iso(lastRunAt)}, ${lastOutcome ?? 'outcome unknown'}` : 'never';
     return `${name}: last run ${last}; next run ${iso(nextRunAt)}`;
   });
+}
+
+function comparisonLine({ comparison }: Overview): string {
+  if (comparison === null) return 'none has finished yet';
+  const { finishedAt, agrees, counts } = comparison;
+  return `${iso(finishedAt)}, ${agrees ? 'they agree' : differences(counts)}`;
 }
 
 function iso(time: Date | null): string {

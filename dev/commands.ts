@@ -43,7 +43,7 @@ export const OPERATING_COMMANDS: readonly Command[] = [
   run('migrate', 'Migrates the database, as the role of `DATABASE_MIGRATION_URL`.'),
   run(
     'setup',
-    'Creates what is missing: search attribute, schedules, pool attribute, app client, roles, first administrator. Can be repeated; prints each change before it makes it. `--check` changes nothing, names what is missing or unsafe (exit code 1) and gives advice (exit code 0).',
+    'Creates what is missing: search attributes, schedules, pool attribute, app client, roles, first administrator. Can be repeated; prints each change before it makes it. `--check` changes nothing, names what is missing or unsafe (exit code 1) and gives advice (exit code 0).',
     '[--check] [--skip-cognito] [--admin a@b.c]',
   ),
   run(

@@ -15,7 +15,7 @@ import { isFull } from './stack/room.ts';
 import { damaged, databaseError, noRoom } from './stack/state-error.ts';
 import { profileServiceConflict } from './stack/profile-service.ts';
 import { type Stack, startStack } from './stack/stack.ts';
-import { summaryOf } from './summary.ts';
+import { apiUrlOf, summaryOf } from './summary.ts';
 
 /** The rest of Registrar, as `npm start` uses it. */
 export interface Registrar {
@@ -91,12 +91,12 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
     await registrar.migrate(migrationUrl);
     // The server first: it installs Temporal's runtime, which the set-up would make otherwise.
     const serve = async (): Promise<Config> => {
-      const config = parseConfig(env);
+      const config = withApiUrl(parseConfig(env));
       server = await registrar.serve(config, options.onFailed);
       return config;
     };
     const config = choosesPort ? await onChosenPort(env, serve) : await serve();
-    log('Setting up roles, search attribute, schedules and the first administrator');
+    log('Setting up roles, search attributes, schedules and the first administrator');
     await registrar.setUp(config, FIRST_ADMINISTRATOR, log);
     return summaryOf(config, stack, home, await bearerOf(stack, config));
   };
@@ -114,6 +114,12 @@ export async function startLocal(options: LocalOptions, registrar: Registrar): P
     await stack.stop().catch(() => undefined);
     throw cause;
   }
+}
+
+/** Links in the Temporal UI lead to the API of this process, whose port is known only now. */
+function withApiUrl(config: Config): Config {
+  const apiUrl = config.http.apiUrl ?? apiUrlOf(config.http);
+  return { ...config, http: { ...config.http, apiUrl } };
 }
 
 async function onChosenPort<T>(env: NodeJS.ProcessEnv, serve: () => Promise<T>): Promise<T> {

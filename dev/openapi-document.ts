@@ -25,6 +25,7 @@ function documentDeps(): AppDeps {
     secret: unused,
     corsOrigins: [],
     local: null,
+    trace: null,
     servesMetrics: true,
     logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     metrics: { observeRequest: ignore, contentType: 'text/plain', text: unused },

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../src/config/config.ts';
+import { runsLink } from '../src/domain/runs-link.ts';
 import type { Part } from './stack/parts.ts';
 import type { Stack } from './stack/stack.ts';
 
@@ -16,6 +17,12 @@ function newAddress(): string {
   return `user-${randomBytes(4).toString('hex')}@example.com`;
 }
 
+/** The API as this machine reaches it. */
+export function apiUrlOf({ host, port }: Pick<Config['http'], 'host' | 'port'>): string {
+  const name = /^(0\.0\.0\.0|::)$/.test(host) ? '127.0.0.1' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
 /** What `npm start` prints: what runs, whose it is, where, and a command to paste. */
 export function summaryOf(
   config: Config,
@@ -23,14 +30,14 @@ export function summaryOf(
   home: string,
   bearer: string | undefined,
 ): string {
-  const host = /^(0\.0\.0\.0|::)$/.test(config.http.host) ? '127.0.0.1' : config.http.host;
-  const api = `http://${host.includes(':') ? `[${host}]` : host}:${config.http.port}`;
+  const api = apiUrlOf(config.http);
   const rows: (readonly [string, string])[] = [
     ['API', api],
     ['docs', `${api}/docs`],
     ...stack.parts.map(({ name, kind, url }) => [TITLES[name], `${kind}, ${url}`] as const),
   ];
-  if (config.temporal.uiUrl !== null) rows.push(['Temporal UI', config.temporal.uiUrl]);
+  const { uiUrl, namespace } = config.temporal;
+  if (uiUrl !== null) rows.push(['Temporal UI', runsLink(uiUrl, namespace)]);
   if (bearer !== undefined) {
     rows.push(['example', `${api}/example`]);
     rows.push(['mail sent', `${config.cognito.endpoint}/_sandbox/mail`]);

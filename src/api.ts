@@ -12,6 +12,7 @@ import { configWarnings } from './config/warnings.ts';
 import { startHousekeeping } from './ledger/housekeeping.ts';
 import { createBackgroundWork } from './http/background-work.ts';
 import { createHttpServer } from './http/server.ts';
+import { startTracing } from './telemetry/tracing.ts';
 import { cannotListen } from './config/port-taken.ts';
 
 /** Requests under way get this long at the end; the worker's grace comes after it. */
@@ -34,6 +35,7 @@ export async function startApi(config: Config, log: Logger): Promise<RunningApi>
   const parts = wireProcess(config, {
     hostsWorker: config.worker.inProcess,
     changed: (id, completed) => updates.changed(id, completed),
+    tracing: config.isTraced ? await startTracing() : null,
     log,
   });
   const background = createBackgroundWork(log);

@@ -7,15 +7,17 @@ import { cognitoClient, createCognito, type IdentityProvider } from './cognito/a
 import { accountQuota, createQuotas, type Quotas } from '../activities/quota.ts';
 import { createChangeActivities } from '../activities/changes/change-activities.ts';
 import { createRegistrationActivities } from '../activities/registration/registration-activities.ts';
-import type { Config, SignInSettings } from './config/config.ts';
+import { eventDestinationsOf, type Config, type SignInSettings } from './config/config.ts';
 import { LOCKS, tryAdvisoryLock } from './db/advisory-lock.ts';
 import { openDatabase, type DatabasePool } from './db/client.ts';
+import { watchDatabase } from './db/database-state.ts';
 import type { PasswordRecovery } from './domain/account.ts';
 import type { Runs, UserRuns } from './domain/runs.ts';
 import type { CompletedRegistration } from './domain/registration.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
 import { administratorRoles } from './domain/administrators.ts';
 import { NO_TELEMETRY, type Telemetry } from './domain/telemetry.ts';
+import type { TraceRequest } from './domain/tracing.ts';
 import { createHostCheck } from './config/local-hosts.ts';
 import { limitCounts } from './db/schema.ts';
 import { createAccounts, createDirectory } from './cognito/directory.ts';
@@ -31,14 +33,16 @@ import type { UpdateHub } from './http/receipts/row-updates.ts';
 import type { Sessions } from './domain/session.ts';
 import { Secret } from './secrets/secret.ts';
 import { createSealing, type Sealing } from './secrets/sealing.ts';
+import { ANSWERS_WITHIN_MS, readTemporalOverview } from './temporal/overview.ts';
 import { createRuns } from './temporal/runs.ts';
 import { createUserRuns } from './temporal/user-runs.ts';
-import { openDestinations } from '../activities/relay/destinations.ts';
 import { openProfiles } from '../activities/relay/open-profiles.ts';
 import { consumeProfileReplies } from '../activities/relay/profile-replies.ts';
+import { destinationsOf } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-import { withStatusLog } from './telemetry/status-log.ts';
+import { withCognitoLog, withStatusLog } from './telemetry/status-log.ts';
+import type { Tracing } from './telemetry/tracing.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { supervise, type Supervised } from '../worker/supervise.ts';
 import {
@@ -67,6 +71,7 @@ export interface Parts {
   readonly userRuns: UserRuns;
   readonly temporal: Supervised;
   readonly metrics: Metrics;
+  readonly trace: TraceRequest | null;
   readonly telemetry: Telemetry;
   /** Ends the worker, then the connections it uses. */
   close(): Promise<void>;
@@ -75,6 +80,8 @@ export interface Parts {
 export interface PartsOptions {
   readonly hostsWorker: boolean;
   readonly changed: (registrationId: string, completed?: CompletedRegistration) => void;
+  /** Where an exporter of traces is configured. */
+  readonly tracing?: Tracing | null;
   readonly log: Logger;
 }
 
@@ -100,7 +107,8 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     },
     others: () => sdk.text(),
   });
-  const telemetry = withStatusLog(metrics.telemetry, log);
+  const telemetry = withCognitoLog(withStatusLog(metrics.telemetry, log), log);
+  const database = watchDatabase(pool.db, log);
   const { cognito, provider } = wireCognito(config, telemetry);
   const profiles = openProfiles(config, log, telemetry);
   const sealing = createSealing(config.sealingKeys);
@@ -125,6 +133,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     telemetry,
     changed,
     publicMailsPerDay: config.cognito.publicMailsPerDay,
+    apiUrl: config.http.apiUrl,
     personalDataRetentionDays: config.personalDataRetentionDays,
     sessions: clientId === null ? null : sessions,
   };
@@ -135,12 +144,13 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     ...background,
     stopping: stopping.signal,
     lock: () => tryAdvisoryLock(url, LOCKS.relay),
-    destinations: () => openDestinations(config, log),
+    destinations: destinationsOf(config, log),
     recovery,
   });
   const { namespace } = config.temporal;
+  const plugins = options.tracing?.plugins ?? [];
   const makeWorker = async (connection: NativeConnection): Promise<RunnableWorker> => {
-    const of = { connection, namespace, taskQueue };
+    const of = { connection, namespace, taskQueue, plugins };
     const activities = {
       ...createRegistrationActivities(person),
       ...createChangeActivities(person),
@@ -161,6 +171,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     connect: config.temporal.connection,
     namespace,
     createWorker: options.hostsWorker ? makeWorker : null,
+    plugins,
     log,
   });
   client = () => temporal.client();
@@ -182,15 +193,18 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     userRuns,
     temporal,
     metrics,
+    trace: options.tracing?.trace ?? null,
     telemetry,
     async close() {
       stopping.abort();
+      database.stop();
       await temporal.stop();
       // Steps that end may still wait for a reply.
       consuming.abort();
       await consumed;
       cognito.destroy();
       await Promise.all([profiles?.close(), pool.close(), backgroundPool.close()]);
+      await options.tracing?.stop();
     },
   };
 }
@@ -262,7 +276,7 @@ export function wireApi(
   },
 ): AppDeps {
   const { http, cognito } = config;
-  const { uiUrl, namespace } = config.temporal;
+  const { uiUrl, namespace, taskQueue } = config.temporal;
   const isLocal = config.environment === 'local';
   const quotaOf = accountQuota(parts.quotas);
   const accounts = createAccounts(parts.provider, (signal) => quotaOf(signal)('update'));
@@ -287,7 +301,17 @@ export function wireApi(
     clientAddress: createClientAddress(http.trustedProxies, log),
     limits: createLimits({ db, table: limitCounts }, http.registerLimitPerMinute),
     doors: http.doors,
-    temporal: { state: () => parts.temporal.state(), uiUrl, namespace },
+    temporal: {
+      state: () => parts.temporal.state(),
+      overview: () =>
+        readTemporalOverview(parts.temporal.client(), {
+          namespace,
+          taskQueue,
+          withinMs: ANSWERS_WITHIN_MS,
+        }),
+      uiUrl,
+      namespace,
+    },
     signupMode: http.signupMode,
     signupVerification: http.signupVerification,
     publicMailsPerDay: cognito.publicMailsPerDay,
@@ -296,6 +320,8 @@ export function wireApi(
     passwordPolicy: createPasswordPolicy(http.passwordRules, commonPasswords),
     propagationGraceSeconds: config.retry.propagationGraceSeconds,
     wantsProfile: config.profile !== null,
+    quotas: cognito,
+    eventDestinations: eventDestinationsOf(config),
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
@@ -307,6 +333,7 @@ export function wireApi(
         }
       : null,
     logger: log,
+    trace: parts.trace,
     metrics: parts.metrics,
     servesMetrics: isLocal && http.metricsPort === null,
     closing,

@@ -17,6 +17,7 @@ export async function createBackgroundWorker(options: WorkerOptions): Promise<Wo
     namespace: options.namespace,
     taskQueue: backgroundTaskQueueOf(options.taskQueue),
     activities: options.activities,
+    plugins: options.plugins ?? [],
     maxConcurrentActivityTaskExecutions: BACKGROUND_SLOTS,
     // Each poll keeps a request open at the server.
     maxConcurrentActivityTaskPolls: 2,

@@ -2,20 +2,28 @@ import { createHash, randomUUID } from 'node:crypto';
 import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  type BundleOptions,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Whatever the bundle is made of: what workflows may import, and the packages by the lock file. */
 const SOURCES = ['workflows/**', 'src/domain/**', 'activities/contract.ts', 'worker/bundle.ts'];
 const LOCK_FILE = 'package-lock.json';
-const CACHE = `${ROOT}node_modules/.cache/registrar/workflow-bundle.json`;
+const CACHE = `${ROOT}node_modules/.cache/registrar/`;
 
 let bundled: Promise<WorkflowBundleWithSourceMap> | undefined;
 
-/** The workflows as one script for the sandbox. Bundling takes two seconds and 200 MB, so the result
+/** What a process adds to its workflows: the interceptors of tracing, or nothing. */
+export type BundlePlugins = NonNullable<BundleOptions['plugins']>;
+
+/** The workflows as one script for the sandbox, of one kind in a process. Bundling takes two seconds and 200 MB, so the result
  * is kept beside the packages for the next process, for as long as nothing in it changes. */
-export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
-  bundled ??= cachedOrBundled(CACHE).catch((error: unknown) => {
+export function workflowBundle(plugins: BundlePlugins = []): Promise<WorkflowBundleWithSourceMap> {
+  const name = plugins.length === 0 ? 'workflow-bundle' : 'workflow-bundle-traced';
+  bundled ??= cachedOrBundled(`${CACHE}${name}.json`, plugins).catch((error: unknown) => {
     // A disk that was full for a moment must not be remembered: the next attempt bundles anew.
     bundled = undefined;
     throw error;
@@ -24,11 +32,14 @@ export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
 }
 
 /** @param cache file of the last bundle; one that is missing, old or damaged is written anew */
-export async function cachedOrBundled(cache: string): Promise<WorkflowBundleWithSourceMap> {
+export async function cachedOrBundled(
+  cache: string,
+  plugins: BundlePlugins = [],
+): Promise<WorkflowBundleWithSourceMap> {
   const key = await keyOfSources();
   const cached = await read(cache, key);
   if (cached) return cached;
-  const { code, sourceMap } = await bundle();
+  const { code, sourceMap } = await bundle(plugins);
   await write(cache, JSON.stringify({ key, code, sourceMap }));
   return { code, sourceMap };
 }
@@ -72,8 +83,9 @@ async function write(cache: string, text: string): Promise<void> {
   }
 }
 
-async function bundle(): Promise<WorkflowBundleWithSourceMap> {
+async function bundle(plugins: BundlePlugins): Promise<WorkflowBundleWithSourceMap> {
   return await bundleWorkflowCode({
+    plugins,
     workflowsPath: `${ROOT}workflows/index.ts`,
     logger: {
       log: ignore,

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from '@temporalio/client';
+import { Client, type ClientOptions } from '@temporalio/client';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import type { RunnableWorker } from './background-worker.ts';
-import { hasStatusAttribute } from '../src/temporal/search-attribute.ts';
+import { missingSearchAttributes } from '../src/temporal/search-attribute.ts';
 
 const RECONNECT_MS = 1000;
-const SAID_EVERY = 60;
 /** What cannot be had, by how far it came: the reason stands beside it. */
 const FAILED = {
   connection: 'Temporal: unreachable; reconnecting',
@@ -21,6 +20,8 @@ export interface SupervisedOptions {
   readonly namespace: string;
   /** null for a process without a worker. */
   readonly createWorker: ((connection: NativeConnection) => Promise<RunnableWorker>) | null;
+  /** Of tracing, for the client. */
+  readonly plugins?: NonNullable<ClientOptions['plugins']>;
   readonly log: {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
@@ -82,10 +83,9 @@ export function supervise(options: SupervisedOptions): Supervised {
     const ended = new AbortController();
     try {
       stage = 'namespace';
-      if (options.createWorker && !(await hasStatusAttribute(connection, options.namespace))) {
-        throw new Error('search attribute RegistrationStatus is missing: run `npm run setup`');
-      }
-      client = new Client({ connection, namespace: options.namespace });
+      if (options.createWorker) await expectSearchAttributes(connection, options.namespace);
+      const { namespace, plugins = [] } = options;
+      client = new Client({ connection, namespace, plugins });
       stage = 'creation';
       // Otherwise it would be said with every attempt to make the worker.
       if (failedAt !== stage && !lost) {
@@ -123,8 +123,8 @@ export function supervise(options: SupervisedOptions): Supervised {
         const saidAlready = lost && stage === 'connection' ? 1 : 0;
         failures = stage === failedAt ? failures + 1 : saidAlready;
         failedAt = stage;
-        // Tried every second: said at once, and then once a minute.
-        if (failures % SAID_EVERY === 0) options.log.warn({ reason }, FAILED[stage]);
+        // Tried every second, and said once.
+        if (failures === 0) options.log.warn({ reason }, FAILED[stage]);
         await delay(RECONNECT_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }
@@ -147,6 +147,15 @@ export function supervise(options: SupervisedOptions): Supervised {
       await looping;
     },
   };
+}
+
+async function expectSearchAttributes(
+  connection: NativeConnection,
+  namespace: string,
+): Promise<void> {
+  const [missing] = await missingSearchAttributes(connection, namespace);
+  if (missing === undefined) return;
+  throw new Error(`search attribute ${missing} is missing: run \`npm run setup\``);
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,15 +1,23 @@
-import { Worker, type NativeConnection } from '@temporalio/worker';
+import {
+  Worker,
+  type NativeConnection,
+  type WorkerOptions as TemporalWorkerOptions,
+} from '@temporalio/worker';
 import type {
   BackgroundActivities,
   ChangeActivities,
   RegistrationActivities,
 } from '../activities/contract.ts';
-import { workflowBundle } from './bundle.ts';
+import { workflowBundle, type BundlePlugins } from './bundle.ts';
+
+type WorkerPlugins = NonNullable<TemporalWorkerOptions['plugins']>;
 
 export interface WorkerOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly taskQueue: string;
+  /** Of tracing. */
+  readonly plugins?: BundlePlugins & WorkerPlugins;
   readonly activities: Partial<RegistrationActivities & ChangeActivities & BackgroundActivities>;
 }
 
@@ -25,7 +33,8 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     connection: options.connection,
     namespace: options.namespace,
     taskQueue: options.taskQueue,
-    workflowBundle: await workflowBundle(),
+    workflowBundle: await workflowBundle(options.plugins),
+    plugins: options.plugins ?? [],
     activities: options.activities,
     ...SHUTDOWN,
     // A killed worker's cached runs wait this long for it; the default is 10 s. With an attempt of 5 s

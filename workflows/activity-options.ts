@@ -13,6 +13,7 @@ export const AT_ONCE: LocalActivityOptions = {
   startToCloseTimeout: '3500 ms',
   scheduleToCloseTimeout: '3800 ms',
   retry: { maximumAttempts: 1 },
+  summary: 'every step once',
 };
 
 /** A step that parks, or compensates, when its attempts are spent. */

@@ -1,7 +1,7 @@
-import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { ActivityOptions } from '@temporalio/workflow';
 import type { BackgroundActivities, PoolReport } from '../activities/contract.ts';
 import { COMPARISON, ROUND, RELAY } from './activity-options.ts';
-import { inBackground } from './proxies.ts';
+import { inBackground, summarised } from './proxies.ts';
 
 /** By the schedule: open rows that no run takes care of. */
 export async function sweepRegistrations(): Promise<void> {
@@ -27,5 +27,5 @@ export async function comparePool(): Promise<PoolReport> {
 }
 
 function activities(options: ActivityOptions) {
-  return proxyActivities<BackgroundActivities>(inBackground(options));
+  return summarised<BackgroundActivities>(inBackground(options));
 }

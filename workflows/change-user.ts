@@ -13,7 +13,8 @@ import type { WakeReason } from '../src/domain/runs.ts';
 import { changesOf, performSteps } from './change-steps.ts';
 import { CHANGE_MEMO, WAKE_SIGNAL } from './messages.ts';
 import { definitiveOf, StepsFailed } from './step-error.ts';
-import { showStatus, unlessStopped } from './wake.ts';
+import { showNothing, showParkedChange, showStatus, showStatusSince } from './shown.ts';
+import { unlessStopped } from './wake.ts';
 
 /*
  * The changes of one person, one after the other. Boxes are statuses of a change in the ledger.
@@ -97,7 +98,7 @@ async function performChanges(refOf: () => UserRef, told: Told, shown: Shown): P
       if (changeId !== undefined) await changesOf(ref).cancelChange({ ...ref, changeId });
     } else if (!change) {
       // Woken meanwhile: a change may have been accepted after the ledger was asked.
-      if (!told.woken) return;
+      if (!told.woken) return showEnding(shown);
     } else if (!told.interrupted) {
       show(shown, change);
       if (change.status !== 'parked') await perform(ref, change, told, change.retry.attempts);
@@ -142,12 +143,23 @@ function endsWith({ kind, restores }: ChangeProgress, failure: FailureName): boo
   return failure === 'mark_differs' || failure === 'no_administrator_left';
 }
 
-function show(shown: Shown, { changeId, status }: ChangeProgress): void {
+function show(shown: Shown, change: ChangeProgress): void {
+  const { changeId, status } = change;
   if (shown.changeId !== changeId) {
     shown.changeId = changeId;
     upsertMemo({ [CHANGE_MEMO]: changeId });
   }
   const isParked = status === 'parked';
-  if (shown.isParked !== isParked) showStatus(isParked ? status : null);
+  if (isParked) showParkedChange(change, shown.isParked);
+  else {
+    if (shown.isParked) showStatus(null, null);
+    showNothing();
+  }
   shown.isParked = isParked;
+}
+
+/** A run that is over waits for nothing. */
+function showEnding(shown: Shown): void {
+  showNothing();
+  if (shown.isParked) showStatusSince('clears-shown', null, null);
 }

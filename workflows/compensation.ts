@@ -11,7 +11,8 @@ import { budgeted, SLOW } from './activity-options.ts';
 import { ledgerOf, step } from './proxies.ts';
 import { afterGrace, withQuota } from './quota.ts';
 import { reportOf } from './step-error.ts';
-import { showStatus, untilOperatorWakes, type Wake } from './wake.ts';
+import { showCompensation } from './shown.ts';
+import { untilOperatorWakes, type Wake } from './wake.ts';
 
 export interface Cause {
   readonly failure: FailureName;
@@ -32,7 +33,7 @@ export async function compensate(
     let run = await ledger.beginCompensation({ ...ref, ...cause });
     // The row stays open while a user or a profile may be left: one that was recorded since is looked for again.
     while (isCompensating(run.status)) {
-      showStatus(run.status);
+      showCompensation(ref, run);
       if (run.status === 'cleanup_required') {
         await takeBackWithoutEnd(ref, run, wake);
         run = await ledger.close(ref);

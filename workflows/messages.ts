@@ -15,3 +15,6 @@ export function backgroundTaskQueueOf(taskQueue: string): string {
 }
 
 export const STATUS_ATTRIBUTE = 'RegistrationStatus';
+export const FAILURE_ATTRIBUTE = 'RegistrationFailure';
+/** Search attributes of the namespace, all of type Keyword. */
+export const SEARCH_ATTRIBUTES = [STATUS_ATTRIBUTE, FAILURE_ATTRIBUTE] as const;

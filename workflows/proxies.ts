@@ -19,5 +19,15 @@ export function inBackground(options: ActivityOptions): ActivityOptions {
 
 /** Activities on the task queue where this work belongs. */
 export function activitiesOf<A>({ background }: Worked, options: ActivityOptions) {
-  return proxyActivities<A>(background ? inBackground(options) : options);
+  return summarised<A>(background ? inBackground(options) : options);
+}
+
+/** Activities whose summary in the UI is their step with its role or, without one, their name. */
+export function summarised<A>(options: ActivityOptions) {
+  return new Proxy(proxyActivities<A>(options), {
+    get(_activities, name) {
+      const summary = options.activityId ?? String(name);
+      return Reflect.get(proxyActivities<A>({ ...options, summary }), name) as unknown;
+    },
+  });
 }

@@ -1,5 +1,6 @@
 import { sleep } from '@temporalio/workflow';
 import type { GraceWait, StepGoesOn, StepWait } from '../activities/contract.ts';
+import { EARLY, forQuota, GRACE } from './timers.ts';
 
 /** The timer ends this long before the step's time: an activity takes a moment to begin, and waits for the
  * rest of it inside. */
@@ -26,7 +27,8 @@ export async function withQuota(
     const { waitMs, attempts: spent } = wait;
     const place = 'quota' in wait ? { quota: wait.quota, at: wait.at } : undefined;
     left = Math.max(1, left - spent);
-    await sleep(Math.max(1, Math.ceil(waitMs) - (place ? LEAD_MS : 0)));
+    const why = place ? forQuota(place.quota) : EARLY;
+    await sleep(Math.max(1, Math.ceil(waitMs) - (place ? LEAD_MS : 0)), why);
     wait = await call(left, { ...(place && { place }), earlier: spent });
   }
   return wait;
@@ -37,7 +39,7 @@ export async function afterGrace<T>(call: () => Promise<T | GraceWait>): Promise
   for (;;) {
     const answer = await call();
     if (!isGraceWait(answer)) return answer;
-    await sleep(Math.max(1, answer.graceMs));
+    await sleep(Math.max(1, answer.graceMs), GRACE);
   }
 }
 

@@ -31,7 +31,14 @@ import {
   removeRoles,
   setPassword,
 } from './steps.ts';
-import { showStatus, type Wake } from './wake.ts';
+import {
+  showClosedAlready,
+  showNothing,
+  showParked,
+  showStatus,
+  showStatusSince,
+} from './shown.ts';
+import type { Wake } from './wake.ts';
 
 /*
  * The saga of one registration. Boxes are statuses of the row in the ledger; the order of the steps
@@ -67,7 +74,7 @@ export async function registerUser(started: RegistrationRef): Promise<void> {
   const asked = { registrationId: started.registrationId };
   // Until a person asks for something.
   let ref = started;
-  const wake: Wake = { by: null };
+  const wake: Wake = { by: null, hasWaited: false };
   setHandler(resumeSignal, (by) => {
     if (wake.by !== 'operator') wake.by = by;
     if (by === 'operator') ref = asked;
@@ -76,7 +83,10 @@ export async function registerUser(started: RegistrationRef): Promise<void> {
   let run: RegistrationProgress | undefined;
   try {
     run = await registerAtOnce(ref);
-    if (isClosed(run.status) && run.status !== 'completed') throw alreadyClosed();
+    if (isClosed(run.status) && run.status !== 'completed') {
+      showClosedAlready(ref, run);
+      throw alreadyClosed();
+    }
     while (!isClosed(run.status)) {
       if (run.instruction === 'cancel' || run.instruction === 'pending') ref = asked;
       if (isCompensating(run.status) || run.instruction === 'cancel')
@@ -91,7 +101,14 @@ export async function registerUser(started: RegistrationRef): Promise<void> {
     if (error instanceof ApplicationFailure) throw error;
     run = await compensate(wasCancelled() ? asked : ref, causeOf(error), wake);
   }
+  showEnding(run, wake);
   throwUnlessCompleted(run);
+}
+
+/** A run that is over waits for nothing; one that completed ends with no code. */
+function showEnding(run: RegistrationProgress, wake: Wake): void {
+  showNothing();
+  if (run.status === 'completed' && wake.hasWaited) showStatusSince('clears-shown', null, null);
 }
 
 /** Tries every step once. When the local activity fails, reads the row until the database answers. */
@@ -120,7 +137,7 @@ async function continueSteps(
   try {
     return await performSaga<RegistrationProgress>(run, (known) => known, {
       async createUser() {
-        await createUser(ref, attempts, wake, scheduled);
+        await createUser(ref, run, wake, { attempts, scheduled });
         // Also reads the row again.
         const known = await ledgerOf(ref).beginRegistration(ref);
         const goesOn =
@@ -165,7 +182,8 @@ async function waitWhileParked(
   run: RegistrationProgress,
   wake: Wake,
 ): Promise<RegistrationProgress> {
-  showStatus(run.status);
+  wake.hasWaited = true;
+  showParked(ref, run);
   if (wake.by === null && workflowInfo().continueAsNewSuggested) {
     await continueAsNew<typeof registerUser>(ref);
   }
@@ -176,7 +194,10 @@ async function waitWhileParked(
   if (woken.status === 'roles_pending' && scheduled && woken.instruction !== 'cancel') {
     return await continueSteps({ ...ref, background: true }, woken, wake, true);
   }
-  if (woken.status === 'running') showStatus(null);
+  if (woken.status === 'running') {
+    showStatus(null, null);
+    showNothing();
+  }
   return woken;
 }
 

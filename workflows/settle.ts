@@ -2,6 +2,7 @@ import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { StepFailureReport } from '../activities/contract.ts';
 import { withQuota, type QuotaCall } from './quota.ts';
 import { definitiveOf, reportOf, StepsFailed } from './step-error.ts';
+import { LAG } from './timers.ts';
 
 const MAX_LAG_PAUSE_MS = 60_000;
 
@@ -40,7 +41,7 @@ export async function withinGrace(
     earlier = report?.attempts ?? 0;
     if (report?.failure !== 'not_visible_yet' || attempts === 1) return report;
     // A small budget in a long window would fill the history with rounds.
-    await sleep(Math.min(MAX_LAG_PAUSE_MS, 1000 * 2 ** round));
+    await sleep(Math.min(MAX_LAG_PAUSE_MS, 1000 * 2 ** round), LAG);
   }
 }
 

@@ -1,38 +1,49 @@
 import { isCancellation } from '@temporalio/workflow';
-import type { RegistrationRef, RegistrationProgress } from '../activities/contract.ts';
+import type {
+  RegistrationRef,
+  RegistrationProgress,
+  StepFailureReport,
+} from '../activities/contract.ts';
 import { FAILURES } from '../src/domain/failure.ts';
 import { budgeted, SLOW, UNENDING } from './activity-options.ts';
 import { ledgerOf, step } from './proxies.ts';
 import { afterGrace, withQuota } from './quota.ts';
 import { attempted, settle, withinGrace, type Attempted } from './settle.ts';
+import { showNothing, showSlowCreate } from './shown.ts';
 import { reportOf, StepsFailed } from './step-error.ts';
 import { untilOperatorWakes, type Wake } from './wake.ts';
 
 /**
  * Creates the user. After the budget a second call goes on slowly, without end, until an operator wants
  * it tried anew; only a user that exists and cannot be read parks.
- * @param scheduled one attempt of a parked run: it parks again
+ * @param options.scheduled one attempt of a parked run: it parks again
  */
 export async function createUser(
   ref: RegistrationRef,
-  attempts: number,
+  run: RegistrationProgress,
   wake: Wake,
-  scheduled: boolean,
+  { attempts, scheduled }: { readonly attempts: number; readonly scheduled: boolean },
 ): Promise<void> {
   for (;;) {
-    const earlier = await createWithin(ref, attempts, scheduled);
-    if (earlier === null) return;
-    if (await untilOperatorWakes(wake, () => slowCreateUser(ref, earlier))) return;
+    const spent = await createWithin(ref, attempts, scheduled);
+    if (spent === null) return;
+    wake.hasWaited = true;
+    showSlowCreate(ref, run, spent.failure);
+    if (await untilOperatorWakes(wake, () => slowCreateUser(ref, spent.attempts))) {
+      showNothing();
+      return;
+    }
+    showNothing();
     await ledgerOf(ref).acknowledgeInstruction(ref);
   }
 }
 
-/** @returns the attempts that were spent; null when it is done */
+/** @returns how the attempts ended that were spent; null when it is done */
 async function createWithin(
   ref: RegistrationRef,
   attempts: number,
   scheduled: boolean,
-): Promise<number | null> {
+): Promise<StepFailureReport | null> {
   try {
     await withQuota(attempts, (left, from) =>
       step(ref, budgeted(left), 'createUser').createUser({ ...ref, ...from }),
@@ -44,7 +55,7 @@ async function createWithin(
     if (FAILURES[report.failure].kind !== 'transient' || scheduled) {
       throw new StepsFailed([report]);
     }
-    return report.attempts;
+    return report;
   }
 }
 

@@ -1,19 +1,13 @@
-import { defineSearchAttributeKey } from '@temporalio/common';
-import {
-  CancellationScope,
-  condition,
-  isCancellation,
-  upsertSearchAttributes,
-} from '@temporalio/workflow';
-import { STATUS_ATTRIBUTE, type ResumedBy } from './messages.ts';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { ResumedBy } from './messages.ts';
 
 /** Whether somebody woke the run since it last looked. One object per run: workflow code keeps no
  * module state. */
 export interface Wake {
   by: ResumedBy | null;
+  /** Whether the UI's list may show what the run waited for. */
+  hasWaited: boolean;
 }
-
-const STATUS = defineSearchAttributeKey(STATUS_ATTRIBUTE, 'KEYWORD');
 
 /**
  * Work that goes on slowly and without end; an operator's retry stops it.
@@ -59,9 +53,4 @@ async function until(holds: () => boolean): Promise<void> {
   } catch (error) {
     if (!isCancellation(error)) throw error;
   }
-}
-
-/** Shows the row's word in the UI's list while the run is open and not running. */
-export function showStatus(status: string | null): void {
-  upsertSearchAttributes([{ key: STATUS, value: status }]);
 }

@@ -4,6 +4,7 @@ import type { FailureName } from '../../src/domain/failure.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { Runs, UserRuns } from '../../src/domain/runs.ts';
 import type { Telemetry } from '../../src/domain/telemetry.ts';
+import { recordComparison } from '../../src/ledger/compare.ts';
 import { DatabaseError } from '../../src/ledger/database-error.ts';
 import { classify } from '../../src/cognito/classify.ts';
 import { comparePool } from './compare-pool.ts';
@@ -61,7 +62,9 @@ export function createBackgroundActivities(deps: BackgroundActivityDeps): Backgr
         const stopping = AbortSignal.any([deps.stopping, cancellationSignal]);
         const heartbeat = (at: Comparison) => Context.current().heartbeat(at);
         const seenUsers = ledgerSeenUsers(deps.db);
-        return comparePool({ ...deps, stopping, heartbeat, seenUsers }, left);
+        const at = await comparePool({ ...deps, stopping, heartbeat, seenUsers }, left);
+        if (at.stage === 'done') await recordComparison(deps.db, at);
+        return at;
       }),
   };
 }

@@ -3,6 +3,7 @@ import type { Database } from '../../src/db/client.ts';
 import { namesRegistration } from '../../src/domain/registration.ts';
 import { isClosed } from '../../src/domain/status.ts';
 import {
+  countsOf,
   expectedUsers,
   rowsMarked,
   type ExpectedUser,
@@ -86,13 +87,9 @@ export async function comparePool(
     at = await compareRows(round, at);
     if (at.stage === 'rows') await clock.pause(restMs(clock.now() - since));
   }
-  if (at.stage === 'done') deps.log.info({ report: counts(at.report) }, 'pool comparison finished');
+  if (at.stage === 'done')
+    deps.log.info({ report: countsOf(at.report) }, 'pool comparison finished');
   return at;
-}
-
-/** Whether ledger and pool agree, as far as the report can tell. */
-export function isClean({ findings, unasked }: PoolReport): boolean {
-  return findings.length === 0 && unasked === 0;
 }
 
 interface Round extends ComparePoolDeps {
@@ -227,10 +224,6 @@ function begun(startedAt: number): Comparison {
   const roles = { rolesRead: 0, rolesDiffer: 0, advice: [] };
   const report = { ...met, ...different, ...roles };
   return { startedAt, stage: 'users', page: null, afterRow: null, report };
-}
-
-function counts({ findings: _named, advice: _advice, ...numbers }: PoolReport): object {
-  return numbers;
 }
 
 function paced(provider: ComparePoolDeps['provider'], clock: Clock): ComparePoolDeps['provider'] {

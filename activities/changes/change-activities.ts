@@ -45,6 +45,8 @@ export interface ChangeActivityDeps extends StepDeps {
   /** The roles whose holders may assign every role. */
   readonly administratorRoles: readonly string[];
   readonly resumeIntervalSeconds: number;
+  /** Base of links to receipts, without a slash at its end; null: none is known. */
+  readonly apiUrl: string | null;
 }
 
 /** The activities of `changeUser`. Each says by its step why it is safe to repeat. */
@@ -62,6 +64,13 @@ export function createChangeActivities(deps: ChangeActivityDeps): ChangeActiviti
     stepsLeft: changeStepsLeft(change),
     parks: change.resumeAttempts,
     retry,
+    ...(change.status === 'parked' && {
+      parked: {
+        failure: change.failure,
+        at: (change.parkedAt ?? change.acceptedAt).toISOString(),
+      },
+    }),
+    ...(deps.apiUrl !== null && { apiUrl: deps.apiUrl }),
   });
 
   /** Runs a step; tells waiters. One that puts back never gives up, whatever stands in its way. */

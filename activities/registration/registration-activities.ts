@@ -54,6 +54,8 @@ export interface RegistrationActivityDeps extends StepDeps {
   /** Tells waiters in this process that a row has changed. */
   readonly changed: (registrationId: string, completed?: CompletedRegistration) => void;
   readonly resumeIntervalSeconds: number;
+  /** Base of links to receipts, without a slash at its end; null: none is known. */
+  readonly apiUrl: string | null;
 }
 
 /** The activities of `registerUser`. Each says by its step why it is safe to repeat. */
@@ -67,7 +69,7 @@ export function createRegistrationActivities(
     if (unrecordedEvents.length > 0) {
       deps.log.error({ registrationId, unrecordedEvents }, 'the database rejected audit events');
     }
-    return progressOf(row, retry);
+    return progressOf(row, retry, deps.apiUrl);
   };
   const context = (
     withinMs: number,

@@ -3,7 +3,11 @@ import { owesPassword, type Registration } from '../../src/domain/registration.t
 import type { Outstanding } from '../../src/domain/saga.ts';
 import type { RetryNumbers, RegistrationProgress } from '../contract.ts';
 
-export function progressOf(row: Registration, retry: RetryNumbers): RegistrationProgress {
+export function progressOf(
+  row: Registration,
+  retry: RetryNumbers,
+  apiUrl: string | null = null,
+): RegistrationProgress {
   return {
     ...outstandingOf(row),
     profileToDelete: mayHaveProfile(row),
@@ -12,7 +16,9 @@ export function progressOf(row: Registration, retry: RetryNumbers): Registration
     instruction: instructionOf(row),
     failure: row.failure,
     parks: row.resumeAttempts,
+    ...(row.status === 'roles_pending' && row.parkedAt && { parkedAt: row.parkedAt.toISOString() }),
     retry,
+    ...(apiUrl !== null && { apiUrl }),
   };
 }
 

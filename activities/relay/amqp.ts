@@ -1,4 +1,5 @@
 import { bodyOf, type UserEvent } from '../../src/domain/user-event.ts';
+import type { Availability } from '../../src/telemetry/availability.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
@@ -22,8 +23,12 @@ const FIRST_RETRY_MS = 5000;
 const MAX_RETRY_MS = 300_000;
 
 /** RabbitMQ: a message counts once the broker has confirmed it and a queue has it. */
-export function createAmqp(settings: AmqpSettings, log: StepLog): Destination {
-  const connection = createBrokerConnection(settings.url, settings.exchange, log);
+export function createAmqp(
+  settings: AmqpSettings,
+  log: StepLog,
+  broker?: Availability,
+): Destination {
+  const connection = createBrokerConnection(settings.url, settings.exchange, log, broker);
 
   async function away(reason: string, over: AbortSignal): Promise<[]> {
     await connection.away(reason, over);

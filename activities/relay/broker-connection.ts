@@ -1,3 +1,4 @@
+import { createAvailability, type Availability } from '../../src/telemetry/availability.ts';
 import type { StepLog } from '../step-context.ts';
 import { openLine, type Line } from './amqp-line.ts';
 import { jittered } from './destination.ts';
@@ -6,7 +7,12 @@ import { pause } from './pause.ts';
 /** While the broker is away: half a second, doubling, 15 s at most. */
 const FIRST_RECONNECT_MS = 500;
 const MAX_RECONNECT_MS = 15_000;
-const SAID_EVERY_MS = 60_000;
+
+/** What the log says of the broker. */
+export const BROKER = {
+  lost: 'broker unreachable; reconnecting',
+  restored: 'broker reconnected',
+};
 
 /** A line to the broker that is opened when it is needed, and again after it has gone. */
 export interface BrokerConnection {
@@ -15,25 +21,29 @@ export interface BrokerConnection {
    * @throws Error why there is none, also when `over` aborts first
    */
   line(over: AbortSignal): Promise<Line>;
-  /** Waits until it is time for another attempt. Says why at most once a minute. */
+  /** Waits until it is time for another attempt. The log says why once, until the broker answers. */
   away(reason: string, over: AbortSignal): Promise<void>;
   /** The broker does its work: the next failure is the first one again. */
   answered(): void;
   close(): Promise<void>;
 }
 
-/** @param url holds a password @param exchange is made where it is not there */
+/**
+ * @param url holds a password
+ * @param exchange is made where it is not there
+ * @param broker remembers, beyond this connection, whether the log said that the broker is away
+ */
 export function createBrokerConnection(
   url: string,
   exchange: string,
   log: StepLog,
+  broker: Availability = createAvailability(log, BROKER),
 ): BrokerConnection {
   let current: Line | null = null;
   let opening: Promise<Line> | null = null;
   let closed = false;
   /** Since the broker last answered. */
   let failures = 0;
-  let saidAt = 0;
 
   async function open(): Promise<Line> {
     // Its connection may have outlived its channel.
@@ -58,18 +68,14 @@ export function createBrokerConnection(
     },
     async away(reason, over) {
       if (over.aborted) return;
-      if (Date.now() - saidAt >= SAID_EVERY_MS) {
-        saidAt = Date.now();
-        log.warn({ reason }, 'broker unreachable; reconnecting');
-      }
+      broker.failed({ reason });
       const ms = Math.min(MAX_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(failures, 10));
       failures += 1;
       await pause(jittered(ms), over);
     },
     answered() {
-      if (failures > 0) log.info({}, 'broker reconnected');
+      broker.answered();
       failures = 0;
-      saidAt = 0;
     },
     async close() {
       closed = true;

@@ -11,7 +11,7 @@ import {
 } from '../../src/ledger/outbox/event-deliveries.ts';
 import { databaseNow } from '../../src/ledger/registrations/row.ts';
 import type { StepLog } from '../step-context.ts';
-import type { Destination, Outcome } from './destination.ts';
+import type { Destination, Outcome, WatchedDestination } from './destination.ts';
 import { pause, POLL_MS, rest } from './pause.ts';
 
 export interface RelayStepDeps {
@@ -90,7 +90,7 @@ async function adoptPast(
 /** Delivers what is due at one destination, whatever becomes of the others. */
 export async function deliverDue(
   deps: RelayStepDeps,
-  destination: Destination,
+  destination: WatchedDestination,
   over: AbortSignal,
 ): Promise<void> {
   while (!over.aborted) {
@@ -105,7 +105,7 @@ export async function deliverDue(
 
 async function note(
   { db, log }: RelayStepDeps,
-  { name, retryInMs }: Destination,
+  { name, retryInMs, availability }: WatchedDestination,
   due: readonly DueEvent[],
   outcomes: readonly Outcome[],
 ): Promise<void> {
@@ -120,10 +120,12 @@ async function note(
     return [{ outboxId: id, reason, nextInMs }];
   });
   await recordEventsFailed(db, name, failed);
-  // One line for each reason, not for each event: a dead endpoint fails them all.
-  for (const [reason, all] of Map.groupBy(failed, (attempt) => attempt.reason)) {
-    const fields = { destination: name, reason, events: all.length, outboxId: all[0]?.outboxId };
-    log.warn(fields, 'event delivery failed');
+  // Not for each event: a dead endpoint fails them all.
+  if (delivered.length > 0) availability.answered();
+  const [first] = failed;
+  if (first && delivered.length === 0) {
+    const { outboxId, reason } = first;
+    availability.failed({ destination: name, reason, events: failed.length, outboxId });
   }
   const last = failed.filter(({ nextInMs }) => nextInMs === null);
   if (last.length === 0) return;

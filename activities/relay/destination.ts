@@ -1,4 +1,5 @@
 import type { EventDestination } from '../../src/domain/outbox.ts';
+import type { Availability } from '../../src/telemetry/availability.ts';
 import type { UserEvent } from '../../src/domain/user-event.ts';
 
 /** What became of one event at a destination. */
@@ -26,6 +27,11 @@ export interface Destination {
    */
   deliver(events: readonly UserEvent[], over: AbortSignal): Promise<readonly Outcome[]>;
   close(): Promise<void>;
+}
+
+/** A destination, and whether events arrive there: that outlives the run of the relay. */
+export interface WatchedDestination extends Destination {
+  readonly availability: Availability;
 }
 
 /** A fifth more or less, so that what failed together does not come back together. */

@@ -1,15 +1,30 @@
 import { createAmqp } from './amqp.ts';
-import type { Destination } from './destination.ts';
+import { BROKER } from './broker-connection.ts';
+import type { WatchedDestination } from './destination.ts';
 import { createWebhook } from './webhook.ts';
 import type { StepLog } from '../step-context.ts';
 import type { Config } from '../../src/config/config.ts';
+import { createAvailability } from '../../src/telemetry/availability.ts';
 
-/** Where the configuration sends events; nothing is connected yet. */
-export function openDestinations({ events, environment }: Config, log: StepLog): Destination[] {
+/** What the log says of events at one destination. */
+export const DELIVERY = {
+  lost: 'event delivery failed',
+  restored: 'event delivery restored',
+};
+
+/** Opens what the configuration names, for each run of the relay; nothing is connected yet. What was said
+ * of a loss is remembered from run to run. */
+export function destinationsOf(
+  { events, environment }: Pick<Config, 'events' | 'environment'>,
+  log: StepLog,
+): () => WatchedDestination[] {
   const { amqp, webhook } = events;
   const allowsNearby = environment === 'local';
-  return [
-    ...(amqp ? [createAmqp(amqp, log)] : []),
-    ...(webhook ? [createWebhook({ ...webhook, allowsNearby })] : []),
+  const broker = createAvailability(log, BROKER);
+  const byAmqp = { availability: createAvailability(log, DELIVERY) };
+  const byWebhook = { availability: createAvailability(log, DELIVERY) };
+  return () => [
+    ...(amqp ? [{ ...createAmqp(amqp, log, broker), ...byAmqp }] : []),
+    ...(webhook ? [{ ...createWebhook({ ...webhook, allowsNearby }), ...byWebhook }] : []),
   ];
 }

@@ -1,6 +1,6 @@
 import type { HeldLock } from '../../src/db/advisory-lock.ts';
 import { atEdge, DatabaseError } from '../../src/ledger/database-error.ts';
-import type { Destination } from './destination.ts';
+import type { WatchedDestination } from './destination.ts';
 import { adopt, deliverDue } from './deliver-due.ts';
 import { sendInvitations, type InvitationDeps } from './invitations.ts';
 import { recoverPasswords, type RecoveryDeps } from './password-recoveries.ts';
@@ -21,7 +21,7 @@ export interface RelayDeps extends InvitationDeps, RecoveryDeps {
   /** One relay at a time in the deployment; null while another has the lock. */
   readonly lock: () => Promise<HeldLock | null>;
   /** Opens what the configuration names. */
-  readonly destinations: () => readonly Destination[];
+  readonly destinations: () => readonly WatchedDestination[];
   /** Aborts when the process stops. */
   readonly stopping: AbortSignal;
 }

@@ -4,16 +4,16 @@ import type { NativeConnection } from '@temporalio/worker';
 import type { Config } from '../../src/config/config.ts';
 import { ensureSchedules, missingSchedules } from '../../src/temporal/schedules.ts';
 import {
-  ensureStatusAttribute,
-  hasStatusAttribute,
-  STATUS_ATTRIBUTE_COMMANDS,
+  ensureSearchAttributes,
+  missingSearchAttributes,
+  SEARCH_ATTRIBUTE_COMMANDS,
 } from '../../src/temporal/search-attribute.ts';
 import type { Change } from '../../src/cognito/change.ts';
 
 const SERVER_STARTS_MS = 60_000;
 const RETRY_MS = 500;
 
-/** The changes that Temporal needs: first the search attribute, then the schedules that use it. */
+/** The changes that Temporal needs: first the search attributes, then the schedules that use it. */
 export async function temporalChanges(
   connection: NativeConnection,
   config: Config,
@@ -22,10 +22,12 @@ export async function temporalChanges(
   const client = new Client({ connection, namespace });
   const settings = { taskQueue, ...config.schedules };
   const changes: Change[] = [];
-  if (!(await hasStatusAttribute(connection, namespace))) {
+  const attributes = await missingSearchAttributes(connection, namespace);
+  if (attributes.length > 0) {
+    const names = `search attribute${attributes.length > 1 ? 's' : ''} ${attributes.join(', ')}`;
     changes.push({
-      missing: `Temporal: search attribute RegistrationStatus (Keyword) in namespace ${namespace}`,
-      apply: () => addAttribute(connection, namespace),
+      missing: `Temporal: ${names} (Keyword) in namespace ${namespace}`,
+      apply: () => addAttributes(connection, namespace),
     });
   }
   const missing = await patiently(() => missingSchedules(client, settings));
@@ -38,11 +40,11 @@ export async function temporalChanges(
   return changes;
 }
 
-async function addAttribute(connection: NativeConnection, namespace: string): Promise<void> {
+async function addAttributes(connection: NativeConnection, namespace: string): Promise<void> {
   try {
-    await ensureStatusAttribute(connection, namespace);
+    await ensureSearchAttributes(connection, namespace);
   } catch {
-    const commands = STATUS_ATTRIBUTE_COMMANDS.map((line) => `  ${line}`).join('\n');
+    const commands = SEARCH_ATTRIBUTE_COMMANDS.map((line) => `  ${line}`).join('\n');
     throw new Error(
       `This Temporal service does not let the API create search attributes. Run one of these commands, then run setup again:\n${commands}`,
     );

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import { startChild } from './child.ts';
 import { readIfThere, writeFileSafely } from './files.ts';
 import { endOrphan } from './orphan.ts';
@@ -22,10 +23,9 @@ export interface TemporalOptions {
   readonly dynamicConfig?: Readonly<Record<string, number>>;
 }
 
-export const SEARCH_ATTRIBUTE = 'RegistrationStatus';
 const NAMESPACE = 'default';
 
-/** Starts Temporal's dev server with our search attribute. `url` is its gRPC address. */
+/** Starts Temporal's dev server with our search attributes. `url` is its gRPC address. */
 export async function startTemporal(options: TemporalOptions): Promise<RunningPart> {
   const { home, port } = options;
   const state = join(home, 'temporal.db');
@@ -45,8 +45,7 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningPa
       String(port),
       '--namespace',
       NAMESPACE,
-      '--search-attribute',
-      `${SEARCH_ATTRIBUTE}=Keyword`,
+      ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
       '--log-level',
       'warn',
       '--color',
@@ -89,7 +88,7 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningPa
   };
 }
 
-/** Waits until the namespace and the search attribute are there: a worker needs both. */
+/** Waits until the namespace and the search attributes are there: a worker needs them. */
 async function waitForTemporal(address: string, ended: () => boolean): Promise<void> {
   const deadline = Date.now() + 60_000;
   for (;;) {
@@ -100,8 +99,9 @@ async function waitForTemporal(address: string, ended: () => boolean): Promise<v
       const { customAttributes } = await connection.operatorService.listSearchAttributes({
         namespace: NAMESPACE,
       });
-      if (customAttributes && SEARCH_ATTRIBUTE in customAttributes) return;
-      throw new Error(`the search attribute ${SEARCH_ATTRIBUTE} does not exist yet`);
+      const missing = SEARCH_ATTRIBUTES.find((name) => !customAttributes?.[name]);
+      if (missing === undefined) return;
+      throw new Error(`the search attribute ${missing} does not exist yet`);
     } catch (error) {
       if (ended() || Date.now() > deadline) throw error;
       await sleep(100);

@@ -4,6 +4,7 @@ import { EnvironmentReader, quoted, type RawEnvironment } from './environment-re
 import { DEFAULTS } from './environment-table.ts';
 import { parseProfile, type ProfileSettings } from './profile-settings.ts';
 import { readWebhookSecret } from './webhook-secret.ts';
+import { EVENT_DESTINATIONS, type EventDestination } from '../domain/outbox.ts';
 import type { Grant } from '../domain/grants.ts';
 import { PASSWORD_RULES, type PasswordRules } from '../domain/password-policy.ts';
 import type { SealingKey } from '../secrets/sealing.ts';
@@ -34,6 +35,8 @@ export interface Config {
     readonly signupMode: 'sync' | 'async';
     readonly signupVerification: 'optional' | 'required';
     readonly passwordRules: PasswordRules;
+    /** Base of links to this API, without a slash at its end. */
+    readonly apiUrl: string | null;
   };
   readonly temporal: {
     /** `host:port` */
@@ -92,6 +95,8 @@ export interface Config {
     readonly webhook: { readonly url: string; readonly secret: string } | null;
   };
   readonly profile: ProfileSettings;
+  /** Whether OpenTelemetry's standard variables name an exporter of traces. */
+  readonly isTraced: boolean;
 }
 
 /** What it takes to sign in to the pool. */
@@ -140,6 +145,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       signupMode: read.choice('SIGNUP_MODE', ['sync', 'async']),
       signupVerification: read.choice('SIGNUP_VERIFICATION', ['optional', 'required']),
       passwordRules: read.choice('PASSWORD_RULES', PASSWORD_RULES),
+      apiUrl: read.url('API_URL', ['http:', 'https:']),
     },
     temporal: parseTemporal(read, env),
     database: {
@@ -166,9 +172,25 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
     personalDataRetentionDays: parseRetention(read),
     events,
     profile: parseProfile(read, events.amqp?.url ?? null),
+    isTraced: isTraced(read, env),
   };
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return config;
+}
+
+// OpenTelemetry's SDK reads these variables, and more, by itself.
+function isTraced(read: EnvironmentReader, env: RawEnvironment): boolean {
+  const exporter = read.optional('OTEL_TRACES_EXPORTER');
+  const isOff = read.optional('OTEL_SDK_DISABLED')?.toLowerCase() === 'true';
+  if (isOff || exporter === 'none') return false;
+  if (read.optional('OTEL_EXPORTER_OTLP_ENDPOINT') !== null) return true;
+  const isExporter = (name: string) => name.startsWith('OTEL_EXPORTER_') && Boolean(env[name]);
+  return exporter !== null || Object.keys(env).some(isExporter);
+}
+
+/** The destinations of events that are configured. */
+export function eventDestinationsOf({ events }: Pick<Config, 'events'>): EventDestination[] {
+  return EVENT_DESTINATIONS.filter((name) => events[name] !== null);
 }
 
 /** The database, for commands that need nothing else. Throws `ConfigError`. */
@@ -194,6 +216,16 @@ export function parseTemporalSettings(env: RawEnvironment): Config['temporal'] {
   const temporal = parseTemporal(read, env);
   if (read.lines.length > 0) throw new ConfigError(read.lines);
   return temporal;
+}
+
+/** What this deployment may take of Cognito's quotas, for `npm run status`. Throws `ConfigError`. */
+export function parseQuotaSettings(
+  env: RawEnvironment,
+): Pick<Config['cognito'], 'createRps' | 'updateRps'> {
+  const read = new EnvironmentReader(env, DEFAULTS);
+  const quotas = quotaSettings(read);
+  if (read.lines.length > 0) throw new ConfigError(read.lines);
+  return quotas;
 }
 
 /** All that `npm run login` needs. Throws `ConfigError`. */
@@ -309,10 +341,16 @@ function parseCognito(read: EnvironmentReader): Config['cognito'] {
     clientId: read.optional('COGNITO_CLIENT_ID'),
     clientSecret: read.optional('COGNITO_CLIENT_SECRET'),
     endpoint: read.url('COGNITO_ENDPOINT', ['http:', 'https:']),
-    createRps: read.integer('COGNITO_CREATE_RPS', 0, 10_000),
-    updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
+    ...quotaSettings(read),
     publicMailsPerDay: mailPerDay === 0 ? null : Math.floor(mailPerDay / 2),
     attributes: [...new Set(attributes)],
+  };
+}
+
+function quotaSettings(read: EnvironmentReader) {
+  return {
+    createRps: read.integer('COGNITO_CREATE_RPS', 0, 10_000),
+    updateRps: read.integer('COGNITO_UPDATE_RPS', 0, 10_000),
   };
 }
 

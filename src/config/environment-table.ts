@@ -45,6 +45,7 @@ export const VARIABLES: readonly Variable[] = [
   told('TEMPORAL_PROFILE', '–', "profile of Temporal's configuration file"),
   plain('TEMPORAL_TASK_QUEUE', 'registrar', 'name of the task queue and prefix of schedule ids'),
   told('TEMPORAL_UI_URL', '–', 'base URL of the links to the Temporal UI in receipts'),
+  told('API_URL', '–', 'base URL of the links to receipts in the Temporal UI'),
   told('DATABASE_URL', 'embedded', 'connection string of PostgreSQL 14 or newer'),
   told(
     'DATABASE_MIGRATION_URL',
@@ -198,6 +199,13 @@ export const VARIABLES: readonly Variable[] = [
     '10',
     'public sign-ups per minute, per client address and per e-mail address',
   ),
+  told(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    '–',
+    'where OpenTelemetry sends traces; its SDK is loaded for this and for any other `OTEL_EXPORTER_…`, and reads all its standard variables',
+  ),
+  told('OTEL_TRACES_EXPORTER', '–', 'the exporter of traces; `none` sends none'),
+  told('OTEL_SDK_DISABLED', '–', '`true`: no traces, whatever else is set'),
   plain('LOG_LEVEL', 'info', '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`'),
 ];
 

@@ -86,6 +86,12 @@ export const WAITS_SINCE = sql.raw(
   `(CASE phase WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)`,
 );
 
+/** What a retry of many selects by; an index cannot be searched for the values of a column that is null. */
+export const RETRY_CODE = sql.raw(`coalesce(failure_code, '')`);
+/** Rows that a retry of many may take. */
+export const IS_RETRIABLE = sql.raw(`phase IN ('roles_pending', 'cleanup_required')`);
+export const CHANGE_IS_PARKED = sql.raw(`status = 'parked'`);
+
 /** One row per accepted registration: the truth about it, and the receipt that outlives Temporal's retention. */
 export const registrations = pgTable(
   'registrations',
@@ -123,6 +129,8 @@ export const registrations = pgTable(
     instructionReason: text('instruction_reason'),
     instructionAt: at('instruction_at'),
     instructionAcknowledgedAt: at('instruction_acknowledged_at'),
+    /** When a person last asked for it to be retried. */
+    retriedAt: at('retried_at'),
     createAttempt: integer('create_attempt').notNull().default(0),
     createAttemptedAt: at('create_attempted_at'),
     createOutcome: text('create_outcome').$type<CreateOutcome>(),
@@ -237,6 +245,13 @@ export const registrations = pgTable(
     index('registrations_open').on(t.sweptAt).where(IS_OPEN),
     index('registrations_waiting').on(t.phase, WAITS_FOR, WAITS_SINCE).where(IS_WAITING),
     index('registrations_due').on(t.nextResumeAt).where(IS_PARKED),
+    // The order of a retry of many: for callers that see all, and for others by what they see.
+    index('registrations_retry')
+      .on(t.phase, RETRY_CODE, t.retriedAt.asc().nullsFirst(), t.id)
+      .where(IS_RETRIABLE),
+    index('registrations_retry_visible')
+      .on(t.phase, t.visibility, RETRY_CODE, t.retriedAt.asc().nullsFirst(), t.id)
+      .where(IS_RETRIABLE),
     index('registrations_instructions')
       .on(t.instructionAt)
       .where(sql.raw('instruction IS NOT NULL AND instruction_acknowledged_at IS NULL')),
@@ -306,6 +321,8 @@ export const changes = pgTable(
     instructionReason: text('instruction_reason'),
     instructionAt: at('instruction_at'),
     instructionAcknowledgedAt: at('instruction_acknowledged_at'),
+    /** When a person last asked for it to be retried. */
+    retriedAt: at('retried_at'),
     failure: jsonb('failure').$type<PublicFailure>(),
     /** A column, since no scan of an index alone reads an expression. */
     failureCode: text('failure_code').generatedAlwaysAs(sql.raw(`failure->>'code'`)),
@@ -352,6 +369,12 @@ export const changes = pgTable(
       .on(t.status, CHANGE_WAITS_FOR, CHANGE_WAITS_SINCE)
       .where(sql.raw('open')),
     index('changes_open_of_user').on(t.userId, t.position).where(sql.raw('open')),
+    index('changes_retry')
+      .on(t.status, RETRY_CODE, t.retriedAt.asc().nullsFirst(), t.id)
+      .where(CHANGE_IS_PARKED),
+    index('changes_retry_visible')
+      .on(t.status, t.visibility, RETRY_CODE, t.retriedAt.asc().nullsFirst(), t.id)
+      .where(CHANGE_IS_PARKED),
     index('changes_due').on(t.nextResumeAt).where(sql.raw(`status = 'parked'`)),
     index('changes_instructions')
       .on(t.instructionAt)
@@ -428,6 +451,20 @@ export const poolSeenUsers = pgTable('pool_seen_users', {
   /** When that comparison began. */
   comparedAt: at('compared_at').notNull(),
 });
+
+/** The result of the last comparison of ledger and pool: one row. */
+export const lastPoolComparison = pgTable(
+  'last_pool_comparison',
+  {
+    isLast: boolean('is_last').primaryKey().default(true),
+    startedAt: at('started_at').notNull(),
+    finishedAt: at('finished_at').notNull(),
+    agrees: boolean('agrees').notNull(),
+    /** What it counted, by name; no id. */
+    counts: jsonb('counts').$type<Record<string, number>>().notNull(),
+  },
+  () => [check('last_pool_comparison_one_row', sql.raw('is_last'))],
+);
 
 /** When the next call of each quota may be made, by public sign-up and by all others. UNLOGGED, as
  * `quota_places` is: written without waiting for the disk, and a crash may forget it. */

@@ -1,5 +1,6 @@
 /** Where events go. */
-export type EventDestination = 'amqp' | 'webhook';
+export const EVENT_DESTINATIONS = ['amqp', 'webhook'] as const;
+export type EventDestination = (typeof EVENT_DESTINATIONS)[number];
 
 /** What was promised about an account: a mail for a forgotten password; the end of all sessions after a
  * reset that may happen (`sign_out`), or that did (`password_reset`), or after a change of the password
@@ -20,7 +21,6 @@ export type CognitoDestination = (typeof COGNITO_DESTINATIONS)[number];
 
 export type OutboxDestination = EventDestination | CognitoDestination;
 export const OUTBOX_DESTINATIONS: readonly OutboxDestination[] = [
-  'amqp',
-  'webhook',
+  ...EVENT_DESTINATIONS,
   ...COGNITO_DESTINATIONS,
 ];

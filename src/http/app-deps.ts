@@ -5,12 +5,15 @@ import type { TokenCutoffs } from './access/token-cutoffs.ts';
 import type { VerifyToken } from './access/tokens.ts';
 import type { Database } from '../db/client.ts';
 import type { Accounts, PasswordRecovery } from '../domain/account.ts';
+import type { EventDestination } from '../domain/outbox.ts';
+import type { TemporalOverview } from '../domain/overview.ts';
 import type { Change } from '../domain/change.ts';
 import type { Directory } from '../domain/directory.ts';
 import type { Grant } from '../domain/grants.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
 import type { RoleCatalogue } from '../domain/role.ts';
 import type { Runs, UserRuns } from '../domain/runs.ts';
+import type { TraceRequest } from '../domain/tracing.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -27,6 +30,8 @@ export interface Log {
 /** The state of Temporal and of the worker in this process, and the address of the Temporal UI. */
 export interface TemporalView {
   state(): { readonly temporal: 'ok' | 'degraded'; readonly worker: 'ok' | 'degraded' };
+  /** What Temporal says of its schedules and workers, in bounded time; never throws. */
+  overview(): Promise<TemporalOverview>;
   readonly uiUrl: string | null;
   readonly namespace: string;
 }
@@ -103,6 +108,10 @@ export interface AppDeps {
   readonly propagationGraceSeconds: number;
   /** Whether a profile service is configured (PROFILE_URL, PROFILE_AMQP). */
   readonly wantsProfile: boolean;
+  /** What this deployment may take of Cognito's quotas (COGNITO_CREATE_RPS, COGNITO_UPDATE_RPS). */
+  readonly quotas: { readonly createRps: number; readonly updateRps: number };
+  /** Where events go (EVENTS_…). */
+  readonly eventDestinations: readonly EventDestination[];
   /** Pool attributes that a caller may set (COGNITO_ATTRIBUTES). */
   readonly attributes: readonly string[];
   /** Wraps a password as soon as it is parsed. */
@@ -118,6 +127,8 @@ export interface AppDeps {
     readonly mailbox: string;
   } | null;
   readonly logger: Log;
+  /** null: no exporter of traces is configured. */
+  readonly trace: TraceRequest | null;
   readonly metrics: MetricsView;
   /** Whether this API serves `/metrics`; otherwise metrics have their own port or none. */
   readonly servesMetrics: boolean;

@@ -11,16 +11,28 @@ import { mountStepDoor } from './doors/step.ts';
 import { mountUsersDoor } from './doors/users.ts';
 import { mountExample } from './operations/example.ts';
 import { mountHealth, mountMetrics } from './operations/health.ts';
-import { browserAccess, ownHostOnly, requestIds, requestLog, safeHeaders } from './middleware.ts';
+import {
+  browserAccess,
+  ownHostOnly,
+  refusedOrigins,
+  requestIds,
+  requestLog,
+  requestTraces,
+  safeHeaders,
+} from './middleware.ts';
 import { refuseOtherMethods } from './openapi/mount.ts';
 import { mountDocument } from './openapi/openapi.ts';
 import { mountProblemPages } from './problems/problem-pages.ts';
 import { mountChangeInstructions } from './changes/change-instructions.ts';
+import { mountRetryOfManyChanges } from './changes/retry-many.ts';
 import { mountChanges } from './changes/changes.ts';
 import { mountRegistrationStream } from './registrations/registration-stream.ts';
 import { mountRegistrationInstructions } from './registrations/registration-instructions.ts';
 import { mountRegistrations } from './registrations/registrations.ts';
+import { mountOverview } from './operations/overview.ts';
+import { mountRedeliver } from './operations/redeliver.ts';
 import { mountRoles } from './operations/roles.ts';
+import { mountRetryOfMany } from './registrations/retry-many.ts';
 import { mountAddresses } from './users/addresses.ts';
 import { mountUserChanges } from './users/user-changes.ts';
 import { mountUsers } from './users/users.ts';
@@ -34,20 +46,26 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   const api = new OpenAPIHono<AppEnv>();
   const { local } = deps;
   api.use(requestIds(), requestLog(deps.logger, deps.metrics), safeHeaders(local !== null));
+  if (deps.trace !== null) api.use(requestTraces(deps.trace));
   if (local !== null) api.use(ownHostOnly(local.acceptsHost));
+  api.use(refusedOrigins(deps.corsOrigins, deps.logger));
   if (deps.corsOrigins.length > 0) api.use(browserAccess(deps.corsOrigins));
   api.use(refuseOtherMethods(api));
 
   mountRegistrations(api, deps);
   mountRegistrationStream(api, deps);
   mountRegistrationInstructions(api, deps);
+  mountRetryOfMany(api, deps);
   mountUsers(api, deps);
   mountUserChanges(api, deps);
   mountChanges(api, deps);
   mountChangeInstructions(api, deps);
+  mountRetryOfManyChanges(api, deps);
   mountAddresses(api, deps);
   mountRoles(api, deps);
   mountAuditEvents(api, deps);
+  mountOverview(api, deps);
+  mountRedeliver(api, deps);
   if (deps.doors.has('users')) mountUsersDoor(api, deps);
   if (deps.doors.has('step')) mountStepDoor(api, deps);
   if (deps.doors.has('signup')) mountSignupDoor(api, deps);

@@ -4,7 +4,8 @@ import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import { Problem } from './problems/problem-details.ts';
-import type { AppEnv, Log, MetricsView } from './app-deps.ts';
+import type { TraceRequest } from '../domain/tracing.ts';
+import type { AppEnv, Log, MetricsView, RequestLabels } from './app-deps.ts';
 import { isUuid } from './request/fields.ts';
 
 type Middleware = MiddlewareHandler<AppEnv>;
@@ -32,14 +33,8 @@ export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeReque
   return async (c, next) => {
     const begun = performance.now();
     await next();
-    const { method } = c.req;
     const ms = performance.now() - begun;
-    const route = routePath(c, -1);
-    const request = {
-      method: METHODS.has(method) ? method : 'other',
-      route: route === '/*' || route === '*' ? 'none' : route,
-      status: c.res.status,
-    };
+    const request = labelsOf(c);
     metrics.observeRequest(request, ms / 1000);
     const { requestId, emailHash } = c.var;
     const line = {
@@ -52,6 +47,39 @@ export function requestLog(logger: Log, metrics: Pick<MetricsView, 'observeReque
     };
     if (PROBES.test(c.req.path)) logger.debug(line, 'request');
     else logger.info(line, 'request');
+  };
+}
+
+/** After the handler. */
+function labelsOf(c: Context<AppEnv>): RequestLabels {
+  const { method } = c.req;
+  const route = routePath(c, -1);
+  return {
+    method: METHODS.has(method) ? method : 'other',
+    route: route === '/*' || route === '*' ? 'none' : route,
+    status: c.res.status,
+  };
+}
+
+const TRACE_HEADERS = ['traceparent', 'tracestate'];
+
+/** A span for each request but probes: what it starts at Temporal is below it. */
+export function requestTraces(trace: TraceRequest): Middleware {
+  return async (c, next) => {
+    if (PROBES.test(c.req.path)) return await next();
+    const sent = TRACE_HEADERS.flatMap((name) => {
+      const value = c.req.header(name);
+      return value === undefined ? [] : [[name, value] as const];
+    });
+    await trace(Object.fromEntries(sent), async () => {
+      await next();
+      const { requestId } = c.var;
+      return {
+        ...labelsOf(c),
+        requestId,
+        registrationId: c.var.registrationId ?? idIn(c, OF_REGISTRATION),
+      };
+    });
   };
 }
 
@@ -85,6 +113,37 @@ export function ownHostOnly(acceptsHost: (hostname: string) => boolean): Middlew
     if (!acceptsHost(new URL(c.req.url).hostname)) throw new Problem('forbidden', FOREIGN_HOST);
     await next();
   };
+}
+
+/** Different origins that are named in the log; who sends more of them is no web page. */
+const ORIGINS_NAMED = 20;
+const MAX_ORIGIN = 200;
+
+/** Writes one log line for each origin that a browser may not call from: the browser tells its user
+ * nothing of use, and the developer nothing of CORS_ORIGINS. */
+export function refusedOrigins(allowed: readonly string[], log: Pick<Log, 'warn'>): Middleware {
+  const known = new Set(allowed);
+  const named = new Set<string>();
+  return async (c, next) => {
+    await next();
+    const sent = c.req.header('origin');
+    if (sent === undefined || known.has(sent) || named.size >= ORIGINS_NAMED) return;
+    const origin = originOf(sent);
+    if (origin === null || named.has(origin) || isOwn(origin, c.req.url)) return;
+    named.add(origin);
+    log.warn({ origin }, 'CORS origin refused: it is not in CORS_ORIGINS');
+  };
+}
+
+/** null for what no browser sends: callers put anything into a header. */
+function originOf(sent: string): string | null {
+  const url = sent.length > MAX_ORIGIN ? null : URL.parse(sent);
+  return url && /^https?:$/.test(url.protocol) && url.origin === sent ? sent : null;
+}
+
+/** Of this API itself, also behind a proxy that ends TLS. */
+function isOwn(origin: string, url: string): boolean {
+  return new URL(origin).host === new URL(url).host;
 }
 
 /** Answers preflights only: any other OPTIONS asks for `Allow`, or for something that is not there. */

@@ -1,6 +1,8 @@
 import { and, asc, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
-import { poolSeenUsers, registrations } from '../db/schema.ts';
+import type { Comparison, PoolReport } from '../../activities/contract.ts';
+import { lastPoolComparison, poolSeenUsers, registrations } from '../db/schema.ts';
+import type { ComparisonResult } from '../domain/overview.ts';
 import type { RegistrationStatus } from '../domain/status.ts';
 import { atEdge } from './database-error.ts';
 
@@ -120,4 +122,49 @@ export async function seenUsersAmong(
       ),
   );
   return new Set(rows.map(({ id }) => id));
+}
+
+/** Whether ledger and pool agree, as far as the report can tell. */
+export function isClean({ findings, unasked }: PoolReport): boolean {
+  return findings.length === 0 && unasked === 0;
+}
+
+/** The numbers of a report, without ids. */
+export function countsOf({
+  findings: _named,
+  advice: _advice,
+  ...numbers
+}: PoolReport): Record<string, number> {
+  return numbers;
+}
+
+/** Keeps the result of a comparison that is done, for the overview. Repeatable; an older one changes nothing. */
+export async function recordComparison(
+  db: Database,
+  { startedAt, report }: Pick<Comparison, 'startedAt' | 'report'>,
+): Promise<void> {
+  const result = {
+    startedAt: new Date(startedAt),
+    finishedAt: sql`clock_timestamp()`,
+    agrees: isClean(report),
+    counts: countsOf(report),
+  };
+  await atEdge(() =>
+    db
+      .insert(lastPoolComparison)
+      .values(result)
+      .onConflictDoUpdate({
+        target: lastPoolComparison.isLast,
+        set: result,
+        setWhere: sql`excluded.started_at >= ${lastPoolComparison.startedAt}`,
+      }),
+  );
+}
+
+/** The result of the last comparison; null: none has finished yet. */
+export async function lastComparison(db: Database): Promise<ComparisonResult | null> {
+  const [row] = await atEdge(() => db.select().from(lastPoolComparison));
+  if (!row) return null;
+  const { startedAt, finishedAt, agrees, counts } = row;
+  return { startedAt, finishedAt, agrees, counts };
 }

@@ -24,6 +24,9 @@ const eitherSide = sql`signup IN (true, false)`;
 /** Places of either side that a newcomer looks at for a gap; with more it goes behind the last. */
 const LOOKED_AT = 1000;
 
+/** Places of a quota that an overview counts. */
+const QUEUED_BOUND = 10_000;
+
 /** Who asks for a call of a quota. */
 export interface QuotaCaller {
   readonly quota: Quota;
@@ -165,6 +168,22 @@ export async function joinQuotaQueue(
 /** Removes the places of a registration that no longer goes forward: nobody waits for them. */
 export async function leaveQuotaQueues(tx: Transaction, registrationId: string): Promise<void> {
   await tx.execute(sql`DELETE FROM quota_places WHERE registration_id = ${registrationId}::uuid`);
+}
+
+/** How many steps wait for each of these quotas, counted up to 10,000 each. */
+export async function queuedSteps(
+  db: Database,
+  quotas: readonly Quota[],
+): Promise<Map<string, number>> {
+  const counts = await atEdge(() =>
+    db.execute<{ quota: string; queued: number }>(sql`SELECT wanted.quota, (
+        SELECT count(*)::int FROM (
+          SELECT FROM quota_places AS p
+          WHERE p.quota = wanted.quota AND ${eitherSide} AND turn_at >= ${overdue}
+          LIMIT ${QUEUED_BOUND}) AS places) AS queued
+      FROM unnest(${sql.param([...quotas])}::text[]) AS wanted(quota)`),
+  );
+  return new Map(counts.map(({ quota, queued }) => [quota, queued]));
 }
 
 async function removeOverdue(tx: Transaction, quota: Quota): Promise<void> {

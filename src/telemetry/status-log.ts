@@ -1,5 +1,6 @@
 import type { Telemetry } from '../domain/telemetry.ts';
 import { emailHash } from '../secrets/email-hash.ts';
+import { createAvailability } from './availability.ts';
 
 /** As much of pino as it uses. */
 interface Log {
@@ -21,6 +22,31 @@ export function withStatusLog(telemetry: Telemetry, log: Log): Telemetry {
       telemetry.changeStatusChanged(change);
       const { id: changeId, registrationId, kind, status, failure } = change;
       log.info({ registrationId, changeId, kind, code: failure?.code }, `change ${status}`);
+    },
+  };
+}
+
+/** Calls without a reply in a row, among all that are under way, that count as a loss. */
+const COGNITO_LOST_AFTER = 3;
+
+/** Writes a log line when Cognito is lost, and one when it is back. */
+export function withCognitoLog(
+  telemetry: Telemetry,
+  log: Log & Parameters<typeof createAvailability>[0],
+): Telemetry {
+  const cognito = createAvailability(log, {
+    lost: 'Cognito: connection lost',
+    restored: 'Cognito: connection restored',
+    failures: COGNITO_LOST_AFTER,
+  });
+  return {
+    ...telemetry,
+    called(call) {
+      telemetry.called(call);
+      const { operation, outcome } = call;
+      const isLost = outcome === 'no_reply' || outcome === 'server_error';
+      if (isLost) cognito.failed({ operation, outcome });
+      else cognito.answered();
     },
   };
 }

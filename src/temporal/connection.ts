@@ -8,9 +8,11 @@ const ANSWERS_WITHIN_MS = 5000;
 /** Temporal cannot be reached; the message names its address. */
 export class TemporalUnreachable extends Error {
   override readonly name = 'TemporalUnreachable';
+  readonly reason: string;
 
   constructor(address: string, reason: string) {
     super(`Temporal at ${address} does not answer: ${reason}`);
+    this.reason = reason;
   }
 }
 

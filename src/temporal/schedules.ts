@@ -6,6 +6,7 @@ import {
   type Client,
   type ScheduleOptions,
 } from '@temporalio/client';
+import type { ScheduleState } from '../domain/overview.ts';
 
 export interface ScheduleSettings {
   /** Also the prefix of the schedules' ids: one deployment's do not meet another's. */
@@ -44,23 +45,32 @@ export async function missingSchedules(
   return missing;
 }
 
-export interface ScheduleState {
-  /** The workflow that it starts. */
-  readonly name: string;
-  readonly exists: boolean;
-  readonly lastRunAt: Date | null;
-  /** How that run ended, in Temporal's words, or `running`. */
-  readonly lastOutcome: string | null;
-  readonly nextRunAt: Date | null;
+/** The schedules of a deployment while nobody knows more than their names. */
+export function unknownSchedules(taskQueue: string): ScheduleState[] {
+  return scheduleIds(taskQueue).map((id) => ({
+    name: nameOf(id, taskQueue),
+    exists: null,
+    lastRunAt: null,
+    lastOutcome: null,
+    nextRunAt: null,
+  }));
 }
 
 /** What Temporal says of each schedule of a deployment. */
 export async function readSchedules(client: Client, taskQueue: string): Promise<ScheduleState[]> {
-  // Which schedules there are does not depend on their intervals.
-  const ids = schedulesOf({ taskQueue, resumeIntervalSeconds: 1, sweepIntervalSeconds: 1 });
   return await Promise.all(
-    ids.map(({ scheduleId }) => readSchedule(client, scheduleId, taskQueue)),
+    scheduleIds(taskQueue).map((scheduleId) => readSchedule(client, scheduleId, taskQueue)),
   );
+}
+
+function scheduleIds(taskQueue: string): string[] {
+  // Which schedules there are does not depend on their intervals.
+  const all = schedulesOf({ taskQueue, resumeIntervalSeconds: 1, sweepIntervalSeconds: 1 });
+  return all.map(({ scheduleId }) => scheduleId);
+}
+
+function nameOf(scheduleId: string, taskQueue: string): string {
+  return scheduleId.slice(taskQueue.length + 1);
 }
 
 async function readSchedule(
@@ -68,7 +78,7 @@ async function readSchedule(
   scheduleId: string,
   taskQueue: string,
 ): Promise<ScheduleState> {
-  const name = scheduleId.slice(taskQueue.length + 1);
+  const name = nameOf(scheduleId, taskQueue);
   try {
     const { info } = await client.schedule.getHandle(scheduleId).describe();
     const last = info.recentActions.at(-1);

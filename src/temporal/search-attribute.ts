@@ -1,32 +1,34 @@
 import type { ConnectionLike } from '@temporalio/client';
-import { STATUS_ATTRIBUTE } from '../../workflows/messages.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 
 /** temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD */
 const KEYWORD = 2;
 
-/** A run that sets an attribute which is not there stalls for ever, so workers ask before they poll. */
-export async function hasStatusAttribute(
+/** The search attributes that the namespace lacks. A run that sets one which is not there stalls for ever,
+ * so workers ask before they poll. */
+export async function missingSearchAttributes(
   connection: ConnectionLike,
   namespace: string,
-): Promise<boolean> {
+): Promise<string[]> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  return customAttributes?.[STATUS_ATTRIBUTE] === KEYWORD;
+  return SEARCH_ATTRIBUTES.filter((name) => customAttributes?.[name] !== KEYWORD);
 }
 
-/** Registers it where it is missing. Repeatable. Throws where the service does not let an API do it. */
-export async function ensureStatusAttribute(
+/** Registers those that are missing. Repeatable. Throws where the service does not let an API do it. */
+export async function ensureSearchAttributes(
   connection: ConnectionLike,
   namespace: string,
 ): Promise<void> {
-  if (await hasStatusAttribute(connection, namespace)) return;
+  const missing = await missingSearchAttributes(connection, namespace);
+  if (missing.length === 0) return;
   await connection.operatorService.addSearchAttributes({
     namespace,
-    searchAttributes: { [STATUS_ATTRIBUTE]: KEYWORD },
+    searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
   });
 }
 
 /** What a person runs where the API may not. */
-export const STATUS_ATTRIBUTE_COMMANDS = [
-  `temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name ${STATUS_ATTRIBUTE} --type Keyword`,
-  `tcld namespace search-attributes add --namespace "$TEMPORAL_NAMESPACE" --search-attribute ${STATUS_ATTRIBUTE}=Keyword`,
+export const SEARCH_ATTRIBUTE_COMMANDS = [
+  `temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE"${SEARCH_ATTRIBUTES.map((name) => ` --name ${name} --type Keyword`).join('')}`,
+  `tcld namespace search-attributes add --namespace "$TEMPORAL_NAMESPACE"${SEARCH_ATTRIBUTES.map((name) => ` --search-attribute ${name}=Keyword`).join('')}`,
 ];

@@ -59,7 +59,7 @@ export async function compareAged(
       empty: figuresOf(fresh.rounds),
       aged: figuresOf(old.rounds),
       catchingUp,
-      queries: await timeQueries(old.measured.target, agedUrl),
+      queries: await timeQueries(old.measured.target, agedUrl, engine.address),
     };
   } finally {
     for (const { api } of running.toReversed()) await api.stop();

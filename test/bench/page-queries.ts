@@ -1,5 +1,8 @@
-import { openDatabase } from '../../src/db/client.ts';
-import { readOverview } from '../../src/ledger/overview.ts';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openDatabase, type Database } from '../../src/db/client.ts';
+import { readOverview, type OverviewSources } from '../../src/ledger/overview.ts';
+import { readTemporalOverview } from '../../src/temporal/overview.ts';
 import type { Target } from './load.ts';
 import { percentile } from './statistics.ts';
 
@@ -10,6 +13,7 @@ export interface QueryTimes {
 }
 
 const REPEATS = 100;
+const COMMANDS = 20;
 
 const WEEK_AGO = new Date(Date.now() - 7 * 86_400_000).toISOString();
 const DAY_AGO = new Date(Date.now() - 86_400_000).toISOString();
@@ -34,7 +38,11 @@ const PAGES: Readonly<Record<string, string>> = {
 };
 
 /** Each page again and again by one caller, and the overview of `npm run status`. */
-export async function timeQueries(target: Target, ledgerUrl: string): Promise<QueryTimes[]> {
+export async function timeQueries(
+  target: Target,
+  ledgerUrl: string,
+  temporalAddress: string,
+): Promise<QueryTimes[]> {
   const times: QueryTimes[] = [];
   const first = JSON.parse(await get(target, '/registrations?limit=50')) as { nextCursor: string };
   for (const [name, page] of Object.entries(PAGES)) {
@@ -43,17 +51,44 @@ export async function timeQueries(target: Target, ledgerUrl: string): Promise<Qu
   }
   const pool = openDatabase(ledgerUrl, 2);
   try {
-    times.push(await time('overview of `npm run status`', () => readOverview(pool.db)));
+    times.push(await time('overview of `npm run status`', () => readOverview(sources(pool.db))));
   } finally {
     await pool.close(1);
   }
+  const command = () => statusCommand(ledgerUrl, temporalAddress);
+  times.push(await time('`npm run status`, the whole command', command, COMMANDS));
   return times;
 }
 
-async function time(name: string, work: () => Promise<unknown>): Promise<QueryTimes> {
+/** The ledger's part: Temporal's own does not depend on the age of the ledger. */
+function sources(db: Database): OverviewSources {
+  return {
+    db,
+    quotas: { createRps: 40, updateRps: 20 },
+    temporal: () => readTemporalOverview(null, { namespace: '', taskQueue: '', withinMs: 0 }),
+  };
+}
+
+/** As npm runs it. It ends with 2 while anything needs a person. */
+async function statusCommand(databaseUrl: string, temporalAddress: string): Promise<void> {
+  const env = {
+    PATH: process.env['PATH'],
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_ADDRESS: temporalAddress,
+  };
+  const child = spawn(process.execPath, ['run.mjs', 'cli/status.ts'], { env, stdio: 'ignore' });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0 && code !== 2) throw new Error(`npm run status ended with ${code}`);
+}
+
+async function time(
+  name: string,
+  work: () => Promise<unknown>,
+  repeats = REPEATS,
+): Promise<QueryTimes> {
   await work();
   const took: number[] = [];
-  for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+  for (let repeat = 0; repeat < repeats; repeat += 1) {
     const from = performance.now();
     await work();
     took.push(performance.now() - from);

@@ -14,7 +14,7 @@ import { parseConfig } from '../../src/config/config.ts';
 import { openDatabase } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { accept } from '../../src/ledger/registrations/accept.ts';
-import { ensureStatusAttribute } from '../../src/temporal/search-attribute.ts';
+import { ensureSearchAttributes } from '../../src/temporal/search-attribute.ts';
 import { connectTemporal } from '../../src/temporal/connection.ts';
 import { wireProcess } from '../../src/wiring.ts';
 import { acceptInput } from '../support/accept-input.ts';
@@ -143,7 +143,7 @@ try {
     const env = { ...stack.env, ...unpaced, COGNITO_USER_POOL_ID: userPoolId };
     const { temporal } = parseConfig({ ...env, ENVIRONMENT: 'local' }, 'worker');
     const connection = await connectTemporal(temporal);
-    await ensureStatusAttribute(connection, temporal.namespace);
+    await ensureSearchAttributes(connection, temporal.namespace);
     await connection.close();
     await compare(env);
   } finally {

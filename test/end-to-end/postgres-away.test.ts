@@ -61,6 +61,12 @@ test('while PostgreSQL is down for 30 s new requests get 503, and a running saga
   const answer = await deployment.call(api, 'GET', '/health/ready');
   expect(answer).toMatchObject({ status: 200, body: { worker: 'ok' } });
   expect(await deployment.users()).toEqual([{ email, mark: id, roles: ['viewer'] }]);
+  // Once each, however many requests and probes asked between.
+  await api.says(/"PostgreSQL: connection restored"/);
+  expect(api.output().match(/"PostgreSQL: connection \w+"/g)).toEqual([
+    '"PostgreSQL: connection lost"',
+    '"PostgreSQL: connection restored"',
+  ]);
   const again = await deployment.register(api, 'newcomer@example.com', { prefer: 'wait=20' });
   expect(again.status).toBe(201);
 }, 180_000);

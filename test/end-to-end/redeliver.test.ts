@@ -70,7 +70,7 @@ test('npm run redeliver --now makes waiting deliveries due, except a mail that m
   const { code, output } = await redeliver(deployment, '--now');
   expect({ code, destinations: output.match(/"destination":"[\w-]+"/g) }).toEqual({
     code: 0,
-    destinations: ['webhook', 'cognito-mail', 'cognito-recovery'].map(
+    destinations: ['webhook', 'cognito-mail', 'cognito-recovery', 'cognito-sign-out'].map(
       (name) => `"destination":"${name}"`,
     ),
   });

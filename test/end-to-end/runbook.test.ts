@@ -126,6 +126,7 @@ const RUNBOOK: Readonly<Record<string, Expectation>> = {
         'webhook',
         'cognito-mail',
         'cognito-recovery',
+        'cognito-sign-out',
       ]),
   },
   'Events are late (3)': shows({ destination: 'webhook' }),

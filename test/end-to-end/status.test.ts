@@ -22,9 +22,10 @@ test('npm run status exits with 2 and says what to do while an operator is neede
   await deployment.setUp();
   const worker = await deployment.worker();
   const clean = await status(deployment);
-  expect(clean.code).toBe(0);
+  expect(clean.code, clean.output).toBe(0);
   expect(clean.output).toMatch(/^needs a person:\n {2}nothing\ndependencies:\n {2}database: ok\n/);
-  expect(clean.output).toMatch(/^ {2}temporal: ok, \S+\n {2}worker: ok\noutbox:\n/m);
+  expect(clean.output).toMatch(/^ {2}temporal: ok, \S+\n {2}worker: ok\nregistrations:\n/m);
+  expect(clean.output).toMatch(/^ {2}update: [\d.]+ per second, 0 queued$/m);
   expect(clean.output).toMatch(/^ {2}webhook: 0 pending, 0 given up$/m);
   expect(clean.output).toMatch(/^ {2}sweepRegistrations: last run \S+Z, \w+; next run \S+Z$/m);
   await worker.kill();
@@ -44,7 +45,7 @@ test('npm run status exits with 2 and says what to do while an operator is neede
   );
   expect(lines[0]).toContain(FAILURES.provider_unavailable_parked.operator);
   expect(lines[0]).toContain(
-    'POST /registrations/{id}/retry, ids: GET /registrations?status=roles_pending',
+    'POST /registrations/retry {"status":"roles_pending","failureCode":"identity_provider_unavailable"}',
   );
   expect(lines[0]).toContain(parked.id);
   expect(lines[1]).toMatch(/^ {2}cleanup_required registration_failed .*: 1 since/);

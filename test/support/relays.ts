@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm';
+import { DELIVERY } from '../../activities/relay/destinations.ts';
 import type { Destination } from '../../activities/relay/destination.ts';
+import { createAvailability } from '../../src/telemetry/availability.ts';
 import { relay } from '../../activities/relay/relay-loop.ts';
 import { createCognito } from '../../src/cognito/adapter.ts';
 import { createPasswordRecovery } from '../../src/cognito/password-recovery.ts';
@@ -65,7 +67,11 @@ export class Relays {
         publicMailsPerDay: this.publicMailsPerDay,
         propagationGraceSeconds: 0,
         lock: () => tryAdvisoryLock(this.ledger.database.appUrl, LOCK),
-        destinations: () => destinations,
+        destinations: () =>
+          destinations.map((one) => ({
+            ...one,
+            availability: createAvailability(this.log, DELIVERY),
+          })),
         stopping: stopping.signal,
       },
       () => undefined,

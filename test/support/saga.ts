@@ -17,7 +17,8 @@ import type {
   SweepReport,
 } from '../../activities/contract.ts';
 import { createChangeActivities } from '../../activities/changes/change-activities.ts';
-import { createQuotas, type QuotaClass, type QuotaRates } from '../../activities/quota.ts';
+import { createQuotas, type QuotaClass } from '../../activities/quota.ts';
+import type { QuotaSettings } from '../../src/ledger/quota-rates.ts';
 import { createRegistrationActivities } from '../../activities/registration/registration-activities.ts';
 import type { SweepDeps } from '../../activities/background/repair-row.ts';
 import { sweep } from '../../activities/background/sweep.ts';
@@ -60,7 +61,7 @@ export interface SagaOptions {
   /** Instead of the example's profile service, which starts when a test first needs it. */
   readonly profiles?: ProfileService;
   /** Unpaced where absent. */
-  readonly rates?: QuotaRates;
+  readonly rates?: QuotaSettings;
   /** Wraps the real activities: a crash, a delay, a count. */
   readonly wrap?: (activities: RegistrationActivities) => RegistrationActivities;
   readonly wrapChanges?: (activities: ChangeActivities) => ChangeActivities;
@@ -189,6 +190,7 @@ export class Saga {
       compensationBudgetSeconds: this.#options.compensationBudgetSeconds ?? 1,
       propagationGraceSeconds: this.#options.propagationGraceSeconds ?? 1,
       resumeIntervalSeconds: this.#options.resumeIntervalSeconds ?? 3600,
+      apiUrl: 'http://api.example',
     };
   }
 

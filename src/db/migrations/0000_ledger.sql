@@ -54,6 +54,7 @@ CREATE TABLE "changes" (
 	"instruction_reason" text,
 	"instruction_at" timestamp (3) with time zone,
 	"instruction_acknowledged_at" timestamp (3) with time zone,
+	"retried_at" timestamp (3) with time zone,
 	"failure" jsonb,
 	"failure_code" text GENERATED ALWAYS AS (failure->>'code') STORED,
 	"steps" jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -66,6 +67,15 @@ CREATE TABLE "changes" (
 	"run_id" text,
 	"swept_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "last_pool_comparison" (
+	"is_last" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"started_at" timestamp (3) with time zone NOT NULL,
+	"finished_at" timestamp (3) with time zone NOT NULL,
+	"agrees" boolean NOT NULL,
+	"counts" jsonb NOT NULL,
+	CONSTRAINT "last_pool_comparison_one_row" CHECK (is_last)
 );
 --> statement-breakpoint
 CREATE TABLE "limit_counts" (
@@ -156,6 +166,7 @@ CREATE TABLE "registrations" (
 	"instruction_reason" text,
 	"instruction_at" timestamp (3) with time zone,
 	"instruction_acknowledged_at" timestamp (3) with time zone,
+	"retried_at" timestamp (3) with time zone,
 	"create_attempt" integer DEFAULT 0 NOT NULL,
 	"create_attempted_at" timestamp (3) with time zone,
 	"create_outcome" text,
@@ -235,6 +246,8 @@ CREATE INDEX "changes_open" ON "changes" USING btree ("swept_at") WHERE open;-->
 CREATE INDEX "changes_finished_of_user" ON "changes" USING btree ("user_id","finished_at") WHERE finished_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "changes_waiting" ON "changes" USING btree ("status",(CASE status WHEN 'parked' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE status WHEN 'parked' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE open;--> statement-breakpoint
 CREATE INDEX "changes_open_of_user" ON "changes" USING btree ("user_id","position") WHERE open;--> statement-breakpoint
+CREATE INDEX "changes_retry" ON "changes" USING btree ("status",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE status = 'parked';--> statement-breakpoint
+CREATE INDEX "changes_retry_visible" ON "changes" USING btree ("status","visibility",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE status = 'parked';--> statement-breakpoint
 CREATE INDEX "changes_due" ON "changes" USING btree ("next_resume_at") WHERE status = 'parked';--> statement-breakpoint
 CREATE INDEX "changes_instructions" ON "changes" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL AND open;--> statement-breakpoint
 CREATE INDEX "changes_unrecorded" ON "changes" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
@@ -262,6 +275,8 @@ CREATE INDEX "registrations_visibility" ON "registrations" USING btree ("visibil
 CREATE INDEX "registrations_open" ON "registrations" USING btree ("swept_at") WHERE phase IN ('active', 'roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_waiting" ON "registrations" USING btree ("phase",(CASE phase WHEN 'roles_pending' THEN coalesce(failure->>'code', '') ELSE '' END),(CASE phase WHEN 'roles_pending' THEN coalesce(parked_at, accepted_at) ELSE accepted_at END)) WHERE phase IN ('roles_pending', 'compensating', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_due" ON "registrations" USING btree ("next_resume_at") WHERE phase = 'roles_pending';--> statement-breakpoint
+CREATE INDEX "registrations_retry" ON "registrations" USING btree ("phase",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE phase IN ('roles_pending', 'cleanup_required');--> statement-breakpoint
+CREATE INDEX "registrations_retry_visible" ON "registrations" USING btree ("phase","visibility",coalesce(failure_code, ''),"retried_at" NULLS FIRST,"id") WHERE phase IN ('roles_pending', 'cleanup_required');--> statement-breakpoint
 CREATE INDEX "registrations_instructions" ON "registrations" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL;--> statement-breakpoint
 CREATE INDEX "registrations_unrecorded" ON "registrations" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
 CREATE INDEX "registrations_erasable" ON "registrations" USING btree ("finished_at") WHERE phase IN ('failed', 'cancelled') AND email IS NOT NULL;--> statement-breakpoint

@@ -19,18 +19,28 @@ export async function appendAuditEvent(
   tx: Database | Transaction,
   event: NewAuditEvent,
 ): Promise<boolean> {
+  return (await appendAuditEvents(tx, [event])) > 0;
+}
+
+/** Appends many in one statement. @returns how many this call appended */
+export async function appendAuditEvents(
+  tx: Database | Transaction,
+  events: readonly NewAuditEvent[],
+): Promise<number> {
   const rows = await tx
     .insert(auditEvents)
-    .values({
-      id: randomUUID(),
-      event: event.event,
-      registrationId: event.registrationId,
-      userId: event.userId ?? null,
-      actor: event.actor,
-      key: event.key ?? '',
-      details: { ...event.details },
-    })
+    .values(
+      events.map((event) => ({
+        id: randomUUID(),
+        event: event.event,
+        registrationId: event.registrationId,
+        userId: event.userId ?? null,
+        actor: event.actor,
+        key: event.key ?? '',
+        details: { ...event.details },
+      })),
+    )
     .onConflictDoNothing()
     .returning({ id: auditEvents.id });
-  return rows.length > 0;
+  return rows.length;
 }

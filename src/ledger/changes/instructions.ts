@@ -1,11 +1,22 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
-import { changes } from '../../db/schema.ts';
+import { CHANGE_IS_PARKED, changes } from '../../db/schema.ts';
 import { SYSTEM_ACTOR } from '../../domain/audit-event.ts';
 import { OVERTAKING, type Change } from '../../domain/change.ts';
 import { atEdge } from '../database-error.ts';
-import { requestResume, undelivered, type InstructionInput } from '../work/instructions.ts';
+import {
+  requestResume,
+  undelivered,
+  type InstructionInput,
+  type ResumeRequest,
+} from '../work/instructions.ts';
 import { acknowledge } from '../work/park.ts';
+import {
+  retryMany,
+  type RetriableTable,
+  type RetriedMany,
+  type RetryFilter,
+} from '../work/retry-many.ts';
 import { textArray } from '../work/steps.ts';
 import { selectRow } from '../work/work.ts';
 import { cancelChange } from './cancel.ts';
@@ -17,7 +28,12 @@ export async function requestChangeRetry(
   id: string,
   instruction: InstructionInput,
 ): Promise<{ readonly kind: 'done'; readonly change: Change } | { readonly kind: 'not_parked' }> {
-  const row = await requestResume(db, CHANGE_WORK, id, {
+  const row = await requestResume(db, CHANGE_WORK, id, retryRequest(instruction));
+  return row ? { kind: 'done', change: toChange(row) } : { kind: 'not_parked' };
+}
+
+function retryRequest(instruction: InstructionInput): ResumeRequest {
+  return {
     ...instruction,
     kind: 'retry',
     event: 'change.retry_requested',
@@ -25,8 +41,25 @@ export async function requestChangeRetry(
     resumable: sql`status = 'parked'
       AND (instruction IS DISTINCT FROM 'cancel' OR restores_as IS NOT NULL)`,
     set: { failure: sql`restoring_failure` },
-  });
-  return row ? { kind: 'done', change: toChange(row) } : { kind: 'not_parked' };
+  };
+}
+
+const RETRIABLE: RetriableTable = {
+  table: sql.raw('changes'),
+  roles: sql.raw('person_roles'),
+  retriable: CHANGE_IS_PARKED,
+  status: sql.raw('status'),
+};
+
+/** As requestChangeRetry for many at once, each with its audit event, in one transaction.
+ * @returns also the persons whose runs are to be woken */
+export async function requestRetryOfManyChanges(
+  db: Database,
+  instruction: InstructionInput,
+  filter: Omit<RetryFilter, 'status'>,
+): Promise<RetriedMany> {
+  const parked = { ...filter, status: 'parked' };
+  return await retryMany(db, CHANGE_WORK, RETRIABLE, parked, retryRequest(instruction));
 }
 
 /**

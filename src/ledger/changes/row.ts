@@ -44,6 +44,7 @@ export function toChange(row: ChangeRow): Change {
     failureCode: _failureCode,
     keyScope: _keyScope,
     requestHash: _requestHash,
+    retriedAt: _retriedAt,
     sweptAt: _sweptAt,
     ...same
   } = row;

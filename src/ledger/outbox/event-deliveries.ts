@@ -1,7 +1,7 @@
-import { sql, type SQL } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { IS_EVENT } from '../../db/schema.ts';
-import type { EventDestination, OutboxDestination } from '../../domain/outbox.ts';
+import type { EventDestination } from '../../domain/outbox.ts';
 import type { UserEvent, UserEventType } from '../../domain/user-event.ts';
 import { atEdge } from '../database-error.ts';
 
@@ -165,81 +165,4 @@ export async function recordEventsFailed(
       WHERE d.outbox_id = f.outbox_id AND d.destination = ${destination}
         AND d.delivered_at IS NULL`),
   );
-}
-
-export interface RedeliverOptions {
-  /** Only of what occurred since. */
-  readonly since: Date | null;
-  readonly limit: number;
-}
-
-/** Makes events that were given up due again, with all their attempts. @returns how many */
-export async function reviveEvents(
-  db: Database,
-  destination: EventDestination,
-  options: RedeliverOptions,
-): Promise<number> {
-  return await makeDue(db, destination, options, sql`given_up_at IS NOT NULL`);
-}
-
-/**
- * Makes deliveries that wait for their next attempt due at once, with all their attempts. An
- * invitation that may have been mailed without a reply is left: it would be mailed again.
- * @returns how many
- */
-export async function hastenDeliveries(
-  db: Database,
-  destination: OutboxDestination,
-  options: RedeliverOptions,
-): Promise<number> {
-  const waiting = sql`delivered_at IS NULL AND given_up_at IS NULL
-    AND next_attempt_at > now() AND mail_attempted_at IS NULL`;
-  return await makeDue(db, destination, options, waiting);
-}
-
-async function makeDue(
-  db: Database,
-  destination: OutboxDestination,
-  { since, limit }: RedeliverOptions,
-  which: SQL,
-): Promise<number> {
-  const rows = await atEdge(() =>
-    db.execute(sql`UPDATE outbox_deliveries
-      SET given_up_at = NULL, attempts = 0, next_attempt_at = now()
-      WHERE destination = ${destination} AND ${which} AND outbox_id IN (
-        SELECT outbox_id FROM outbox_deliveries JOIN outbox o ON o.id = outbox_id
-        WHERE destination = ${destination} AND ${which}
-          AND o.occurred_at >= ${since?.toISOString() ?? '-infinity'}::timestamptz
-        LIMIT ${limit})
-      RETURNING 1`),
-  );
-  return rows.length;
-}
-
-export interface EventCounts {
-  readonly waiting: number;
-  readonly givenUp: number;
-  /** Events since `since` without a delivery. */
-  readonly untold: number;
-}
-
-/** What a destination has not been told. */
-export async function countEvents(
-  db: Database,
-  destination: OutboxDestination,
-  since: Date | null,
-): Promise<EventCounts> {
-  return await atEdge(async () => {
-    const [counts] = await db.execute<{ waiting: number; given_up: number; untold: number }>(sql`
-      SELECT (SELECT count(*) FROM outbox_deliveries WHERE destination = ${destination}
-          AND delivered_at IS NULL AND given_up_at IS NULL)::int AS waiting,
-        (SELECT count(*) FROM outbox_deliveries WHERE destination = ${destination}
-          AND given_up_at IS NOT NULL)::int AS given_up,
-        (SELECT count(*) FROM outbox o WHERE ${IS_EVENT}
-          AND occurred_at >= ${since?.toISOString() ?? 'infinity'}::timestamptz
-          AND NOT EXISTS (SELECT FROM outbox_deliveries d
-            WHERE d.outbox_id = o.id AND d.destination = ${destination}))::int AS untold`);
-    const { waiting = 0, given_up: givenUp = 0, untold = 0 } = counts ?? {};
-    return { waiting, givenUp, untold };
-  });
 }

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
+import { IS_RETRIABLE } from '../../db/schema.ts';
 import type { InstructionKind, Registration } from '../../domain/registration.ts';
 import { isCompensating } from '../../domain/status.ts';
 import { atEdge } from '../database-error.ts';
@@ -10,6 +11,12 @@ import {
   type InstructionInput,
   type ResumeRequest,
 } from '../work/instructions.ts';
+import {
+  retryMany,
+  type RetriableTable,
+  type RetriedMany,
+  type RetryFilter,
+} from '../work/retry-many.ts';
 import { textArray } from '../work/steps.ts';
 import { REGISTRATION_WORK, toRegistration } from './row.ts';
 
@@ -24,7 +31,11 @@ export async function requestRetry(
   id: string,
   instruction: InstructionInput,
 ): Promise<ResumeRequestResult> {
-  return await requestResume(db, id, {
+  return await requestResume(db, id, retryRequest(instruction));
+}
+
+function retryRequest(instruction: InstructionInput): ResumeRequest {
+  return {
     ...instruction,
     kind: 'retry',
     event: 'registration.retry_requested',
@@ -32,7 +43,32 @@ export async function requestRetry(
     resumable: sql`(status IN ('roles_pending', 'cleanup_required')
       OR (status = 'running' AND failure IS NOT NULL))`,
     set: {},
-  });
+  };
+}
+
+const RETRIABLE: RetriableTable = {
+  table: sql.raw('registrations'),
+  roles: sql.raw('roles'),
+  retriable: IS_RETRIABLE,
+  status: sql.raw('phase'),
+};
+
+/** Statuses of registrations that can be retried many at once. */
+export const RETRIED_STATUSES = ['roles_pending', 'cleanup_required'] as const;
+
+/** As requestRetry for many at once, each with its audit event, in one transaction. */
+export async function requestRetryOfMany(
+  db: Database,
+  instruction: InstructionInput,
+  filter: RetryFilter & { readonly status: (typeof RETRIED_STATUSES)[number] },
+): Promise<RetriedMany> {
+  return await retryMany(
+    db,
+    REGISTRATION_WORK,
+    RETRIABLE,
+    filter,
+    resumeRequest(retryRequest(instruction)),
+  );
 }
 
 /** Wants other roles on a parked run, and the run resumed. */
@@ -99,7 +135,12 @@ async function requestResume(
   id: string,
   request: ResumeRequest,
 ): Promise<ResumeRequestResult> {
-  const row = await requestResumeOf(db, REGISTRATION_WORK, id, {
+  const row = await requestResumeOf(db, REGISTRATION_WORK, id, resumeRequest(request));
+  return row ? { kind: 'done', registration: toRegistration(row) } : { kind: 'not_parked' };
+}
+
+function resumeRequest(request: ResumeRequest): ResumeRequest {
+  return {
     ...request,
     // An instruction to cancel stands: nothing may put it off.
     resumable: sql`${request.resumable}
@@ -110,6 +151,5 @@ async function requestResume(
       // A full budget again.
       existsSince: null,
     },
-  });
-  return row ? { kind: 'done', registration: toRegistration(row) } : { kind: 'not_parked' };
+  };
 }

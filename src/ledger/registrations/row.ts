@@ -47,6 +47,7 @@ export function toRegistration(row: RegistrationRow): Registration {
     sweptAt: _sweptAt,
     endedRunId: _endedRunId,
     endedRunSeenAt: _endedRunSeenAt,
+    retriedAt: _retriedAt,
     sealedPassword: _sealedPassword,
     eventSequence: _eventSequence,
     ...same

@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { and, sql, type SQL } from 'drizzle-orm';
+import { and, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../../db/client.ts';
 import type { AuditEventName } from '../../domain/audit-event.ts';
 import type { InstructionKind } from '../../domain/registration.ts';
+import { appendAuditEvents } from '../audit/audit-trail.ts';
 import { atEdge } from '../database-error.ts';
 import {
   appendWorkEvent,
+  auditEventOf,
   CLOCK,
   findRow,
   selectRows,
   updateRow,
+  updateRows,
   type ColumnUpdates,
   type Work,
+  type WorkEvent,
   type WorkRow,
 } from './work.ts';
 
@@ -52,23 +56,44 @@ export async function requestResume<Row extends WorkRow>(
 ): Promise<Row | null> {
   return await atEdge(() =>
     db.transaction(async (tx) => {
-      const row = await updateRow(
-        tx,
-        work,
-        id,
-        {
-          ...request.set,
-          ...instructionColumns(request.kind, request),
-          status: sql`CASE status WHEN ${work.parkedStatus} THEN 'running' ELSE status END`,
-          nextResumeAt: null,
-          resumeAttempts: 0,
-        },
-        request.resumable,
-      );
+      const row = await updateRow(tx, work, id, resumeColumns(work, request), request.resumable);
       if (row) await appendInstructionEvent(tx, work, row, request);
       return row;
     }),
   );
+}
+
+function resumeColumns<Row extends WorkRow>(
+  work: Work<Row>,
+  request: ResumeRequest,
+): ColumnUpdates {
+  return {
+    ...request.set,
+    ...instructionColumns(request.kind, request),
+    status: sql`CASE status WHEN ${work.parkedStatus} THEN 'running' ELSE status END`,
+    retriedAt: CLOCK,
+    nextResumeAt: null,
+    resumeAttempts: 0,
+  };
+}
+
+/** As requestResume for many rows at once, each with its event. @param ids of rows that are locked and fit */
+export async function resumeRows<Row extends WorkRow>(
+  tx: Transaction,
+  work: Work<Row>,
+  ids: readonly string[],
+  request: ResumeRequest,
+): Promise<Row[]> {
+  if (ids.length === 0) return [];
+  const rows = await updateRows(
+    tx,
+    work,
+    resumeColumns(work, request),
+    and(inArray(work.table.id, [...ids]), request.resumable),
+  );
+  const events = rows.map((row) => auditEventOf(work, row, instructionEvent(request)));
+  if (events.length > 0) await appendAuditEvents(tx, events);
+  return rows;
 }
 
 export interface CancelRequest<Row> extends InstructionInput {
@@ -98,15 +123,18 @@ export async function appendInstructionEvent<Row extends WorkRow>(
   tx: Transaction,
   work: Work<Row>,
   row: Row,
-  { event, actor, details }: Pick<ResumeRequest, 'event' | 'actor' | 'details'>,
+  request: Pick<ResumeRequest, 'event' | 'actor' | 'details'>,
 ): Promise<void> {
+  await appendWorkEvent(tx, work, row, instructionEvent(request));
+}
+
+function instructionEvent({
+  event,
+  actor,
+  details,
+}: Pick<ResumeRequest, 'event' | 'actor' | 'details'>): WorkEvent {
   // The reason is free text, and the trail cannot be erased: it stays in the row.
-  await appendWorkEvent(tx, work, row, {
-    event,
-    actor,
-    key: randomUUID(),
-    ...(details && { details }),
-  });
+  return { event, actor, key: randomUUID(), ...(details && { details }) };
 }
 
 /** Instructions older than `olderThanMs` that no run has taken: the API died before sending them. */

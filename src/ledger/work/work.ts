@@ -135,31 +135,32 @@ interface Selection {
   readonly lock?: 'update' | 'skipLocked' | undefined;
 }
 
-/** Appends what happened to a row. @param key what makes a repeat the same event of the same row */
+/** What happened to a row. */
+export interface WorkEvent {
+  readonly event: AuditEventName;
+  readonly actor: string;
+  /** What makes a repeat the same event of the same row. */
+  readonly key?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
 export async function appendWorkEvent<Row extends WorkRow>(
   tx: Reader,
   work: Work<Row>,
   row: Row,
-  {
-    event,
-    actor,
-    key = '',
-    details,
-  }: {
-    readonly event: AuditEventName;
-    readonly actor: string;
-    readonly key?: string;
-    readonly details?: Readonly<Record<string, unknown>>;
-  },
+  event: WorkEvent,
 ): Promise<boolean> {
+  return await appendAuditEvent(tx, auditEventOf(work, row, event));
+}
+
+/** As the trail has it. */
+export function auditEventOf<Row extends WorkRow>(
+  work: Work<Row>,
+  row: Row,
+  { event, actor, key = '', details }: WorkEvent,
+): NewAuditEvent {
   const named = work.named(row, key);
-  return await appendAuditEvent(tx, {
-    ...named,
-    event,
-    userId: row.userId,
-    actor,
-    details: { ...named.details, ...details },
-  });
+  return { ...named, event, userId: row.userId, actor, details: { ...named.details, ...details } };
 }
 
 interface InstructionColumns {

@@ -93,7 +93,9 @@ describe('registrar_app', () => {
   );
 
   test('registrar_app can read which migrations were applied', async () => {
-    expect(await databaseState(pool.db, { warn: () => undefined })).toBe('current');
+    expect(await databaseState(pool.db, { info: () => undefined, warn: () => undefined })).toBe(
+      'current',
+    );
   });
 
   test('registrar_app may use tables of a later migration', async () => {

@@ -18,6 +18,7 @@ import type {
 import type { Sessions } from '../../../src/domain/session.ts';
 import { createBackgroundWork } from '../../../src/http/background-work.ts';
 import { readBacklog } from '../../../src/ledger/backlog.ts';
+import { readTemporalOverview } from '../../../src/temporal/overview.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createSealing } from '../../../src/secrets/sealing.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
@@ -157,6 +158,8 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     doors: new Set(['users', 'step']),
     temporal: {
       state: () => ({ temporal: 'degraded', worker: 'ok' }),
+      overview: () =>
+        readTemporalOverview(null, { namespace: 'default', taskQueue: 'test', withinMs: 1 }),
       uiUrl: 'http://ui.example/',
       namespace: 'default',
     },
@@ -168,12 +171,15 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     passwordPolicy: createPasswordPolicy('composition', commonPasswords()),
     propagationGraceSeconds: 30,
     wantsProfile: false,
+    quotas: { createRps: 40, updateRps: 20 },
+    eventDestinations: ['webhook'],
     attributes: ['locale', 'custom:tenant_id'],
     secret: (text) => new Secret(text),
     sealing: createSealing([{ id: 'test', key: randomBytes(32) }]),
     corsOrigins: ['https://admin.example'],
     local: null,
     logger: recordingLog(scripts),
+    trace: null,
     metrics: createMetrics({
       readBacklog: () => readBacklog(pool.db),
       temporal: () => ({ up: false, polls: false }),

@@ -11,6 +11,9 @@ import {
   listRegistrations,
   type RegistrationFilter,
 } from '../../../src/ledger/registrations/list.ts';
+import { requestRetryOfMany } from '../../../src/ledger/registrations/instructions.ts';
+import { readOverview } from '../../../src/ledger/overview.ts';
+import { readTemporalOverview } from '../../../src/temporal/overview.ts';
 import { listAuditEvents } from '../../../src/ledger/registrations/read.ts';
 import { eraseAddress } from '../../../src/ledger/erase-address.ts';
 import { eraseExpired, erasePerson } from '../../../src/ledger/erasure.ts';
@@ -186,6 +189,53 @@ describe('with 30,000 open registrations', () => {
     // Accepted and running rows from both ends, and their status; parked ones once.
     expect(reads.rows).toBeLessThan(5 * BACKLOG_BOUND + 1000);
   });
+
+  test('the overview reads a bounded number of rows', async ({ ledger }) => {
+    const overview = () =>
+      readOverview({
+        db: ledger.db,
+        quotas: { createRps: 40, updateRps: 20 },
+        temporal: () => readTemporalOverview(null, { namespace: '', taskQueue: '', withinMs: 0 }),
+      });
+    const { registrations, needsAttention } = await overview();
+    expect(registrations.byStatus).toMatchObject({
+      accepted: BACKLOG_BOUND,
+      roles_pending: BACKLOG_BOUND,
+      failed: BACKLOG_BOUND,
+    });
+    expect(needsAttention).toMatchObject([{ count: BACKLOG_BOUND }]);
+    const reads = await readsOf(ledger, overview);
+    expect(reads.scans).toBe(0);
+    // The backlog's; those that wait for a person, and their rows; closed ones.
+    expect(reads.rows).toBeLessThan(8 * BACKLOG_BOUND + 1000);
+  });
+
+  test.for([
+    ['who sees all', '*'],
+    ['with grants', new Set(['member'])],
+  ] as const)(
+    'a retry of many by a caller %s reads those it takes, and those it counts',
+    async ([, grants], { ledger }) => {
+      const retry = () =>
+        requestRetryOfMany(
+          ledger.db,
+          { actor: 'tester', reason: null },
+          {
+            status: 'roles_pending',
+            failureCode: null,
+            limit: 100,
+            visibleTo: { callerId: 'tester', grants },
+          },
+        );
+      let remaining = 0;
+      const reads = await readsOf(ledger, async () => {
+        ({ remaining } = await retry());
+      });
+      expect(remaining).toBe(10_000);
+      expect(reads.scans).toBe(0);
+      expect(reads.rows).toBeLessThan(10_000 + 10 * 100 + 1000);
+    },
+  );
 
   const TOTAL_BOUND = 10_000;
   const counts: [string, Partial<RegistrationFilter>, total: number | null, atMost: number][] = [

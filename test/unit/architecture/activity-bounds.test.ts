@@ -21,6 +21,7 @@ function missingBounds(bounds: Bounds): string[] {
 const HANDED_ON = new Set([
   'workflows/proxies.ts: background ? inBackground(options)',
   'workflows/proxies.ts: options',
+  'workflows/proxies.ts: { ...options, summary }',
   'workflows/background.ts: inBackground(options)',
 ]);
 

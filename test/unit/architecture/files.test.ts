@@ -12,7 +12,7 @@ const LONG: Readonly<Record<string, string>> = {
   'src/domain/failure.ts': 'one table, and a table is read whole',
   'src/db/schema.ts': 'every table once: what the migration is made from',
   'src/config/config.ts': 'the only place that knows names of variables',
-  'src/wiring.ts': 'the composition root: every part of a process once',
+  'src/wiring.ts': 'the composition root: what is connected with what is read in one place',
 };
 
 function badNames({ path }: SourceFile): string[] {

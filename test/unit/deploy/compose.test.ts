@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { parseConfig, parseMigrationUrl } from '../../../src/config/config.ts';
 import { VARIABLES } from '../../../src/config/environment-table.ts';
-import { STATUS_ATTRIBUTE_COMMANDS } from '../../../src/temporal/search-attribute.ts';
+import { SEARCH_ATTRIBUTE_COMMANDS } from '../../../src/temporal/search-attribute.ts';
 import { documentedRoles } from '../../support/documented-roles.ts';
 import { REPOSITORY } from '../../support/program.ts';
 import {
@@ -245,7 +245,7 @@ describe('documents', () => {
 
   test('docs/production.md has the commands that setup prints, and links files that are there', async () => {
     const document = await read('docs/production.md');
-    for (const line of STATUS_ATTRIBUTE_COMMANDS) expect(document).toContain(line);
+    for (const line of SEARCH_ATTRIBUTE_COMMANDS) expect(document).toContain(line);
     const linked = [...document.matchAll(/\]\(\.\.\/([^)]+)\)/g)].map(([, path]) => path ?? '');
     expect(linked.length).toBeGreaterThan(2);
     expect(linked.filter((path) => !existsSync(`${REPOSITORY}${path}`))).toEqual([]);

@@ -7,7 +7,6 @@ import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import {
   comparePool,
-  isClean,
   type ComparePoolDeps,
 } from '../../../../activities/background/compare-pool.ts';
 import type { Comparison, PoolFinding, RolesDiffer } from '../../../../activities/contract.ts';
@@ -19,6 +18,7 @@ import {
   seenUsersInMemory,
 } from '../../../../activities/background/seen-users.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
+import { isClean } from '../../../../src/ledger/compare.ts';
 import { release } from '../../../../src/ledger/registrations/release.ts';
 import { beginCompensation } from '../../../../src/ledger/registrations/compensation.ts';
 import { addRole, addUser, removeRole, removeUser } from '../../../support/pool-user.ts';

@@ -5,7 +5,8 @@ import {
   AdminUpdateUserAttributesCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import { expect } from 'vitest';
-import { READS_PER_SECOND, accountQuota, createQuotas } from '../../../../activities/quota.ts';
+import { accountQuota, createQuotas } from '../../../../activities/quota.ts';
+import { READS_PER_SECOND } from '../../../../src/ledger/quota-rates.ts';
 import { createCognito } from '../../../../src/cognito/adapter.ts';
 import { createDirectory } from '../../../../src/cognito/directory.ts';
 import type { TestPool } from '../../../support/cognito.ts';

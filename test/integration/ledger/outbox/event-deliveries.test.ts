@@ -2,13 +2,12 @@ import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import {
   adoptEvents,
-  countEvents,
   dueEvents,
   recordEventsDelivered,
   recordEventsFailed,
   outboxFrom,
-  reviveEvents,
 } from '../../../../src/ledger/outbox/event-deliveries.ts';
+import { countEvents, redeliver } from '../../../../src/ledger/outbox/redeliver.ts';
 import { appendUserEvent } from '../../../../src/ledger/outbox/append-user-event.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import { erasePerson } from '../../../../src/ledger/erasure.ts';
@@ -104,13 +103,13 @@ test('a deferred event is not due, and one given up is counted until it is reque
   expect(await countEvents(ledger.db, 'amqp', LONG_AGO)).toMatchObject({ untold: 3 });
   expect(await countEvents(ledger.db, 'amqp', null)).toMatchObject({ untold: 0 });
 
-  const all = { since: null, limit: 10 };
-  expect(await reviveEvents(ledger.db, 'amqp', all)).toBe(0);
-  const future = { since: new Date(Date.now() + 3_600_000), limit: 10 };
-  expect(await reviveEvents(ledger.db, 'webhook', future)).toBe(0);
-  expect(await reviveEvents(ledger.db, 'webhook', all)).toBe(1);
-  const again = (await due(ledger, 'webhook')).find(({ id }) => id === second?.id);
-  expect(again).toMatchObject({ attempts: 0 });
+  const again = (since: Date | null, name: 'amqp' | 'webhook') =>
+    redeliver(ledger.db, [name], { waiting: false, since });
+  expect(await again(null, 'amqp')).toBe(0);
+  expect(await again(new Date(Date.now() + 3_600_000), 'webhook')).toBe(0);
+  expect(await again(null, 'webhook')).toBe(1);
+  const revived = (await due(ledger, 'webhook')).find(({ id }) => id === second?.id);
+  expect(revived).toMatchObject({ attempts: 0 });
 });
 
 const append = (
@@ -196,7 +195,7 @@ test('an event of a deleted person that was given up cannot be requested again',
     { outboxId: event?.id ?? '', reason: 'HTTP 404', nextInMs: null },
   ]);
   await deleteUser(ledger, person);
-  expect(await reviveEvents(ledger.db, 'webhook', { since: null, limit: 10 })).toBe(0);
+  expect(await redeliver(ledger.db, ['webhook'], { waiting: false, since: null })).toBe(0);
   await adopt(ledger);
   expect((await due(ledger, 'webhook')).map(({ type }) => type)).toEqual(['user.deleted']);
 });
