@@ -84,7 +84,7 @@ test('a run of a person that parks again and again continues as a new run, and g
   await persons.retry(change);
   await saga.eventually(async () => {
     const { searchAttributes } = await persons.handle(person.userId).describe();
-    return searchAttributes['RegistrationStatus']?.[0] === undefined;
+    return (searchAttributes['RegistrationStatus']?.[0] ?? null) === null;
   });
   expect((await persons.closed(change)).status).toBe('completed');
   await persons.runEnded(person);
