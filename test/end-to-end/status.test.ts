@@ -22,7 +22,7 @@ test('npm run status exits with 2 and says what to do while an operator is neede
   await deployment.setUp();
   const worker = await deployment.worker();
   const clean = await status(deployment);
-  expect(clean.code, clean.output).toBe(0);
+  expect(clean).toMatchObject({ code: 0 });
   expect(clean.output).toMatch(/^needs a person:\n {2}nothing\ndependencies:\n {2}database: ok\n/);
   expect(clean.output).toMatch(/^ {2}temporal: ok, \S+\n {2}worker: ok\nregistrations:\n/m);
   expect(clean.output).toMatch(/^ {2}update: [\d.]+ per second, 0 queued$/m);
