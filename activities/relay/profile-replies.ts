@@ -27,6 +27,8 @@ const FAILED_KEY = 'user.creation_failed';
 /** While PostgreSQL is away the replies wait at the broker. */
 const FIRST_RETRY_MS = 500;
 const CANCELLED_WITHIN_MS = 4000;
+/** A broker that is short of memory takes nothing and says nothing. */
+const BURIED_WITHIN_MS = 4000;
 const MAX_RETRY_MS = 15_000;
 
 export interface ProfileReplyDeps {
@@ -188,7 +190,8 @@ async function cancelAgain(deps: ProfileReplyDeps, registrationId: string): Prom
   const row = await readRow(deps.db, registrationId);
   if (row.profileStrayAt === null) return;
   const signal = AbortSignal.timeout(CANCELLED_WITHIN_MS);
-  await deleteStrayProfile({ ...deps, signal, attempt: 1, slow: false }, row);
+  // No grace: over RabbitMQ a cancellation is final.
+  await deleteStrayProfile({ ...deps, graceMs: 0, signal, attempt: 1, slow: false }, row);
 }
 
 /** The row has the decision, and what is not done now is done by the schedules. */
@@ -213,7 +216,8 @@ async function bury(
   { reason, registrationId }: Settled & { outcome: 'dead' },
 ): Promise<void> {
   const queue = deadQueueOf(settings);
-  const published = await publish(line, ['', queue], content, {
+  const late = new AbortController();
+  const sent = publish(line, ['', queue], content, {
     messageId: randomUUID(),
     headers: {
       'x-reason': reason,
@@ -222,6 +226,8 @@ async function bury(
       'x-correlation-id': String(properties.correlationId ?? ''),
     },
   });
+  const waited = pause(BURIED_WITHIN_MS, late.signal).then(() => 'unanswered' as const);
+  const published = await Promise.race([sent, waited]).finally(() => late.abort());
   if (published !== 'confirmed') throw new Error(`${queue}: ${published}`);
   log.warn({ registrationId, reason, queue }, 'profile reply moved to the dead queue');
 }

@@ -323,6 +323,24 @@ describe.skipIf(RABBITMQ.path === null)('replies on a real broker', () => {
     expect(await readyIn(broker, settings.replyQueue)).toBe(0);
   });
 
+  test('a consumer stops although the broker does not take the message for the dead queue', async ({
+    broker,
+    ledger,
+  }) => {
+    const first = await ready(ledger);
+    await first.stop();
+    await publishTo(broker, [settings.replyExchange, settings.replyKey], { unreadable: true });
+    await broker.stop();
+    await broker.start({ isShortOfMemory: true });
+    const consumer = await ready(ledger);
+    consumers = [];
+    await consumer.stop();
+    await broker.stop();
+    await broker.start();
+    expect(consumer.settled).toEqual([]);
+    expect(await readyIn(broker, settings.replyQueue)).toBe(1);
+  });
+
   test('a consumer stops at once although no reply comes', async ({ ledger }) => {
     const consumer = await ready(ledger);
     consumers = [];
