@@ -16,6 +16,7 @@ import { deleteStrayProfile } from '../registration/delete-profile.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
+import { declareQueue } from './declare-queue.ts';
 import { jittered } from './destination.ts';
 import { pause } from './pause.ts';
 import { parseReply, type NoReply, type ProfileReply } from './profile-messages.ts';
@@ -51,11 +52,12 @@ export async function consumeProfileReplies(
 ): Promise<void> {
   const { settings, log } = deps;
   const connection = createBrokerConnection(settings.url, settings.replyExchange, log);
+  const foreign = new Set<string>();
   try {
     while (!over.aborted) {
       try {
         const line = await connection.line(over);
-        await consume(deps, line, over, () => connection.answered());
+        await consume(deps, line, over, foreign, () => connection.answered());
         if (!over.aborted) await connection.away(line.reason(), over);
       } catch (error) {
         await connection.away(reasonOf(error), over);
@@ -66,19 +68,23 @@ export async function consumeProfileReplies(
   }
 }
 
-/** Consumes until the line has gone, or `over` has aborted and nothing is in hand any more. */
+/**
+ * Consumes until the line has gone, or `over` has aborted and nothing is in hand any more.
+ * @param foreign queues that somebody else declared, with other arguments
+ */
 async function consume(
   deps: ProfileReplyDeps,
   line: Line,
   over: AbortSignal,
+  foreign: Set<string>,
   begun: () => void,
 ): Promise<void> {
   const { channel } = line;
   const { replyExchange, replyKey, replyQueue } = deps.settings;
   const inHand = new Set<Promise<void>>();
   const end = AbortSignal.any([line.gone, over]);
-  await channel.assertQueue(deadQueueOf(deps.settings), { durable: true });
-  await channel.assertQueue(replyQueue, { durable: true });
+  await declareQueue(channel, deadQueueOf(deps.settings), foreign);
+  await declareQueue(channel, replyQueue, foreign);
   for (const key of new Set([replyKey, FAILED_KEY])) {
     await channel.bindQueue(replyQueue, replyExchange, key);
   }

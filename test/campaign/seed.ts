@@ -57,6 +57,7 @@ export async function runSeed(stack: Stack, home: string, plan: Plan): Promise<S
       changes: new Map(),
     };
     await carryOut(stage, plan);
+    for (const { method } of site.profiles?.requests ?? []) stage.happened.add(`profile ${method}`);
     const world = await readWorld(stage, new Set(others.map(({ sub }) => sub)));
     const findings = [
       ...findingsOf(world),

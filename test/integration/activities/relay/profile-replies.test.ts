@@ -307,6 +307,22 @@ describe.skipIf(RABBITMQ.path === null)('replies on a real broker', () => {
     });
   });
 
+  test('a reply queue that another service declared with other arguments is used as it is', async ({
+    broker,
+    ledger,
+  }) => {
+    const connection = await broker.connect();
+    const channel = await connection.createChannel();
+    const options = { durable: true, arguments: { 'x-max-length': 100_000 } };
+    await channel.assertQueue(settings.replyQueue, options);
+    const consumer = await ready(ledger);
+    const id = await asked(ledger);
+    await reply(broker, id);
+    await until(consumer, 1);
+    expect(consumer.settled).toEqual(['recorded']);
+    await connection.close();
+  });
+
   test('a signal that fails keeps the reply in the row, and the reply is acknowledged', async ({
     broker,
     ledger,
