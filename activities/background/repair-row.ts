@@ -1,6 +1,6 @@
 import type { Database } from '../../src/db/client.ts';
 import { publicFailure, type FailureName } from '../../src/domain/failure.ts';
-import { owesProfile } from '../../src/domain/profile.ts';
+import { mayHaveProfile, owesProfile } from '../../src/domain/profile.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
 import { emailOf, owesPassword, type Registration } from '../../src/domain/registration.ts';
 import type { Runs, UserRuns } from '../../src/domain/runs.ts';
@@ -21,7 +21,7 @@ import { recordPasswordSet } from '../../src/ledger/registrations/password.ts';
 import type { IdentityProvider } from '../../src/cognito/adapter.ts';
 import type { SweepReport } from '../contract.ts';
 import { createProfile } from '../registration/create-profile.ts';
-import { deleteProfile } from '../registration/delete-profile.ts';
+import { deleteProfile, deleteStrayProfile } from '../registration/delete-profile.ts';
 import { deleteUser } from '../registration/delete-user.ts';
 import type { Quotas } from '../quota.ts';
 import { addRole, confirmRoles, removeRole } from '../registration/roles.ts';
@@ -128,6 +128,8 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
     user?.mark === row.id && isOpenForward(row.status) && row.instruction?.kind !== 'cancel';
   if (deps.dryRun) return whole ? 'completed' : 'compensated';
   if (!whole) {
+    // It was created, though the row may no longer know.
+    if (lostProfile(row)) await deleteStrayProfile(ctx, row);
     // The id may be started again only after a failed run: the row is closed without one.
     return (await compensateHere(deps, ctx, row, 'terminated')) ? 'compensated' : null;
   }
@@ -148,6 +150,10 @@ async function completeAfterwards(deps: SweepDeps, open: OpenRow): Promise<Repai
   if (kind !== 'completed')
     deps.log.error({ registrationId: row.id, kind }, 'sweep: completing the registration failed');
   return kind === 'completed' ? 'completed' : 'failed';
+}
+
+function lostProfile(row: Registration): boolean {
+  return row.wantsProfile && row.profileDeletedAt === null && !mayHaveProfile(row);
 }
 
 async function hasProfile(ctx: StepContext, id: string): Promise<boolean> {

@@ -31,7 +31,7 @@ export async function deleteAllStrayProfiles(deps: SweepDeps, over: AbortSignal)
     if (over.aborted) break;
     deps.heartbeat?.();
     await deleteStrayProfile(contextOf(deps, row.id), row).then(
-      () => (deleted += 1),
+      (gone) => (deleted += gone ? 1 : 0),
       () => undefined,
     );
   }

@@ -32,11 +32,18 @@ const MAX_LOOK_MS = 500;
 export async function createProfile(ctx: StepContext, row: Registration): Promise<Registration> {
   if (!mayAct(row) || !owesProfile(row)) return row;
   throwIfRefused(row);
-  await deleteStrayProfiles(ctx, row);
+  const straysLeft = await deleteStrayProfiles(ctx, row);
+  // A reply that comes later could refuse the person because of a profile that is to be deleted.
+  if (straysLeft && ctx.profiles?.learnsOfDeletionBy !== 'call') throw unavailable(ctx);
   const attempt = await recordProfileAttempt(ctx.db, row);
   if (!attempt) return await overtaken(ctx, row);
   const answer = await ask(ctx, attempt);
   if (answer.kind === 'awaits_reply') return await awaitReply(ctx, row);
+  if (straysLeft && answer.kind === 'refused' && answer.failure !== 'profile_rejected') {
+    // The stray profile may be the one that has the address or the username.
+    await recordProfileNotMade(ctx.db, attempt);
+    throw unavailable(ctx);
+  }
   return await settle(ctx, attempt, answer);
 }
 

@@ -5,6 +5,7 @@ import { attemptsWith } from '../../src/domain/step.ts';
 import {
   recordProfileDeleted,
   recordStrayProfileDeleted,
+  MAX_STRAYS,
   strayProfilesBefore,
 } from '../../src/ledger/registrations/profile.ts';
 import { nowOf } from '../../src/ledger/registrations/row.ts';
@@ -14,6 +15,9 @@ import type { GraceWait } from '../contract.ts';
 import type { StepContext } from '../step-context.ts';
 import { StepFailure } from '../step-failure.ts';
 import { profileFailure, profileOwnerOf, profilesOf, type ProfileContext } from './profile-call.ts';
+
+/** Less than an attempt has, so that one deletion without an answer leaves time to create the profile. */
+const STRAYS_WITHIN_MS = 1000;
 
 /**
  * Compensation of createProfile: takes the profile of a compensating row back. Safe to repeat: gone is
@@ -54,6 +58,11 @@ export async function deleteProfileOf(ctx: StepContext, registrationId: string):
   if (wait) throw new StepFailure('profile_unavailable', Math.max(1, wait.graceMs));
 }
 
+/** How long a create without a reply may still land. */
+function openForMs({ graceMs }: ProfileContext, row: Registration): number {
+  return (row.profileUnansweredAt?.getTime() ?? 0) + graceMs - nowOf(row);
+}
+
 /** While a create without a reply may still land, the deletion is repeated after its grace. */
 async function takeBack(
   ctx: StepContext,
@@ -61,27 +70,46 @@ async function takeBack(
   steps: StepUpdates = {},
 ): Promise<GraceWait | null> {
   if (!mayHaveProfile(row)) return null;
-  const openForMs = (row.profileUnansweredAt?.getTime() ?? 0) + ctx.graceMs - nowOf(row);
+  const openMs = openForMs(ctx, row);
   const deletion = await callDelete(ctx, row);
-  if (deletion === 'final_after_grace' && openForMs > 0) return { graceMs: Math.ceil(openForMs) };
+  if (deletion === 'final_after_grace' && openMs > 0) return { graceMs: Math.ceil(openMs) };
   return (await recordProfileDeleted(ctx.db, row, steps)) ? null : { graceMs: 0 };
 }
 
 /**
  * Deletes profiles of closed registrations that hold the address or the username of this one: replies
- * came after they were closed, or their users are gone. Safe to repeat.
- * @throws StepFailure, DatabaseError
+ * came after they were closed, or their users are gone. One that cannot be deleted must not keep everybody
+ * else from a profile. Safe to repeat.
+ * @returns whether some may be left
+ * @throws DatabaseError
  */
-export async function deleteStrayProfiles(ctx: StepContext, row: Registration): Promise<void> {
+export async function deleteStrayProfiles(ctx: StepContext, row: Registration): Promise<boolean> {
   const strays = await strayProfilesBefore(ctx.db, row);
-  for (const stray of strays) await deleteStrayProfile(ctx, stray);
+  if (strays.length === 0) return false;
+  const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(STRAYS_WITHIN_MS)]);
+  const results = await Promise.allSettled(
+    strays.map((stray) => deleteStrayProfile({ ...ctx, signal }, stray)),
+  );
+  for (const result of results) {
+    if (result.status === 'rejected' && !(result.reason instanceof StepFailure)) {
+      throw result.reason;
+    }
+  }
+  return strays.length === MAX_STRAYS || results.some(({ status }) => status === 'rejected');
 }
 
-/** Deletes the profile that a closed registration left. Safe to repeat: gone is done. */
-export async function deleteStrayProfile(ctx: ProfileContext, row: Registration): Promise<void> {
+/**
+ * Deletes the profile that a closed registration left. Safe to repeat: gone is done.
+ * @returns whether it is gone for good; a create without a reply may still land
+ * @throws StepFailure, DatabaseError
+ */
+export async function deleteStrayProfile(ctx: ProfileContext, row: Registration): Promise<boolean> {
   ctx.log.warn({ registrationId: row.id, status: row.status }, 'deleting a stray profile');
-  await callDelete(ctx, row);
+  const openMs = openForMs(ctx, row);
+  const deletion = await callDelete(ctx, row);
+  if (deletion === 'final_after_grace' && openMs > 0) return false;
   await recordStrayProfileDeleted(ctx.db, row);
+  return true;
 }
 
 async function callDelete(ctx: ProfileContext, row: Registration): Promise<ProfileDeletion> {

@@ -14,7 +14,7 @@ const MAX_DELAY_MS = 10_000;
 /** What a call of the profile service needs, in a step or outside. */
 export type ProfileContext = Pick<
   StepContext,
-  'db' | 'log' | 'profiles' | 'signal' | 'attempt' | 'slow'
+  'db' | 'log' | 'profiles' | 'graceMs' | 'signal' | 'attempt' | 'slow'
 >;
 
 /** @throws ProfileUnavailable where the setting was turned off while the row was open */

@@ -16,6 +16,7 @@ import { deleteStrayProfile } from '../registration/delete-profile.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
+import { declareQueue } from './declare-queue.ts';
 import { jittered } from './destination.ts';
 import { pause } from './pause.ts';
 import { parseReply, type NoReply, type ProfileReply } from './profile-messages.ts';
@@ -27,6 +28,8 @@ const FAILED_KEY = 'user.creation_failed';
 /** While PostgreSQL is away the replies wait at the broker. */
 const FIRST_RETRY_MS = 500;
 const CANCELLED_WITHIN_MS = 4000;
+/** A broker that is short of memory takes nothing and says nothing. */
+const BURIED_WITHIN_MS = 4000;
 const MAX_RETRY_MS = 15_000;
 
 export interface ProfileReplyDeps {
@@ -49,11 +52,12 @@ export async function consumeProfileReplies(
 ): Promise<void> {
   const { settings, log } = deps;
   const connection = createBrokerConnection(settings.url, settings.replyExchange, log);
+  const foreign = new Set<string>();
   try {
     while (!over.aborted) {
       try {
         const line = await connection.line(over);
-        await consume(deps, line, over, () => connection.answered());
+        await consume(deps, line, over, foreign, () => connection.answered());
         if (!over.aborted) await connection.away(line.reason(), over);
       } catch (error) {
         await connection.away(reasonOf(error), over);
@@ -64,19 +68,23 @@ export async function consumeProfileReplies(
   }
 }
 
-/** Consumes until the line has gone, or `over` has aborted and nothing is in hand any more. */
+/**
+ * Consumes until the line has gone, or `over` has aborted and nothing is in hand any more.
+ * @param foreign queues that somebody else declared, with other arguments
+ */
 async function consume(
   deps: ProfileReplyDeps,
   line: Line,
   over: AbortSignal,
+  foreign: Set<string>,
   begun: () => void,
 ): Promise<void> {
   const { channel } = line;
   const { replyExchange, replyKey, replyQueue } = deps.settings;
   const inHand = new Set<Promise<void>>();
   const end = AbortSignal.any([line.gone, over]);
-  await channel.assertQueue(deadQueueOf(deps.settings), { durable: true });
-  await channel.assertQueue(replyQueue, { durable: true });
+  await declareQueue(channel, deadQueueOf(deps.settings), foreign);
+  await declareQueue(channel, replyQueue, foreign);
   for (const key of new Set([replyKey, FAILED_KEY])) {
     await channel.bindQueue(replyQueue, replyExchange, key);
   }
@@ -188,7 +196,8 @@ async function cancelAgain(deps: ProfileReplyDeps, registrationId: string): Prom
   const row = await readRow(deps.db, registrationId);
   if (row.profileStrayAt === null) return;
   const signal = AbortSignal.timeout(CANCELLED_WITHIN_MS);
-  await deleteStrayProfile({ ...deps, signal, attempt: 1, slow: false }, row);
+  // No grace: over RabbitMQ a cancellation is final.
+  await deleteStrayProfile({ ...deps, graceMs: 0, signal, attempt: 1, slow: false }, row);
 }
 
 /** The row has the decision, and what is not done now is done by the schedules. */
@@ -213,7 +222,8 @@ async function bury(
   { reason, registrationId }: Settled & { outcome: 'dead' },
 ): Promise<void> {
   const queue = deadQueueOf(settings);
-  const published = await publish(line, ['', queue], content, {
+  const late = new AbortController();
+  const sent = publish(line, ['', queue], content, {
     messageId: randomUUID(),
     headers: {
       'x-reason': reason,
@@ -222,6 +232,8 @@ async function bury(
       'x-correlation-id': String(properties.correlationId ?? ''),
     },
   });
+  const waited = pause(BURIED_WITHIN_MS, late.signal).then(() => 'unanswered' as const);
+  const published = await Promise.race([sent, waited]).finally(() => late.abort());
   if (published !== 'confirmed') throw new Error(`${queue}: ${published}`);
   log.warn({ registrationId, reason, queue }, 'profile reply moved to the dead queue');
 }

@@ -62,7 +62,8 @@ export function createProfileRequests(
       signal.removeEventListener('abort', end),
     );
     if (published === 'confirmed') return connection.answered();
-    throw new ProfileUnavailable(published, published === 'unanswered');
+    // Where several queues are bound, one may have taken what another rejected.
+    throw new ProfileUnavailable(published, published !== 'no queue bound');
   }
 
   return {

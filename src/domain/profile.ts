@@ -63,10 +63,12 @@ export class ProfileUnavailable extends Error {
 
 const MAX_PROFILE_ID = 255;
 
-/** The id that a service answered with: a text or a whole number. null: it is neither. */
+/** The id that a service answered with: a whole number, or a text that PostgreSQL keeps as it is. null: it is
+ * neither. */
 export function parseProfileId(value: unknown): string | null {
   const text = Number.isSafeInteger(value) ? String(value) : value;
-  return typeof text === 'string' && text.length > 0 && text.length <= MAX_PROFILE_ID ? text : null;
+  if (typeof text !== 'string' || text.length === 0 || text.length > MAX_PROFILE_ID) return null;
+  return text.isWellFormed() && !/\p{Cc}/u.test(text) ? text : null;
 }
 
 const FAILURE_OF: Record<ProfileRefusal, FailureName> = {

@@ -1,6 +1,7 @@
 import type { PoolUser } from '../rehearsal/pool-users.ts';
 import { type About, type Finding, finding } from './finding.ts';
 import { aboutChanges, stateAfter } from './change-findings.ts';
+import { aboutAllProfiles, aboutProfile } from './profile-findings.ts';
 import type { Row, World } from './world.ts';
 
 const CLOSING = ['user.registered', 'registration.failed', 'registration.cancelled'];
@@ -20,7 +21,9 @@ export function findingsOf(world: World): Finding[] {
       ...aboutEvents(row, world),
       ...aboutTrail(row, world),
       ...aboutChanges(row, world),
+      ...aboutProfile(row, world),
     ]),
+    ...aboutAllProfiles(world),
     ...strangers.map(({ sub, mark }) => ({
       kind: 'user without a row' as const,
       text: `user ${sub} with mark ${mark}`,

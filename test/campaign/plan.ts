@@ -4,6 +4,7 @@ import { type PlannedChange, changesFor } from './change-plan.ts';
 import { type Chance, chanceOf, type Weighted } from './chance.ts';
 import { dangerFor } from './dangers.ts';
 import { duplicateOf, faultsFor } from './faults.ts';
+import { type ProfilePlan, profilesFor } from './profile-plan.ts';
 
 /** What the operator does when a registration is parked. */
 export type Decision =
@@ -47,6 +48,8 @@ export interface Plan {
   readonly foreign: readonly ForeignUser[];
   readonly registrations: readonly PlannedRegistration[];
   readonly disturbances: readonly Disturbance[];
+  /** null: no profile service is configured. */
+  readonly profiles: ProfilePlan | null;
 }
 
 /** Somebody who is in the pool before Registrar is, and none of its business. */
@@ -79,23 +82,24 @@ export function planOf(seed: number, registrations: number): Plan {
   });
   const disturbed = disturbances(chance, spanMs);
   const strangers = new Set(foreign.map(({ email }) => email));
-  return {
-    seed,
-    foreign,
-    disturbances: disturbed,
-    // Drawn last, so that a seed decides everything else as before.
-    registrations: [
-      ...planned
-        .map((one) => (strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) }))
-        .map((one) => withChanges(chance, one)),
-      ...Array.from({ length: Math.ceil(registrations / FOR_EACH_CHANGED) }, (_, index) =>
-        withChanges(
-          chance,
-          registeredAtOnce(chance, `changed-${index}@seed-${seed}.example.com`, spanMs),
-        ),
+  // Drawn last, so that a seed decides everything else as before.
+  const all = [
+    ...planned
+      .map((one) => (strangers.has(one.email) ? one : { ...one, squatter: squatter(chance) }))
+      .map((one) => withChanges(chance, one)),
+    ...Array.from({ length: Math.ceil(registrations / FOR_EACH_CHANGED) }, (_, index) =>
+      withChanges(
+        chance,
+        registeredAtOnce(chance, `changed-${index}@seed-${seed}.example.com`, spanMs),
       ),
-    ],
-  };
+    ),
+  ];
+  const profiles = profilesFor(
+    chance,
+    all.map(({ email }) => email),
+    spanMs,
+  );
+  return { seed, foreign, disturbances: disturbed, registrations: all, profiles };
 }
 
 /** Somebody whose registration nothing disturbs, so that changes begin at once. */

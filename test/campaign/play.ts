@@ -4,6 +4,7 @@ import { act } from './act.ts';
 import type { Action, Through } from './actions.ts';
 import { changePerson } from './change-play.ts';
 import type { Disturbance, PlannedRegistration } from './plan.ts';
+import type { ProfilePlan } from './profile-plan.ts';
 import { proveAddress } from './squatters.ts';
 import type { Stage } from './stage.ts';
 
@@ -66,6 +67,16 @@ async function again(stage: Stage, planned: PlannedRegistration): Promise<void> 
 async function actOnRegistration(stage: Stage, id: string, action: Action): Promise<void> {
   const cancel = (through: Through) => stage.api.want(through, id, 'cancel');
   await act(stage, workflowIdOf(id), action, cancel);
+}
+
+/** The profile service is away for a while. */
+export async function profilesAway(
+  { site, happened }: Stage,
+  { atMs, ms }: ProfilePlan['outages'][number],
+): Promise<void> {
+  await sleep(atMs);
+  site.profiles?.awayFor(ms);
+  happened.add('profile service away');
 }
 
 /** Kills and restarts processes and cuts connections, one after the other. */

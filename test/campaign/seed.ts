@@ -15,7 +15,7 @@ import type { Finding } from './finding.ts';
 import { findingsOf } from './findings.ts';
 import { operate } from './operator.ts';
 import type { Plan } from './plan.ts';
-import { disturb, play } from './play.ts';
+import { disturb, play, profilesAway } from './play.ts';
 import { Happened, type Stage } from './stage.ts';
 import { openRuns, settle } from './settle.ts';
 import { Site } from './site.ts';
@@ -42,7 +42,7 @@ export interface SeedReport {
 /** Runs the plan of one seed against a Registrar of its own, and looks what came of it. */
 export async function runSeed(stack: Stack, home: string, plan: Plan): Promise<SeedReport> {
   const from = performance.now();
-  const site = await Site.open(stack, home, plan.seed);
+  const site = await Site.open(stack, home, plan.seed, plan.profiles !== null);
   try {
     for (const { email, ...as } of plan.foreign) await addUser(site, email, as);
     const others = await allUsers(site.client, site.userPoolId);
@@ -57,6 +57,7 @@ export async function runSeed(stack: Stack, home: string, plan: Plan): Promise<S
       changes: new Map(),
     };
     await carryOut(stage, plan);
+    for (const { method } of site.profiles?.requests ?? []) stage.happened.add(`profile ${method}`);
     const world = await readWorld(stage, new Set(others.map(({ sub }) => sub)));
     const findings = [
       ...findingsOf(world),
@@ -79,6 +80,7 @@ export async function runSeed(stack: Stack, home: string, plan: Plan): Promise<S
 
 async function carryOut(stage: Stage, plan: Plan): Promise<void> {
   await stage.site.setFaults(plan.registrations.flatMap(({ faults }) => faults));
+  stage.site.profiles?.setFaults(...(plan.profiles?.faults ?? []));
   const over = new AbortController();
   const operating = operate(stage, over.signal);
   // The operator ends last; one that fails must not be an unhandled rejection until then.
@@ -87,6 +89,7 @@ async function carryOut(stage: Stage, plan: Plan): Promise<void> {
     await Promise.all([
       ...plan.registrations.map((planned) => play(stage, planned)),
       disturb(stage, plan.disturbances),
+      ...(plan.profiles?.outages ?? []).map((outage) => profilesAway(stage, outage)),
     ]);
     await sleep(AFTERMATH_MS);
     await settle(stage);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OPEN_CHANGE } from '../../src/domain/change.ts';
 import { OPEN } from '../../src/domain/status.ts';
+import { rowsWithStrayProfiles } from '../../src/ledger/registrations/profile.ts';
 import { GRACE_SECONDS } from './faults.ts';
 import type { Stage } from './stage.ts';
 
@@ -14,12 +15,15 @@ const ENDED_MS = 60_000;
 export async function settle(stage: Stage): Promise<void> {
   const { site, api } = stage;
   await site.setFaults([]);
+  site.profiles?.setFaults();
   await until(async () => (await api.inStatus(...OPEN)).length === 0, CLOSED_MS);
   await until(async () => (await api.changesInStatus(...OPEN_CHANGE)).length === 0, CLOSED_MS);
   await until(async () => (await site.late()) === 0, LANDED_MS);
+  await until(() => Promise.resolve(site.profiles?.hasLateEffects() !== true), LANDED_MS);
   // What is guarded is guarded for so long, and what is looked at again is looked at after it.
   await sleep(GRACE_SECONDS * 1000);
   await until(async () => (await openRuns(stage)).length === 0, ENDED_MS);
+  await until(async () => (await rowsWithStrayProfiles(site.db, 1)).length === 0, ENDED_MS);
 }
 
 export async function openRuns({ site }: Stage): Promise<string[]> {

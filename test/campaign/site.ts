@@ -14,6 +14,7 @@ import { registrar } from '../../dev/registrar.ts';
 import type { Stack } from '../../dev/stack/stack.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { openDatabase, type DatabasePool } from '../../src/db/client.ts';
+import { PROFILE_SECRET, ProfileSite } from '../support/profile-site.ts';
 import { GRACE_SECONDS } from './faults.ts';
 import { Processes } from './processes.ts';
 
@@ -45,11 +46,14 @@ export class Site {
   /** Of an administrator. */
   readonly bearer: string;
   readonly processes: Processes;
+  /** null: no profile service is configured. */
+  readonly profiles: ProfileSite | null;
   readonly #parts: SiteParts;
 
   private constructor(parts: SiteParts) {
     this.#parts = parts;
     this.processes = parts.processes;
+    this.profiles = parts.profiles;
     this.taskQueue = parts.env['TEMPORAL_TASK_QUEUE'] ?? '';
     this.db = parts.ledger.db;
     this.temporal = new Client({ connection: parts.connection, namespace: 'default' });
@@ -59,13 +63,21 @@ export class Site {
     this.bearer = parts.bearer;
   }
 
-  static async open(stack: Stack, home: string, seed: number): Promise<Site> {
+  static async open(
+    stack: Stack,
+    home: string,
+    seed: number,
+    withProfiles: boolean,
+  ): Promise<Site> {
     const folder = join(home, `seed-${seed}-${randomUUID().slice(0, 8)}`);
     await mkdir(folder, { mode: 0o755 });
     const databaseUrl = await createDatabase(stack.env['DATABASE_URL'] ?? '', seed);
     const endpoint = stack.env['COGNITO_ENDPOINT'] ?? '';
     const client = sandboxClient(endpoint);
     const pool = await makePool(client, `campaign-${seed}`);
+    const profiles = withProfiles
+      ? await startProfiles(stack.env['DATABASE_URL'] ?? '', seed)
+      : null;
     const env: Record<string, string> = {
       ...stack.env,
       ...SETTINGS,
@@ -75,12 +87,14 @@ export class Site {
       COGNITO_USER_POOL_ID: pool.userPoolId,
       COGNITO_CLIENT_ID: pool.clientId,
       TEMPORAL_TASK_QUEUE: `campaign-${seed}-${randomUUID()}`,
+      ...(profiles && { PROFILE_URL: profiles.url, PROFILE_SECRET }),
       PASSWORD_SEALING_KEYS: `campaign:${randomBytes(32).toString('base64')}`,
     };
     await registrar.migrate(databaseUrl);
     await registrar.setUp(parseConfig(env), ADMINISTRATOR, () => undefined);
     return new Site({
       env,
+      profiles,
       client,
       userPoolId: pool.userPoolId,
       control: `${endpoint}/_sandbox`,
@@ -124,6 +138,7 @@ export class Site {
   async close(): Promise<void> {
     const { processes, ledger, connection, client } = this.#parts;
     await processes.stop();
+    await this.profiles?.stop();
     client.destroy();
     await ledger.close();
     await connection.close();
@@ -137,8 +152,17 @@ interface SiteParts {
   readonly control: string;
   readonly bearer: string;
   readonly processes: Processes;
+  readonly profiles: ProfileSite | null;
   readonly ledger: DatabasePool;
   readonly connection: NativeConnection;
+}
+
+/** The example's profile service, in this process, with a database beside the ledger's. */
+async function startProfiles(serverUrl: string, seed: number): Promise<ProfileSite> {
+  const url = await createDatabase(serverUrl, seed);
+  const drop = () =>
+    asAdministrator(url, (sql, name) => sql`drop database if exists ${sql(name)} with (force)`);
+  return await ProfileSite.start({ url, drop });
 }
 
 async function createDatabase(serverUrl: string, seed: number): Promise<string> {

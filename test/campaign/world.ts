@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { auditEvents, changes, outbox, registrations } from '../../src/db/schema.ts';
 import { type PoolUser, allUsers } from '../rehearsal/pool-users.ts';
 import type { ChangeKind, ChangeStatus } from '../../src/domain/change.ts';
+import type { StoredProfile } from '../support/profile-site.ts';
 import type { Stage } from './stage.ts';
 
 export interface Row {
@@ -15,6 +16,10 @@ export interface Row {
   readonly sealedAt: Date | null;
   readonly door: string;
   readonly userDeletedAt: Date | null;
+  /** Its user was deleted, or is no longer in the pool. */
+  readonly isGone: boolean;
+  readonly wantsProfile: boolean;
+  readonly profileId: string | null;
   /** The registration that takes over, or took over, its address. */
   readonly replacedBy: string | null;
 }
@@ -32,6 +37,8 @@ export interface ChangeRow {
 export interface World {
   readonly rows: readonly Row[];
   readonly changes: readonly ChangeRow[];
+  /** All that the profile service has. */
+  readonly profiles: readonly StoredProfile[];
   /** Everybody in the pool whom Registrar may have made. */
   readonly users: readonly PoolUser[];
   /** Sign-ups whose address Cognito says was proved. */
@@ -49,7 +56,7 @@ export interface World {
 
 /** @param others subs of users that were there before */
 export async function readWorld(
-  { site: { db, client, userPoolId }, proved }: Pick<Stage, 'site' | 'proved'>,
+  { site: { db, client, userPoolId, profiles }, proved }: Pick<Stage, 'site' | 'proved'>,
   others: ReadonlySet<string>,
 ): Promise<World> {
   const rows = await db
@@ -64,6 +71,9 @@ export async function readWorld(
       sealedAt: registrations.sealedAt,
       door: registrations.door,
       userDeletedAt: registrations.userDeletedAt,
+      isGone: sql<boolean>`(user_deleted_at IS NOT NULL OR released_at IS NOT NULL)`,
+      wantsProfile: registrations.wantsProfile,
+      profileId: registrations.profileId,
       replacedBy: registrations.replacedBy,
     })
     .from(registrations);
@@ -92,6 +102,7 @@ export async function readWorld(
   return {
     rows,
     changes: changed,
+    profiles: (await profiles?.all()) ?? [],
     trail,
     proved,
     users: users.filter(({ sub }) => !others.has(sub)),

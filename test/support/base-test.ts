@@ -1,7 +1,7 @@
 // oxlint-disable no-empty-pattern -- vitest reads from the pattern which fixtures a function uses
 import { test as base } from 'vitest';
 import { createTestPool } from './cognito.ts';
-import { createLedgerDatabase } from './database.ts';
+import { createLedgerDatabase, createTestDatabase } from './database.ts';
 import { ProfileSite } from './profile-site.ts';
 import { Broker } from './rabbitmq.ts';
 
@@ -19,7 +19,7 @@ export const test = base
     return pool;
   })
   .extend('profiles', { scope: 'file' }, async ({}, { onCleanup }) => {
-    const profiles = await ProfileSite.start();
+    const profiles = await ProfileSite.start(await createTestDatabase());
     onCleanup(() => profiles.stop());
     return profiles;
   })

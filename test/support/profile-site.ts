@@ -1,11 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import postgres from 'postgres';
 import { createHttpProfiles, type HttpProfiles } from '../../activities/relay/http-profiles.ts';
 import { createApp } from '../../examples/profile-service/http.ts';
 import { openProfiles, type Profiles } from '../../examples/profile-service/profiles.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import type { TestDatabase } from './database.ts';
 
 export const PROFILE_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 /** The service refuses every person with such an address. */
@@ -14,6 +13,8 @@ export const REJECTED_DOMAIN = 'rejected.example';
 /** What goes wrong between Registrar and the profile service. */
 export interface ProfileFault {
   readonly method: 'PUT' | 'DELETE';
+  /** Whose requests it meets; everybody's by default. */
+  readonly email?: string;
   /** Requests that pass first. */
   readonly after?: number;
   /** How many requests it meets; all by default. */
@@ -38,14 +39,21 @@ export class ProfileSite {
   readonly client: HttpProfiles;
   readonly url: string;
   readonly requests: { readonly method: string; readonly registrationId: string }[] = [];
-  readonly #database: TestDatabase;
+  readonly #database: Pick<TestDatabase, 'url' | 'drop'>;
   readonly #profiles: Profiles;
   readonly #sql: postgres.Sql;
   readonly #server: Server;
   readonly #late = new Set<Promise<void>>();
+  /** Addresses by registration: a deletion does not name any. */
+  readonly #emails = new Map<string, string>();
   #faults: (ProfileFault & { seen: number })[] = [];
+  #awayUntil = 0;
 
-  private constructor(database: TestDatabase, profiles: Profiles, server: Server) {
+  private constructor(
+    database: Pick<TestDatabase, 'url' | 'drop'>,
+    profiles: Profiles,
+    server: Server,
+  ) {
     this.#database = database;
     this.#profiles = profiles;
     this.#server = server;
@@ -55,13 +63,12 @@ export class ProfileSite {
     this.client = createHttpProfiles({ url: this.url, secret: PROFILE_SECRET });
   }
 
-  static async start(): Promise<ProfileSite> {
-    const database = await createTestDatabase();
+  /** @param database empty; it is dropped in the end */
+  static async start(database: Pick<TestDatabase, 'url' | 'drop'>): Promise<ProfileSite> {
     const profiles = await openProfiles(database.url, [REJECTED_DOMAIN]);
-    const listener = getRequestListener(createApp(profiles, PROFILE_SECRET).fetch);
     let site: ProfileSite | undefined;
     const server = createServer((request, response) => {
-      void site?.handle(request, response, listener);
+      void site?.handle(request, response).catch(() => request.socket.destroy());
     });
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
@@ -74,8 +81,14 @@ export class ProfileSite {
     this.#faults = faults.map((fault) => ({ ...fault, seen: 0 }));
   }
 
+  /** For so long every connection ends without a reply, and nothing takes effect. */
+  awayFor(ms: number): void {
+    this.#awayUntil = performance.now() + ms;
+  }
+
   clear(): void {
     this.#faults = [];
+    this.#awayUntil = 0;
     this.requests.length = 0;
   }
 
@@ -103,6 +116,11 @@ export class ProfileSite {
     ).length;
   }
 
+  /** Whether effects are still to come whose reply was lost. */
+  hasLateEffects(): boolean {
+    return this.#late.size > 0;
+  }
+
   /** Effects that come after their reply was lost. */
   async untilLateEffects(): Promise<void> {
     await Promise.all(this.#late);
@@ -120,65 +138,67 @@ export class ProfileSite {
     await this.#database.drop();
   }
 
-  async handle(
-    request: IncomingMessage,
-    response: ServerResponse,
-    listener: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-  ): Promise<void> {
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = request.method ?? '';
-    this.requests.push({ method, registrationId: request.url?.split('/').at(-1) ?? '' });
-    const fault = this.#take(method);
+    const registrationId = request.url?.split('/').at(-1) ?? '';
+    this.requests.push({ method, registrationId });
+    const sent = await read(request);
+    this.#noteEmail(registrationId, sent.text);
+    if (performance.now() < this.#awayUntil) return void request.socket.destroy();
+    const fault = this.#take(method, this.#emails.get(registrationId));
     if (fault?.kind === 'status') {
       response.writeHead(fault.status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(fault.body ?? {}));
       return;
     }
+    const app = createApp(this.#profiles, PROFILE_SECRET);
     if (fault?.kind === 'slow') await passes(fault.ms);
-    if (fault?.kind !== 'lost') return await listener(request, response);
+    if (fault?.kind !== 'lost') {
+      const answer = await app.fetch(sent.request);
+      response.writeHead(answer.status, Object.fromEntries(answer.headers));
+      response.end(await answer.text());
+      return;
+    }
     const { effect } = fault;
-    if (effect === 'before') await this.#replay(request);
-    else if (effect === 'never') request.resume();
-    else {
-      const late = await this.#copy(request);
-      const landing = passes(effect.lateMs).then(late);
+    if (effect === 'before') await app.fetch(sent.request);
+    else if (effect !== 'never') {
+      const landing = passes(effect.lateMs).then(async () => void (await app.fetch(sent.request)));
       this.#late.add(landing);
       void landing.finally(() => this.#late.delete(landing));
     }
     request.socket.destroy();
   }
 
-  /** The request takes effect; nobody gets its answer. */
-  async #replay(request: IncomingMessage): Promise<void> {
-    await (
-      await this.#copy(request)
-    )();
+  #noteEmail(registrationId: string, text: string): void {
+    if (text === '') return;
+    const { email } = JSON.parse(text) as { email?: unknown };
+    if (typeof email === 'string') this.#emails.set(registrationId, email);
   }
 
-  async #copy(request: IncomingMessage): Promise<() => Promise<void>> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-    const app = createApp(this.#profiles, PROFILE_SECRET);
-    const method = request.method ?? '';
-    const sent = new Request(`http://profiles${request.url ?? ''}`, {
-      method,
-      headers: Object.entries(request.headers).map(([name, value]): [string, string] => [
-        name,
-        String(value),
-      ]),
-      ...(chunks.length > 0 && { body: Buffer.concat(chunks) }),
-    });
-    return async () => {
-      await app.fetch(sent);
-    };
-  }
-
-  #take(method: string): ProfileFault['fault'] | undefined {
-    const rules = this.#faults.filter((rule) => rule.method === method);
+  #take(method: string, whose: string | undefined): ProfileFault['fault'] | undefined {
+    const rules = this.#faults.filter(
+      (rule) => rule.method === method && (rule.email === undefined || rule.email === whose),
+    );
     for (const rule of rules) rule.seen += 1;
     return rules.find(({ seen, after = 0, times = Number.POSITIVE_INFINITY }) => {
       return seen > after && seen <= after + times;
     })?.fault;
   }
+}
+
+async function read(request: IncomingMessage): Promise<{ request: Request; text: string }> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString();
+  const sent = new Request(`http://profiles${request.url ?? ''}`, {
+    method: request.method ?? '',
+    headers: Object.entries(request.headers).map(([name, value]): [string, string] => [
+      name,
+      String(value),
+    ]),
+    ...(text !== '' && { body: text }),
+  });
+  return { request: sent, text };
 }
 
 async function passes(ms: number): Promise<void> {

@@ -42,7 +42,7 @@ import {
 } from '../../worker/background-worker.ts';
 import { createWorker } from '../../worker/worker.ts';
 import { acceptInput, type Wanted } from './accept-input.ts';
-import { createLedgerDatabase, type TestDatabase } from './database.ts';
+import { createLedgerDatabase, createTestDatabase, type TestDatabase } from './database.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
 import { ProfileSite } from './profile-site.ts';
@@ -196,7 +196,7 @@ export class Saga {
 
   /** The profile service of the registrations that want a profile. */
   async profileSite(): Promise<ProfileSite> {
-    this.#site ??= ProfileSite.start();
+    this.#site ??= createTestDatabase().then((database) => ProfileSite.start(database));
     return await this.#site;
   }
 

@@ -7,6 +7,7 @@ import type { CutoffCause } from '../../domain/token-cutoff.ts';
 import type { UserEventType } from '../../domain/user-event.ts';
 import { atEdge } from '../database-error.ts';
 import { erasePerson } from '../erasure.ts';
+import { PROFILE_IS_LEFT } from '../registrations/profile.ts';
 import { appendUserEvent } from '../outbox/append-user-event.ts';
 import { selectRow as selectRegistration } from '../registrations/row.ts';
 import { cutOffTokens } from '../token-cutoffs.ts';
@@ -121,6 +122,8 @@ async function recordDeleted(tx: Transaction, by: ChangeRow): Promise<Change[]> 
     .set({
       userDeletedAt: sql`coalesce(user_deleted_at, clock_timestamp())`,
       sealedPassword: null,
+      // Where no call told the profile service, or the setting was off meanwhile.
+      profileStrayAt: PROFILE_IS_LEFT,
     })
     .where(eq(registrations.id, by.registrationId));
   const others = await tx.execute<{ id: string }>(sql`SELECT id FROM changes

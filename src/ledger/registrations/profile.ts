@@ -230,7 +230,7 @@ export async function strayProfilesBefore(
 }
 
 /** An attempt has time for so many. */
-const MAX_STRAYS = 10;
+export const MAX_STRAYS = 10;
 
 async function selectStrays(db: Database, limit: number, which?: SQL): Promise<Registration[]> {
   return await atEdge(async () => {

@@ -4,6 +4,7 @@ import { recordProfileReply } from '../../../src/ledger/registrations/profile.ts
 import { requestCancel } from '../../../src/ledger/registrations/instructions.ts';
 import { test } from '../../support/saga-test.ts';
 import type { Saga } from '../../support/saga.ts';
+import { removeUser } from '../../support/pool-user.ts';
 import type { ProfileFault } from '../../support/profile-site.ts';
 
 test.override('sagaOptions', { propagationGraceSeconds: 2 });
@@ -155,6 +156,18 @@ test('both failures of a cleanup are in the receipt, and each is retried', async
   await saga.runs.resume(id, 'operator');
   expect(await saga.ending(id)).toBe('registration_failed');
   expect(await saga.world({ id, email })).toEqual({ mark: null, roles: [], status: 'failed' });
+  expect(await (await saga.profileSite()).of(id)).toBeNull();
+});
+
+test('a run that completed, whose row was lost and whose user is gone, leaves no profile', async ({
+  saga,
+}) => {
+  const { id, email } = await registerWith(saga);
+  await saga.ending(id);
+  await saga.ownerDb.execute(sql`UPDATE registrations SET status = 'running', finished_at = NULL,
+    profile_id = NULL, profile_outcome = NULL WHERE id = ${id}::uuid`);
+  await removeUser(saga.pool, email);
+  await saga.sweep();
   expect(await (await saga.profileSite()).of(id)).toBeNull();
 });
 

@@ -12,6 +12,9 @@ const row = (name: string, status: string): Row => ({
   sealedAt: null,
   door: 'canonical',
   userDeletedAt: null,
+  isGone: false,
+  wantsProfile: status === 'completed',
+  profileId: status === 'completed' ? `profile of ${name}` : null,
   replacedBy: null,
 });
 
@@ -33,9 +36,16 @@ const closing = (of: Row, event: string) => ({
   changeId: null,
 });
 const told = { registrationId: ada.id, kind: 'user.created' };
+const profile = {
+  id: 'profile of ada',
+  registrationId: ada.id,
+  userId: 'sub of ada',
+  email: ada.email,
+};
 const world = {
   rows: [ada, ben, eve],
   changes: [],
+  profiles: [profile],
   users: [user],
   events: [told],
   proved: new Set<string>(),
@@ -188,6 +198,32 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
       trail: [...world.trail, ofChange('user.roles_changed')],
     },
     ['wrong roles'],
+  ],
+  ['a completed registration without its profile', { profiles: [] }, ['no profile']],
+  [
+    'a profile that is not the recorded one',
+    { profiles: [{ ...profile, id: 'another profile' }] },
+    ['other profile than recorded'],
+  ],
+  [
+    'a profile of a registration that failed',
+    { profiles: [profile, { ...profile, registrationId: ben.id, userId: 'sub of ben' }] },
+    ['profile left behind'],
+  ],
+  [
+    'a profile of somebody who was deleted',
+    { rows: [{ ...ada, isGone: true }, ben, eve] },
+    ['profile left behind'],
+  ],
+  [
+    'a second profile of a registration',
+    { profiles: [profile, { ...profile, id: 'profile 2', userId: 'another sub' }] },
+    ['two profiles'],
+  ],
+  [
+    'a profile of a registration that nobody knows, of the same user',
+    { profiles: [profile, { ...profile, registrationId: 'nobody' }] },
+    ['profile without a row', 'two profiles'],
   ],
   [
     'somebody who is there after a deletion is complete',

@@ -10,6 +10,7 @@ import {
 import { registerAtOnce } from '../../../../activities/registration/register-at-once.ts';
 import type { StepContext } from '../../../../activities/step-context.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
+import { ProfileUnavailable } from '../../../../src/domain/profile.ts';
 import type { ProfileService } from '../../../../src/domain/profile-service.ts';
 import type { Registration } from '../../../../src/domain/registration.ts';
 import { accept } from '../../../../src/ledger/registrations/accept.ts';
@@ -197,6 +198,59 @@ describe('createProfile', () => {
     expect(await profiles.of(next.id)).toMatchObject({ id: row.profileId });
   });
 
+  test('is not kept from anybody by a profile of somebody else that cannot be deleted', async ({
+    steps,
+    profiles,
+  }) => {
+    const old = await accepted(steps, { email: 'stays@example.com', roles: [] });
+    await registerAtOnce(contextOf(steps, profiles), old.id);
+    // Erased: it may have had any address.
+    await release(steps.db, old.id);
+    profiles.setFaults({ method: 'DELETE', fault: { kind: 'lost', effect: 'never' } });
+    const row = await createProfile(contextOf(steps, profiles), await created(steps));
+    expect(await profiles.of(row.id)).toMatchObject({ id: row.profileId });
+    expect(profiles.asked('DELETE', old.id)).toBe(1);
+  });
+
+  test('is not refused for good because of a profile that is still to be deleted', async ({
+    steps,
+    profiles,
+  }) => {
+    const email = 'returns@example.com';
+    const old = await accepted(steps, { email, roles: [] });
+    await registerAtOnce(contextOf(steps, profiles), old.id);
+    await release(steps.db, old.id);
+    await removeUser(steps.pool, email);
+    const row = await created(steps, { email });
+    profiles.setFaults({ method: 'DELETE', fault: { kind: 'status', status: 503 } });
+    await expect(createProfile(contextOf(steps, profiles), row)).rejects.toMatchObject(UNAVAILABLE);
+    expect(await steps.row(row.id)).toMatchObject({
+      profileOutcome: null,
+      profileUnansweredAt: null,
+    });
+    profiles.setFaults();
+    const done = await createProfile(contextOf(steps, profiles), await steps.row(row.id));
+    expect(done.profileOutcome).toBe('created');
+  });
+
+  test('over messages is not requested while the cancellation of an earlier profile cannot be sent', async ({
+    steps,
+    profiles,
+  }) => {
+    const old = await accepted(steps, { roles: [] });
+    await registerAtOnce(contextOf(steps, profiles), old.id);
+    await release(steps.db, old.id);
+    const row = await created(steps);
+    const service: ProfileService = {
+      learnsOfDeletionBy: 'event',
+      create: () => Promise.reject(new Error('requested')),
+      delete: () => Promise.reject(new ProfileUnavailable('the broker is away', false)),
+    };
+    const failed = createProfile(steps.context({ profiles: service }), row);
+    await expect(failed).rejects.toMatchObject(UNAVAILABLE);
+    expect((await steps.row(row.id)).profileUnansweredAt).toBeNull();
+  });
+
   test('over messages waits for the reply that comes to the row', async ({ steps }) => {
     const row = await created(steps);
     const service: ProfileService = {
@@ -313,8 +367,26 @@ describe('a reply that comes late', () => {
     const first = deleteStrayProfile(contextOf(steps, profiles), stray);
     await expect(first).rejects.toMatchObject(UNAVAILABLE);
     expect((await steps.row(row.id)).profileStrayAt).not.toBeNull();
-    await deleteStrayProfile(contextOf(steps, profiles), stray);
+    expect(await deleteStrayProfile(contextOf(steps, profiles), stray)).toBe(true);
     expect((await steps.row(row.id)).profileStrayAt).toBeNull();
+  });
+
+  test('may still come of a create without a reply, so the stray is deleted again after the grace', async ({
+    steps,
+    profiles,
+  }) => {
+    const { id } = await accepted(steps, { roles: [] });
+    await registerAtOnce(contextOf(steps, profiles), id);
+    await steps.db.execute(sql`UPDATE registrations SET profile_unanswered_at = clock_timestamp()
+      WHERE id = ${id}::uuid`);
+    await release(steps.db, id);
+    const during = await steps.row(id);
+    expect(await deleteStrayProfile(contextOf(steps, profiles), during)).toBe(false);
+    expect((await steps.row(id)).profileStrayAt).not.toBeNull();
+    await aged(steps, during, 3600);
+    expect(await deleteStrayProfile(contextOf(steps, profiles), await steps.row(id))).toBe(true);
+    expect((await steps.row(id)).profileStrayAt).toBeNull();
+    expect(profiles.asked('DELETE', id)).toBe(2);
   });
 });
 

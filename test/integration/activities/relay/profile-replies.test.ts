@@ -307,6 +307,22 @@ describe.skipIf(RABBITMQ.path === null)('replies on a real broker', () => {
     });
   });
 
+  test('a reply queue that another service declared with other arguments is used as it is', async ({
+    broker,
+    ledger,
+  }) => {
+    const connection = await broker.connect();
+    const channel = await connection.createChannel();
+    const options = { durable: true, arguments: { 'x-max-length': 100_000 } };
+    await channel.assertQueue(settings.replyQueue, options);
+    const consumer = await ready(ledger);
+    const id = await asked(ledger);
+    await reply(broker, id);
+    await until(consumer, 1);
+    expect(consumer.settled).toEqual(['recorded']);
+    await connection.close();
+  });
+
   test('a signal that fails keeps the reply in the row, and the reply is acknowledged', async ({
     broker,
     ledger,
@@ -321,6 +337,24 @@ describe.skipIf(RABBITMQ.path === null)('replies on a real broker', () => {
     await consumer.stop();
     consumers = [];
     expect(await readyIn(broker, settings.replyQueue)).toBe(0);
+  });
+
+  test('a consumer stops although the broker does not take the message for the dead queue', async ({
+    broker,
+    ledger,
+  }) => {
+    const first = await ready(ledger);
+    await first.stop();
+    await publishTo(broker, [settings.replyExchange, settings.replyKey], { unreadable: true });
+    await broker.stop();
+    await broker.start({ isShortOfMemory: true });
+    const consumer = await ready(ledger);
+    consumers = [];
+    await consumer.stop();
+    await broker.stop();
+    await broker.start();
+    expect(consumer.settled).toEqual([]);
+    expect(await readyIn(broker, settings.replyQueue)).toBe(1);
   });
 
   test('a consumer stops at once although no reply comes', async ({ ledger }) => {

@@ -82,6 +82,25 @@ describe.skipIf(RABBITMQ.path === null)('requests on a real broker', () => {
     }
   });
 
+  test('a request that one of several queues rejects may have its effect', async ({ broker }) => {
+    const told = await Queue.bind(broker, settings.requestExchange, settings.requestKey);
+    queue = told;
+    const connection = await broker.connect();
+    const channel = await connection.createChannel();
+    const full = `${settings.requestExchange}_full`;
+    await channel.assertQueue(full, {
+      arguments: { 'x-max-length': 0, 'x-overflow': 'reject-publish' },
+    });
+    await channel.bindQueue(full, settings.requestExchange, settings.requestKey);
+    await expect(requests.create(personOf(randomUUID()), NEVER)).rejects.toMatchObject({
+      reason: 'rejected by the broker',
+      mayHaveEffect: true,
+    });
+    await told.until(1);
+    await channel.deleteQueue(full);
+    await connection.close();
+  });
+
   test('a request while the broker is away fails, and the next one is delivered when it is back', async ({
     broker,
   }) => {

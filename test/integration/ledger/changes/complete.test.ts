@@ -27,6 +27,20 @@ const CUT_OFFS = {
 };
 
 describe('a completed change', () => {
+  test('of kind delete leaves the profile to the sweep where no call told the profile service', async ({
+    ledger,
+  }) => {
+    const person = await Person.registered(ledger);
+    const { id } = await person.begun('delete');
+    await ledger.set(person.registrationId, {
+      wantsProfile: true,
+      profileId: 'p-1',
+      profileOutcome: 'created',
+    });
+    await completeChange(ledger.db, id, { complete: stepDone(1) });
+    expect((await ledger.row(person.registrationId)).profileStrayAt).not.toBeNull();
+  });
+
   test.for(CHANGE_KINDS)(
     'of kind %s has one audit event, one event for others and its end of tokens, however often it is repeated',
     async (kind, { ledger }) => {

@@ -52,13 +52,21 @@ describe('the answer to a PUT', () => {
     expect(put(422, { field: 'email' })).toEqual({ kind: 'refused', failure: 'profile_rejected' });
   });
 
-  test.each([null, '', 'text', '[]', 'null', '{"id":""}', '{"id":1.5}', '{"id":{}}'])(
-    'a success without a usable id, %s, is no decision and may have had its effect',
-    (text) => {
-      const found = verdict(() => decisionOf({ status: 201, text, retryAfterMs: 0 }));
-      expect(found).toMatchObject({ reason: 'HTTP 201 without an id', mayHaveEffect: true });
-    },
-  );
+  test.each([
+    null,
+    '',
+    'text',
+    '[]',
+    'null',
+    '{"id":""}',
+    '{"id":1.5}',
+    '{"id":{}}',
+    '{"id":"a\\u0000"}',
+    '{"id":"\\ud800"}',
+  ])('a success without a usable id, %s, is no decision and may have had its effect', (text) => {
+    const found = verdict(() => decisionOf({ status: 201, text, retryAfterMs: 0 }));
+    expect(found).toMatchObject({ reason: 'HTTP 201 without an id', mayHaveEffect: true });
+  });
 
   test('a whole number is an id', () => {
     expect(put(201, { id: 42 })).toEqual({ kind: 'created', profileId: '42' });
