@@ -1,5 +1,7 @@
 """What Schemathesis cannot know of Registrar's errors, beside its own checks."""
 
+import os
+
 import schemathesis
 
 # Where schemathesis.toml lets a request of the right shape be refused, it is for one of these.
@@ -23,10 +25,22 @@ def reasons_of(response):
     return {field["type"] for field in fields} if isinstance(fields, list) else {body.get("code")}
 
 
+# It may end every session of its caller: not of the person whose token all other requests need.
+@schemathesis.hook
+def before_call(ctx, case, kwargs):
+    if case.operation.definition.raw.get("operationId") != "doorLogout":
+        return
+    if "Authorization" in (case.headers or {}):
+        case.headers["Authorization"] = f"Bearer {os.environ['REGISTRAR_OTHER_TOKEN']}"
+
+
 @schemathesis.check
 def refused_for_a_reason_no_schema_can_give(ctx, response, case):
     meta = case.meta
     if meta is None or not meta.generation.mode.is_positive or response.status_code != 422:
+        return
+    # No schema of parameters can say that exactly one of two is required.
+    if case.operation.definition.raw.get("operationId") == "findUsers":
         return
     assert reasons_of(response) <= NOT_OF_SHAPE, response.text
 

@@ -39,7 +39,7 @@ export async function installSchemathesis(print: (line: string) => void): Promis
 /** @returns the exit code; 0 when every check held */
 export async function runSchemathesis(
   bin: string,
-  { url, token }: Pick<Target, 'url' | 'token'>,
+  { url, token, otherToken }: Pick<Target, 'url' | 'token' | 'otherToken'>,
   args: readonly string[],
 ): Promise<number> {
   const command = ['--config-file', CONFIG, 'run', `${url}/openapi.json`, ...args];
@@ -49,6 +49,7 @@ export async function runSchemathesis(
     const env = {
       ...process.env,
       REGISTRAR_TOKEN: token,
+      REGISTRAR_OTHER_TOKEN: otherToken,
       PYTHONPATH: HERE,
       PYTHONDONTWRITEBYTECODE: '1',
     };

@@ -16,6 +16,8 @@ export interface Target {
   readonly url: string;
   /** Of an administrator. */
   readonly token: string;
+  /** Of somebody whose sessions may end. */
+  readonly otherToken: string;
   /** Lines of the log that tell of a bug. */
   complaints(): Promise<string[]>;
   stop(): Promise<void>;
@@ -36,10 +38,11 @@ export async function startTarget(print: (line: string) => void): Promise<Target
     const env = Object.fromEntries(KEPT.map((name) => [name, process.env[name]]));
     const stack = await startStack({ home, env, log: print, ephemeral: true });
     try {
-      const { url, token, server } = await serveOn(stack, home, print);
+      const { url, token, otherToken, server } = await serveOn(stack, home, print);
       return {
         url,
         token,
+        otherToken,
         complaints: () => complaintsIn(join(home, 'registrar.log')),
         stop: async () => {
           await server.stop();
@@ -81,8 +84,9 @@ async function serveOn(stack: Stack, home: string, print: (line: string) => void
   try {
     await registrar.setUp(config, ADMINISTRATOR, print);
     const token = await tokenOf({ endpoint, ...pool }, ADMINISTRATOR, 'admin');
+    const otherToken = await tokenOf({ endpoint, ...pool }, 'leaver@example.com', 'viewer');
     const url = `http://${config.http.host}:${config.http.port}`;
-    return { url, token, server };
+    return { url, token, otherToken, server };
   } catch (error) {
     await server.stop();
     throw error;

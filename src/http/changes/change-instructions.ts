@@ -5,6 +5,7 @@ import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { mount, type Api } from '../openapi/mount.ts';
 import { Problem } from '../problems/problem-details.ts';
 import { instructionOperation, readReason } from '../receipts/instructions.ts';
+import { refuseOnOneself } from '../users/accept-change.ts';
 import { changeReceiptOf, findVisibleChange } from './change-queries.ts';
 import { CHANGE_DETAILS } from './outcome.ts';
 import { ChangeSchema } from './schemas.ts';
@@ -23,11 +24,11 @@ export function mountChangeInstructions(api: Api, deps: AppDeps): void {
     name: 'retry',
     operationId: 'retryChange',
     summary: 'Retry a parked change',
-    codes: ['not_parked'],
+    codes: ['forbidden', 'not_parked'],
   });
   mount(api, deps, retry, async (c) => {
     const reason = await readReason(c);
-    const { id, userId } = await visible(deps, c);
+    const { id, userId } = await instructed(deps, c);
     const requested = await requestChangeRetry(deps.db, id, { actor: c.var.caller.id, reason });
     if (requested.kind === 'not_parked') {
       const detail = whyNotParked(await visible(deps, c));
@@ -41,11 +42,11 @@ export function mountChangeInstructions(api: Api, deps: AppDeps): void {
     name: 'cancel',
     operationId: 'cancelChange',
     summary: 'Cancel and undo a change',
-    codes: ['already_closed'],
+    codes: ['forbidden', 'already_closed'],
   });
   mount(api, deps, cancel, async (c) => {
     const reason = await readReason(c);
-    const { id, userId } = await visible(deps, c);
+    const { id, userId } = await instructed(deps, c);
     const instruction = { actor: c.var.caller.id, reason };
     const requested = await requestChangeCancel(deps.db, id, instruction, deps.changeStatusChanged);
     if (requested.kind === 'already_closed') {
@@ -54,6 +55,14 @@ export function mountChangeInstructions(api: Api, deps: AppDeps): void {
     if (requested.kind === 'done') deps.userRuns.wakeSoon(userId, 'interrupt');
     return c.json(await changeReceiptOf(deps, requested.change), 202);
   });
+}
+
+/** The change, where the caller may act on its person. @throws Problem */
+async function instructed(deps: AppDeps, c: Context<AppEnv>): Promise<Change> {
+  const change = await visible(deps, c);
+  // A thief of a token must not keep the account by cancelling what ends it.
+  refuseOnOneself(c.var.caller, change.userId);
+  return change;
 }
 
 async function visible(deps: AppDeps, c: Context<AppEnv>): Promise<Change> {

@@ -360,3 +360,32 @@ test('instructions validate their bodies', async ({ users, steps, api }) => {
   }
   expect(api.scripts.woken).toEqual([]);
 });
+
+test('nobody may retry or cancel a change of their own account, whoever requested it', async ({
+  api,
+  users,
+  steps,
+}) => {
+  const { userId } = await registered(steps, { roles: ['viewer'] });
+  const own = { token: api.issuer.token({ sub: userId, 'cognito:groups': ['admin'] }) };
+  const path = `/users/${userId}/roles`;
+  const demoted = await users.call(path, { method: 'PUT', json: { roles: [] } });
+  const id = demoted.body.id as string;
+  expect(demoted.status).toBe(202);
+  api.scripts.woken = [];
+  for (const [name, status] of [
+    ['cancel', 'accepted'],
+    ['cancel', 'running'],
+    ['retry', 'parked'],
+  ] as const) {
+    await api.change(id, { status });
+    const answer = await instruct(users.call, id, name, own);
+    expect([answer.status, answer.body]).toEqual([
+      403,
+      { ...problem(answer, 'forbidden', 403, 'Forbidden'), detail: expect.stringContaining('own') },
+    ]);
+    const receipt = await users.call(`/changes/${id}`, own);
+    expect([receipt.status, receipt.body.status]).toEqual([200, status]);
+  }
+  expect(api.scripts.woken).toEqual([]);
+});

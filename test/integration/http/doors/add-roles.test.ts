@@ -188,3 +188,26 @@ test('a key at the door is one change, or one registration, and never both', asy
   const elsewhere = { email: `${randomUUID()}@example.com`, roles: ['researcher'] };
   expect((await post(elsewhere, null, more)).body.code).toBe('idempotency_key_reused');
 });
+
+test('the address of a person who is replaced while the request is checked is taken', async ({
+  api,
+  users,
+  steps,
+}) => {
+  const row = await registered(steps, { roles: ['viewer'] });
+  let checks = 0;
+  // The roles are checked for the registration, and again right before the change is accepted.
+  const roles = {
+    ...api.deps.roles,
+    unknown: async () => {
+      checks += 1;
+      if (checks === 2) await api.row(row.id, { replaced_by: randomUUID() });
+      return [];
+    },
+  };
+  const app = api.app({ directory: users.directory, roles });
+  const json = { email: row.email, roles: ['researcher'] };
+  const answer = await api.call('/api/step/users', { method: 'POST', json, app });
+  expect([checks, answer.status, answer.body.code]).toEqual([2, 409, 'email_taken']);
+  expect(await api.sql`SELECT 1 FROM changes WHERE user_id = ${row.userId}`).toHaveLength(0);
+});
