@@ -98,7 +98,11 @@ async function consume(
   deps.log.info({ queue: replyQueue }, 'consuming profile replies');
   begun();
   if (!end.aborted) await once(end, 'abort');
-  if (!line.gone.aborted) await channel.cancel(consumerTag).catch(() => undefined);
+  if (!line.gone.aborted) {
+    // A broker that is short of memory does not answer: the line then goes with what is in hand.
+    const cancelled = channel.cancel(consumerTag).catch(() => undefined);
+    await Promise.race([cancelled, once(line.gone, 'abort')]);
+  }
   await Promise.all(inHand);
 }
 

@@ -381,10 +381,11 @@ describe('a reply that comes late', () => {
       WHERE id = ${id}::uuid`);
     await release(steps.db, id);
     const during = await steps.row(id);
-    expect(await deleteStrayProfile(contextOf(steps, profiles), during)).toBe(false);
+    const ctx = contextOf(steps, profiles, { graceMs: 60_000 });
+    expect(await deleteStrayProfile(ctx, during)).toBe(false);
     expect((await steps.row(id)).profileStrayAt).not.toBeNull();
     await aged(steps, during, 3600);
-    expect(await deleteStrayProfile(contextOf(steps, profiles), await steps.row(id))).toBe(true);
+    expect(await deleteStrayProfile(ctx, await steps.row(id))).toBe(true);
     expect((await steps.row(id)).profileStrayAt).toBeNull();
     expect(profiles.asked('DELETE', id)).toBe(2);
   });
