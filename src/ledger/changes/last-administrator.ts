@@ -31,8 +31,8 @@ export async function lockAdministrators(tx: Transaction): Promise<void> {
 
 /**
  * Whether nobody is left who can grant every role once this person cannot: among the enabled members,
- * without the person, without those from whom an open change takes it away, and without those from whom
- * a change took it away that Cognito's answer may not show yet. Call it under `lockAdministrators`.
+ * without the person, without those whom an open change takes it from, or gives it and may be put back,
+ * and without those who lost it so recently that Cognito's answer may not show it yet. Call it under `lockAdministrators`.
  */
 export async function leavesNoAdministrator(
   tx: Transaction,
@@ -40,22 +40,28 @@ export async function leavesNoAdministrator(
 ): Promise<boolean> {
   const others = (await enabledMembers()).filter((member) => member !== userId);
   if (others.length === 0) return true;
+  const administrators = textArray(administratorRoles);
   // An open change counts also while it is put back: until then Cognito may show either.
-  const losesRoles = sql`kind = 'roles' AND NOT adds_roles AND NOT roles && ${textArray(administratorRoles)}`;
+  const takesAway = sql`(kind IN ('disable', 'delete')
+    OR (kind = 'roles' AND NOT adds_roles AND NOT roles && ${administrators}))`;
+  // Nobody is asked again before what it gave is put back.
+  const gives = sql`((kind = 'enable' AND enabled_before IS FALSE)
+    OR (kind = 'roles' AND roles && ${administrators} AND NOT roles_before && ${administrators}))`;
   const [left] = await tx.execute<{ count: number }>(sql`
     SELECT count(*)::int AS count FROM unnest(${textArray(others)}) AS member
     WHERE NOT EXISTS (SELECT FROM changes
-        WHERE user_id = member AND open AND (kind IN ('disable', 'delete') OR (${losesRoles})))
-      -- Of what completed within the lag, the latest change of the account, and of the roles, decides.
+        WHERE user_id = member AND open AND (${takesAway} OR ${gives}))
+      -- Of what ended within the lag, the latest change of the account, and of the roles, decides; what
+      -- was put back only where it had given something.
       AND NOT EXISTS (SELECT FROM (
-          SELECT DISTINCT ON (kind = 'roles') kind, adds_roles, roles FROM (
+          SELECT DISTINCT ON (kind = 'roles') * FROM (
             -- In the order of one index, and by a clock that it can be searched with, or a person's whole
             -- past may be read.
             SELECT * FROM changes WHERE user_id = member
               AND finished_at > now() - make_interval(secs => ${Math.max(graceSeconds, LAG_SECONDS_MIN)})
             ORDER BY user_id, finished_at DESC OFFSET 0) AS recent
-          WHERE status = 'completed' AND kind <> 'sign_out'
+          WHERE kind <> 'sign_out' AND (status = 'completed' OR ${gives})
           ORDER BY kind = 'roles', finished_at DESC) AS latest
-        WHERE kind IN ('disable', 'delete') OR (${losesRoles}))`);
+        WHERE CASE status WHEN 'completed' THEN ${takesAway} ELSE ${gives} END)`);
   return (left?.count ?? 0) === 0;
 }

@@ -5,11 +5,16 @@ import {
   leavesNoAdministrator,
   type RefusesChange,
 } from '../../../../src/ledger/changes/last-administrator.ts';
-import { beginChange } from '../../../../src/ledger/changes/transitions.ts';
+import {
+  beginChange,
+  beginRestoring,
+  closeChange,
+  type ChangeStart,
+} from '../../../../src/ledger/changes/transitions.ts';
 import type { WantedChange } from '../../../support/change-input.ts';
 import { countByKind } from '../ledger-under-test.ts';
 import { test } from '../../../support/ledger-test.ts';
-import { Person } from './person-under-test.ts';
+import { CANCELS, Person } from './person-under-test.ts';
 
 /** The guard of the routes, with what Cognito answers. */
 const guard =
@@ -98,6 +103,75 @@ test('a person counts again once a later change has given it back', async ({ led
   const refused = await one.request('disable', {}, guard([one, two]));
   expect(refused.kind).toBe('last_administrator');
   await two.at('completed', 'roles', { roles: ['admin'] });
+  expect(await one.request('disable', {}, guard([one, two]))).toMatchObject({ kind: 'accepted' });
+});
+
+interface Gain {
+  readonly kind: ChangeKind;
+  readonly wanted: WantedChange;
+  /** Before the change the person could not assign every role. */
+  readonly gains: boolean;
+  readonly before: ChangeStart;
+}
+const GAINS: readonly Gain[] = [
+  {
+    kind: 'roles',
+    wanted: { roles: ['admin'] },
+    gains: true,
+    before: { rolesBefore: ['viewer'], enabledBefore: true },
+  },
+  {
+    kind: 'roles',
+    wanted: { roles: ['admin', 'viewer'] },
+    gains: false,
+    before: { rolesBefore: ['admin'], enabledBefore: true },
+  },
+  {
+    kind: 'enable',
+    wanted: {},
+    gains: true,
+    before: { rolesBefore: null, enabledBefore: false },
+  },
+  {
+    kind: 'enable',
+    wanted: {},
+    gains: false,
+    before: { rolesBefore: null, enabledBefore: true },
+  },
+];
+
+test.for(GAINS)(
+  'somebody whom an open $kind makes an administrator ($gains) does not count: it may be put back',
+  async ({ kind, wanted, gains, before }, { ledger }) => {
+    const [one, two] = await admins(ledger, 2);
+    if (!one || !two) throw new Error('two');
+    const { id } = await two.accepted(kind, wanted);
+    await beginChange(ledger.db, id, before, null);
+    const { kind: answer } = await one.request('disable', {}, guard([one, two]));
+    expect(answer).toBe(gains ? 'last_administrator' : 'accepted');
+  },
+);
+
+test.for(GAINS)(
+  'somebody whom a $kind had made an administrator ($gains) does not count once it was put back',
+  async ({ kind, wanted, gains, before }, { ledger }) => {
+    const [one, two] = await admins(ledger, 2);
+    if (!one || !two) throw new Error('two');
+    const { id } = await two.accepted(kind, wanted);
+    await beginChange(ledger.db, id, before, null);
+    await beginRestoring(ledger.db, id, CANCELS, {});
+    await closeChange(ledger.db, id, {});
+    const { kind: answer } = await one.request('disable', {}, guard([one, two]));
+    expect(answer).toBe(gains ? 'last_administrator' : 'accepted');
+  },
+);
+
+test('a disable that was put back has just given it back', async ({ ledger }) => {
+  const [one, two] = await admins(ledger, 2);
+  if (!one || !two) throw new Error('two');
+  await two.at('completed', 'disable');
+  await two.at('completed', 'enable');
+  await two.at('cancelled', 'disable');
   expect(await one.request('disable', {}, guard([one, two]))).toMatchObject({ kind: 'accepted' });
 });
 
