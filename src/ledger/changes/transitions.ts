@@ -34,31 +34,40 @@ export async function readChangeRow(db: Database, id: string): Promise<Change> {
 
 /**
  * The open change of a person that goes first. Overtaking ones go before all changes of roles that were
- * accepted before them. The row learns which run looked at it last.
+ * accepted before them.
  * @returns null where none is open
  */
+export async function firstChange(
+  db: Database,
+  userId: string,
+): Promise<{ readonly id: string } | null> {
+  const [first] = await atEdge(() =>
+    db.execute<{ id: string }>(sql`
+      WITH waiting AS (
+        SELECT id, kind, position, max(position) FILTER (WHERE kind = ANY(${textArray(OVERTAKING)}))
+          OVER () AS overtaking FROM changes WHERE user_id = ${userId} AND open
+      )
+      SELECT id FROM waiting
+      WHERE overtaking IS NULL OR (position <= overtaking AND kind <> 'roles')
+      ORDER BY position LIMIT 1`),
+  );
+  return first ?? null;
+}
+
+/** The first change of a person, which learns which run looked at it last; see `firstChange`. */
 export async function nextChange(
   db: Database,
   userId: string,
   runId: string | null,
 ): Promise<Change | null> {
-  return await atEdge(async () => {
-    for (;;) {
-      const [next] = await db.execute<{ id: string }>(sql`
-        WITH waiting AS (
-          SELECT id, kind, position, max(position) FILTER (WHERE kind = ANY(${textArray(OVERTAKING)}))
-            OVER () AS overtaking FROM changes WHERE user_id = ${userId} AND open
-        )
-        SELECT id FROM waiting
-        WHERE overtaking IS NULL OR (position <= overtaking AND kind <> 'roles')
-        ORDER BY position LIMIT 1`);
-      if (!next) return null;
-      const looked = { runId: sql`coalesce(${runId}::text, run_id)` };
-      const row = await updateRow(db, CHANGE_WORK, next.id, looked, CHANGE_WORK.open);
-      // Closed in between: another one goes first now.
-      if (row) return toChange(row);
-    }
-  });
+  const looked = { runId: sql`coalesce(${runId}::text, run_id)` };
+  for (;;) {
+    const first = await firstChange(db, userId);
+    if (!first) return null;
+    const row = await atEdge(() => updateRow(db, CHANGE_WORK, first.id, looked, CHANGE_WORK.open));
+    // Closed in between: another one goes first now.
+    if (row) return toChange(row);
+  }
 }
 
 export interface ChangeStart {
