@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { LOCKS } from '../../db/advisory-lock.ts';
-import type { Transaction } from '../../db/client.ts';
+import type { Database, Transaction } from '../../db/client.ts';
 import type { Registration } from '../../domain/registration.ts';
+import { DatabaseError } from '../database-error.ts';
 import { textArray } from '../work/steps.ts';
 
 /**
@@ -24,15 +25,40 @@ export interface AdministratorsQuestion {
 /** A change that ended less than this ago is believed rather than Cognito, however short the grace is. */
 const LAG_SECONDS_MIN = 60;
 
-/** One transaction at a time decides about administrators. Taken before any row is locked. */
-export async function lockAdministrators(tx: Transaction): Promise<void> {
-  await tx.execute(sql`SELECT pg_advisory_xact_lock(${LOCKS.administrators})`);
+/** How long a decision waits at most for those before it in this process: as long as for a lock. */
+const TURN_MS = 3000;
+const LOCK_NOT_AVAILABLE = '55P03';
+
+const lastTurns = new WeakMap<Database, Promise<unknown>>();
+
+/**
+ * A transaction under the advisory lock of administrators, which is taken before any row is locked. In
+ * one process they come one after the other: each has Cognito read while it holds its connection, and
+ * those that wait would leave none for that, nor for anybody else.
+ * @throws DatabaseError
+ */
+export async function underAdministratorsLock<T>(
+  db: Database,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const since = performance.now();
+  const decide = async () => {
+    if (performance.now() - since > TURN_MS) throw new DatabaseError(LOCK_NOT_AVAILABLE, null);
+    return await db.transaction(async (tx) => {
+      await tx.execute(sql`SELECT pg_advisory_xact_lock(${LOCKS.administrators})`);
+      return await work(tx);
+    });
+  };
+  const turn = (lastTurns.get(db) ?? Promise.resolve()).then(decide);
+  const ended = turn.catch(() => undefined);
+  lastTurns.set(db, ended);
+  return await turn;
 }
 
 /**
  * Whether nobody is left who can grant every role once this person cannot: among the enabled members,
  * without the person, without those whom an open change takes it from, or gives it and may be put back,
- * and without those who lost it so recently that Cognito's answer may not show it yet. Call it under `lockAdministrators`.
+ * and without those who lost it so recently that Cognito's answer may not show it yet. Call it in `underAdministratorsLock`.
  */
 export async function leavesNoAdministrator(
   tx: Transaction,

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Database } from '../../db/client.ts';
+import type { Database, Transaction } from '../../db/client.ts';
 import {
   isOpenChange,
   isTakenBackStep,
@@ -17,7 +17,7 @@ import { moveLocked, type Move } from '../work/move.ts';
 import { mergeSteps, stepsTakenBack, textArray, type StepUpdates } from '../work/steps.ts';
 import { ACKNOWLEDGED, selectRow, updateRow } from '../work/work.ts';
 import { closing } from './cancel.ts';
-import { lockAdministrators, type RefusesChange } from './last-administrator.ts';
+import { underAdministratorsLock, type RefusesChange } from './last-administrator.ts';
 import { CHANGE_WORK, toChange, type ChangeRow, type OnChangeStatusChanged } from './row.ts';
 
 /** Open, not being put back, and nobody wants it cancelled. */
@@ -97,31 +97,29 @@ export async function beginChange(
   refuses: RefusesChange | null,
 ): Promise<BeginChangeResult> {
   const before = rolesBefore === null ? sql`NULL::text[]` : textArray(rolesBefore);
-  return await atEdge(() =>
-    db.transaction(async (tx) => {
-      if (refuses) await lockAdministrators(tx);
-      const found = await selectRow(tx, CHANGE_WORK, id, 'update');
-      if (!goesForward(found)) return { kind: 'not_forward', change: toChange(found) };
-      if (refuses && found.begunAt === null) {
-        const registration = toRegistration(await selectRegistration(tx, found.registrationId));
-        if (await refuses(tx, registration)) {
-          return { kind: 'last_administrator', change: toChange(found) };
-        }
+  const begin = async (tx: Transaction): Promise<BeginChangeResult> => {
+    const found = await selectRow(tx, CHANGE_WORK, id, 'update');
+    if (!goesForward(found)) return { kind: 'not_forward', change: toChange(found) };
+    if (refuses && found.begunAt === null) {
+      const registration = toRegistration(await selectRegistration(tx, found.registrationId));
+      if (await refuses(tx, registration)) {
+        return { kind: 'last_administrator', change: toChange(found) };
       }
-      const row = await updateRow(tx, CHANGE_WORK, id, {
-        status: sql`CASE status WHEN 'parked' THEN status ELSE 'running' END`,
-        begunAt: sql`coalesce(begun_at, clock_timestamp())`,
-        rolesBefore: sql`coalesce(roles_before, ${before})`,
-        enabledBefore: sql`coalesce(enabled_before, ${enabledBefore}::boolean)`,
-        roles: sql`CASE WHEN adds_roles
-          THEN ARRAY(SELECT DISTINCT unnest(roles || coalesce(roles_before, ${before}))) ELSE roles END`,
-      });
-      if (found.kind === 'disable' || found.kind === 'delete') {
-        await cutOffTokens(tx, found.userId, 'sessions_ended');
-      }
-      return { kind: 'begun', change: toChange(row ?? found) };
-    }),
-  );
+    }
+    const row = await updateRow(tx, CHANGE_WORK, id, {
+      status: sql`CASE status WHEN 'parked' THEN status ELSE 'running' END`,
+      begunAt: sql`coalesce(begun_at, clock_timestamp())`,
+      rolesBefore: sql`coalesce(roles_before, ${before})`,
+      enabledBefore: sql`coalesce(enabled_before, ${enabledBefore}::boolean)`,
+      roles: sql`CASE WHEN adds_roles
+        THEN ARRAY(SELECT DISTINCT unnest(roles || coalesce(roles_before, ${before}))) ELSE roles END`,
+    });
+    if (found.kind === 'disable' || found.kind === 'delete') {
+      await cutOffTokens(tx, found.userId, 'sessions_ended');
+    }
+    return { kind: 'begun', change: toChange(row ?? found) };
+  };
+  return await atEdge(() => (refuses ? underAdministratorsLock(db, begin) : db.transaction(begin)));
 }
 
 /** Notes steps of an open row; a closed one stays as it is. */
