@@ -274,7 +274,7 @@ export interface SweepReport {
   readonly instructionsDelivered: number;
   /** Runs that a reset let wait for a registration that is closed; they end. */
   readonly waitersEnded: number;
-  /** Changes of persons without a run: of those that had not begun, and of the others. */
+  /** Changes without a run that knows of them: those that had not begun, and the others. */
   readonly changesStarted: number;
   readonly changesRestarted: number;
   readonly eventsAppended: number;

@@ -26,6 +26,9 @@ export async function everythingButTheRun(saga: Saga, registration: Registration
 
 type Request = Parameters<Client['workflowService']['resetWorkflowExecution']>[0];
 
+/** Temporal's RESET_REAPPLY_TYPE_NONE. */
+const NO_EVENTS = 2;
+
 export interface ResetPoint {
   readonly workflowId: string;
   readonly runId: string;
@@ -51,10 +54,12 @@ export async function resetPointsOf(handle: WorkflowHandle): Promise<ResetPoint[
   });
 }
 
-/** Resets as the UI does. @returns the new run's id */
+/** Resets as the UI does, which tells the new run the signals since then, unless they are left out.
+ * @returns the new run's id */
 export async function reset(
   saga: Pick<Saga, 'client'>,
   { workflowId, runId: from, eventId }: ResetPoint,
+  { withoutSignals = false }: { readonly withoutSignals?: boolean } = {},
 ): Promise<string> {
   const { runId } = await saga.client.workflowService.resetWorkflowExecution({
     namespace: saga.client.options.namespace,
@@ -62,6 +67,7 @@ export async function reset(
     workflowTaskFinishEventId: eventId,
     requestId: randomUUID(),
     reason: 'test',
+    ...(withoutSignals && { resetReapplyType: NO_EVENTS }),
   });
   return runId;
 }

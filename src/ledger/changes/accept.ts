@@ -8,7 +8,7 @@ import { REGISTRATION_WORK, toRegistration } from '../registrations/row.ts';
 import { findRowByKey, type RequestKey } from '../work/keys.ts';
 import { appendWorkEvent, CLOCK, findRow, selectRows } from '../work/work.ts';
 import { cancelChange } from './cancel.ts';
-import { lockAdministrators, type RefusesChange } from './last-administrator.ts';
+import { underAdministratorsLock, type RefusesChange } from './last-administrator.ts';
 import {
   CHANGE_ROW,
   CHANGE_WORK,
@@ -76,8 +76,9 @@ export async function acceptChange(
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const known = await atEdge(() => findRepeated(db, input));
     if (known) return known;
+    const accept = (tx: Transaction) => acceptIn(tx, input, refuses, mayAct);
     const { result, closed } = await atEdge(() =>
-      db.transaction((tx) => acceptIn(tx, input, refuses, mayAct)),
+      refuses ? underAdministratorsLock(db, accept) : db.transaction(accept),
     );
     for (const change of closed) onStatusChanged?.(change);
     if (result) return result;
@@ -101,7 +102,6 @@ async function acceptIn(
   mayAct: MayAct | null,
 ): Promise<Attempt> {
   const without = (result: AcceptChangeResult | null): Attempt => ({ result, closed: [] });
-  if (refuses) await lockAdministrators(tx);
   const registration = await lockPerson(tx, input.userId);
   if (!registration) return without({ kind: 'not_there' });
   // Committed while this transaction waited.

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Database } from '../../db/client.ts';
+import type { Database, Transaction } from '../../db/client.ts';
 import {
   isOpenChange,
   isTakenBackStep,
@@ -17,7 +17,7 @@ import { moveLocked, type Move } from '../work/move.ts';
 import { mergeSteps, stepsTakenBack, textArray, type StepUpdates } from '../work/steps.ts';
 import { ACKNOWLEDGED, selectRow, updateRow } from '../work/work.ts';
 import { closing } from './cancel.ts';
-import { lockAdministrators, type RefusesChange } from './last-administrator.ts';
+import { underAdministratorsLock, type RefusesChange } from './last-administrator.ts';
 import { CHANGE_WORK, toChange, type ChangeRow, type OnChangeStatusChanged } from './row.ts';
 
 /** Open, not being put back, and nobody wants it cancelled. */
@@ -34,31 +34,40 @@ export async function readChangeRow(db: Database, id: string): Promise<Change> {
 
 /**
  * The open change of a person that goes first. Overtaking ones go before all changes of roles that were
- * accepted before them. The row learns which run looked at it last.
+ * accepted before them.
  * @returns null where none is open
  */
+export async function firstChange(
+  db: Database,
+  userId: string,
+): Promise<{ readonly id: string } | null> {
+  const [first] = await atEdge(() =>
+    db.execute<{ id: string }>(sql`
+      WITH waiting AS (
+        SELECT id, kind, position, max(position) FILTER (WHERE kind = ANY(${textArray(OVERTAKING)}))
+          OVER () AS overtaking FROM changes WHERE user_id = ${userId} AND open
+      )
+      SELECT id FROM waiting
+      WHERE overtaking IS NULL OR (position <= overtaking AND kind <> 'roles')
+      ORDER BY position LIMIT 1`),
+  );
+  return first ?? null;
+}
+
+/** The first change of a person, which learns which run looked at it last; see `firstChange`. */
 export async function nextChange(
   db: Database,
   userId: string,
   runId: string | null,
 ): Promise<Change | null> {
-  return await atEdge(async () => {
-    for (;;) {
-      const [next] = await db.execute<{ id: string }>(sql`
-        WITH waiting AS (
-          SELECT id, kind, position, max(position) FILTER (WHERE kind = ANY(${textArray(OVERTAKING)}))
-            OVER () AS overtaking FROM changes WHERE user_id = ${userId} AND open
-        )
-        SELECT id FROM waiting
-        WHERE overtaking IS NULL OR (position <= overtaking AND kind <> 'roles')
-        ORDER BY position LIMIT 1`);
-      if (!next) return null;
-      const looked = { runId: sql`coalesce(${runId}::text, run_id)` };
-      const row = await updateRow(db, CHANGE_WORK, next.id, looked, CHANGE_WORK.open);
-      // Closed in between: another one goes first now.
-      if (row) return toChange(row);
-    }
-  });
+  const looked = { runId: sql`coalesce(${runId}::text, run_id)` };
+  for (;;) {
+    const first = await firstChange(db, userId);
+    if (!first) return null;
+    const row = await atEdge(() => updateRow(db, CHANGE_WORK, first.id, looked, CHANGE_WORK.open));
+    // Closed in between: another one goes first now.
+    if (row) return toChange(row);
+  }
 }
 
 export interface ChangeStart {
@@ -88,31 +97,29 @@ export async function beginChange(
   refuses: RefusesChange | null,
 ): Promise<BeginChangeResult> {
   const before = rolesBefore === null ? sql`NULL::text[]` : textArray(rolesBefore);
-  return await atEdge(() =>
-    db.transaction(async (tx) => {
-      if (refuses) await lockAdministrators(tx);
-      const found = await selectRow(tx, CHANGE_WORK, id, 'update');
-      if (!goesForward(found)) return { kind: 'not_forward', change: toChange(found) };
-      if (refuses && found.begunAt === null) {
-        const registration = toRegistration(await selectRegistration(tx, found.registrationId));
-        if (await refuses(tx, registration)) {
-          return { kind: 'last_administrator', change: toChange(found) };
-        }
+  const begin = async (tx: Transaction): Promise<BeginChangeResult> => {
+    const found = await selectRow(tx, CHANGE_WORK, id, 'update');
+    if (!goesForward(found)) return { kind: 'not_forward', change: toChange(found) };
+    if (refuses && found.begunAt === null) {
+      const registration = toRegistration(await selectRegistration(tx, found.registrationId));
+      if (await refuses(tx, registration)) {
+        return { kind: 'last_administrator', change: toChange(found) };
       }
-      const row = await updateRow(tx, CHANGE_WORK, id, {
-        status: sql`CASE status WHEN 'parked' THEN status ELSE 'running' END`,
-        begunAt: sql`coalesce(begun_at, clock_timestamp())`,
-        rolesBefore: sql`coalesce(roles_before, ${before})`,
-        enabledBefore: sql`coalesce(enabled_before, ${enabledBefore}::boolean)`,
-        roles: sql`CASE WHEN adds_roles
-          THEN ARRAY(SELECT DISTINCT unnest(roles || coalesce(roles_before, ${before}))) ELSE roles END`,
-      });
-      if (found.kind === 'disable' || found.kind === 'delete') {
-        await cutOffTokens(tx, found.userId, 'sessions_ended');
-      }
-      return { kind: 'begun', change: toChange(row ?? found) };
-    }),
-  );
+    }
+    const row = await updateRow(tx, CHANGE_WORK, id, {
+      status: sql`CASE status WHEN 'parked' THEN status ELSE 'running' END`,
+      begunAt: sql`coalesce(begun_at, clock_timestamp())`,
+      rolesBefore: sql`coalesce(roles_before, ${before})`,
+      enabledBefore: sql`coalesce(enabled_before, ${enabledBefore}::boolean)`,
+      roles: sql`CASE WHEN adds_roles
+        THEN ARRAY(SELECT DISTINCT unnest(roles || coalesce(roles_before, ${before}))) ELSE roles END`,
+    });
+    if (found.kind === 'disable' || found.kind === 'delete') {
+      await cutOffTokens(tx, found.userId, 'sessions_ended');
+    }
+    return { kind: 'begun', change: toChange(row ?? found) };
+  };
+  return await atEdge(() => (refuses ? underAdministratorsLock(db, begin) : db.transaction(begin)));
 }
 
 /** Notes steps of an open row; a closed one stays as it is. */
