@@ -203,6 +203,27 @@ describe('replies', () => {
     expect((await ledger.close(row.id)).status).toBe('failed');
   });
 
+  test('a profile that is reported after a refusal has to be deleted before the row closes', async ({
+    ledger,
+  }) => {
+    const { id } = await asked(ledger);
+    await reply(ledger, await ledger.row(id), TAKEN);
+    expect(mayHaveProfile(await ledger.row(id))).toBe(false);
+    await reply(ledger, await ledger.row(id), MADE);
+    const row = await beginCompensation(ledger.db, id, FAILED, CANCELLED, {});
+    expect(mayHaveProfile(row)).toBe(true);
+    expect((await ledger.close(id)).status).toBe('compensating');
+  });
+
+  test('a profile that is reported while its person is being deleted is left to the sweep', async ({
+    ledger,
+  }) => {
+    const row = await completed(ledger);
+    expect(await recordProfileDeleted(ledger.db, row, {})).toBe(true);
+    expect(await reply(ledger, row, MADE)).toBe('closed');
+    expect((await ledger.row(row.id)).profileStrayAt).not.toBeNull();
+  });
+
   test('a deletion is not confirmed where a profile was recorded since the row was read', async ({
     ledger,
   }) => {
