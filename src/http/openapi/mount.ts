@@ -78,15 +78,36 @@ function refuseUnknownParameters({ request }: RouteConfig): Guard {
   };
 }
 
-/** Answers 405 to every other method of the known paths, and OPTIONS with the allowed methods. */
+/** Answers 405 to every other method of the known paths, and OPTIONS with the allowed methods. A path
+ * without parameters has only its own methods, also where the pattern of another route fits it. */
 export function refuseOtherMethods(app: Api): Guard {
-  return methodNotAllowed<AppEnv>({
+  const refuse = (method: string, methods: readonly string[]): Response => {
+    const allow = [...methods, 'OPTIONS'].toSorted().join(', ');
+    if (method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow } });
+    throw new Problem('method_not_allowed', { headers: { allow } });
+  };
+  const ofPatterns = methodNotAllowed<AppEnv>({
     app,
-    onMethodNotAllowed: (c, methods) => {
-      const allow = [...methods, 'OPTIONS'].toSorted().join(', ');
-      if (c.req.method === 'OPTIONS')
-        return new Response(null, { status: 204, headers: { allow } });
-      throw new Problem('method_not_allowed', { headers: { allow } });
-    },
+    onMethodNotAllowed: (c, methods) => refuse(c.req.method, methods),
   });
+  let ofPaths: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+  return async (c, next) => {
+    ofPaths ??= methodsOfPaths(app);
+    const methods = ofPaths.get(c.req.path);
+    if (methods && !methods.has(c.req.method)) return refuse(c.req.method, [...methods]);
+    return await ofPatterns(c, next);
+  };
+}
+
+function methodsOfPaths({ openAPIRegistry }: Api): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const definition of openAPIRegistry.definitions) {
+    if (definition.type !== 'route' || definition.route.path.includes('{')) continue;
+    const { path, method } = definition.route;
+    const methods = found.get(path) ?? new Set();
+    methods.add(method.toUpperCase());
+    if (method === 'get') methods.add('HEAD');
+    found.set(path, methods);
+  }
+  return found;
 }

@@ -221,6 +221,8 @@ const METHODS: [string, string, string][] = [
   ['POST', '/roles', 'GET, HEAD, OPTIONS'],
   ['GET', '/api/users', 'OPTIONS, POST'],
   ['POST', '/health/live', 'GET, HEAD, OPTIONS'],
+  ['GET', '/registrations/retry', 'OPTIONS, POST'],
+  ['GET', '/changes/retry', 'OPTIONS, POST'],
   ['DELETE', '/docs', 'GET, HEAD, OPTIONS'],
 ];
 
