@@ -32,6 +32,7 @@ const NOWHERE: Partial<Record<FailureCode, string>> = {
   user_not_visible: 'only in receipts',
   mail_deferred: 'only in receipts',
   mail_unconfirmed: 'only in receipts',
+  profile_unavailable: 'only in receipts',
 };
 
 let document: Document;
