@@ -57,8 +57,14 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningPa
         `${key}=${value}`,
       ]),
     ],
-    // The CLI must not read what names another server.
+    // The CLI must not read what names another server, nor trace itself: of an exporter that it does not
+    // know, also an empty one, it would not start.
     env: {
+      ...Object.fromEntries(
+        Object.keys(process.env)
+          .filter((name) => name.startsWith('OTEL_'))
+          .map((name) => [name, undefined]),
+      ),
       TEMPORAL_ADDRESS: undefined,
       TEMPORAL_PROFILE: undefined,
       TEMPORAL_CONFIG_FILE: undefined,
