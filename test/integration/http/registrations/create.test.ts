@@ -44,6 +44,7 @@ test('a registration is accepted, started and shown as a receipt', async ({ api 
     failure: null,
     resumesAt: null,
     compensationFailures: [],
+    profileId: null,
     steps: [
       { name: 'createUser', ...waiting },
       { name: 'assignRole:viewer', ...waiting },
