@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Program } from './program.ts';
 
 /** Whether this worker has that identity: `<pid>@<host>`. */
@@ -14,10 +14,16 @@ export async function activityHolder(
   step: string,
 ): Promise<Program> {
   for (;;) {
-    const { raw } = await client.workflow.getHandle(workflowId).describe();
-    const pending = raw.pendingActivities?.find(({ activityId }) => activityId === step);
+    // The API answers before the run has started.
+    const run = await client.workflow.getHandle(workflowId).describe().catch(unlessThere);
+    const pending = run?.raw.pendingActivities?.find(({ activityId }) => activityId === step);
     const worker = workers.find(hasIdentity(pending?.lastWorkerIdentity));
     if (worker) return worker;
     await sleep(20);
   }
+}
+
+function unlessThere(error: unknown): null {
+  if (error instanceof WorkflowNotFoundError) return null;
+  throw error;
 }
