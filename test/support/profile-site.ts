@@ -143,7 +143,7 @@ export class ProfileSite {
     const registrationId = request.url?.split('/').at(-1) ?? '';
     this.requests.push({ method, registrationId });
     const sent = await read(request);
-    this.#noteEmail(registrationId, sent.text);
+    this.#recordEmail(registrationId, sent.text);
     if (performance.now() < this.#awayUntil) return void request.socket.destroy();
     const fault = this.#take(method, this.#emails.get(registrationId));
     if (fault?.kind === 'status') {
@@ -169,7 +169,7 @@ export class ProfileSite {
     request.socket.destroy();
   }
 
-  #noteEmail(registrationId: string, text: string): void {
+  #recordEmail(registrationId: string, text: string): void {
     if (text === '') return;
     const { email } = JSON.parse(text) as { email?: unknown };
     if (typeof email === 'string') this.#emails.set(registrationId, email);

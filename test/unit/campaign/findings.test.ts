@@ -76,7 +76,7 @@ test.each<[string, Partial<World>, ReturnType<typeof findingsOf>[number]['kind']
   [
     'an open row',
     { rows: [row('ada', 'running'), ben, eve] },
-    ['still open', 'wrong event', 'wrong audit trail'],
+    ['still open', 'wrong event', 'wrong audit trail', 'profile left behind'],
   ],
   ['a completed row without a user', { users: [] }, ['no user']],
   ['two users with one mark', { users: [user, leftover] }, ['two users']],
