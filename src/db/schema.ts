@@ -92,6 +92,32 @@ export const RETRY_CODE = sql.raw(`coalesce(failure_code, '')`);
 export const IS_RETRIABLE = sql.raw(`phase IN ('roles_pending', 'cleanup_required')`);
 export const CHANGE_IS_PARKED = sql.raw(`status = 'parked'`);
 
+// What a registration and a change have alike; src/ledger/work/ reads and writes it for both.
+const instructionColumns = () => ({
+  instruction: text('instruction').$type<InstructionKind>(),
+  instructionActor: text('instruction_actor'),
+  instructionReason: text('instruction_reason'),
+  instructionAt: at('instruction_at'),
+  instructionAcknowledgedAt: at('instruction_acknowledged_at'),
+  /** When a person last asked for it to be retried. */
+  retriedAt: at('retried_at'),
+});
+const waitingColumns = () => ({
+  parkedAt: at('parked_at'),
+  resumeAttempts: integer('resume_attempts').notNull().default(0),
+  nextResumeAt: at('next_resume_at'),
+  /** Temporal's run that looked at the row last. */
+  runId: text('run_id'),
+});
+const unrecordedColumns = () => ({
+  /** Audit events that the trail refused; the sweep appends them. */
+  unrecordedEvents: text('unrecorded_events')
+    .array()
+    .$type<AuditEventName[]>()
+    .notNull()
+    .default([]),
+});
+
 /** One row per accepted registration: the truth about it, and the receipt that outlives Temporal's retention. */
 export const registrations = pgTable(
   'registrations',
@@ -124,13 +150,7 @@ export const registrations = pgTable(
     keyScope: text('key_scope'),
     idempotencyKey: text('idempotency_key'),
     requestHash: text('request_hash'),
-    instruction: text('instruction').$type<InstructionKind>(),
-    instructionActor: text('instruction_actor'),
-    instructionReason: text('instruction_reason'),
-    instructionAt: at('instruction_at'),
-    instructionAcknowledgedAt: at('instruction_acknowledged_at'),
-    /** When a person last asked for it to be retried. */
-    retriedAt: at('retried_at'),
+    ...instructionColumns(),
     createAttempt: integer('create_attempt').notNull().default(0),
     createAttemptedAt: at('create_attempted_at'),
     createOutcome: text('create_outcome').$type<CreateOutcome>(),
@@ -177,11 +197,7 @@ export const registrations = pgTable(
     recoveryMailedAt: at('recovery_mailed_at'),
     acceptedAt: at('accepted_at').notNull(),
     finishedAt: at('finished_at'),
-    parkedAt: at('parked_at'),
-    resumeAttempts: integer('resume_attempts').notNull().default(0),
-    nextResumeAt: at('next_resume_at'),
-    /** Temporal's run that looked at the row last. */
-    runId: text('run_id'),
+    ...waitingColumns(),
     endedRunId: text('ended_run_id'),
     endedRunSeenAt: at('ended_run_seen_at'),
     /** Starts as `accepted_at`, so that the sweep's order needs one index. */
@@ -199,12 +215,7 @@ export const registrations = pgTable(
     replacedBy: uuid('replaced_by'),
     /** The `sequence` of the person's latest event; `user.created` has 1. */
     eventSequence: integer('event_sequence').notNull().default(1),
-    /** Audit events that the trail refused; the sweep appends them. */
-    unrecordedEvents: text('unrecorded_events')
-      .array()
-      .$type<AuditEventName[]>()
-      .notNull()
-      .default([]),
+    ...unrecordedColumns(),
   },
   (t) => [
     uniqueIndex('registrations_living_email')
@@ -316,13 +327,7 @@ export const changes = pgTable(
     requestHash: text('request_hash'),
     /** Why, in the words of whoever asked for it. */
     reason: text('reason'),
-    instruction: text('instruction').$type<InstructionKind>(),
-    instructionActor: text('instruction_actor'),
-    instructionReason: text('instruction_reason'),
-    instructionAt: at('instruction_at'),
-    instructionAcknowledgedAt: at('instruction_acknowledged_at'),
-    /** When a person last asked for it to be retried. */
-    retriedAt: at('retried_at'),
+    ...instructionColumns(),
     failure: jsonb('failure').$type<PublicFailure>(),
     /** A column, since no scan of an index alone reads an expression. */
     failureCode: text('failure_code').generatedAlwaysAs(sql.raw(`failure->>'code'`)),
@@ -330,18 +335,9 @@ export const changes = pgTable(
     acceptedAt: at('accepted_at').notNull(),
     begunAt: at('begun_at'),
     finishedAt: at('finished_at'),
-    parkedAt: at('parked_at'),
-    resumeAttempts: integer('resume_attempts').notNull().default(0),
-    nextResumeAt: at('next_resume_at'),
-    /** Temporal's run that looked at the row last. */
-    runId: text('run_id'),
+    ...waitingColumns(),
     sweptAt: at('swept_at').notNull().defaultNow(),
-    /** Audit events that the trail refused; the sweep appends them. */
-    unrecordedEvents: text('unrecorded_events')
-      .array()
-      .$type<AuditEventName[]>()
-      .notNull()
-      .default([]),
+    ...unrecordedColumns(),
   },
   (t) => [
     uniqueIndex('changes_idempotency_key').on(t.keyScope, t.idempotencyKey).where(HOLDS_CHANGE_KEY),
