@@ -11,6 +11,10 @@ import {
 import { pointerTo, Problem } from '../problems/problem-details.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 
+/** Why somebody who has not proved the address gets no role. */
+export const NO_ROLE =
+  'This person signed up and has not proved the address, so the account gets no role.';
+
 export interface AcceptedForCaller {
   readonly registration: Registration;
   readonly replayed: boolean;

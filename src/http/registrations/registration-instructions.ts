@@ -14,7 +14,7 @@ import {
   readReason,
   WRONG_ROLES,
 } from '../receipts/instructions.ts';
-import { inBackground, refuseUngrantable, refuseUnknown } from './accept-for-caller.ts';
+import { inBackground, NO_ROLE, refuseUngrantable, refuseUnknown } from './accept-for-caller.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { readJson, readOptionalJson } from '../request/body.ts';
 import { mount, type Api } from '../openapi/mount.ts';
@@ -123,9 +123,6 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     return c.json(await receiptOf(deps, requested.registration), 202);
   });
 }
-
-const NO_ROLE =
-  'This person signed up and has not proved the address, so the account gets no role.';
 
 async function visible(deps: AppDeps, c: Context<AppEnv>): Promise<Registration> {
   return await findVisible(deps, c.var.caller, c.req.param('id') ?? '');

@@ -13,7 +13,7 @@ import { rolesByChanges } from '../../ledger/changes/read.ts';
 import { requestHashOf } from '../../ledger/registrations/accept.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { Problem } from '../problems/problem-details.ts';
-import { refuseUngrantable, refuseUnknown } from '../registrations/accept-for-caller.ts';
+import { NO_ROLE, refuseUngrantable, refuseUnknown } from '../registrations/accept-for-caller.ts';
 import type { RegisteredUser } from './user-queries.ts';
 
 /** What a caller wants of a person; its shape is already validated. */
@@ -39,8 +39,6 @@ export interface AcceptedChange {
 }
 
 const ON_ONESELF = 'Nobody may change their own account here.';
-const NO_ROLE =
-  'This person signed up and has not proved the address, so the account gets no role.';
 
 /** @param about the person, as the request names them
  * @param operation method and route: within it, a key of the caller is unique */
