@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { anyFreePort } from '../../../dev/stack/ports.ts';
@@ -12,8 +12,10 @@ let folder: string;
 beforeAll(async () => {
   const text = await readFile(`${REPOSITORY}docs/profile-service.md`, 'utf8');
   const [, code = ''] = /^```js\n(import \{ serve \}[\s\S]*?)^```/m.exec(text) ?? [];
-  // Beside the packages, so that it finds them.
-  folder = await mkdtemp(join(REPOSITORY, 'node_modules/.cache/twenty-lines-'));
+  // Beside the packages, so that it finds them. A new clone has no cache yet.
+  const cache = join(REPOSITORY, 'node_modules/.cache');
+  await mkdir(cache, { recursive: true });
+  folder = await mkdtemp(join(cache, 'twenty-lines-'));
   const entry = join(folder, 'service.mjs');
   await writeFile(entry, code);
   const port = await anyFreePort();
