@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi';
-import { recordAccountEvents } from '../../ledger/registrations/account-events.ts';
 import { json } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { doorErrors } from '../public-form/answers.ts';
@@ -7,13 +6,12 @@ import { readDoorBody } from '../public-form/body.ts';
 import { DoorError } from '../public-form/error.ts';
 import { sent } from '../public-form/fields.ts';
 import { BEARER, mountPlain, type Api } from '../openapi/mount.ts';
-import { permittedPerson } from './admission.ts';
 import { answerOutcome, mountChallenge, SIGN_IN_RESPONSES } from './challenge.ts';
 import { mountChangePassword } from './change-password.ts';
 import { mountDeleteProfile } from './delete-profile.ts';
 import { mountProfile } from './profile.ts';
 import { bodyOf, PUBLIC, TAGS, WITH_BODY } from './session-operations.ts';
-import { credentialsOf, signInWithPassword } from './sign-in.ts';
+import { credentialsOf, refreshTokens, signInWithPassword, signOut } from './sign-in.ts';
 import { showTokens, TokensSchema } from './signed-in.ts';
 import { mountVerifyEmail } from './verify-email.ts';
 
@@ -26,7 +24,6 @@ const refreshToken = z
 
 /** The `session` door: sign-in, refresh, profile and sign-out on the pool's own sessions. */
 export function mountSessionDoor(api: Api, deps: AppDeps): void {
-  const { sessions } = deps;
   const credentials = credentialsOf(deps);
   mountChallenge(api, deps);
   mountVerifyEmail(api, deps);
@@ -79,13 +76,8 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
     async (c) => {
       const body = await readDoorBody(c, refreshToken);
       await deps.limits.sessionCall(deps.clientAddress(c));
-      const tokens = await sessions.refresh(body.refresh_token);
+      const tokens = await refreshTokens(deps, body.refresh_token);
       if (!tokens) throw new DoorError(401, DEAD_TOKEN);
-      // A session from before the address had to be proved.
-      if (deps.signupVerification === 'required' && !(await permittedPerson(deps, tokens))) {
-        deps.afterwards(() => sessions.revoke(tokens.refreshToken));
-        throw new DoorError(401, DEAD_TOKEN);
-      }
       return c.json(showTokens(tokens), 200);
     },
   );
@@ -110,11 +102,8 @@ export function mountSessionDoor(api: Api, deps: AppDeps): void {
     },
     async (c) => {
       const body = await readDoorBody(c, refreshToken);
-      const ended = await sessions.signOut(c.var.accessToken, body.refresh_token);
-      if (ended === 'everywhere') {
-        const { id } = c.var.caller;
-        await recordAccountEvents(deps.db, id, id, ['user.signed_out_everywhere']);
-      }
+      const { accessToken, caller } = c.var;
+      await signOut(deps, caller.id, { accessToken, refreshToken: body.refresh_token });
       return c.body(null, 204);
     },
   );

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Challenge, Person, SignIn, Tokens } from '../../domain/session.ts';
+import { recordAccountEvents } from '../../ledger/registrations/account-events.ts';
 import { emailHash } from '../../secrets/email-hash.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { password, sent } from '../public-form/fields.ts';
@@ -77,4 +78,28 @@ export async function signInWithPassword(
   if (outcome.kind === 'refused') return await refuse();
   await giveBack();
   return outcome;
+}
+
+/** @returns null where the refresh token is dead, or the person may have no tokens any more */
+export async function refreshTokens(deps: AppDeps, refreshToken: string): Promise<Tokens | null> {
+  const tokens = await deps.sessions.refresh(refreshToken);
+  if (!tokens) return null;
+  // A session from before the address had to be proved.
+  if (deps.signupVerification === 'required' && !(await permittedPerson(deps, tokens))) {
+    deps.afterwards(() => deps.sessions.revoke(tokens.refreshToken));
+    return null;
+  }
+  return tokens;
+}
+
+/** Ends the session of a refresh token, and records it if that ended every session of the person. */
+export async function signOut(
+  { sessions, db }: Pick<AppDeps, 'sessions' | 'db'>,
+  userId: string,
+  { accessToken, refreshToken }: Pick<Tokens, 'accessToken' | 'refreshToken'>,
+): Promise<void> {
+  const ended = await sessions.signOut(accessToken, refreshToken);
+  if (ended === 'everywhere') {
+    await recordAccountEvents(db, userId, userId, ['user.signed_out_everywhere']);
+  }
 }
