@@ -1,9 +1,19 @@
+import type { AuditEventName } from '../../../../domain/audit-event.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
 import type { User } from '../../../users/schemas.ts';
+import type { ApiAnswer } from '../../call-api.ts';
 import { h, type Content } from '../../elements.ts';
-import type { Action, Confirmation, ConsoleRoutes, Page, Visit } from '../../visit.ts';
+import type {
+  Confirmation,
+  ConsoleRoutes,
+  FormFields,
+  Page,
+  SentForm,
+  Visit,
+} from '../../visit.ts';
 import { isInvitationOffered, registrationOffers, registrationPath } from './offers.ts';
 import { doesNotApply, problemPage, whom } from './confirm.ts';
+import { once, onceField, type Instructed } from './once.ts';
 import { assignableRoles, chosenRoles, roleBoxes } from './role-boxes.ts';
 import { nameOf } from './search.ts';
 
@@ -12,13 +22,19 @@ type Confirmed = Pick<Confirmation, 'title' | 'explanation' | 'button'> & Partia
 interface RegistrationAction {
   /** The last segment of its path, in the console and in the API. */
   readonly name: string;
+  readonly method: 'POST' | 'PUT';
+  /** What the trail says of it. */
+  readonly event: AuditEventName;
   readonly confirm: (receipt: Receipt, visit: Visit) => Promise<Confirmed | Page> | Confirmed;
-  readonly perform?: Action['perform'];
+  readonly body: (form: SentForm) => object;
   readonly notice: string;
 }
 
 const RETRY: RegistrationAction = {
   name: 'retry',
+  method: 'POST',
+  event: 'registration.retry_requested',
+  body: ({ reason }) => ({ reason }),
   confirm: (receipt) =>
     receipt.status === 'cleanup_required'
       ? {
@@ -45,6 +61,9 @@ const RETRY: RegistrationAction = {
 
 const CANCEL: RegistrationAction = {
   name: 'cancel',
+  method: 'POST',
+  event: 'registration.cancel_requested',
+  body: ({ reason }) => ({ reason }),
   confirm: (receipt) => ({
     title: 'Cancel the registration',
     explanation: [
@@ -64,6 +83,9 @@ const CANCEL: RegistrationAction = {
 
 const ROLES: RegistrationAction = {
   name: 'roles',
+  method: 'PUT',
+  event: 'registration.roles_requested',
+  body: (form) => ({ roles: chosenRoles(form), reason: form.reason }),
   confirm: async (receipt, visit) => {
     const roles = await assignableRoles(visit);
     if (!roles.ok) return problemPage(roles.problem);
@@ -80,16 +102,14 @@ const ROLES: RegistrationAction = {
       button: 'Replace the roles and go on',
     };
   },
-  perform: ({ api, c }, form) =>
-    api.send('PUT', apiPath(c.req.param('id'), '/roles'), {
-      roles: chosenRoles(form),
-      reason: form.reason,
-    }),
   notice: 'The roles are replaced; the registration goes on.',
 };
 
 const INVITATION: RegistrationAction = {
   name: 'invitation',
+  method: 'POST',
+  event: 'invitation.requested',
+  body: () => ({}),
   confirm: (receipt) => ({
     title: 'Resend the invitation',
     explanation: [
@@ -102,7 +122,6 @@ const INVITATION: RegistrationAction = {
     asksReason: false,
     button: 'Resend the invitation',
   }),
-  perform: ({ api, c }) => api.send('POST', apiPath(c.req.param('id'), '/invitation'), {}),
   notice: 'The invitation is sent again.',
 };
 
@@ -111,22 +130,41 @@ export function mountRegistrationActions(routes: ConsoleRoutes): void {
   for (const action of [RETRY, ROLES, CANCEL, INVITATION]) {
     routes.action(`/console/registrations/:id/${action.name}`, {
       confirm: (visit) => confirm(visit, action),
-      perform: action.perform ?? ((visit, { reason }) => instruct(visit, action, reason)),
+      perform: (visit, form) => perform(visit, action, form),
       done: (_, body) => ({ to: registrationPath((body as Receipt).id), notice: action.notice }),
     });
   }
 }
 
 async function confirm(visit: Visit, action: RegistrationAction): Promise<Confirmation | Page> {
-  const id = visit.c.req.param('id') ?? '';
-  const answer = await visit.api.get<Receipt>(apiPath(id, ''));
+  const answer = await visit.api.get<Receipt>(apiPath(visit));
   if (!answer.ok) return problemPage(answer.problem);
   const receipt = answer.body;
   const back = registrationPath(receipt.id);
   if (!(await applies(visit, receipt, action))) return doesNotApply(nameOf(receipt), back);
   const confirmed = await action.confirm(receipt, visit);
   if ('main' in confirmed) return confirmed;
-  return { section: 'person', asksReason: true, back, ...confirmed };
+  const hidden = onceField(receipt, instructed(visit, action));
+  const fields = (sent: FormFields) => [hidden(sent), confirmed.fields?.(sent)];
+  return { section: 'person', asksReason: true, back, ...confirmed, fields };
+}
+
+async function perform(
+  visit: Visit,
+  action: RegistrationAction,
+  form: SentForm,
+): Promise<ApiAnswer<Receipt>> {
+  const path = apiPath(visit);
+  return await once<Receipt>(
+    form,
+    instructed(visit, action),
+    () => visit.api.get(path),
+    () => visit.api.send(action.method, `${path}/${action.name}`, action.body(form)),
+  );
+}
+
+function instructed({ operator }: Visit, { event }: RegistrationAction): Instructed {
+  return { event, operatorId: operator.userId };
 }
 
 async function applies(
@@ -143,12 +181,8 @@ async function applies(
   return user.ok && isInvitationOffered(receipt, user.body);
 }
 
-async function instruct({ api, c }: Visit, { name }: RegistrationAction, reason: string | null) {
-  return await api.send('POST', apiPath(c.req.param('id'), `/${name}`), { reason });
-}
-
-function apiPath(id: string | undefined, rest: string): string {
-  return `/registrations/${encodeURIComponent(id ?? '')}${rest}`;
+function apiPath({ c }: Visit): string {
+  return `/registrations/${encodeURIComponent(c.req.param('id') ?? '')}`;
 }
 
 function whomOf({ email, username, id }: Receipt): Content {
