@@ -10,6 +10,8 @@ import type { Visit } from '../../visit.ts';
 import { userOffers } from './offers.ts';
 import { offerBar } from './state.ts';
 
+export const OWN_ACCOUNT = 'This is your own account. Nobody may change their own account here.';
+
 /** What of a person's history ended all sessions. */
 const ENDS_SESSIONS = ['user.signed_out_everywhere', 'user.password_reset', 'user.disabled'];
 
@@ -44,8 +46,7 @@ export async function accountCard(
       ['User id', mono(user.userId)],
       receipt.profileId !== null && ['Profile id', mono(receipt.profileId)],
     ]),
-    user.userId === operator.userId &&
-      h.p({ class: 'dim' }, 'This is your own account: nobody changes that here.'),
+    user.userId === operator.userId && h.p({ class: 'dim' }, OWN_ACCOUNT),
     offerBar(userOffers(receipt, user, operator.userId)),
   );
 }

@@ -19,20 +19,22 @@ export function problemPage(problem: ApiProblem): Page {
 /** The answer to a form that was filled in wrongly: the API is not asked. */
 export function wrongForm({ c }: Visit, detail: string): ApiAnswer<never> {
   const { requestId } = c.var;
-  return {
-    ok: false,
-    problem: { status: 422, code: 'invalid_request', detail, errors: [], requestId },
-  };
+  const problem = { status: 422, code: 'invalid_request', detail, errors: [], requestId } as const;
+  return { ok: false, problem: { ...problem, retryAfter: null } };
 }
 
 /** Instead of a confirmation: the state has changed since the page that led here. */
-export function doesNotApply(title: string, back: string): Page {
+export function doesNotApply(
+  title: string,
+  back: string,
+  why = 'This cannot be done in the present state, which may have changed meanwhile.',
+): Page {
   return {
     title,
     section: 'person',
     status: 409,
     main: [
-      h.p({}, 'This cannot be done in the present state. It may have changed meanwhile.'),
+      h.p({}, why),
       actionBar(actionLink({ href: back, label: 'Look at the present state', kind: 'primary' })),
     ],
   };

@@ -15,7 +15,9 @@ import type {
   SentForm,
   Visit,
 } from '../../visit.ts';
+import { NO_ROLE } from '../../../registrations/accept-for-caller.ts';
 import { doesNotApply, problemPage, whom, wrongForm } from './confirm.ts';
+import { OWN_ACCOUNT } from './account.ts';
 import { changePath, registrationPath, userOffers, userPath } from './offers.ts';
 import { assignableRoles, chosenRoles, roleBoxes } from './role-boxes.ts';
 
@@ -144,11 +146,18 @@ async function confirm(visit: Visit, action: UserAction): Promise<Confirmation |
   const isOffered =
     registration.ok &&
     userOffers(registration.body, user, operator.userId).some((offer) => offer.href === href);
-  if (!isOffered) return doesNotApply(user.email, back);
+  if (!isOffered) return doesNotApply(user.email, back, whyNot(visit, user, action));
   const confirmed = await action.confirm(user, visit);
   if ('main' in confirmed) return confirmed;
   const explanation = [whomOf(user), h.p({}, action.explanation)];
   return { section: 'person', asksReason: true, back, explanation, ...confirmed };
+}
+
+/** undefined: the state alone. */
+function whyNot({ operator }: Visit, user: User, { name }: UserAction): string | undefined {
+  if (user.userId === operator.userId) return OWN_ACCOUNT;
+  if (name === 'roles' && !user.emailVerified) return NO_ROLE;
+  return undefined;
 }
 
 function whomOf({ email, username, firstName, lastName, roles, userId }: User): Content {
