@@ -193,12 +193,18 @@ export interface Link {
   readonly kind?: 'primary' | 'plain' | 'danger';
   /** For screen readers, where the label alone does not say what is meant. */
   readonly of?: string;
+  /** It leads to a page of its own, not to a confirmation: with JavaScript, that opens as a dialog. */
+  readonly isPage?: boolean;
 }
 
 /** A link that looks like a button: it leads to the page that confirms the action. */
-export function actionLink({ href, label, kind, of }: Link): Element {
+export function actionLink({ href, label, kind, of, isPage }: Link): Element {
   const whom = of !== undefined && h.span({ class: 'visually-hidden' }, ` ${of}`);
-  return h.a({ class: `button ${kind ?? 'plain'}`, href }, label, whom);
+  return h.a(
+    { class: `button ${kind ?? 'plain'}`, href, 'data-confirm': isPage === true ? undefined : '' },
+    label,
+    whom,
+  );
 }
 
 export function actionBar(...links: Content[]): Element {
