@@ -72,4 +72,6 @@ export interface Action {
 export interface ConsoleRoutes {
   page(path: string, show: (visit: Visit) => Promise<Page>): void;
   action(path: string, action: Action): void;
+  /** What is no page, such as a stream of events. 401 without a session. */
+  stream(path: string, answer: (visit: Visit) => Promise<Response>): void;
 }
