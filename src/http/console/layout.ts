@@ -97,7 +97,7 @@ function findForm(): Element {
 function signedIn(name: string, csrfToken: string | null): Content {
   return h.form(
     { class: 'signed-in', action: '/console/sign-out', method: 'post' },
-    csrfToken !== null && h.input({ type: 'hidden', name: 'csrf', value: csrfToken }),
+    csrfToken !== null && h.input({ type: 'hidden', name: 'csrfToken', value: csrfToken }),
     h.span({ class: 'who' }, name),
     h.button({ class: 'plain' }, 'Sign out'),
   );
