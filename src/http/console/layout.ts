@@ -75,7 +75,7 @@ function mark(): Element {
 }
 
 function findForm(): Element {
-  const label = 'Find by e-mail, username or id';
+  const label = 'E-mail, username or id';
   return h.search(
     {},
     h.form(
@@ -83,7 +83,7 @@ function findForm(): Element {
       h.input({
         type: 'search',
         name: 'q',
-        'aria-label': label,
+        'aria-label': `Find a person: ${label}`,
         placeholder: label,
         autocomplete: 'off',
         autocapitalize: 'none',
