@@ -27,6 +27,8 @@ export interface Config {
     readonly port: number;
     readonly host: string;
     readonly doors: ReadonlySet<OpenDoor>;
+    /** Whether the API serves `/console`. */
+    readonly console: boolean;
     readonly corsOrigins: readonly string[];
     readonly trustedProxies: number;
     readonly registerLimitPerMinute: number;
@@ -126,6 +128,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
   const environment = read.choice('ENVIRONMENT', ['production', 'staging', 'local']);
   const doors = parseDoors(read, environment === 'local');
   const cognito = parseCognito(read);
+  const hasConsole = parseConsole(read, environment === 'local', process);
   if (environment === 'local') refuseAws(read, cognito);
   const events = parseEvents(read, environment === 'local');
   const config: Config = {
@@ -138,6 +141,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       port: read.integer('PORT', 0, 65_535),
       host: read.required('HOST'),
       doors,
+      console: hasConsole,
       corsOrigins: parseOrigins(read),
       trustedProxies: read.integer('TRUSTED_PROXIES', 0, 32),
       registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
@@ -279,6 +283,25 @@ function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<Open
     } else if (door !== 'seeding' || isLocal) open.add(door);
   }
   return open;
+}
+
+/** @returns false in a process that serves no HTTP API */
+function parseConsole(read: EnvironmentReader, isLocal: boolean, process: ProcessKind): boolean {
+  const isSet = read.optional('CONSOLE') !== null;
+  const isOn = isSet ? read.choice('CONSOLE', ['false', 'true']) === 'true' : isLocal;
+  if (!isOn || process !== 'api') return false;
+  const why = 'missing, but the console needs it; CONSOLE=false turns the console off';
+  const client = read.optional('COGNITO_CLIENT_ID');
+  const allowed = read.list('COGNITO_ALLOWED_CLIENT_IDS');
+  if (read.list('PASSWORD_SEALING_KEYS').length === 0) read.refuse('PASSWORD_SEALING_KEYS', why);
+  if (client === null) read.refuse('COGNITO_CLIENT_ID', why);
+  else if (allowed.length > 0 && !allowed.includes(client)) {
+    read.refuse(
+      'COGNITO_ALLOWED_CLIENT_IDS',
+      'must contain COGNITO_CLIENT_ID, with which people sign in to the console; CONSOLE=false turns the console off',
+    );
+  }
+  return true;
 }
 
 function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['temporal'] {

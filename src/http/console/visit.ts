@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import type { Grants } from '../../domain/grants.ts';
 import type { AppEnv } from '../app-deps.ts';
-import type { ApiClient, ApiAnswer } from './call-api.ts';
+import type { ApiClient, ApiAnswer, ApiProblem } from './call-api.ts';
 import type { Content } from './elements.ts';
 
 /** A request of a signed-in operator. */
@@ -35,8 +35,9 @@ export interface Confirmation {
   readonly section: Section;
   /** What happens, and to whom. */
   readonly explanation: Content;
-  /** Further fields of the form, filled in with what was sent. */
-  readonly fields?: (sent: FormFields) => Content;
+  /** Further fields of the form, filled in with what was sent; `problem` says what was wrong with it. The
+   * id of each is its name in the body of the API. */
+  readonly fields?: (sent: FormFields, problem: ApiProblem | null) => Content;
   /** Whether the form asks for a reason, for the audit trail. */
   readonly asksReason: boolean;
   readonly button: string;
@@ -72,4 +73,6 @@ export interface Action {
 export interface ConsoleRoutes {
   page(path: string, show: (visit: Visit) => Promise<Page>): void;
   action(path: string, action: Action): void;
+  /** What is no page, such as a stream of events. 401 without a session. */
+  stream(path: string, answer: (visit: Visit) => Promise<Response>): void;
 }
