@@ -1,13 +1,14 @@
 import { jsx } from 'hono/jsx';
 
 const TAGS = [
-  ...['html', 'head', 'body', 'meta', 'link', 'title', 'script'],
-  ...['header', 'nav', 'main', 'footer', 'section', 'article', 'aside', 'div', 'span', 'p'],
+  ...['html', 'head', 'body', 'meta', 'link', 'title', 'script', 'noscript'],
+  ...['header', 'nav', 'main', 'footer', 'section', 'article', 'aside', 'search'],
+  ...['div', 'span', 'p', 'wbr'],
   ...['h1', 'h2', 'h3', 'ul', 'ol', 'li', 'dl', 'dt', 'dd', 'figure', 'figcaption', 'hr', 'br'],
   ...['a', 'strong', 'em', 'small', 'code', 'pre', 'time', 'details', 'summary', 'dialog'],
   ...['table', 'caption', 'thead', 'tbody', 'tr', 'th', 'td'],
   ...['form', 'fieldset', 'legend', 'label', 'input', 'textarea', 'select', 'option', 'button'],
-  ...['svg', 'g', 'path', 'rect', 'circle', 'line', 'polyline', 'text', 'desc'],
+  ...['svg', 'g', 'path', 'rect', 'circle', 'line', 'polyline', 'text', 'tspan', 'desc'],
 ] as const;
 type Tag = (typeof TAGS)[number];
 
