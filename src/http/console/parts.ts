@@ -216,15 +216,23 @@ export function actionBar(...links: Content[]): Element {
   return h.div({ class: 'actions' }, links);
 }
 
-/** What the API answered instead, with the id that leads to its log line. */
-export function problemBox({ detail, code, requestId, errors }: ApiProblem): Element {
+/**
+ * What the API answered instead, with the id that leads to its log line.
+ * @param linksToFields the page has the fields that the errors name
+ */
+export function problemBox(problem: ApiProblem, linksToFields = false): Element {
+  const { detail, code, requestId, errors } = problem;
+  const named = (pointer: string) => {
+    const name = pointer.split('/')[1] ?? '';
+    return linksToFields && name !== '' ? h.a({ href: `#${name}` }, name) : mono(pointer);
+  };
   return h.div(
     { class: 'problem', role: 'alert' },
     h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
     errors.length > 0 &&
       h.ul(
         {},
-        errors.map((error) => h.li({}, mono(error.pointer), ' ', prose(error.detail))),
+        errors.map((error) => h.li({}, named(error.pointer), ': ', prose(error.detail))),
       ),
     h.p(
       { class: 'dim' },

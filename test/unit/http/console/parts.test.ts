@@ -22,6 +22,7 @@ const PROBLEM = {
   detail: HOSTILE,
   errors: [{ pointer: HOSTILE, detail: HOSTILE }],
   requestId: HOSTILE,
+  retryAfter: null,
 } as const;
 
 test('hostile text is text in every part', async () => {
@@ -89,7 +90,7 @@ test('a page loads its own files only, and has one h1, landmarks and a link that
     expect(html).toContain(part);
   }
   expect(html).toContain('<a href="/console/system" aria-current="page">');
-  expect(html).toContain('<input type="hidden" name="csrf" value="token"/>');
+  expect(html).toContain('<input type="hidden" name="csrfToken" value="token"/>');
   expect(html).not.toMatch(/style=|<style/);
 });
 
