@@ -3,14 +3,7 @@ import type { Receipt } from '../../../registrations/schemas.ts';
 import type { User } from '../../../users/schemas.ts';
 import type { ApiAnswer } from '../../call-api.ts';
 import { h, type Content } from '../../elements.ts';
-import type {
-  Confirmation,
-  ConsoleRoutes,
-  FormFields,
-  Page,
-  SentForm,
-  Visit,
-} from '../../visit.ts';
+import type { Confirmation, ConsoleRoutes, Page, SentForm, Visit } from '../../visit.ts';
 import { isInvitationOffered, registrationOffers, registrationPath } from './offers.ts';
 import { doesNotApply, problemPage, whom } from './confirm.ts';
 import { once, onceField, type Instructed } from './once.ts';
@@ -145,7 +138,10 @@ async function confirm(visit: Visit, action: RegistrationAction): Promise<Confir
   const confirmed = await action.confirm(receipt, visit);
   if ('main' in confirmed) return confirmed;
   const hidden = onceField(receipt, instructed(visit, action));
-  const fields = (sent: FormFields) => [hidden(sent), confirmed.fields?.(sent)];
+  const fields: Confirmation['fields'] = (sent, problem) => [
+    hidden(sent),
+    confirmed.fields?.(sent, problem),
+  ];
   return { section: 'person', asksReason: true, back, ...confirmed, fields };
 }
 
