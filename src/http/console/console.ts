@@ -9,6 +9,7 @@ import type { AppDeps, AppEnv } from '../app-deps.ts';
 import type { Api } from '../openapi/mount.ts';
 import { Problem, type ProblemBody } from '../problems/problem-details.ts';
 import { readForm } from '../request/body.ts';
+import { mountConsoleAssets } from './assets.ts';
 import { createApiClient, TokenEnded, type ApiProblem } from './call-api.ts';
 import { h } from './elements.ts';
 import {
@@ -17,10 +18,11 @@ import {
   fieldsOf,
   idempotencyKeyOf,
   NOTHING_SENT,
-  problemBox,
   reasonOf,
 } from './forms.ts';
 import { layout } from './layout.ts';
+import { mountLiveStream } from './live-stream.ts';
+import { problemBox } from './parts.ts';
 import { mountAttention } from './pages/attention.ts';
 import { mountNew } from './pages/new.ts';
 import { mountPerson } from './pages/person.ts';
@@ -180,6 +182,7 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
     },
   };
 
+  mountConsoleAssets(api);
   mountSignIn(api, deps, sessions);
   api.post('/console/sign-out', async (c) => {
     const session = await sessions.read(c);
@@ -197,6 +200,7 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
   mountAttention(routes, deps);
   mountPerson(routes, deps);
   mountNew(routes, deps);
+  mountLiveStream(routes);
   mountSystem(routes, deps);
 }
 
