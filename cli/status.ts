@@ -9,7 +9,7 @@ import {
 } from '../src/config/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { migrationState } from '../src/db/migrate.ts';
-import { needsPerson, type TemporalOverview } from '../src/domain/overview.ts';
+import { attentionOf, type TemporalOverview } from '../src/domain/overview.ts';
 import { atEdge } from '../src/ledger/database-error.ts';
 import { readOverview } from '../src/ledger/overview.ts';
 import { connectTemporal, TemporalUnreachable } from '../src/temporal/connection.ts';
@@ -61,5 +61,5 @@ await runMain(async () => {
   });
   process.stdout.write(`${statusLines(overview, temporal).join('\n')}\n`);
   // Exit at once: a connection to a Temporal that never answers keeps retrying.
-  process.exit(needsPerson(overview) ? NEEDS_A_PERSON : 0);
+  process.exit(attentionOf(overview).length > 0 ? NEEDS_A_PERSON : 0);
 });
