@@ -10,6 +10,7 @@ import type { Api } from '../openapi/mount.ts';
 import { Problem, type ProblemBody } from '../problems/problem-details.ts';
 import { readForm } from '../request/body.ts';
 import { createApiClient, TokenEnded, type ApiProblem } from './call-api.ts';
+import { mountConsoleAssets } from './assets.ts';
 import { h } from './elements.ts';
 import {
   confirmationForm,
@@ -180,6 +181,7 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
     },
   };
 
+  mountConsoleAssets(api);
   mountSignIn(api, deps, sessions);
   api.post('/console/sign-out', async (c) => {
     const session = await sessions.read(c);
