@@ -285,23 +285,26 @@ function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<Open
   return open;
 }
 
-/** @returns false in a process that serves no HTTP API */
+/** Whether this process serves `/console`. Where ENVIRONMENT=local turns it on, and not CONSOLE itself, it
+ * stays off without what it needs. */
 function parseConsole(read: EnvironmentReader, isLocal: boolean, process: ProcessKind): boolean {
   const isSet = read.optional('CONSOLE') !== null;
-  const isOn = isSet ? read.choice('CONSOLE', ['false', 'true']) === 'true' : isLocal;
-  if (!isOn || process !== 'api') return false;
-  const why = 'missing, but the console needs it; CONSOLE=false turns the console off';
+  const isWanted = isSet ? read.choice('CONSOLE', ['false', 'true']) === 'true' : isLocal;
+  if (!isWanted || process !== 'api') return false;
+  const missing = ['PASSWORD_SEALING_KEYS', 'COGNITO_CLIENT_ID'].filter(
+    (name) => read.optional(name) === null,
+  );
+  if (isSet) for (const name of missing) read.refuse(name, 'missing, but CONSOLE needs it');
   const client = read.optional('COGNITO_CLIENT_ID');
   const allowed = read.list('COGNITO_ALLOWED_CLIENT_IDS');
-  if (read.list('PASSWORD_SEALING_KEYS').length === 0) read.refuse('PASSWORD_SEALING_KEYS', why);
-  if (client === null) read.refuse('COGNITO_CLIENT_ID', why);
-  else if (allowed.length > 0 && !allowed.includes(client)) {
+  const isAllowed = client !== null && (allowed.length === 0 || allowed.includes(client));
+  if (isSet && client !== null && !isAllowed) {
     read.refuse(
       'COGNITO_ALLOWED_CLIENT_IDS',
-      'must contain COGNITO_CLIENT_ID, with which people sign in to the console; CONSOLE=false turns the console off',
+      'must contain COGNITO_CLIENT_ID, with which people sign in to the console',
     );
   }
-  return true;
+  return missing.length === 0 && isAllowed;
 }
 
 function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['temporal'] {

@@ -36,7 +36,7 @@ export const VARIABLES: readonly Variable[] = [
   told(
     'CONSOLE',
     '`true` when ENVIRONMENT=local, else `false`',
-    '`true`: the API serves `/console`, a web page for operators; needs PASSWORD_SEALING_KEYS and COGNITO_CLIENT_ID',
+    '`true`: the API serves `/console`, a web page for operators; needs PASSWORD_SEALING_KEYS and COGNITO_CLIENT_ID, without which the default is `false`',
   ),
   plain('REGISTRAR_HOME', '.registrar', 'folder for the state of `npm start`'),
   told(

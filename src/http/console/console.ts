@@ -9,6 +9,7 @@ import type { AppDeps, AppEnv } from '../app-deps.ts';
 import type { Api } from '../openapi/mount.ts';
 import { Problem, type ProblemBody } from '../problems/problem-details.ts';
 import { readForm } from '../request/body.ts';
+import { mountConsoleAssets } from './assets.ts';
 import { createApiClient, TokenEnded, type ApiProblem } from './call-api.ts';
 import { mountConsoleAssets } from './assets.ts';
 import { h } from './elements.ts';
@@ -18,10 +19,10 @@ import {
   fieldsOf,
   idempotencyKeyOf,
   NOTHING_SENT,
-  problemBox,
   reasonOf,
 } from './forms.ts';
 import { layout } from './layout.ts';
+import { problemBox } from './parts.ts';
 import { mountAttention } from './pages/attention.ts';
 import { mountNew } from './pages/new.ts';
 import { mountPerson } from './pages/person.ts';

@@ -3,6 +3,8 @@ import { Problem } from '../problems/problem-details.ts';
 import { h, type Content } from './elements.ts';
 import type { Confirmation, FormFields } from './visit.ts';
 import type { ApiProblem } from './call-api.ts';
+import { textArea } from './fields.ts';
+import { actionBar, problemBox } from './parts.ts';
 
 export const CSRF_FIELD = 'csrfToken';
 export const KEY_FIELD = 'idempotencyKey';
@@ -56,19 +58,20 @@ export function confirmationForm(form: ConfirmationForm): Content {
   const { confirmation, action, csrfToken, sent, problem } = form;
   const { explanation, fields, asksReason, button, isDangerous = false, back } = confirmation;
   return [
-    problem !== null && problemBox(problem),
-    explanation,
-    h.form(
-      { method: 'post', action, class: 'confirmation' },
-      h.input({ type: 'hidden', name: CSRF_FIELD, value: csrfToken }),
-      h.input({ type: 'hidden', name: KEY_FIELD, value: nextKey(sent, problem) }),
-      fields?.(sent),
-      asksReason && reasonField(sent),
-      h.p(
-        { class: 'buttons' },
-        h.button({ class: isDangerous ? 'danger' : 'primary' }, button),
-        ' ',
-        h.a({ href: back }, 'Back'),
+    problem !== null && problemBox(problem, fields !== undefined),
+    h.section(
+      { class: 'card' },
+      h.div({ class: 'explanation' }, explanation),
+      h.form(
+        { method: 'post', action, class: 'form' },
+        h.input({ type: 'hidden', name: CSRF_FIELD, value: csrfToken }),
+        h.input({ type: 'hidden', name: KEY_FIELD, value: nextKey(sent, problem) }),
+        fields?.(sent, problem),
+        asksReason && reasonField(sent),
+        actionBar(
+          h.button({ class: isDangerous ? 'danger' : 'primary' }, button),
+          h.a({ class: 'button plain', href: back, 'data-back': '' }, 'Back'),
+        ),
       ),
     ),
   ];
@@ -81,22 +84,6 @@ function nextKey(sent: FormFields, problem: ApiProblem | null): string {
 }
 
 function reasonField(sent: FormFields): Content {
-  return h.p(
-    { class: 'field' },
-    h.label({ for: 'reason' }, 'Reason, for the audit trail'),
-    h.textarea(
-      { id: 'reason', name: REASON_FIELD, rows: 3, maxlength: 500 },
-      sent.get(REASON_FIELD) ?? '',
-    ),
-  );
-}
-
-export function problemBox({ detail, errors, requestId }: ApiProblem): Content {
-  return h.div(
-    { class: 'problem', role: 'alert' },
-    h.p({}, detail),
-    errors.length > 0 &&
-      h.ul({}, ...errors.map(({ pointer, detail: text }) => h.li({}, `${pointer}: ${text}`))),
-    h.p({ class: 'dim' }, `Request ${requestId}`),
-  );
+  const asked = { name: REASON_FIELD, label: 'Reason', hint: 'For the audit trail.' };
+  return textArea(asked, sent.get(REASON_FIELD) ?? '', { maxlength: 500 });
 }

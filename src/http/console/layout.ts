@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { assetPath } from './assets.ts';
 import { h, type Content, type Element } from './elements.ts';
+import { CSRF_FIELD } from './forms.ts';
 import { icon } from './icons.ts';
 import type { Page, Section, Visit } from './visit.ts';
 
@@ -75,7 +76,7 @@ function mark(): Element {
 }
 
 function findForm(): Element {
-  const label = 'Find by e-mail, username or id';
+  const label = 'E-mail, username or id';
   return h.search(
     {},
     h.form(
@@ -83,7 +84,7 @@ function findForm(): Element {
       h.input({
         type: 'search',
         name: 'q',
-        'aria-label': label,
+        'aria-label': `Find a person: ${label}`,
         placeholder: label,
         autocomplete: 'off',
         autocapitalize: 'none',
@@ -97,7 +98,7 @@ function findForm(): Element {
 function signedIn(name: string, csrfToken: string | null): Content {
   return h.form(
     { class: 'signed-in', action: '/console/sign-out', method: 'post' },
-    csrfToken !== null && h.input({ type: 'hidden', name: 'csrfToken', value: csrfToken }),
+    csrfToken !== null && h.input({ type: 'hidden', name: CSRF_FIELD, value: csrfToken }),
     h.span({ class: 'who' }, name),
     h.button({ class: 'plain' }, 'Sign out'),
   );

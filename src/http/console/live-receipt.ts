@@ -3,7 +3,7 @@ import { isClosed } from '../../domain/status.ts';
 import type { Receipt } from '../registrations/schemas.ts';
 import { h, type Content, type Element } from './elements.ts';
 import { icon } from './icons.ts';
-import { mono, prose, statusBadge, timeOf, wordsOf } from './parts.ts';
+import { absolute, mono, prose, statusBadge, timeOf, wordsOf } from './parts.ts';
 import { sagaPicture, summaryOf } from './saga-picture.ts';
 import { fullLabel, shownSaga, stateWords, type ShownStep } from './saga-steps.ts';
 
@@ -54,7 +54,7 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
         h.ul(
           { class: 'troubles' },
           compensationFailures.map(({ step, code, detail }) =>
-            h.li({}, mono(step), ': ', prose(detail), ' ', codeLink(code)),
+            h.li({}, h.span({}, mono(step), ': ', prose(detail), ' ', codeLink(code))),
           ),
         ),
       ),
@@ -62,9 +62,7 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
       h.p({ class: 'dim follows', hidden: true }, 'This part follows the registration by itself.'),
       h.p(
         { class: 'dim lost' },
-        'This part shows the state of ',
-        timeOf(now.toISOString(), now),
-        '. ',
+        `As of ${absolute(now)}. `,
         h.a({ class: 'button plain', href: page }, 'Refresh'),
       ),
     ],

@@ -101,6 +101,8 @@ export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => Content;
   readonly isNumber?: boolean;
+  /** Of links and buttons: its head is for screen readers. */
+  readonly isActions?: boolean;
 }
 
 /**
@@ -117,8 +119,11 @@ export function dataTable<Row>(table: {
   if (rows.length === 0) return emptyState(empty ?? 'Nothing here.');
   // The roles: browsers drop those of a table that is laid out as a list.
   const cells = (row: Row) =>
-    columns.map(({ head, cell, isNumber }, place) => {
-      const attributes = { 'data-label': head, class: isNumber === true ? 'number' : undefined };
+    columns.map(({ head, cell, isNumber, isActions }, place) => {
+      const attributes = {
+        'data-label': isActions === true ? undefined : head,
+        class: isNumber === true ? 'number' : undefined,
+      };
       return place === 0
         ? h.th({ ...attributes, scope: 'row', role: 'rowheader' }, cell(row))
         : h.td({ ...attributes, role: 'cell' }, h.div({ class: 'value' }, cell(row)));
@@ -130,10 +135,10 @@ export function dataTable<Row>(table: {
       { role: 'rowgroup' },
       h.tr(
         { role: 'row' },
-        columns.map(({ head, isNumber }) =>
+        columns.map(({ head, isNumber, isActions }) =>
           h.th(
             { scope: 'col', role: 'columnheader', class: isNumber === true ? 'number' : undefined },
-            head,
+            isActions === true ? h.span({ class: 'visually-hidden' }, head) : head,
           ),
         ),
       ),
@@ -211,15 +216,23 @@ export function actionBar(...links: Content[]): Element {
   return h.div({ class: 'actions' }, links);
 }
 
-/** What the API answered instead, with the id that leads to its log line. */
-export function problemBox({ detail, code, requestId, errors }: ApiProblem): Element {
+/**
+ * What the API answered instead, with the id that leads to its log line.
+ * @param linksToFields the page has the fields that the errors name
+ */
+export function problemBox(problem: ApiProblem, linksToFields = false): Element {
+  const { detail, code, requestId, errors } = problem;
+  const named = (pointer: string) => {
+    const name = pointer.split('/')[1] ?? '';
+    return linksToFields && name !== '' ? h.a({ href: `#${name}` }, name) : mono(pointer);
+  };
   return h.div(
     { class: 'problem', role: 'alert' },
     h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
     errors.length > 0 &&
       h.ul(
         {},
-        errors.map((error) => h.li({}, mono(error.pointer), ' ', prose(error.detail))),
+        errors.map((error) => h.li({}, named(error.pointer), ': ', prose(error.detail))),
       ),
     h.p(
       { class: 'dim' },

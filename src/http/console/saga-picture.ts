@@ -218,7 +218,8 @@ function wayBack(
   undone: readonly Placed[],
   measures: Measures,
 ): Content {
-  const last = stages.findLast(({ stage }) => stage.steps.some(({ tone }) => tone !== 'off'));
+  const isBegun = ({ stage }: PlacedStage) => stage.steps.some(({ tone }) => tone !== 'off');
+  const last = measures.isDown ? stages.at(-1) : stages.findLast(isBegun);
   const first = undone[0];
   if (last === undefined || first === undefined) return null;
   const along = undone.slice(1).map((to, place) => arrow(undone[place] ?? to, to, measures, true));

@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import type { Grants } from '../../domain/grants.ts';
 import type { AppEnv } from '../app-deps.ts';
-import type { ApiClient, ApiAnswer } from './call-api.ts';
+import type { ApiClient, ApiAnswer, ApiProblem } from './call-api.ts';
 import type { Content } from './elements.ts';
 
 /** A request of a signed-in operator. */
@@ -35,8 +35,9 @@ export interface Confirmation {
   readonly section: Section;
   /** What happens, and to whom. */
   readonly explanation: Content;
-  /** Further fields of the form, filled in with what was sent. */
-  readonly fields?: (sent: FormFields) => Content;
+  /** Further fields of the form, filled in with what was sent; `problem` says what was wrong with it. The
+   * id of each is its name in the body of the API. */
+  readonly fields?: (sent: FormFields, problem: ApiProblem | null) => Content;
   /** Whether the form asks for a reason, for the audit trail. */
   readonly asksReason: boolean;
   readonly button: string;
