@@ -22,6 +22,7 @@ import {
   reasonOf,
 } from './forms.ts';
 import { layout } from './layout.ts';
+import { mountLiveStream } from './live-stream.ts';
 import { problemBox } from './parts.ts';
 import { mountAttention } from './pages/attention.ts';
 import { mountNew } from './pages/new.ts';
@@ -200,6 +201,7 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
   mountAttention(routes, deps);
   mountPerson(routes, deps);
   mountNew(routes, deps);
+  mountLiveStream(routes);
   mountSystem(routes, deps);
 }
 

@@ -19,6 +19,7 @@ import { eraseAddress } from '../../../src/ledger/erase-address.ts';
 import { eraseExpired, erasePerson } from '../../../src/ledger/erasure.ts';
 import { HISTORY_BOUND, readHistory } from '../../../src/ledger/registrations/history.ts';
 import { openRows } from '../../../src/ledger/registrations/sweep.ts';
+import { deliveriesOfPerson } from '../../../src/ledger/outbox/deliveries-of-person.ts';
 import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
 import { readsOf, wholeReads } from './reads.ts';
 import { test } from '../../support/ledger-test.ts';
@@ -287,6 +288,15 @@ describe('with 30,000 open registrations', () => {
       expect(reads.rows).toBeLessThan(atMost + 100);
     },
   );
+});
+
+test('the deliveries of a person are read without those of others', async ({ ledger }) => {
+  const person = await ledger.at('completed', { username: 'told', invite: true });
+  const reads = await readsOf(ledger, async () => {
+    expect(await deliveriesOfPerson(ledger.db, person)).toHaveLength(2);
+  });
+  expect(reads.scans).toBe(0);
+  expect(reads.rows).toBeLessThan(40);
 });
 
 describe('an erasure', () => {

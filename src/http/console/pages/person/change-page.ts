@@ -1,0 +1,50 @@
+import type { AppDeps } from '../../../app-deps.ts';
+import { registrationsOfUser } from '../../../../ledger/registrations/account-events.ts';
+import type { ChangeReceipt } from '../../../changes/schemas.ts';
+import { h, type Content } from '../../elements.ts';
+import { card, definitionList, mono, none, timeOf } from '../../parts.ts';
+import { sagaPicture } from '../../saga-picture.ts';
+import type { Page, Visit } from '../../visit.ts';
+import { CHANGE_TITLES } from './in-words.ts';
+import { registrationPath } from './offers.ts';
+import { problemPage } from './confirm.ts';
+import { changeState, workflowLink } from './state.ts';
+import { actorOf, timelineCard } from './timeline.ts';
+
+/** `/console/changes/{id}`: one change of a person. */
+export async function changePage({ db }: Pick<AppDeps, 'db'>, visit: Visit): Promise<Page> {
+  const id = visit.c.req.param('id') ?? '';
+  const answer = await visit.api.get<ChangeReceipt>(`/changes/${encodeURIComponent(id)}`);
+  if (!answer.ok) return problemPage(answer.problem);
+  const change = answer.body;
+  const [registrationId] = await registrationsOfUser(db, change.userId);
+  return {
+    title: CHANGE_TITLES[change.kind],
+    section: 'person',
+    main: [
+      registrationId !== undefined &&
+        h.p({}, h.a({ href: registrationPath(registrationId) }, 'The person')),
+      card({ id: 'state', title: 'State' }, changeState(visit, change)),
+      sagaPicture(change),
+      timelineCard(change.timeline),
+      referenceCard(change),
+    ],
+  };
+}
+
+function referenceCard(change: ChangeReceipt): Content {
+  const { id, kind, userId, roles, requestedBy, acceptedAt, finishedAt, workflow } = change;
+  return card(
+    { id: 'reference', title: 'Reference' },
+    definitionList([
+      ['Change id', mono(id)],
+      ['User id', mono(userId)],
+      kind === 'roles' && ['Roles after it', roles.length > 0 ? roles.join(', ') : none()],
+      ['Requested by', actorOf(requestedBy)],
+      ['Accepted', timeOf(acceptedAt)],
+      ['Finished', timeOf(finishedAt)],
+      ['Workflow', workflowLink(workflow)],
+      ['JSON receipt', h.code({}, `GET /changes/${id}`)],
+    ]),
+  );
+}

@@ -1,0 +1,128 @@
+import type { z } from '@hono/zod-openapi';
+import { isOpenChange } from '../../../../domain/change.ts';
+import { FAILURES } from '../../../../domain/failure.ts';
+import type { AppDeps } from '../../../app-deps.ts';
+import type { ChangePage, ChangeReceipt } from '../../../changes/schemas.ts';
+import type { Receipt } from '../../../registrations/schemas.ts';
+import type { User } from '../../../users/schemas.ts';
+import { h, type Content, type Element } from '../../elements.ts';
+import { liveReceipt } from '../../live-receipt.ts';
+import {
+  actionBar,
+  actionLink,
+  badge,
+  card,
+  definitionList,
+  mono,
+  none,
+  problemBox,
+  prose,
+  timeOf,
+} from '../../parts.ts';
+import type { Page, Visit } from '../../visit.ts';
+import { accountCard } from './account.ts';
+import { deliveriesCard } from './deliveries.ts';
+import { CHANGE_TITLES, registrationInWords } from './in-words.ts';
+import { changePath, registrationOffers, registrationPath } from './offers.ts';
+import { problemPage } from './confirm.ts';
+import { changesCard, nameOf } from './search.ts';
+import { changeState, offerBar, wordsOfState, workflowLink } from './state.ts';
+import { actorOf, timelineCard } from './timeline.ts';
+
+/** `/console/registrations/{id}`: everything about one registration and its person. */
+export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Page> {
+  const id = visit.c.req.param('id') ?? '';
+  const answer = await visit.api.get<Receipt>(`/registrations/${encodeURIComponent(id)}`);
+  if (!answer.ok) return problemPage(answer.problem);
+  const receipt = answer.body;
+  const { userId } = receipt;
+  const [changes, account, deliveries] = await Promise.all([
+    userId === null
+      ? null
+      : visit.api.get<z.infer<typeof ChangePage>>(`/changes?limit=20&userId=${userId}`),
+    userId === null || receipt.status !== 'completed'
+      ? null
+      : visit.api.get<User>(`/users/${userId}`),
+    deliveriesCard(deps.db, visit, receipt.id),
+  ]);
+  const items = changes?.ok === true ? changes.body.items : [];
+  return {
+    title: nameOf(receipt),
+    section: 'person',
+    main: [
+      items.filter(({ status }) => isOpenChange(status)).map((change) => openChange(visit, change)),
+      liveReceipt(receipt),
+      stateCard(receipt),
+      account && (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),
+      invitationCard(receipt),
+      changes && !changes.ok && problemBox(changes.problem),
+      items.length > 0 && changesCard(items),
+      deliveries,
+      timelineCard(receipt.timeline),
+      referenceCard(receipt),
+    ],
+  };
+}
+
+/** A change of the person that has not ended, above everything else. */
+function openChange(visit: Visit, change: ChangeReceipt): Element {
+  return card(
+    { id: `change-${change.id}`, title: CHANGE_TITLES[change.kind] },
+    changeState(visit, change),
+    h.p({}, h.a({ href: changePath(change.id) }, 'Look at the change')),
+  );
+}
+
+function stateCard(receipt: Receipt): Element {
+  return card(
+    { id: 'what-to-do', title: 'What to do' },
+    wordsOfState(registrationInWords(receipt)),
+    offerBar(registrationOffers(receipt)),
+  );
+}
+
+function invitationCard({ id, invitation }: Receipt): Content {
+  const { status, sentAt, expiresAt, failure } = invitation;
+  if (status === 'none' && failure === null) return null;
+  const isExpired = expiresAt !== null && Date.parse(expiresAt) < Date.now();
+  return card(
+    { id: 'invitation', title: 'Invitation' },
+    definitionList([
+      [
+        'State',
+        failure ? badge('attention', 'not confirmed') : stateOfInvitation(status, isExpired),
+      ],
+      ['Sent', timeOf(sentAt)],
+      expiresAt !== null && [isExpired ? 'Expired' : 'Expires', timeOf(expiresAt)],
+      failure !== null && ['Why it is not sent again', prose(failure.detail)],
+      failure !== null && ['What to do', prose(FAILURES[failure.cause].operator)],
+    ]),
+    failure !== null &&
+      actionBar(
+        actionLink({ href: registrationPath(id, '/invitation'), label: 'Resend the invitation' }),
+      ),
+  );
+}
+
+function stateOfInvitation(status: Receipt['invitation']['status'], isExpired: boolean): Element {
+  if (status === 'pending') return badge('waiting', 'pending');
+  return isExpired ? badge('off', 'expired') : badge('good', 'sent');
+}
+
+function referenceCard(receipt: Receipt): Element {
+  const { id, userId, door, requestedBy, acceptedAt, finishedAt, roles, workflow } = receipt;
+  return card(
+    { id: 'reference', title: 'Reference' },
+    definitionList([
+      ['Registration id', mono(id)],
+      ['User id', userId === null ? null : mono(userId)],
+      ['Roles requested', roles.length > 0 ? roles.join(', ') : none()],
+      ['Came by', door],
+      ['Requested by', actorOf(requestedBy)],
+      ['Accepted', timeOf(acceptedAt)],
+      ['Finished', timeOf(finishedAt)],
+      ['Workflow', workflowLink(workflow)],
+      ['JSON receipt', h.code({}, `GET /registrations/${id}`)],
+    ]),
+  );
+}

@@ -1,0 +1,59 @@
+import type { ChangeReceipt } from '../../../changes/schemas.ts';
+import type { Receipt } from '../../../registrations/schemas.ts';
+import { h, type Content } from '../../elements.ts';
+import {
+  actionBar,
+  actionLink,
+  definitionList,
+  mono,
+  prose,
+  statusBadge,
+  timeOf,
+} from '../../parts.ts';
+import type { Visit } from '../../visit.ts';
+import { changeInWords, type StateInWords } from './in-words.ts';
+import { changeOffers, type Offer } from './offers.ts';
+
+/** The state of a change: what it waits for, and what may be done about it. */
+export function changeState({ operator }: Visit, change: ChangeReceipt): Content {
+  const { status, failure } = change;
+  return [
+    h.p({}, statusBadge(status)),
+    wordsOfState(changeInWords(change)),
+    failure !== null &&
+      h.p(
+        {},
+        prose(failure.detail),
+        ' ',
+        h.a({ href: `/problems/${failure.code}` }, h.code({}, failure.code)),
+      ),
+    offerBar(changeOffers(change, operator.userId)),
+  ];
+}
+
+export function wordsOfState({ says, since, resumesAt, remedy }: StateInWords): Content {
+  return [
+    h.p({}, prose(says)),
+    definitionList([
+      ['Since', timeOf(since)],
+      resumesAt !== null && ['Goes on by itself', timeOf(resumesAt)],
+      remedy !== null && ['What to do', prose(remedy)],
+    ]),
+  ];
+}
+
+/** The actions that are possible now. */
+export function offerBar(offers: readonly Offer[]): Content {
+  return offers.length === 0 ? null : actionBar(offerLinks(offers));
+}
+
+export function offerLinks(offers: readonly Offer[]): Content {
+  return offers.map(({ label, href, isDangerous }) =>
+    actionLink({ href, label, kind: isDangerous === true ? 'danger' : 'plain' }),
+  );
+}
+
+export function workflowLink({ id, url }: Receipt['workflow']): Content {
+  if (url === null) return mono(id);
+  return h.a({ href: url, rel: 'noreferrer' }, mono(id), ' in the Temporal UI');
+}
