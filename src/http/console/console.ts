@@ -9,7 +9,6 @@ import type { AppDeps, AppEnv } from '../app-deps.ts';
 import type { Api } from '../openapi/mount.ts';
 import { Problem, type ProblemBody } from '../problems/problem-details.ts';
 import { readForm } from '../request/body.ts';
-import { mountConsoleAssets } from './assets.ts';
 import { createApiClient, TokenEnded, type ApiProblem } from './call-api.ts';
 import { mountConsoleAssets } from './assets.ts';
 import { h } from './elements.ts';
