@@ -1,267 +1,237 @@
-import {
-  AdminSetUserMFAPreferenceCommand,
-  AssociateSoftwareTokenCommand,
-  InitiateAuthCommand,
-  VerifySoftwareTokenCommand,
-} from '@aws-sdk/client-cognito-identity-provider';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { totpAt } from '../../dev/cognito/totp.ts';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { AdminAddUserToGroupCommand } from '@aws-sdk/client-cognito-identity-provider';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, describe, expect } from 'vitest';
+import type { Api, Deployment } from '../support/deployment.ts';
+import { test } from '../support/deployment-test.ts';
 import { eventually } from '../support/eventually.ts';
+import { inspectPage, launchChromium, WIDE } from '../support/inspect-page.ts';
+import { addPerson, PASSWORD } from '../support/pool-people.ts';
 import { CHROMIUM } from '../support/programs.ts';
-import { ConsoleSite, FIRST_ADMIN } from './console-site.ts';
-import { launchChromium, Operator } from './operator.ts';
 
-/** The journey of the first administrator with the console alone: with JavaScript, and with it off. */
+/** The console in a browser, over the real API, worker and sandbox. */
 
-const PASSWORD = 'Analytical1';
-const STEP_MS = 30_000;
-const unavailable = { kind: 'server', status: 503 } as const;
-const gone = { kind: 'error', error: 'ResourceNotFoundException' } as const;
+const ADMINISTRATOR = 'operator@example.com';
 
-let browser: Browser;
-beforeAll(async () => {
-  if (CHROMIUM.path !== null) browser = await launchChromium();
+test.override('deploymentOptions', {
+  env: {
+    CONSOLE: 'true',
+    ENVIRONMENT: 'local',
+    PASSWORD_SEALING_KEYS: `test:${randomBytes(32).toString('base64')}`,
+    RETRY_BUDGET_SECONDS: '1',
+    COMPENSATION_BUDGET_SECONDS: '1',
+  },
 });
-afterAll(() => browser?.close());
 
-describe.skipIf(CHROMIUM.path === null).each([
-  { how: 'with JavaScript', javaScript: true },
-  { how: 'with JavaScript off', javaScript: false },
-])('the first administrator in Chromium $how', ({ javaScript }) => {
-  let site: ConsoleSite;
-  let operator: Operator;
-  /** The administrator's id. */
-  let adminId: string;
-  beforeAll(async () => {
-    site = await ConsoleSite.open();
-    operator = await Operator.at(browser, site.api.url, { javaScript });
+describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
+  let api: Api;
+  let browser: Browser;
+  test.beforeAll(async ({ deployment }) => {
+    await deployment.setUp();
+    await addPerson(deployment.pool, 'operator');
+    const { client, userPoolId: UserPoolId } = deployment.pool;
+    const person = { UserPoolId, Username: ADMINISTRATOR, GroupName: 'admin' };
+    await client.send(new AdminAddUserToGroupCommand(person));
+    [api, , browser] = await Promise.all([deployment.api(), deployment.worker(), launchChromium()]);
   });
-  afterAll(async () => {
-    await operator?.leave();
-    await site?.close();
-  });
+  afterAll(() => browser.close());
 
-  /** Fills in the form and opens the registration's page. @returns the id */
-  async function register(email: string, role: string): Promise<string> {
-    await operator.go('/console/new');
-    await operator.fill({ 'E-mail': email, [role]: true });
-    await operator.press('Register');
-    await operator.says('The registration is accepted.');
-    return operator.path.split('/').at(-1) ?? '';
+  interface Visit {
+    readonly page: Page;
+    /** What the browser complained about: errors, and what the policy refused. */
+    readonly complaints: string[];
+    /** Paths that were asked for. */
+    readonly asked: string[];
   }
 
-  /** The page of a person, by the search. */
-  async function find(email: string): Promise<void> {
-    await operator.go('/console/person');
-    await operator.fill({ 'E-mail address, username or id': email });
-    await operator.press('Search');
+  async function visit(options: BrowserContextOptions = {}): Promise<Visit> {
+    const context = await browser.newContext({ viewport: WIDE, ...options });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    const asked: string[] = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('request', (request) => {
+      const { origin, pathname } = new URL(request.url());
+      asked.push(origin === api.url ? pathname : request.url());
+    });
+    await page.goto(`${api.url}/console`);
+    return { page, complaints, asked };
   }
 
-  test('signs in with the mailed password and chooses another', async () => {
-    await operator.go('/console/system');
-    await operator.signIn(FIRST_ADMIN, 'wrong-Password-1');
-    await operator.says('The name or the password is wrong, or the account is disabled.');
-    await operator.signIn(FIRST_ADMIN, await site.mailed(FIRST_ADMIN));
-    await operator.says(/Choose a password of your own/);
-    await operator.fill({ 'New password': PASSWORD, 'New password, again': 'Difference2' });
-    await operator.press('Go on');
-    await operator.says('The two passwords differ.');
-    await operator.fill({ 'New password': PASSWORD, 'New password, again': PASSWORD });
-    await operator.press('Go on');
-    // The page that was asked for.
-    expect(operator.path).toBe('/console/system');
-    adminId = (await site.account(FIRST_ADMIN))?.userId ?? '';
-  });
+  async function signIn(page: Page): Promise<void> {
+    await page.locator('main [name="username"]').fill(ADMINISTRATOR);
+    await page.locator('main [name="password"]').fill(PASSWORD);
+    await page.locator('main').getByRole('button').click();
+    await page.getByRole('heading', { level: 1, name: 'Needs a person' }).waitFor();
+  }
 
-  test('signs in with a second factor', async () => {
-    const { client, clientId: ClientId, userPoolId: UserPoolId } = site.pool;
-    const { AuthenticationResult } = await client.send(
-      new InitiateAuthCommand({
-        ClientId,
-        AuthFlow: 'USER_PASSWORD_AUTH',
-        AuthParameters: { USERNAME: FIRST_ADMIN, PASSWORD },
-      }),
-    );
-    const { AccessToken } = AuthenticationResult ?? {};
-    const { SecretCode = '' } = await client.send(
-      new AssociateSoftwareTokenCommand({ AccessToken }),
-    );
-    const code = async (later = 0) => totpAt(SecretCode, (await site.pool.now()) + later);
-    await client.send(
-      new VerifySoftwareTokenCommand({ AccessToken, UserCode: await code(-STEP_MS) }),
-    );
-    await client.send(
-      new AdminSetUserMFAPreferenceCommand({
-        UserPoolId,
-        Username: FIRST_ADMIN,
-        SoftwareTokenMfaSettings: { Enabled: true, PreferredMfa: true },
-      }),
-    );
-    await operator.press('Sign out');
-    await operator.says('You are signed out.');
-    await operator.signIn(FIRST_ADMIN, PASSWORD);
-    await operator.fill({ 'Code of your authenticator app': '000000' });
-    await operator.press('Go on');
-    await operator.says(/The code is wrong/);
-    await operator.fill({ 'Code of your authenticator app': await code() });
-    await operator.press('Go on');
-    expect(operator.path).toBe('/console');
-  });
+  async function register({ token }: Deployment, email: string): Promise<string> {
+    const response = await fetch(`${api.url}/registrations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ email, roles: ['viewer'], invite: false }),
+    });
+    expect(response.status).toBe(202);
+    return ((await response.json()) as { id: string }).id;
+  }
 
-  test('registers somebody and watches it complete once a worker runs', async () => {
-    await operator.says('No worker is running');
-    const id = await register('ada@example.com', 'viewer');
-    await operator.watch('accepted');
-    await site.deployment.worker();
-    await operator.watch('completed');
-    expect((await site.account('ada@example.com'))?.roles).toEqual(['viewer']);
-    const [requested] = await site.timeline(id);
-    expect(requested).toMatchObject({ event: 'registration.requested', actor: adminId });
-    await operator.go('/console');
-    await operator.says('Nothing needs a person.');
-  });
+  async function settled({ token }: Deployment, id: string, status: string): Promise<void> {
+    await eventually(async () => {
+      const response = await fetch(`${api.url}/registrations/${id}`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return ((await response.json()) as { status: string }).status === status;
+    });
+  }
 
-  test('understands why a registration is parked, and gives other roles', async () => {
-    const email = 'grace@example.com';
-    await site.setFaults({
+  const statusOf = (page: Page, status: string) =>
+    page.locator(`#live[data-status="${status}"]`).waitFor();
+
+  const NO_ROLES = [
+    {
       operation: 'AdminAddUserToGroup',
-      match: { email, group: 'researcher' },
-      fault: unavailable,
+      match: { email: 'parked*' },
+      fault: { kind: 'server', status: 503 },
+    },
+  ] as const;
+
+  test('every page is accessible, fits a phone and 400 %, and loads nothing from elsewhere', async ({
+    deployment,
+  }) => {
+    await deployment.pool.setFaults(NO_ROLES);
+    const parked = await register(deployment, 'parked-seen@example.com');
+    const done = await register(deployment, 'done-seen@example.com');
+    await settled(deployment, parked, 'roles_pending');
+    await settled(deployment, done, 'completed');
+    const visited = await visit();
+    const { page } = visited;
+    await inspectPage(page, 'sign-in');
+    await signIn(page);
+    const paths = [
+      '/console',
+      '/console?hours=1',
+      '/console/person',
+      '/console/person?q=seen',
+      '/console/person?q=done-seen@example.com',
+      '/console/new',
+      '/console/system',
+      '/console/addresses?email=done-seen@example.com',
+      `/console/registrations/${parked}`,
+      `/console/registrations/${done}`,
+      ...['retry', 'roles', 'cancel'].map((action) => `/console/registrations/${parked}/${action}`),
+      '/console/registrations/unknown',
+    ];
+    for (const path of paths) {
+      await page.goto(`${api.url}${path}`);
+      expect(await page.locator('h1').count(), path).toBe(1);
+      await inspectPage(page, path);
+    }
+    await page.goto(`${api.url}/console/registrations/${done}`);
+    const actions = await page
+      .locator('main a[data-confirm]')
+      .evaluateAll((links) => links.map((link) => (link as { href?: string }).href ?? ''));
+    expect(actions.length).toBeGreaterThan(3);
+    for (const href of actions) {
+      await page.goto(href);
+      await inspectPage(page, href);
+    }
+    expect(visited.complaints.filter((text) => !text.includes('404'))).toEqual([]);
+    expect(visited.asked.filter((path) => !path.startsWith('/console'))).toEqual([]);
+    await page.context().close();
+  });
+
+  test('somebody is registered and watched live, and a change of status is said aloud', async ({
+    deployment,
+  }) => {
+    await deployment.pool.setFaults(NO_ROLES);
+    const { page, complaints, asked } = await visit();
+    await signIn(page);
+    await page.getByRole('link', { name: 'New', exact: true }).click();
+    await page.getByLabel('E-mail', { exact: true }).fill('parked-live@example.com');
+    await page.getByLabel('First name').fill('Ada');
+    await page.getByLabel('viewer').check();
+    await page.getByRole('button', { name: 'Register' }).click();
+    await page.getByText('The registration is accepted.').waitFor();
+    await statusOf(page, 'roles_pending');
+    const reads = asked.filter((path) => path.startsWith('/console/registrations/'));
+    expect(await page.locator('#live .follows').isVisible()).toBe(true);
+    expect(await page.locator('#live .lost').isVisible()).toBe(false);
+    await page
+      .getByRole('status')
+      .filter({ hasText: 'Status: roles pending. 1 of 3 steps done. Failing: Assign role viewer.' })
+      .waitFor({ state: 'attached' });
+    await inspectPage(page, 'live');
+
+    await deployment.pool.clearFaults();
+    await page.getByRole('link', { name: 'Retry' }).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.waitFor();
+    await inspectPage(page, 'dialog');
+    await page.keyboard.press('Escape');
+    expect(await dialog.count()).toBe(0);
+    await page.getByRole('link', { name: 'Retry' }).first().click();
+    await dialog.getByRole('link', { name: 'Back' }).click();
+    expect(await dialog.count()).toBe(0);
+    await page.getByRole('link', { name: 'Retry' }).first().click();
+    await dialog.getByRole('textbox').fill('Cognito is back');
+    await dialog.getByRole('button').click();
+    await dialog.waitFor({ state: 'detached' });
+    await statusOf(page, 'completed');
+    expect(await page.locator('#live .follows, #live .lost').count()).toBe(0);
+    // The parts that depend on the status are read again, once for each status.
+    await page.getByRole('link', { name: 'Disable' }).first().waitFor();
+    expect(await page.getByText('Cognito is back').count()).toBeGreaterThan(0);
+    expect(reads.filter((path) => path.endsWith('/stream'))).toHaveLength(1);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  test('without JavaScript, somebody is registered and watched by a link', async ({
+    deployment,
+  }) => {
+    await deployment.pool.setFaults(NO_ROLES);
+    const { page } = await visit({ javaScriptEnabled: false });
+    await signIn(page);
+    await page.getByRole('link', { name: 'New', exact: true }).click();
+    await page.getByLabel('E-mail', { exact: true }).fill('parked-plain@example.com');
+    await page.getByLabel('viewer').check();
+    await page.getByRole('button', { name: 'Register' }).click();
+    await page.getByText('The registration is accepted.').waitFor();
+    await eventually(async () => {
+      await page.getByRole('link', { name: 'Refresh' }).click();
+      return (await page.locator('#live[data-status="roles_pending"]').count()) === 1;
     });
-    const id = await register(email, 'researcher');
-    await operator.watch('roles_pending');
-    await operator.says('identity_provider_unavailable');
-    await operator.go('/console');
-    await operator.press(id);
-    await operator.confirm(
-      'Other roles',
-      { researcher: false, viewer: true, Reason: 'The group cannot be reached.' },
-      'Replace the roles and go on',
-    );
-    await operator.watch('completed');
-    expect((await site.account(email))?.roles).toEqual(['viewer']);
-    expect(await site.trail('registration.roles_requested')).toMatchObject([
-      { actor: adminId, details: { reason: 'The group cannot be reached.' } },
-    ]);
-  });
-
-  test('clears a cleanup that is required', async () => {
-    const email = 'cleanup@example.com';
-    await site.setFaults(
-      { operation: 'AdminAddUserToGroup', match: { email }, fault: gone },
-      { operation: 'AdminDeleteUser', match: { email }, fault: unavailable },
-    );
-    const id = await register(email, 'viewer');
-    await operator.watch('cleanup_required');
-    await operator.says('What prevents the undo');
-    expect(await site.account(email)).not.toBeNull();
-    await site.setFaults();
-    await operator.confirm('Retry the cleanup', { Reason: 'It is back.' }, 'Retry the cleanup');
-    await operator.watch('failed');
-    expect(await site.account(email)).toBeNull();
-    expect(await site.timeline(id)).toContainEqual(
-      expect.objectContaining({ event: 'registration.retry_requested', actor: adminId }),
-    );
-  });
-
-  test('retries forty that are parked by one press', async () => {
-    await site.setFaults({
-      operation: 'AdminAddUserToGroup',
-      match: { email: 'forty-*' },
-      fault: unavailable,
+    await deployment.pool.clearFaults();
+    await page.getByRole('link', { name: 'Retry' }).first().click();
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.locator('main form').getByRole('button').click();
+    await eventually(async () => {
+      await page.reload();
+      return (await page.locator('#live[data-status="completed"]').count()) === 1;
     });
-    const people = Array.from({ length: 40 }, (_, n) => `forty-${n}@example.com`);
-    await Promise.all(people.map((email) => site.register(email)));
-    await eventually(async () => (await site.count('roles_pending')) === 40);
-    await site.setFaults();
-    await operator.go('/console');
-    await operator.confirm('Retry all 40 registrations', { Reason: 'It is back.' }, 'Retry all');
-    await operator.says('Retried 40 registrations. None remains.');
-    await eventually(async () => (await site.count('completed')) === 42);
-    const asked = await site.trail('registration.retry_requested');
-    expect(asked.filter(({ details }) => details['reason'] === 'It is back.')).toHaveLength(41);
-    await operator.go('/console');
-    await operator.says('Nothing needs a person.');
+    expect(await page.getByRole('link', { name: 'Refresh' }).count()).toBe(0);
+    await page.context().close();
   });
 
-  test('finds why an address is taken, and frees it', async () => {
-    const email = 'ada@example.com';
-    const before = await site.account(email);
-    await operator.go('/console/new');
-    await operator.fill({ 'E-mail': email, viewer: true });
-    await operator.press('Register');
-    await operator.press('Why is this address taken?');
-    await operator.says(/Registrar registered a person with this address/);
-    await operator.press('Delete the person');
-    const asked = 'Type the address of the person to confirm';
-    await operator.fill({ [asked]: 'grace@example.com' });
-    await operator.press('Delete the person');
-    await operator.says(/is not the address of this person/);
-    expect(await site.account(email)).toEqual(before);
-    await operator.fill({ [asked]: email, Reason: 'Left the company.' });
-    await operator.press('Delete the person');
-    await eventually(async () => (await site.account(email)) === null);
-    await eventually(async () => (await site.trail('user.deleted')).length === 1);
-    await find(email);
-    await operator.press('Register this address');
-    await operator.fill({ viewer: true });
-    await operator.press('Register');
-    await operator.watch('completed');
-    expect((await site.account(email))?.userId).not.toBe(before?.userId);
-  });
-
-  test('delivers to a webhook that came back', async () => {
-    await eventually(async () => (await site.waitingDeliveries('webhook')) === 0);
-    const { received } = site.webhook;
-    const told = (userId: string) => received.filter(({ body }) => body.includes(userId));
-    site.webhookAnswer.status = 503;
-    await register('webhook@example.com', 'viewer');
-    await operator.watch('completed');
-    const { userId } = (await site.account('webhook@example.com')) ?? { userId: '-' };
-    await eventually(() => told(userId).length > 0);
-    await eventually(async () => (await site.lastError('webhook')) !== null);
-    await operator.go('/console/system');
-    await operator.says('failing');
-    site.webhookAnswer.status = 204;
-    const attempts = told(userId).length;
-    await operator.press('Deliver now for webhook');
-    await operator.press('Deliver now');
-    await operator.says('Deliveries to webhook that are due now: 1.');
-    await eventually(() => told(userId).length > attempts);
-    await eventually(async () => (await site.waitingDeliveries('webhook')) === 0);
-  });
-
-  test('disables and deletes a person', async () => {
-    const email = 'grace@example.com';
-    const userId = (await site.account(email))?.userId ?? '';
-    await find(email);
-    await operator.press(email);
-    await operator.confirm('Disable', { Reason: 'On leave.' }, 'Disable');
-    await eventually(async () => (await site.account(email))?.enabled === false);
-    await eventually(async () => (await site.trail('user.disabled')).length === 1);
-    await find(email);
-    await operator.press(email);
-    await operator.press('Delete');
-    await operator.fill({
-      'Type the address of the person to confirm': email,
-      Reason: 'Left the company.',
-    });
-    await operator.press('Delete the person');
-    await eventually(async () => (await site.account(email)) === null);
-    await eventually(async () => (await site.trail('user.deleted')).length === 2);
-    expect(await site.trail('change.requested')).toContainEqual(
-      expect.objectContaining({
-        actor: adminId,
-        userId,
-        details: expect.objectContaining({ reason: 'Left the company.' }),
-      }),
+  test('the keyboard reaches the content first, and every part of the form', async () => {
+    const { page } = await visit();
+    await signIn(page);
+    await page.goto(`${api.url}/console/new`);
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toBe(
+      'Skip to the content',
     );
-    await find(email);
-    await operator.says('free');
-  });
-
-  test('the browser has complained of nothing, and asked nobody else', () => {
-    expect(operator.complaints).toEqual([]);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    const email = `keys-${randomUUID().slice(0, 8)}@example.com`;
+    await page.keyboard.type(email);
+    // First name, last name, username, and the first role.
+    for (let presses = 0; presses < 4; presses += 1) await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    await page.keyboard.press('Enter');
+    await page.locator('#live').waitFor();
+    expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(email);
+    await page.context().close();
   });
 });

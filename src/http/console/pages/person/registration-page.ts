@@ -6,7 +6,7 @@ import type { ChangePage, ChangeReceipt } from '../../../changes/schemas.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
 import type { User } from '../../../users/schemas.ts';
 import { h, type Content, type Element } from '../../elements.ts';
-import { liveReceipt } from '../../live-receipt.ts';
+import { FOLLOWS, liveReceipt } from '../../live-receipt.ts';
 import {
   actionBar,
   actionLink,
@@ -24,7 +24,7 @@ import { accountCard } from './account.ts';
 import { deliveriesCard } from './deliveries.ts';
 import { CHANGE_TITLES, registrationInWords } from './in-words.ts';
 import { changePath, registrationOffers, registrationPath } from './offers.ts';
-import { problemPage } from './confirm.ts';
+import { refusedPage } from './confirm.ts';
 import { changesCard, nameOf } from './search.ts';
 import { changeState, offerBar, wordsOfState, workflowLink } from './state.ts';
 import { actorOf, timelineCard } from './timeline.ts';
@@ -33,7 +33,7 @@ import { actorOf, timelineCard } from './timeline.ts';
 export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Page> {
   const id = visit.c.req.param('id') ?? '';
   const answer = await visit.api.get<Receipt>(`/registrations/${encodeURIComponent(id)}`);
-  if (!answer.ok) return problemPage(answer.problem);
+  if (!answer.ok) return refusedPage(answer.problem);
   const receipt = answer.body;
   const { userId } = receipt;
   const [changes, account, deliveries] = await Promise.all([
@@ -52,14 +52,18 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
     main: [
       items.filter(({ status }) => isOpenChange(status)).map((change) => openChange(visit, change)),
       liveReceipt(receipt),
-      stateCard(receipt),
-      account && (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),
-      invitationCard(receipt),
-      changes && !changes.ok && problemBox(changes.problem),
-      items.length > 0 && changesCard(items),
-      deliveries,
-      timelineCard(receipt.timeline),
-      referenceCard(receipt),
+      h.div(
+        { id: 'details', [FOLLOWS]: '' },
+        stateCard(receipt),
+        account &&
+          (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),
+        invitationCard(receipt),
+        changes && !changes.ok && problemBox(changes.problem),
+        items.length > 0 && changesCard(items),
+        deliveries,
+        timelineCard(receipt.timeline),
+        referenceCard(receipt),
+      ),
     ],
   };
 }
