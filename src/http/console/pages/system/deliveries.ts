@@ -50,7 +50,7 @@ export const REDELIVER: Action = {
     const { destination } = sentBy(visit);
     const notice =
       due === 0
-        ? `Nothing was waiting for ${destination}: no delivery was moved.`
+        ? `No delivery to ${destination} was left to move.`
         : `Deliveries to ${destination} that are due now: ${numberOf(due)}.`;
     return { to: '/console/system', notice };
   },
