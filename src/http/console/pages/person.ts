@@ -4,7 +4,7 @@ import type { ConsoleRoutes, Page, Visit } from '../visit.ts';
 import { addressCard } from './person/address.ts';
 import { mountChangeActions } from './person/change-actions.ts';
 import { changePage } from './person/change-page.ts';
-import { problemPage } from './person/confirm.ts';
+import { refusedPage } from './person/confirm.ts';
 import { mountRegistrationActions } from './person/registration-actions.ts';
 import { registrationPage } from './person/registration-page.ts';
 import { searchPage } from './person/search.ts';
@@ -24,6 +24,6 @@ export function mountPerson(routes: ConsoleRoutes, deps: AppDeps): void {
 async function addressPage(visit: Visit): Promise<Page> {
   const email = visit.c.req.query('email') ?? '';
   const answer = await visit.api.get<Address>(`/addresses/${encodeURIComponent(email)}`);
-  if (!answer.ok) return problemPage(answer.problem);
+  if (!answer.ok) return refusedPage(answer.problem);
   return { title: 'Address', section: 'person', main: await addressCard(visit, answer.body) };
 }

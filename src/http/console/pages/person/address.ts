@@ -123,6 +123,7 @@ function whatFrees(
       href: `/console/new?email=${encodeURIComponent(email)}${more}`,
       label,
       kind: 'primary',
+      isPage: true,
     });
   switch (reason) {
     case 'free':

@@ -3,7 +3,7 @@ import type { ChangeReceipt } from '../../../changes/schemas.ts';
 import type { ApiAnswer } from '../../call-api.ts';
 import { h } from '../../elements.ts';
 import type { Confirmation, ConsoleRoutes, Page, SentForm, Visit } from '../../visit.ts';
-import { doesNotApply, problemPage, whom } from './confirm.ts';
+import { doesNotApply, refusedPage, whom } from './confirm.ts';
 import { CHANGE_TITLES } from './in-words.ts';
 import { changeOffers, changePath } from './offers.ts';
 import { once, onceField, type Instructed } from './once.ts';
@@ -52,7 +52,7 @@ export function mountChangeActions(routes: ConsoleRoutes): void {
 
 async function confirm(visit: Visit, action: ChangeAction): Promise<Confirmation | Page> {
   const answer = await visit.api.get<ChangeReceipt>(apiPath(visit));
-  if (!answer.ok) return problemPage(answer.problem);
+  if (!answer.ok) return refusedPage(answer.problem);
   const change = answer.body;
   const href = changePath(change.id, `/${action.name}`);
   const back = changePath(change.id);

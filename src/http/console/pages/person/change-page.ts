@@ -7,7 +7,7 @@ import { sagaPicture } from '../../saga-picture.ts';
 import type { Page, Visit } from '../../visit.ts';
 import { CHANGE_TITLES } from './in-words.ts';
 import { registrationPath } from './offers.ts';
-import { problemPage } from './confirm.ts';
+import { refusedPage } from './confirm.ts';
 import { changeState, workflowLink } from './state.ts';
 import { actorOf, timelineCard } from './timeline.ts';
 
@@ -15,7 +15,7 @@ import { actorOf, timelineCard } from './timeline.ts';
 export async function changePage({ db }: Pick<AppDeps, 'db'>, visit: Visit): Promise<Page> {
   const id = visit.c.req.param('id') ?? '';
   const answer = await visit.api.get<ChangeReceipt>(`/changes/${encodeURIComponent(id)}`);
-  if (!answer.ok) return problemPage(answer.problem);
+  if (!answer.ok) return refusedPage(answer.problem);
   const change = answer.body;
   const [registrationId] = await registrationsOfUser(db, change.userId);
   return {

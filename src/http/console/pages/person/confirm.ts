@@ -1,26 +1,25 @@
 import type { ApiAnswer, ApiProblem } from '../../call-api.ts';
 import { h, type Content } from '../../elements.ts';
-import { actionBar, actionLink, definitionList, mono, problemBox } from '../../parts.ts';
+import { actionBar, actionLink, definitionList, mono } from '../../parts.ts';
+import { problemPage } from '../../problem-page.ts';
 import type { Page, Visit } from '../../visit.ts';
 
-const STATUSES = [403, 404, 409, 422, 429, 500, 502, 503] as const;
-
 /** A page that shows nothing but what the API answered. */
-export function problemPage(problem: ApiProblem): Page {
-  const status = STATUSES.find((one) => one === problem.status) ?? 500;
-  return {
-    title: status === 404 ? 'Not found' : 'This did not work',
-    section: 'person',
-    status,
-    main: problemBox(problem),
-  };
+export function refusedPage(problem: ApiProblem): Page {
+  const title = problem.status === 404 ? 'Not found' : 'This did not work';
+  return problemPage('person', title, problem);
 }
 
 /** The answer to a form that was filled in wrongly: the API is not asked. */
-export function wrongForm({ c }: Visit, detail: string): ApiAnswer<never> {
+export function wrongForm({ c }: Visit, pointer: string, detail: string): ApiAnswer<never> {
   const { requestId } = c.var;
-  const problem = { status: 422, code: 'invalid_request', detail, errors: [], requestId } as const;
-  return { ok: false, problem: { ...problem, retryAfter: null } };
+  const nothing = {
+    code: 'invalid_request',
+    detail: 'Nothing was done.',
+    retryAfter: null,
+  } as const;
+  const errors = [{ pointer, detail }];
+  return { ok: false, problem: { ...nothing, status: 422, errors, requestId } };
 }
 
 /** Instead of a confirmation: the state has changed since the page that led here. */
@@ -35,7 +34,14 @@ export function doesNotApply(
     status: 409,
     main: [
       h.p({}, why),
-      actionBar(actionLink({ href: back, label: 'Look at the present state', kind: 'primary' })),
+      actionBar(
+        actionLink({
+          href: back,
+          label: 'Look at the present state',
+          kind: 'primary',
+          isPage: true,
+        }),
+      ),
     ],
   };
 }

@@ -3,16 +3,9 @@ import type { Receipt } from '../../../registrations/schemas.ts';
 import type { User } from '../../../users/schemas.ts';
 import type { ApiAnswer } from '../../call-api.ts';
 import { h, type Content } from '../../elements.ts';
-import type {
-  Confirmation,
-  ConsoleRoutes,
-  FormFields,
-  Page,
-  SentForm,
-  Visit,
-} from '../../visit.ts';
+import type { Confirmation, ConsoleRoutes, Page, SentForm, Visit } from '../../visit.ts';
 import { isInvitationOffered, registrationOffers, registrationPath } from './offers.ts';
-import { doesNotApply, problemPage, whom } from './confirm.ts';
+import { doesNotApply, refusedPage, whom } from './confirm.ts';
 import { once, onceField, type Instructed } from './once.ts';
 import { assignableRoles, chosenRoles, roleBoxes } from './role-boxes.ts';
 import { nameOf } from './search.ts';
@@ -88,7 +81,7 @@ const ROLES: RegistrationAction = {
   body: (form) => ({ roles: chosenRoles(form), reason: form.reason }),
   confirm: async (receipt, visit) => {
     const roles = await assignableRoles(visit);
-    if (!roles.ok) return problemPage(roles.problem);
+    if (!roles.ok) return refusedPage(roles.problem);
     return {
       title: 'Give other roles',
       explanation: [
@@ -138,14 +131,17 @@ export function mountRegistrationActions(routes: ConsoleRoutes): void {
 
 async function confirm(visit: Visit, action: RegistrationAction): Promise<Confirmation | Page> {
   const answer = await visit.api.get<Receipt>(apiPath(visit));
-  if (!answer.ok) return problemPage(answer.problem);
+  if (!answer.ok) return refusedPage(answer.problem);
   const receipt = answer.body;
   const back = registrationPath(receipt.id);
   if (!(await applies(visit, receipt, action))) return doesNotApply(nameOf(receipt), back);
   const confirmed = await action.confirm(receipt, visit);
   if ('main' in confirmed) return confirmed;
   const hidden = onceField(receipt, instructed(visit, action));
-  const fields = (sent: FormFields) => [hidden(sent), confirmed.fields?.(sent)];
+  const fields: Confirmation['fields'] = (sent, problem) => [
+    hidden(sent),
+    confirmed.fields?.(sent, problem),
+  ];
   return { section: 'person', asksReason: true, back, ...confirmed, fields };
 }
 

@@ -24,7 +24,7 @@ import { accountCard } from './account.ts';
 import { deliveriesCard } from './deliveries.ts';
 import { CHANGE_TITLES, registrationInWords } from './in-words.ts';
 import { changePath, registrationOffers, registrationPath } from './offers.ts';
-import { problemPage } from './confirm.ts';
+import { refusedPage } from './confirm.ts';
 import { changesCard, nameOf } from './search.ts';
 import { changeState, offerBar, wordsOfState, workflowLink } from './state.ts';
 import { actorOf, timelineCard } from './timeline.ts';
@@ -33,7 +33,7 @@ import { actorOf, timelineCard } from './timeline.ts';
 export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Page> {
   const id = visit.c.req.param('id') ?? '';
   const answer = await visit.api.get<Receipt>(`/registrations/${encodeURIComponent(id)}`);
-  if (!answer.ok) return problemPage(answer.problem);
+  if (!answer.ok) return refusedPage(answer.problem);
   const receipt = answer.body;
   const { userId } = receipt;
   const [changes, account, deliveries] = await Promise.all([

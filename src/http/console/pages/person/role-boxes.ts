@@ -1,9 +1,9 @@
 import type { z } from '@hono/zod-openapi';
 import type { RoleList } from '../../../registrations/schemas.ts';
 import type { ApiAnswer } from '../../call-api.ts';
-import { h, type Content } from '../../elements.ts';
-import { choiceField } from '../../fields.ts';
-import type { FormFields, Visit } from '../../visit.ts';
+import { h } from '../../elements.ts';
+import { choiceField, errorAt } from '../../fields.ts';
+import type { Confirmation, FormFields, Visit } from '../../visit.ts';
 
 export type Roles = z.infer<typeof RoleList>['items'];
 
@@ -17,9 +17,12 @@ export async function assignableRoles({ api }: Visit): Promise<ApiAnswer<{ items
 }
 
 /** A box for each role. @param current what the person has, or is to have, now */
-export function roleBoxes(roles: Roles, current: readonly string[]): (sent: FormFields) => Content {
+export function roleBoxes(
+  roles: Roles,
+  current: readonly string[],
+): NonNullable<Confirmation['fields']> {
   const gone = current.filter((role) => roles.every(({ name }) => name !== role));
-  return (sent) => {
+  return (sent, problem) => {
     const chosen = sent.get(SHOWN) === null ? current : sent.all(NAME);
     return [
       h.input({ type: 'hidden', name: SHOWN, value: '1' }),
@@ -27,6 +30,7 @@ export function roleBoxes(roles: Roles, current: readonly string[]): (sent: Form
         {
           name: NAME,
           label: 'Roles',
+          error: errorAt(problem, '#/roles'),
           hint: 'These replace all roles of the person. A role that is checked now is one that the person has.',
         },
         'checkbox',

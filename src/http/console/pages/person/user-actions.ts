@@ -4,9 +4,9 @@ import { registrationsOfUser } from '../../../../ledger/registrations/account-ev
 import type { ChangeReceipt } from '../../../changes/schemas.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
 import type { User } from '../../../users/schemas.ts';
-import type { ApiAnswer } from '../../call-api.ts';
+import type { ApiAnswer, ApiProblem } from '../../call-api.ts';
 import { h, type Content } from '../../elements.ts';
-import { formField } from '../../fields.ts';
+import { errorAt, formField } from '../../fields.ts';
 import type {
   Confirmation,
   ConsoleRoutes,
@@ -16,7 +16,7 @@ import type {
   Visit,
 } from '../../visit.ts';
 import { NO_ROLE } from '../../../registrations/accept-for-caller.ts';
-import { doesNotApply, problemPage, whom, wrongForm } from './confirm.ts';
+import { doesNotApply, refusedPage, whom, wrongForm } from './confirm.ts';
 import { OWN_ACCOUNT } from './account.ts';
 import { changePath, registrationPath, userOffers, userPath } from './offers.ts';
 import { assignableRoles, chosenRoles, roleBoxes } from './role-boxes.ts';
@@ -49,7 +49,7 @@ const ACTIONS: readonly UserAction[] = [
       'The person has exactly the roles that are checked here. Roles are added before others are removed. If the change fails, the person has the present roles again.',
     confirm: async (user, visit) => {
       const roles = await assignableRoles(visit);
-      if (!roles.ok) return problemPage(roles.problem);
+      if (!roles.ok) return refusedPage(roles.problem);
       return {
         title: 'Change the roles',
         fields: roleBoxes(roles.body.items, user.roles),
@@ -90,7 +90,7 @@ const ACTIONS: readonly UserAction[] = [
     explanation: `The account is disabled, every session ends, and the account is deleted. The e-mail address, the names and what else says who the person is are erased from the ledger; ids and the audit trail stay. The address and the username are free after it. Once it has begun, it cannot be stopped. ${OVERTAKES}`,
     confirm: ({ email }) => ({
       title: 'Delete the person',
-      fields: (sent) => emailFields(email, sent),
+      fields: (sent, problem) => emailFields(email, sent, problem),
       button: 'Delete the person',
       isDangerous: true,
     }),
@@ -120,7 +120,7 @@ export function mountUserActions(routes: ConsoleRoutes, { db }: Pick<AppDeps, 'd
   ): Promise<ApiAnswer<Performed>> {
     const { api, c } = visit;
     const fault = action.fault?.(form) ?? null;
-    if (fault !== null) return wrongForm(visit, fault);
+    if (fault !== null) return wrongForm(visit, `#/${TYPED}`, fault);
     const userId = c.req.param('userId') ?? '';
     const path = `/users/${encodeURIComponent(userId)}${action.api}`;
     const body = { ...action.body?.(form), reason: form.reason };
@@ -138,7 +138,7 @@ async function confirm(visit: Visit, action: UserAction): Promise<Confirmation |
   const { api, c, operator } = visit;
   const userId = c.req.param('userId') ?? '';
   const answer = await api.get<User>(`/users/${encodeURIComponent(userId)}`);
-  if (!answer.ok) return problemPage(answer.problem);
+  if (!answer.ok) return refusedPage(answer.problem);
   const user = answer.body;
   const registration = await api.get<Receipt>(`/registrations/${user.registrationId}`);
   const back = registrationPath(user.registrationId);
@@ -173,11 +173,16 @@ function whomOf({ email, username, firstName, lastName, roles, userId }: User): 
 const EXPECTED = 'expectedEmail';
 const TYPED = 'email';
 
-function emailFields(email: string, sent: FormFields): Content {
+function emailFields(email: string, sent: FormFields, problem: ApiProblem | null): Content {
   return [
     h.input({ type: 'hidden', name: EXPECTED, value: email }),
     formField(
-      { name: TYPED, label: `Type the address of the person to confirm`, hint: email },
+      {
+        name: TYPED,
+        label: 'Type the address of the person to confirm',
+        hint: email,
+        error: errorAt(problem, `#/${TYPED}`),
+      },
       {
         value: sent.get(TYPED) ?? '',
         autocomplete: 'off',
@@ -192,7 +197,5 @@ function emailFields(email: string, sent: FormFields): Content {
 function emailFault(form: SentForm): string | null {
   const expected = normaliseEmail(form.get(EXPECTED) ?? '');
   const isTyped = expected !== null && normaliseEmail(form.get(TYPED) ?? '') === expected;
-  return isTyped
-    ? null
-    : 'The address that you typed is not the address of this person. Nothing was done.';
+  return isTyped ? null : 'The address that you typed is not the address of this person.';
 }
