@@ -19,6 +19,9 @@ const MEANINGS: Readonly<Record<RegistrationStatus, string>> = {
   cancelled: 'Cancelled. Nothing is left behind.',
 };
 
+/** Attribute of an element with an id: console.js reads it again when the status changes. */
+export const FOLLOWS = 'data-follows';
+
 /**
  * The part of a registration's page that follows the registration: status, picture, and what is wrong.
  * While the registration is open, console.js replaces it by what `/console/registrations/:id/stream` sends;
@@ -30,10 +33,11 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
   const isOpen = !isClosed(status);
   const shown = shownSaga(receipt);
   const steps = [...shown.forward.flatMap((stage) => stage.steps), ...shown.undo];
-  return h.div(
+  return h.section(
     {
-      class: 'live',
+      class: 'card live',
       id: 'live',
+      'aria-label': 'Progress',
       'data-stream': isOpen ? `${page}/stream` : undefined,
       'data-status': status,
       'data-says': `Status: ${wordsOf(status)}. ${summaryOf(shown)}`,

@@ -6,7 +6,7 @@ import type { ChangePage, ChangeReceipt } from '../../../changes/schemas.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
 import type { User } from '../../../users/schemas.ts';
 import { h, type Content, type Element } from '../../elements.ts';
-import { liveReceipt } from '../../live-receipt.ts';
+import { FOLLOWS, liveReceipt } from '../../live-receipt.ts';
 import {
   actionBar,
   actionLink,
@@ -52,14 +52,18 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
     main: [
       items.filter(({ status }) => isOpenChange(status)).map((change) => openChange(visit, change)),
       liveReceipt(receipt),
-      stateCard(receipt),
-      account && (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),
-      invitationCard(receipt),
-      changes && !changes.ok && problemBox(changes.problem),
-      items.length > 0 && changesCard(items),
-      deliveries,
-      timelineCard(receipt.timeline),
-      referenceCard(receipt),
+      h.div(
+        { id: 'details', [FOLLOWS]: '' },
+        stateCard(receipt),
+        account &&
+          (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),
+        invitationCard(receipt),
+        changes && !changes.ok && problemBox(changes.problem),
+        items.length > 0 && changesCard(items),
+        deliveries,
+        timelineCard(receipt.timeline),
+        referenceCard(receipt),
+      ),
     ],
   };
 }
