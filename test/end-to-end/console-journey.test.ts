@@ -8,9 +8,10 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { totpAt } from '../../dev/cognito/totp.ts';
 import { eventually } from '../support/eventually.ts';
+import { launchChromium } from '../support/inspect-page.ts';
 import { CHROMIUM } from '../support/programs.ts';
 import { ConsoleSite, FIRST_ADMIN } from './console-site.ts';
-import { launchChromium, Operator } from './operator.ts';
+import { Operator } from './operator.ts';
 
 /** The journey of the first administrator with the console alone: with JavaScript, and with it off. */
 

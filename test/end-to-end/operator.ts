@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import axe from 'axe-core';
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { CHROMIUM } from '../support/programs.ts';
+import { inspectPage, WIDE } from '../support/inspect-page.ts';
 
 /** What a deployment needs in order to serve the console; work parks after a second. */
 export const CONSOLE_ENV = {
@@ -16,28 +15,12 @@ export const CONSOLE_ENV = {
   RESUME_INTERVAL_SECONDS: '3600',
 } as const;
 
-export async function launchChromium(): Promise<Browser> {
-  return await chromium.launch({
-    executablePath: CHROMIUM.path ?? '',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-dev-shm-usage',
-    ],
-  });
-}
-
 export interface OperatorOptions {
   readonly javaScript?: boolean;
 }
 
 /** What is typed or chosen, by label: a text, or whether a box is checked. */
 export type Answers = Readonly<Record<string, string | boolean>>;
-
-const WIDE = { width: 1280, height: 900 };
-/** The narrowest phone, a usual one, and 1280 pixels at 200 %. */
-const WIDTHS = [320, 390, 640];
 
 /** Somebody who uses the console in Chromium. Each page that they see is inspected once. */
 export class Operator {
@@ -166,23 +149,7 @@ export class Operator {
     const kind = await this.#kind();
     if (this.inspected.has(kind)) return;
     const page = this.#javaScript ? this.page : await this.#copy();
-    await page.evaluate(axe.source);
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      const { violations, passes } = await page.evaluate<axe.AxeResults>('axe.run()');
-      expect(
-        violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`)),
-        `${kind}, ${colorScheme}`,
-      ).toEqual([]);
-      expect(passes.map(({ id }) => id)).toContain('color-contrast');
-    }
-    await page.emulateMedia({ colorScheme: null });
-    for (const width of WIDTHS) {
-      await page.setViewportSize({ width, height: 800 });
-      const needed = await page.evaluate<number>('document.documentElement.scrollWidth');
-      expect(needed, `${kind} in ${width} pixels`).toBeLessThanOrEqual(width);
-    }
-    await page.setViewportSize(WIDE);
+    await inspectPage(page, kind);
     this.inspected.add(kind);
   }
 
