@@ -111,7 +111,7 @@ function destinationCard(
       ['Last error', lastError && mono(lastError)],
     ]),
     h.p({}, h.strong({}, 'What to do: '), 'Repair the destination, then deliver.'),
-    deliveryActions(deps, state),
+    actionBar(deliveryActions(deps, state)),
   );
 }
 
