@@ -80,7 +80,7 @@ function groupCard(id: string, group: AttentionGroup): Element {
       : actionBar(
           actionLink({
             href: retryAllPath({ kind, status, failureCode }),
-            label: `Retry all ${counted(count, kind, GROUP_BOUND)}`,
+            label: `Retry ${count > 1 ? 'all ' : ''}${counted(count, kind, GROUP_BOUND)}`,
             kind: 'primary',
           }),
           actionLink({ href: `${oldest}/retry`, label: 'Retry the oldest' }),
