@@ -1,8 +1,7 @@
-import type { RegistrationStatus } from '../../domain/status.ts';
-import { isClosed } from '../../domain/status.ts';
+import { isClosed, isOpenForward, type RegistrationStatus } from '../../domain/status.ts';
 import type { Receipt } from '../registrations/schemas.ts';
 import { h, type Content, type Element } from './elements.ts';
-import { icon } from './icons.ts';
+import { icon, type Tone } from './icons.ts';
 import { absolute, mono, prose, statusBadge, timeOf, wordsOf } from './parts.ts';
 import { sagaPicture, summaryOf } from './saga-picture.ts';
 import { fullLabel, shownSaga, stateWords, type ShownStep } from './saga-steps.ts';
@@ -48,7 +47,8 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
       h.span({}, MEANINGS[status]),
       resumesAt !== null && h.span({ class: 'dim' }, 'Resumes ', timeOf(resumesAt, now)),
     ),
-    failure !== null && failureBox(failure.detail, failure.code),
+    failure !== null &&
+      failureBox(failure.detail, failure.code, isOpenForward(status) ? 'attention' : 'bad'),
     sagaPicture(receipt),
     troubles(steps, now),
     compensationFailures.length > 0 &&
@@ -95,10 +95,10 @@ function troubles(steps: readonly ShownStep[], now: Date): Content {
   );
 }
 
-function failureBox(detail: string, code: string): Element {
+function failureBox(detail: string, code: string, tone: Tone): Element {
   return h.div(
-    { class: 'problem' },
-    h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
+    { class: `problem tone-${tone}` },
+    h.p({ class: 'problem-title' }, icon(tone), h.span({}, prose(detail))),
     h.p({ class: 'dim' }, codeLink(code)),
   );
 }

@@ -227,7 +227,7 @@ export function problemBox(problem: ApiProblem, linksToFields = false): Element 
     return linksToFields && name !== '' ? h.a({ href: `#${name}` }, name) : mono(pointer);
   };
   return h.div(
-    { class: 'problem', role: 'alert' },
+    { class: 'problem tone-bad', role: 'alert' },
     h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
     errors.length > 0 &&
       h.ul(

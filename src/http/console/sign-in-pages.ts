@@ -133,5 +133,5 @@ function hidden(name: string, value: string): Content {
 }
 
 function errorOf(error: string | null): Content {
-  return error !== null && h.p({ class: 'problem', role: 'alert' }, error);
+  return error !== null && h.p({ class: 'problem tone-bad', role: 'alert' }, error);
 }

@@ -85,7 +85,12 @@ function personFields(
       ),
     ),
     formField(
-      { name: 'username', label: 'Username', error: of('username'), hint: 'Optional.' },
+      {
+        name: 'username',
+        label: 'Username',
+        error: of('username'),
+        hint: 'Optional, as the names are.',
+      },
       { ...NAME, value: value('username') },
     ),
     roleChoices(roles, sent, of('roles')),

@@ -202,7 +202,9 @@ function outcomeBadge(outcome: string | null): Content {
 function comparison({ comparison: last }: Overview): Element {
   const shown = { id: 'comparison', title: 'Last comparison of ledger and pool' };
   if (last === null) return card(shown, emptyState('None has finished yet.'));
-  const counts = Object.entries(last.counts).map(([name, count]) => ({ name, count }));
+  const counts = Object.entries(last.counts)
+    .map(([name, count]) => ({ name, count }))
+    .toSorted((one, other) => other.count - one.count);
   return card(
     shown,
     definitionList([
