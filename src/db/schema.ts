@@ -587,7 +587,7 @@ export const consoleSessions = pgTable(
     createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
     seenAt: timestamp('seen_at', { withTimezone: true }).notNull(),
   },
-  (t) => [index('console_sessions_seen').on(t.seenAt), index('console_sessions_user').on(t.userId)],
+  (t) => [index('console_sessions_user').on(t.userId)],
 );
 
 /** Limits of public doors, shared by all API processes; shaped as rate-limiter-flexible wants it.

@@ -31,7 +31,8 @@ import { mountRegistrationInstructions } from './registrations/registration-inst
 import { mountRegistrations } from './registrations/registrations.ts';
 import { mountOverview } from './operations/overview.ts';
 import { mountRedeliver } from './operations/redeliver.ts';
-import { answerWithPages, consoleDeps, mountConsole } from './console/console.ts';
+import { consoleDeps, mountConsole } from './console/console.ts';
+import { answerWithPages } from './console/error-pages.ts';
 import { mountRoles } from './operations/roles.ts';
 import { mountRetryOfMany } from './registrations/retry-many.ts';
 import { mountAddresses } from './users/addresses.ts';

@@ -29,16 +29,20 @@ export async function insertConsoleSession(
   await atEdge(() => db.insert(consoleSessions).values({ ...session, ...times }));
 }
 
-/** Reads a session for a request, from which its idle time counts anew. Waits while another request
- * refreshes its tokens. @returns null where it is over */
+/**
+ * Reads a session for a request. Waits while another request refreshes its tokens.
+ * @param counts whether its idle time begins anew
+ * @returns null where it is over
+ */
 export async function useConsoleSession(
   db: Database,
   id: string,
+  counts: boolean,
 ): Promise<ConsoleSessionRow | null> {
   const [row] = await atEdge(() =>
     db
       .update(consoleSessions)
-      .set({ seenAt: sql`now()` })
+      .set({ seenAt: counts ? sql`now()` : sql`seen_at` })
       .where(sql`id = ${id} AND ${LIVES}`)
       .returning(COLUMNS),
   );

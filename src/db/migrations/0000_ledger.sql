@@ -262,7 +262,6 @@ CREATE INDEX "changes_retry_visible" ON "changes" USING btree ("status","visibil
 CREATE INDEX "changes_due" ON "changes" USING btree ("next_resume_at") WHERE status = 'parked';--> statement-breakpoint
 CREATE INDEX "changes_instructions" ON "changes" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL AND open;--> statement-breakpoint
 CREATE INDEX "changes_unrecorded" ON "changes" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
-CREATE INDEX "console_sessions_seen" ON "console_sessions" USING btree ("seen_at");--> statement-breakpoint
 CREATE INDEX "console_sessions_user" ON "console_sessions" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "mail_counts_until" ON "mail_counts" USING btree ("until");--> statement-breakpoint

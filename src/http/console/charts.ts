@@ -51,7 +51,12 @@ export function columnChart(chart: ColumnChart): Element {
       const summary = summaryOf({ values }, unit, bound);
       return h.div(
         { class: 'series' },
-        h.p({ class: `series-name tone-${tone}` }, icon(tone), h.strong({}, name), ' ', summary),
+        h.p(
+          { class: `series-name tone-${tone}` },
+          icon(tone),
+          h.strong({}, name),
+          h.span({}, summary),
+        ),
         columns(values, `${name}: ${summary}`, tone),
       );
     }),
@@ -62,7 +67,7 @@ export function columnChart(chart: ColumnChart): Element {
       dataTable({
         caption,
         columns: [
-          { head: unit, cell: (row: (typeof rows)[number]) => row.label },
+          { head: 'From (UTC)', cell: (row: (typeof rows)[number]) => row.label },
           ...series.map(({ name, values }) => ({
             head: name,
             isNumber: true,

@@ -1,3 +1,4 @@
+import { pointerTo } from '../problems/problem-details.ts';
 import type { ApiProblem } from './call-api.ts';
 import { h, type Attributes, type Content, type Element } from './elements.ts';
 import { prose } from './parts.ts';
@@ -74,11 +75,11 @@ export function checkBox(name: string, choice: Choice): Element {
   return h.div({ class: 'field choices' }, choiceOf(name, 'checkbox', choice));
 }
 
-/** What the API says of one field of a body, by its JSON pointer and what is below it. */
-export function errorAt(problem: ApiProblem | null, pointer: string): string | null {
-  const below = `${pointer}/`;
+/** What the API says of one field of a body, and of what is below it. */
+export function errorAt(problem: ApiProblem | null, ...path: readonly string[]): string | null {
+  const pointer = pointerTo(...path);
   const found = problem?.errors.filter(
-    (error) => error.pointer === pointer || error.pointer.startsWith(below),
+    (error) => error.pointer === pointer || error.pointer.startsWith(`${pointer}/`),
   );
   return found === undefined || found.length === 0
     ? null

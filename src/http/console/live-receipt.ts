@@ -1,8 +1,7 @@
-import type { RegistrationStatus } from '../../domain/status.ts';
-import { isClosed } from '../../domain/status.ts';
+import { isClosed, isOpenForward, type RegistrationStatus } from '../../domain/status.ts';
 import type { Receipt } from '../registrations/schemas.ts';
 import { h, type Content, type Element } from './elements.ts';
-import { icon } from './icons.ts';
+import { icon, type Tone } from './icons.ts';
 import { absolute, mono, prose, statusBadge, timeOf, wordsOf } from './parts.ts';
 import { sagaPicture, summaryOf } from './saga-picture.ts';
 import { fullLabel, shownSaga, stateWords, type ShownStep } from './saga-steps.ts';
@@ -19,6 +18,9 @@ const MEANINGS: Readonly<Record<RegistrationStatus, string>> = {
   cancelled: 'Cancelled. Nothing is left behind.',
 };
 
+/** Attribute of an element with an id: console.js reads it again when the status changes. */
+export const FOLLOWS = 'data-follows';
+
 /**
  * The part of a registration's page that follows the registration: status, picture, and what is wrong.
  * While the registration is open, console.js replaces it by what `/console/registrations/:id/stream` sends;
@@ -30,10 +32,11 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
   const isOpen = !isClosed(status);
   const shown = shownSaga(receipt);
   const steps = [...shown.forward.flatMap((stage) => stage.steps), ...shown.undo];
-  return h.div(
+  return h.section(
     {
-      class: 'live',
+      class: 'card live',
       id: 'live',
+      'aria-label': 'Progress',
       'data-stream': isOpen ? `${page}/stream` : undefined,
       'data-status': status,
       'data-says': `Status: ${wordsOf(status)}. ${summaryOf(shown)}`,
@@ -44,7 +47,8 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
       h.span({}, MEANINGS[status]),
       resumesAt !== null && h.span({ class: 'dim' }, 'Resumes ', timeOf(resumesAt, now)),
     ),
-    failure !== null && failureBox(failure.detail, failure.code),
+    failure !== null &&
+      failureBox(failure.detail, failure.code, isOpenForward(status) ? 'attention' : 'bad'),
     sagaPicture(receipt),
     troubles(steps, now),
     compensationFailures.length > 0 &&
@@ -91,10 +95,10 @@ function troubles(steps: readonly ShownStep[], now: Date): Content {
   );
 }
 
-function failureBox(detail: string, code: string): Element {
+function failureBox(detail: string, code: string, tone: Tone): Element {
   return h.div(
-    { class: 'problem' },
-    h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
+    { class: `problem tone-${tone}` },
+    h.p({ class: 'problem-title' }, icon(tone), h.span({}, prose(detail))),
     h.p({ class: 'dim' }, codeLink(code)),
   );
 }

@@ -223,11 +223,11 @@ export function actionBar(...links: Content[]): Element {
 export function problemBox(problem: ApiProblem, linksToFields = false): Element {
   const { detail, code, requestId, errors } = problem;
   const named = (pointer: string) => {
-    const name = pointer.split('/')[1] ?? '';
+    const name = fieldOf(pointer);
     return linksToFields && name !== '' ? h.a({ href: `#${name}` }, name) : mono(pointer);
   };
   return h.div(
-    { class: 'problem', role: 'alert' },
+    { class: 'problem tone-bad', role: 'alert' },
     h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
     errors.length > 0 &&
       h.ul(
@@ -241,6 +241,16 @@ export function problemBox(problem: ApiProblem, linksToFields = false): Element 
       mono(requestId),
     ),
   );
+}
+
+/** The id of the field of a form that has the place: `#/roles/0` is in `roles`, `#/attributes/locale` is
+ * `attributes.locale`. */
+function fieldOf(pointer: string): string {
+  const keys = pointer
+    .split('/')
+    .slice(1)
+    .filter((key) => !/^\d+$/.test(key));
+  return keys.map(decodeURIComponent).join('.');
 }
 
 /** Where a list goes on. */

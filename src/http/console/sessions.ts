@@ -59,16 +59,24 @@ export class ConsoleSessions {
     const id = digestOf(secret);
     const csrfToken = randomBytes(32).toString('base64url');
     const sealedTokens = this.#seal(id, tokens);
-    await insertConsoleSession(this.#deps.db, { id, ...person, csrfToken, sealedTokens });
+    try {
+      await insertConsoleSession(this.#deps.db, { id, ...person, csrfToken, sealedTokens });
+    } catch (error) {
+      this.#revoke(tokens);
+      throw error;
+    }
     setCookie(c, this.#cookie, secret, this.#attributes());
     if (before !== null) await this.#end(before);
   }
 
-  /** The session of a request, with tokens that live for a while yet; null where there is none.
-   * @throws ProviderUnavailable where the tokens have expired and Cognito is away */
-  async read(c: C): Promise<ConsoleSession | null> {
+  /**
+   * The session of a request, with tokens that live for a while yet; null where there is none.
+   * @param counts whether the idle time begins anew
+   * @throws ProviderUnavailable where the tokens have expired and Cognito is away
+   */
+  async read(c: C, counts = true): Promise<ConsoleSession | null> {
     const id = this.#idOf(c);
-    const row = id === null ? null : await useConsoleSession(this.#deps.db, id);
+    const row = id === null ? null : await useConsoleSession(this.#deps.db, id, counts);
     const session = row && this.#opened(row);
     if (!row || !session) return null;
     if (!isNearlyExpired(session.tokens)) return session;
@@ -111,7 +119,11 @@ export class ConsoleSessions {
   async #end(id: string): Promise<void> {
     const row = await deleteConsoleSession(this.#deps.db, id);
     const old = row && this.#opened(row);
-    if (old) this.#deps.afterwards(() => this.#deps.sessions.revoke(old.tokens.refreshToken));
+    if (old) this.#revoke(old.tokens);
+  }
+
+  #revoke({ refreshToken }: Tokens): void {
+    this.#deps.afterwards(() => this.#deps.sessions.revoke(refreshToken));
   }
 
   async #refresh(row: ConsoleSessionRow): Promise<{ sealedTokens: Uint8Array } | null> {

@@ -1,4 +1,6 @@
 import { h, type Attributes, type Content } from './elements.ts';
+import { choiceField, formField } from './fields.ts';
+import { actionBar } from './parts.ts';
 
 export interface SignInShown {
   readonly username: string;
@@ -13,7 +15,7 @@ export function signInPage({ username, next, notice, error }: SignInShown): Cont
     notice !== null && h.p({ class: 'notice', role: 'status' }, notice),
     errorOf(error),
     h.form(
-      { method: 'post', action: '/console/sign-in' },
+      { method: 'post', action: '/console/sign-in', class: 'form' },
       hidden('next', next),
       field('username', 'E-mail address or username', {
         value: username,
@@ -23,7 +25,7 @@ export function signInPage({ username, next, notice, error }: SignInShown): Cont
         autofocus: true,
       }),
       field('password', 'Password', { type: 'password', autocomplete: 'current-password' }),
-      h.button({ class: 'primary' }, 'Sign in'),
+      actionBar(h.button({ class: 'primary' }, 'Sign in')),
     ),
   ];
 }
@@ -53,7 +55,7 @@ export function challengePage(shown: ChallengeShown, passwordRules: string): Con
   return [
     errorOf(error),
     h.form(
-      { method: 'post', action: '/console/sign-in/challenge' },
+      { method: 'post', action: '/console/sign-in/challenge', class: 'form' },
       hidden('username', username),
       hidden('next', next),
       hidden('challenge', challenge),
@@ -62,7 +64,7 @@ export function challengePage(shown: ChallengeShown, passwordRules: string): Con
       destination !== null && hidden('destination', destination),
       secret !== null && hidden('secret', secret),
       asked,
-      h.button({ class: 'primary' }, 'Go on'),
+      actionBar(h.button({ class: 'primary' }, 'Go on')),
     ),
     h.p({}, h.a({ href: '/console/sign-in' }, 'Start anew')),
   ];
@@ -88,16 +90,14 @@ function questionOf(
       ];
     }
     case 'SELECT_MFA_TYPE':
-      return h.fieldset(
-        {},
-        h.legend({}, 'How do you want to prove that it is you?'),
-        ...(options ?? []).map((option) =>
-          h.p(
-            {},
-            h.input({ type: 'radio', name: 'code', id: option, value: option, required: true }),
-            h.label({ for: option }, FACTORS[option] ?? option),
-          ),
-        ),
+      return choiceField(
+        { name: 'code', label: 'How do you want to prove that it is you?' },
+        'radio',
+        (options ?? []).map((value, index) => ({
+          value,
+          label: FACTORS[value] ?? value,
+          isChosen: index === 0,
+        })),
       );
     case 'SMS_MFA':
     case 'EMAIL_OTP':
@@ -125,11 +125,7 @@ function codeField(label: string): Content {
 }
 
 function field(name: string, label: string, attributes: Attributes): Content {
-  return h.p(
-    { class: 'field' },
-    h.label({ for: name }, label),
-    h.input({ id: name, name, required: true, ...attributes }),
-  );
+  return formField({ name, label }, { required: true, ...attributes });
 }
 
 function hidden(name: string, value: string): Content {
@@ -137,5 +133,5 @@ function hidden(name: string, value: string): Content {
 }
 
 function errorOf(error: string | null): Content {
-  return error !== null && h.p({ class: 'problem', role: 'alert' }, error);
+  return error !== null && h.p({ class: 'problem tone-bad', role: 'alert' }, error);
 }

@@ -27,7 +27,12 @@ export async function readForm(c: Context): Promise<URLSearchParams> {
   if (!FORM_TYPE.test(c.req.header('content-type') ?? '')) {
     throw new Problem('unsupported_media_type', { detail: 'The form was sent in another format.' });
   }
-  return new URLSearchParams(new TextDecoder().decode(await readBytes(c)));
+  const bytes = await readBytes(c);
+  try {
+    return new URLSearchParams(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new Problem('invalid_request', { detail: 'The form is not valid UTF-8.' });
+  }
 }
 
 function isJson(c: Context): boolean {

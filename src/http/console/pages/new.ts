@@ -85,7 +85,12 @@ function personFields(
       ),
     ),
     formField(
-      { name: 'username', label: 'Username', error: of('username'), hint: 'Optional.' },
+      {
+        name: 'username',
+        label: 'Username',
+        error: of('username'),
+        hint: 'Optional, as the names are.',
+      },
       { ...NAME, value: value('username') },
     ),
     roleChoices(roles, sent, of('roles')),
@@ -95,7 +100,7 @@ function personFields(
         {
           name: `${ATTRIBUTE}${name}`,
           label: name,
-          error: errorAt(problem, `/attributes/${name}`),
+          error: errorAt(problem, 'attributes', name),
           hint: 'Attribute of the pool. Optional.',
         },
         { ...NAME, value: value(`${ATTRIBUTE}${name}`) },
@@ -110,7 +115,12 @@ function roleChoices(roles: Roles, sent: FormFields, error: string | null): Cont
   }
   const chosen = sent.all('roles');
   return choiceField(
-    { name: 'roles', label: 'Roles', hint: 'At least one.', error },
+    {
+      name: 'roles',
+      label: 'Roles',
+      hint: 'A registration without roles is seen by you and by administrators only.',
+      error,
+    },
     'checkbox',
     roles.map(({ name, description }) => ({
       value: name,
@@ -173,7 +183,7 @@ function whyTaken(email: string): Content {
 
 function errorOf(problem: ApiProblem, name: string): string | null {
   const isAbout = problem.errors.length === 0 && FIELD_OF_CODE[problem.code] === name;
-  return isAbout ? problem.detail : errorAt(problem, `/${name}`);
+  return isAbout ? problem.detail : errorAt(problem, name);
 }
 
 function bodyOf({ attributes }: Pick<AppDeps, 'attributes'>, form: FormFields): object {

@@ -169,9 +169,19 @@ function schedules({ temporal }: Overview): Element {
       columns: [
         { head: 'Schedule', cell: ({ name }) => mono(name) },
         { head: 'State', cell: ({ exists }) => existsBadge(exists) },
-        { head: 'Last run', cell: ({ lastRunAt }) => time(lastRunAt) },
-        { head: 'Outcome', cell: ({ lastOutcome }) => outcomeBadge(lastOutcome) },
-        { head: 'Next run', cell: ({ nextRunAt }) => time(nextRunAt) },
+        {
+          head: 'Last run',
+          cell: ({ exists, lastRunAt }) => (exists === null ? none('unknown') : time(lastRunAt)),
+        },
+        {
+          head: 'Outcome',
+          cell: ({ exists, lastOutcome }) =>
+            exists === null ? none('unknown') : outcomeBadge(lastOutcome),
+        },
+        {
+          head: 'Next run',
+          cell: ({ exists, nextRunAt }) => (exists === null ? none('unknown') : time(nextRunAt)),
+        },
       ],
       rows: temporal.schedules,
     }),
@@ -192,7 +202,9 @@ function outcomeBadge(outcome: string | null): Content {
 function comparison({ comparison: last }: Overview): Element {
   const shown = { id: 'comparison', title: 'Last comparison of ledger and pool' };
   if (last === null) return card(shown, emptyState('None has finished yet.'));
-  const counts = Object.entries(last.counts).map(([name, count]) => ({ name, count }));
+  const counts = Object.entries(last.counts)
+    .map(([name, count]) => ({ name, count }))
+    .toSorted((one, other) => other.count - one.count);
   return card(
     shown,
     definitionList([

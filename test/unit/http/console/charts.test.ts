@@ -51,7 +51,7 @@ test('a chart names its series, its interval and its largest value, and has all 
   const markup = chart([3, 1200]);
   const summary = '1,203, at most 1,200 in one hour';
   expect(markup).toContain(`role="img" aria-label="Failed: ${summary}"`);
-  expect(markup).toContain(`<strong>Failed</strong> ${summary}`);
+  expect(markup).toContain(`<strong>Failed</strong><span>${summary}</span>`);
   const [, table = ''] = markup.split('<summary>As a table</summary>');
   expect(table).toMatch(/0:00.*>3<.*1:00.*>1,200</);
   expect(markup).toContain('<span>0:00</span><span>1:00</span>');

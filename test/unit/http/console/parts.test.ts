@@ -139,14 +139,14 @@ test('an error stands at its field, which names it', () => {
   const problem = {
     ...PROBLEM,
     errors: [
-      { pointer: '/roles/0', detail: 'Unknown role.' },
-      { pointer: '/roles/1', detail: 'Unknown role.' },
-      { pointer: '/rolesSent', detail: 'Other.' },
+      { pointer: '#/roles/0', detail: 'Unknown role.' },
+      { pointer: '#/roles/1', detail: 'Unknown role.' },
+      { pointer: '#/rolesSent', detail: 'Other.' },
     ],
   };
-  expect(errorAt(problem, '/roles')).toBe('Unknown role.');
-  expect(errorAt(problem, '/email')).toBeNull();
-  expect(errorAt(null, '/email')).toBeNull();
+  expect(errorAt(problem, 'roles')).toBe('Unknown role.');
+  expect(errorAt(problem, 'email')).toBeNull();
+  expect(errorAt(null, 'email')).toBeNull();
   const field = String(
     formField({ name: 'email', label: 'E-mail', hint: 'Hint.', error: 'Wrong.' }),
   );

@@ -92,7 +92,7 @@ function groupCard(
       title: `${count}: ${wordsOf(status)}`,
       actions: actionLink({
         href: retryAllPath({ kind, status, failureCode: null }),
-        label: `Retry all ${count}`,
+        label: `Retry ${count}`,
         kind: 'primary',
       }),
     },

@@ -80,7 +80,7 @@ function groupCard(id: string, group: AttentionGroup): Element {
       : actionBar(
           actionLink({
             href: retryAllPath({ kind, status, failureCode }),
-            label: `Retry all ${counted(count, kind, GROUP_BOUND)}`,
+            label: `Retry ${count > 1 ? 'all ' : ''}${counted(count, kind, GROUP_BOUND)}`,
             kind: 'primary',
           }),
           actionLink({ href: `${oldest}/retry`, label: 'Retry the oldest' }),
@@ -111,7 +111,7 @@ function destinationCard(
       ['Last error', lastError && mono(lastError)],
     ]),
     h.p({}, h.strong({}, 'What to do: '), 'Repair the destination, then deliver.'),
-    deliveryActions(deps, state),
+    actionBar(deliveryActions(deps, state)),
   );
 }
 

@@ -6,7 +6,7 @@ import type { ChangePage, ChangeReceipt } from '../../../changes/schemas.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
 import type { User } from '../../../users/schemas.ts';
 import { h, type Content, type Element } from '../../elements.ts';
-import { liveReceipt } from '../../live-receipt.ts';
+import { FOLLOWS, liveReceipt } from '../../live-receipt.ts';
 import {
   actionBar,
   actionLink,
@@ -54,7 +54,7 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
       receipt.status === 'completed' && receipt.email === null && h.p({}, ERASED),
       liveReceipt(receipt),
       h.div(
-        { id: 'of-person', class: 'below-live', 'data-follows': '' },
+        { id: 'details', class: 'below-live', [FOLLOWS]: '' },
         stateCard(receipt),
         account &&
           (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),

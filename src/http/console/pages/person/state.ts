@@ -11,6 +11,7 @@ import {
   timeOf,
   wordsOf,
 } from '../../parts.ts';
+import { FOLLOWS } from '../../live-receipt.ts';
 import type { Visit } from '../../visit.ts';
 import { CHANGE_TITLES, changeInWords, type StateInWords } from './in-words.ts';
 import { changeOffers, type Offer } from './offers.ts';
@@ -20,7 +21,7 @@ export function followed(changes: readonly ChangeReceipt[]): Attributes {
   const isUnderWay = changes.some(({ status }) => status === 'accepted' || status === 'running');
   const says = changes.map(({ kind, status }) => `${CHANGE_TITLES[kind]}: ${wordsOf(status)}.`);
   return {
-    'data-follows': '',
+    [FOLLOWS]: '',
     'data-unfinished': isUnderWay ? '' : undefined,
     'data-says': says.length > 0 ? says.join(' ') : 'No change is under way.',
   };

@@ -7,7 +7,7 @@ import {
 import type { OutboxState } from '../../../../domain/overview.ts';
 import type { Content } from '../../elements.ts';
 import { numberOf } from '../../numbers.ts';
-import { actionBar, actionLink } from '../../parts.ts';
+import { actionLink } from '../../parts.ts';
 import type { Action, Confirmation, Visit } from '../../visit.ts';
 
 /** Whether the deployment delivers there; calls to Cognito always are. */
@@ -18,7 +18,7 @@ export function isConfigured(
   return !isEvent(destination) || eventDestinations.includes(destination);
 }
 
-/** What an operator does about the deliveries of a destination; null: nothing. */
+/** Links to what an operator does about the deliveries of a destination; null: nothing. */
 export function deliveryActions(
   deps: Pick<AppDeps, 'eventDestinations'>,
   { destination, pending, givenUp }: OutboxState,
@@ -35,7 +35,7 @@ export function deliveryActions(
       destination === 'cognito-mail' &&
       actionLink({ href: '/console/invitations', label: 'Open the invitations' }),
   ];
-  return links.some(Boolean) ? actionBar(links) : null;
+  return links.some(Boolean) ? links : null;
 }
 
 /** `/console/system/redeliver?destination=&waiting=` */
@@ -50,7 +50,7 @@ export const REDELIVER: Action = {
     const { destination } = sentBy(visit);
     const notice =
       due === 0
-        ? `Nothing was waiting for ${destination}: no delivery was moved.`
+        ? `No delivery to ${destination} was left to move.`
         : `Deliveries to ${destination} that are due now: ${numberOf(due)}.`;
     return { to: '/console/system', notice };
   },
