@@ -151,13 +151,13 @@ test('no change is accepted of a person whose address was passed on while it wai
   ledger,
 }) => {
   const person = await signedUp(ledger);
-  const { waited } = await ledger.db.transaction(async (tx) => {
+  const replacing = await ledger.db.transaction(async (tx) => {
     expect(await passAddressOn(tx, person.registrationId, randomUUID())).toBe(true);
-    const waited = person.request('enable');
+    const requested = person.request('enable');
     await expect.poll(() => ledger.waiting()).toBe(1);
-    return { waited };
+    return { requested };
   });
-  expect(await waited).toEqual({ kind: 'not_there' });
+  expect(await replacing.requested).toEqual({ kind: 'not_there' });
 });
 
 describe('disable, sign-out and delete', () => {
