@@ -54,7 +54,7 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
       receipt.status === 'completed' && receipt.email === null && h.p({}, ERASED),
       liveReceipt(receipt),
       h.div(
-        { id: 'details', class: 'below-live', [FOLLOWS]: '' },
+        { id: 'details', [FOLLOWS]: '' },
         stateCard(receipt),
         account &&
           (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),
