@@ -48,6 +48,21 @@ async function refresh() {
   }
 }
 
+void watch();
+
+/** A change is not streamed: the page is read again until it has ended or parked. */
+async function watch() {
+  const part = () => document.querySelector('[data-unfinished]');
+  while (part()) {
+    const { id, dataset } = part();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    if (document.hidden) continue;
+    await refresh();
+    const { says } = document.getElementById(id)?.dataset ?? {};
+    if (says !== dataset.says) teller.textContent = says ?? '';
+  }
+}
+
 /** null where the answer is no page of the console: signed out, offline. */
 async function read(href) {
   const answer = await fetch(href).catch(() => null);

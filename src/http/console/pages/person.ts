@@ -18,7 +18,7 @@ export function mountPerson(routes: ConsoleRoutes, deps: AppDeps): void {
   routes.page('/console/changes/:id', (visit) => changePage(deps, visit));
   mountRegistrationActions(routes);
   mountUserActions(routes, deps);
-  mountChangeActions(routes);
+  mountChangeActions(routes, deps);
 }
 
 async function addressPage(visit: Visit): Promise<Page> {

@@ -1,10 +1,12 @@
 import type { AuditEventName } from '../../../../domain/audit-event.ts';
+import type { AppDeps } from '../../../app-deps.ts';
 import type { ChangeReceipt } from '../../../changes/schemas.ts';
 import type { ApiAnswer } from '../../call-api.ts';
 import { h } from '../../elements.ts';
 import type { Confirmation, ConsoleRoutes, Page, SentForm, Visit } from '../../visit.ts';
 import { doesNotApply, refusedPage, whom } from './confirm.ts';
 import { CHANGE_TITLES } from './in-words.ts';
+import { personOf } from './change-page.ts';
 import { changeOffers, changePath } from './offers.ts';
 import { once, onceField, type Instructed } from './once.ts';
 
@@ -40,17 +42,21 @@ const ACTIONS: readonly ChangeAction[] = [
 ];
 
 /** What an operator does with a change that is not finished. */
-export function mountChangeActions(routes: ConsoleRoutes): void {
+export function mountChangeActions(routes: ConsoleRoutes, deps: Pick<AppDeps, 'db'>): void {
   for (const action of ACTIONS) {
     routes.action(`/console/changes/:id/${action.name}`, {
-      confirm: (visit) => confirm(visit, action),
+      confirm: (visit) => confirm(deps, visit, action),
       perform: (visit, form) => perform(visit, action, form),
       done: (_, body) => ({ to: changePath((body as ChangeReceipt).id), notice: action.notice }),
     });
   }
 }
 
-async function confirm(visit: Visit, action: ChangeAction): Promise<Confirmation | Page> {
+async function confirm(
+  deps: Pick<AppDeps, 'db'>,
+  visit: Visit,
+  action: ChangeAction,
+): Promise<Confirmation | Page> {
   const answer = await visit.api.get<ChangeReceipt>(apiPath(visit));
   if (!answer.ok) return refusedPage(answer.problem);
   const change = answer.body;
@@ -60,12 +66,14 @@ async function confirm(visit: Visit, action: ChangeAction): Promise<Confirmation
     (offer) => offer.href === href,
   );
   if (!isOffered) return doesNotApply(CHANGE_TITLES[change.kind], back);
+  const person = await personOf(deps, visit, change.userId);
   return {
     title: action.title,
     section: 'person',
     explanation: [
       whom([
         ['Change', CHANGE_TITLES[change.kind]],
+        ['E-mail', person?.email ?? null],
         ['User', change.userId],
       ]),
       h.p({}, action.explanation),

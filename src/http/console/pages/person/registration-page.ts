@@ -26,7 +26,7 @@ import { CHANGE_TITLES, registrationInWords } from './in-words.ts';
 import { changePath, registrationOffers, registrationPath } from './offers.ts';
 import { refusedPage } from './confirm.ts';
 import { changesCard, nameOf } from './search.ts';
-import { changeState, offerBar, wordsOfState, workflowLink } from './state.ts';
+import { changeState, followed, offerBar, wordsOfState, workflowLink } from './state.ts';
 import { actorOf, timelineCard } from './timeline.ts';
 
 /** `/console/registrations/{id}`: everything about one registration and its person. */
@@ -50,7 +50,8 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
     title: nameOf(receipt),
     section: 'person',
     main: [
-      items.filter(({ status }) => isOpenChange(status)).map((change) => openChange(visit, change)),
+      openChanges(visit, items),
+      receipt.status === 'completed' && receipt.email === null && h.p({}, ERASED),
       liveReceipt(receipt),
       h.div(
         { id: 'details', [FOLLOWS]: '' },
@@ -68,7 +69,18 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
   };
 }
 
-/** A change of the person that has not ended, above everything else. */
+const ERASED =
+  'This person was deleted since, and what said who the person was is erased. Ids and the audit trail stay.';
+
+/** The changes of the person that have not ended, above everything else. */
+function openChanges(visit: Visit, changes: readonly ChangeReceipt[]): Element {
+  const open = changes.filter(({ status }) => isOpenChange(status));
+  return h.div(
+    { id: 'open-changes', ...followed(open) },
+    open.map((change) => openChange(visit, change)),
+  );
+}
+
 function openChange(visit: Visit, change: ChangeReceipt): Element {
   return card(
     { id: `change-${change.id}`, title: CHANGE_TITLES[change.kind] },
@@ -77,12 +89,13 @@ function openChange(visit: Visit, change: ChangeReceipt): Element {
   );
 }
 
-function stateCard(receipt: Receipt): Element {
-  return card(
-    { id: 'what-to-do', title: 'What to do' },
-    wordsOfState(registrationInWords(receipt)),
-    offerBar(registrationOffers(receipt)),
-  );
+/** null: it is completed, and nothing is left to do. */
+function stateCard(receipt: Receipt): Content {
+  if (receipt.status === 'completed') return null;
+  const words = registrationInWords(receipt);
+  const offers = registrationOffers(receipt);
+  const title = words.remedy !== null || offers.length > 0 ? 'What to do' : 'State';
+  return card({ id: 'what-to-do', title }, wordsOfState(words), offerBar(offers));
 }
 
 function invitationCard({ id, invitation }: Receipt): Content {

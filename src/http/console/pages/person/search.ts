@@ -133,7 +133,7 @@ function registrationTable(q: string, { registrations, hasMore }: Found): Conten
       columns: [
         { head: 'Person', cell: (one) => h.a({ href: registrationPath(one.id) }, nameOf(one)) },
         { head: 'Status', cell: ({ status }) => statusBadge(status) },
-        { head: 'Cause', cell: ({ failure }) => failure && FAILURES[failure.cause].title },
+        { head: 'Cause', cell: causeOf },
         { head: 'Username', cell: ({ username }) => username ?? none() },
         { head: 'Roles', cell: ({ roles }) => (roles.length > 0 ? roles.join(', ') : none()) },
         { head: 'Accepted', cell: ({ acceptedAt }) => timeOf(acceptedAt) },
@@ -145,6 +145,14 @@ function registrationTable(q: string, { registrations, hasMore }: Found): Conten
         `Only ${FOUND} of them are shown. Type more of the address to find others.`,
       ),
   ];
+}
+
+/** Why it failed, or what it waits for; a cancel says that itself. */
+function causeOf({
+  status,
+  failure,
+}: Pick<Receipt | ChangeReceipt, 'status' | 'failure'>): Content {
+  return failure === null || status === 'cancelled' ? none() : FAILURES[failure.cause].title;
 }
 
 /** Nobody's name is left of an erased person. */
@@ -164,10 +172,10 @@ export function changesCard(changes: readonly ChangeReceipt[]): Content {
           cell: ({ id, kind }) => h.a({ href: changePath(id) }, CHANGE_TITLES[kind]),
         },
         { head: 'Status', cell: ({ status }) => statusBadge(status) },
-        { head: 'Cause', cell: ({ failure }) => failure && FAILURES[failure.cause].title },
+        { head: 'Cause', cell: causeOf },
         {
           head: 'Roles',
-          cell: ({ kind, roles }) => kind === 'roles' && (roles.join(', ') || none()),
+          cell: ({ roles }) => roles.join(', ') || none(),
         },
         { head: 'Requested by', cell: ({ requestedBy }) => mono(requestedBy) },
         { head: 'Accepted', cell: ({ acceptedAt }) => timeOf(acceptedAt) },

@@ -1,6 +1,6 @@
 import type { ChangeReceipt } from '../../../changes/schemas.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
-import { h, type Content } from '../../elements.ts';
+import { h, type Attributes, type Content } from '../../elements.ts';
 import {
   actionBar,
   actionLink,
@@ -9,10 +9,23 @@ import {
   prose,
   statusBadge,
   timeOf,
+  wordsOf,
 } from '../../parts.ts';
+import { FOLLOWS } from '../../live-receipt.ts';
 import type { Visit } from '../../visit.ts';
-import { changeInWords, type StateInWords } from './in-words.ts';
+import { CHANGE_TITLES, changeInWords, type StateInWords } from './in-words.ts';
 import { changeOffers, type Offer } from './offers.ts';
+
+/** Attributes of a part that console.js reads again until these changes have ended or parked. */
+export function followed(changes: readonly ChangeReceipt[]): Attributes {
+  const isUnderWay = changes.some(({ status }) => status === 'accepted' || status === 'running');
+  const says = changes.map(({ kind, status }) => `${CHANGE_TITLES[kind]}: ${wordsOf(status)}.`);
+  return {
+    [FOLLOWS]: '',
+    'data-unfinished': isUnderWay ? '' : undefined,
+    'data-says': says.length > 0 ? says.join(' ') : 'No change is under way.',
+  };
+}
 
 /** The state of a change: what it waits for, and what may be done about it. */
 export function changeState({ operator }: Visit, change: ChangeReceipt): Content {
@@ -21,6 +34,7 @@ export function changeState({ operator }: Visit, change: ChangeReceipt): Content
     h.p({}, statusBadge(status)),
     wordsOfState(changeInWords(change)),
     failure !== null &&
+      status !== 'cancelled' &&
       h.p(
         {},
         prose(failure.detail),
