@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   AdminAddUserToGroupCommand,
-  UpdateGroupCommand,
+  CreateGroupCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -30,7 +30,11 @@ describe.skipIf(CHROMIUM.path === null)('attacks on the console in Chromium', ()
 
   beforeAll(async () => {
     browser = await launchChromium();
-    site = await ConsoleSite.open();
+    site = await ConsoleSite.open(({ client, userPoolId: UserPoolId }) =>
+      client.send(
+        new CreateGroupCommand({ UserPoolId, GroupName: 'described', Description: SCRIPT }),
+      ),
+    );
     await site.deployment.worker();
     await site.setFaults({
       operation: 'AdminAddUserToGroup',
@@ -136,22 +140,15 @@ describe.skipIf(CHROMIUM.path === null)('attacks on the console in Chromium', ()
   });
 
   test('markup in names, reasons, roles and searches is text', async () => {
-    await site.pool.client.send(
-      new UpdateGroupCommand({
-        UserPoolId: site.pool.userPoolId,
-        GroupName: 'viewer',
-        Description: SCRIPT,
-      }),
-    );
     const { page } = operator;
-    const verbatim = async (times = 1): Promise<void> => {
+    const verbatim = async (): Promise<void> => {
       const shown = page.locator('body').getByText(SCRIPT, { exact: false });
       await shown.first().waitFor();
-      expect(await shown.count()).toBeGreaterThanOrEqual(times);
       expect(await page.evaluate<string>('typeof hacked')).toBe('undefined');
       expect(await page.locator('img[src="x"]').count()).toBe(0);
     };
     await operator.go('/console/new');
+    await verbatim();
     await operator.fill({
       'E-mail': 'markup@example.com',
       'First name': SCRIPT,

@@ -115,9 +115,17 @@ describe.skipIf(CHROMIUM.path === null)('a manager in Chromium', () => {
     ];
     for (const target of targets) {
       await manager.go(`${page('parkedViewer')}/cancel`);
-      await manager.page
-        .locator('main form')
-        .evaluate((form, action) => form.setAttribute('action', action), target);
+      await manager.page.locator('main form').evaluate(
+        (form, [action, email]) => {
+          form.setAttribute('action', action);
+          // What the form of a deletion has besides.
+          for (const name of ['email', 'expectedEmail']) {
+            const input = `<input type="hidden" name="${name}" value="${email}">`;
+            form.insertAdjacentHTML('beforeend', input);
+          }
+        },
+        [target, PEOPLE.admin.email] as const,
+      );
       const answer = manager.page.waitForResponse((response) => response.url().endsWith(target));
       await manager.press('Cancel the registration');
       expect([target, (await answer).status()]).toEqual([
@@ -135,7 +143,7 @@ describe.skipIf(CHROMIUM.path === null)('a manager in Chromium', () => {
   test('retries all that it sees: those of others stay parked', async () => {
     await site.setFaults();
     await manager.go('/console');
-    await manager.confirm('Retry all 1 registration', { Reason: 'It is back.' }, 'Retry all');
+    await manager.confirm('Retry 1 registration', { Reason: 'It is back.' }, 'Retry all');
     await manager.says('Retried 1 registration. None remains.');
     await site.untilStatus(ids.get('parkedViewer') ?? '', 'completed');
     expect(await site.count('roles_pending')).toBe(1);

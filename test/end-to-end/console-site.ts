@@ -5,6 +5,7 @@ import {
   UserNotFoundException,
 } from '@aws-sdk/client-cognito-identity-provider';
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
+import type { TestPool } from '../support/cognito.ts';
 import { Deployment, type Api } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { startReceiver, type Receiver } from '../support/receiver.ts';
@@ -47,7 +48,10 @@ export class ConsoleSite {
     this.webhookAnswer = webhookAnswer;
   }
 
-  static async open(): Promise<ConsoleSite> {
+  /** @param prepare changes the pool before anything has read it */
+  static async open(
+    prepare: (pool: TestPool) => Promise<unknown> = async () => undefined,
+  ): Promise<ConsoleSite> {
     const webhookAnswer = { status: 204 };
     const webhook = await startReceiver((response) => {
       // What is refused is not tried again by itself while a test runs.
@@ -62,6 +66,7 @@ export class ConsoleSite {
         EVENTS_WEBHOOK_SECRET: `whsec_${randomBytes(24).toString('base64')}`,
       },
     });
+    await prepare(deployment.pool);
     const { code, output } = await deployment.command('cli/setup/main.ts', {}, [
       '--admin',
       FIRST_ADMIN,
