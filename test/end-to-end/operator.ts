@@ -105,7 +105,7 @@ export class Operator {
     await this.inspect();
   }
 
-  async fill(answers: Answers): Promise<void> {
+  async enter(answers: Answers): Promise<void> {
     for (const [label, answer] of Object.entries(answers)) {
       // A box's label has its explanation too.
       const exact = typeof answer === 'string';
@@ -118,12 +118,12 @@ export class Operator {
   /** Opens what an offer leads to, fills it in, and confirms. */
   async confirm(offer: string, answers: Answers, button: string): Promise<void> {
     await this.press(offer);
-    await this.fill(answers);
+    await this.enter(answers);
     await this.press(button);
   }
 
   async signIn(username: string, password: string): Promise<void> {
-    await this.fill({ 'E-mail address or username': username, Password: password });
+    await this.enter({ 'E-mail address or username': username, Password: password });
     await this.press('Sign in');
   }
 
