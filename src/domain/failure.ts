@@ -425,7 +425,7 @@ export const FAILURES = {
     500,
     'Manual cleanup required',
     'Manual cleanup required: the registration failed, and undoing it failed too.',
-    'Read both failures in the receipt, fix the cause, then retry.',
+    'Correct what prevents the cleanup, as `compensationFailures` of the receipt says (credentials, IAM policy, quota); then retry.',
   ),
 } as const satisfies Record<string, Failure>;
 
