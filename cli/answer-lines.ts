@@ -16,16 +16,24 @@ const Receipt = z.object({
   kind: z.string().optional(),
   email: z.string().nullish(),
   userId: z.string().nullable(),
-  roles: z.array(z.string()).nullable(),
+  roles: z.array(z.string()),
   acceptedAt: z.string(),
   resumesAt: z.string().nullable(),
   failure: Failure.nullable(),
   compensationFailures: z.array(z.object({ step: z.string(), code: z.string() })).optional(),
-  invitation: z.object({ status: z.string(), failure: z.string().nullable() }).optional(),
+  invitation: z.object({ status: z.string(), failure: Failure.nullable() }).optional(),
   steps: z.array(Step),
   workflow: z.object({ url: z.string().nullable() }),
 });
 type Receipt = z.infer<typeof Receipt>;
+
+const User = z.object({
+  userId: z.string(),
+  email: z.string(),
+  roles: z.array(z.string()),
+  enabled: z.boolean(),
+  status: z.string(),
+});
 
 const Problem = z.object({
   type: z.string().startsWith('/problems/'),
@@ -62,6 +70,8 @@ function problemLines(problem: z.infer<typeof Problem>): string[] {
 function itemLine(item: unknown): string {
   const receipt = Receipt.safeParse(item).data;
   if (receipt) return headline(receipt);
+  const user = User.safeParse(item).data;
+  if (user) return userLine(user);
   return fieldsOf(item)
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');
@@ -78,9 +88,13 @@ function headline({
   failure,
 }: Receipt): string {
   const whom = email ?? (userId === null ? '' : `user ${userId}`);
-  const words = [id, kind, status, whom, `[${(roles ?? []).join(', ')}]`, `since ${acceptedAt}`];
+  const words = [id, kind, status, whom, `[${roles.join(', ')}]`, `since ${acceptedAt}`];
   const why = failure ? `: ${failure.code} (${failure.cause})` : '';
   return `${words.filter(Boolean).join(' ')}${why}`;
+}
+
+function userLine({ userId, email, roles, enabled, status }: z.infer<typeof User>): string {
+  return `${userId} ${email} [${roles.join(', ')}] ${enabled ? 'enabled' : 'disabled'} ${status}`;
 }
 
 function receiptLines(receipt: Receipt): string[] {
@@ -90,7 +104,7 @@ function receiptLines(receipt: Receipt): string[] {
     ...steps.map(stepLine),
     ...compensationFailures.map(({ step, code }) => `cleanup failed: ${step}, ${code}`),
     ...(invitation
-      ? [`invitation: ${[invitation.status, invitation.failure].filter(Boolean).join(', ')}`]
+      ? [`invitation: ${[invitation.status, invitation.failure?.code].filter(Boolean).join(', ')}`]
       : []),
     ...(resumesAt === null ? [] : [`resumes: ${resumesAt}`]),
     ...remedyLines(receipt),
@@ -112,8 +126,9 @@ function stepLine({
 }
 
 /** What an operator does about it, and the request that clears it once the cause is gone. */
-function remedyLines({ id, status, kind, failure }: Receipt): string[] {
-  const cause = status === 'cleanup_required' ? 'manual_cleanup_required' : (failure?.cause ?? '');
+function remedyLines({ id, status, kind, failure, invitation }: Receipt): string[] {
+  const { cause: written = '' } = failure ?? invitation?.failure ?? {};
+  const cause = status === 'cleanup_required' ? 'manual_cleanup_required' : written;
   const remedy = isFailureName(cause) ? [`do: ${FAILURES[cause].operator}`] : [];
   if (!['roles_pending', 'cleanup_required', 'parked'].includes(status)) return remedy;
   const path = kind === undefined ? 'registrations' : 'changes';

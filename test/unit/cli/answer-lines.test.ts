@@ -1,33 +1,35 @@
 import { expect, test } from 'vitest';
 import { answerLines } from '../../../cli/answer-lines.ts';
 import { FAILURES } from '../../../src/domain/failure.ts';
+import type { ChangeReceipt } from '../../../src/http/changes/schemas.ts';
+import { EXAMPLE_RECEIPT } from '../../../src/http/registrations/receipt-example.ts';
+import type { Receipt } from '../../../src/http/registrations/schemas.ts';
 
-const receipt = {
-  id: 'id-1',
-  status: 'roles_pending',
-  email: 'ada@example.com',
-  userId: 'sub-1',
-  roles: ['viewer'],
-  acceptedAt: '2026-01-31T09:30:00.000Z',
-  resumesAt: '2026-01-31T09:40:00.000Z',
-  failure: { code: 'identity_provider_throttled', cause: 'throttled_parked', detail: 'Throttled.' },
-  compensationFailures: [],
-  invitation: { status: 'pending', sentAt: null, failure: null },
-  steps: [
-    { name: 'createUser', status: 'done', attempts: 2, lastError: 'x', nextRetryAt: null },
-    {
-      name: 'assignRole:viewer',
-      status: 'failed',
-      attempts: 6,
-      lastError: 'identity_provider_throttled',
-      nextRetryAt: null,
-    },
-  ],
-  timeline: [{ event: 'registration.accepted' }],
-  workflow: { id: 'register-user/id-1', runId: null, url: null },
+const steps: Receipt['steps'] = [
+  { name: 'createUser', status: 'done', attempts: 2, lastError: null, nextRetryAt: null },
+  {
+    name: 'assignRole:viewer',
+    status: 'failed',
+    attempts: 6,
+    lastError: 'identity_provider_throttled',
+    nextRetryAt: null,
+  },
+];
+const failure: Receipt['failure'] = {
+  code: 'identity_provider_throttled',
+  cause: 'throttled_parked',
+  detail: 'Throttled.',
 };
-const headline =
-  'id-1 roles_pending ada@example.com [viewer] since 2026-01-31T09:30:00.000Z: identity_provider_throttled (throttled_parked)';
+const receipt: Receipt = {
+  ...EXAMPLE_RECEIPT,
+  status: 'roles_pending',
+  invitation: { status: 'pending', sentAt: null, expiresAt: null, failure: null },
+  resumesAt: '2026-01-31T09:40:00.000Z',
+  failure,
+  steps,
+};
+const { id } = receipt;
+const headline = `${id} roles_pending ada@example.com [viewer] since 2026-01-31T09:30:00.000Z: identity_provider_throttled (throttled_parked)`;
 
 test('a parked receipt shows its steps, the remedy of its cause and the request that resumes it', () => {
   expect(answerLines(receipt)).toEqual([
@@ -38,7 +40,7 @@ test('a parked receipt shows its steps, the remedy of its cause and the request 
     '  invitation: pending',
     '  resumes: 2026-01-31T09:40:00.000Z',
     `  do: ${FAILURES.throttled_parked.operator}`,
-    '  then: npm run request -- POST /registrations/id-1/retry',
+    `  then: npm run request -- POST /registrations/${id}/retry`,
   ]);
 });
 
@@ -52,24 +54,56 @@ test('a receipt of a cleanup that fails shows what prevents it, and the remedy f
   });
   expect(lines).toContain('  cleanup failed: deleteUser, identity_provider_unavailable');
   expect(lines).toContain(`  do: ${FAILURES.manual_cleanup_required.operator}`);
-  expect(lines.at(-1)).toBe('  then: npm run request -- POST /registrations/id-1/retry');
+  expect(lines.at(-1)).toBe(`  then: npm run request -- POST /registrations/${id}/retry`);
+});
+
+test('a completed receipt shows the remedy of an invitation that was given up', () => {
+  const { code, publicText: detail } = FAILURES.mail_unconfirmed;
+  const mail = { code, cause: 'mail_unconfirmed', detail } as const;
+  const invitation = { ...receipt.invitation, failure: mail };
+  const lines = answerLines({ ...receipt, status: 'completed', failure: null, invitation });
+  expect(lines).toContain('  invitation: pending, mail_unconfirmed');
+  expect(lines).toContain(`  do: ${FAILURES.mail_unconfirmed.operator}`);
 });
 
 test('a receipt of a parked change names its kind and the request of changes', () => {
-  const { email: _, compensationFailures: _failures, invitation: _mail, ...shared } = receipt;
-  const lines = answerLines({ ...shared, kind: 'disable', status: 'parked', roles: null });
-  expect(lines[0]).toMatch(/^id-1 disable parked user sub-1 \[\] since /);
-  expect(lines.at(-1)).toBe('  then: npm run request -- POST /changes/id-1/retry');
+  const change: ChangeReceipt = {
+    id,
+    kind: 'disable',
+    status: 'parked',
+    userId: 'sub-1',
+    roles: [],
+    requestedBy: 'somebody',
+    acceptedAt: receipt.acceptedAt,
+    finishedAt: null,
+    failure,
+    resumesAt: null,
+    steps: [],
+    timeline: [],
+    workflow: { id: 'user/sub-1', runId: null, url: 'https://temporal.example.com/run' },
+  };
+  const lines = answerLines(change);
+  expect(lines[0]).toMatch(/ disable parked user sub-1 \[\] since /);
+  expect(lines.slice(-2)).toEqual([
+    `  then: npm run request -- POST /changes/${id}/retry`,
+    '  Temporal UI: https://temporal.example.com/run',
+  ]);
 });
 
 test('a list has one line per item and its number', () => {
-  const user = { userId: 'sub-1', username: null, roles: ['admin', 'viewer'], enabled: true };
+  const roles = ['admin', 'viewer'];
+  const person = { userId: 'sub-1', email: 'ada@example.com', username: null, roles };
+  const user = { ...person, enabled: true, status: 'CONFIRMED' };
   expect(answerLines({ items: [receipt], nextCursor: null, total: 7 })).toEqual([
     headline,
     '7 found',
   ]);
   expect(answerLines({ items: [user] })).toEqual([
-    'userId=sub-1 roles=admin, viewer enabled=true',
+    'sub-1 ada@example.com [admin, viewer] enabled CONFIRMED',
+    '1 found',
+  ]);
+  expect(answerLines({ items: [{ name: 'admin', description: null }] })).toEqual([
+    'name=admin',
     '1 found',
   ]);
 });
