@@ -138,7 +138,7 @@ function remedyLines({ id, status, kind, failure, invitation }: Receipt): string
 /** Every value that is there, by its path. */
 function fieldsOf(value: unknown, path = ''): [string, string][] {
   if (value === null || value === undefined) return [];
-  if (typeof value !== 'object') return [[path, String(value)]];
+  if (typeof value !== 'object') return [[path, textOf(value)]];
   const values: unknown[] = Object.values(value);
   if (Array.isArray(value) && values.every((one) => typeof one !== 'object')) {
     return [[path, values.join(', ')]];
@@ -146,4 +146,8 @@ function fieldsOf(value: unknown, path = ''): [string, string][] {
   return Object.entries(value).flatMap(([name, one]) =>
     fieldsOf(one, path === '' ? name : `${path}.${name}`),
   );
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

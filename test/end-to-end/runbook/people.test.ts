@@ -217,7 +217,9 @@ testSections(
         expect(receipt).toMatch(/^ {2}do: Ask the person whether the mail arrived/m);
         await onCall.mends('mailer');
       },
-      shows: () => expect.poll(() => mailedTo('unsure@example.com'), SOON).toBe(1),
+      async shows() {
+        await expect.poll(() => mailedTo('unsure@example.com'), SOON).toBe(1);
+      },
     },
     'A forgotten password brings no mail (1)': {
       async first() {
