@@ -7,7 +7,7 @@ const AWAY = { kind: 'server', status: 503 } as const;
 const NO_GROUP = { kind: 'error', error: 'ResourceNotFoundException' } as const;
 const ADD_ROLE = 'AdminAddUserToGroup';
 /** A run that was terminated counts as ended a minute after the sweep saw it first. */
-const UNDONE = { timeout: 150_000, interval: 3000 };
+const UNDONE = { timeout: 180_000, interval: 3000 };
 const SOON = { timeout: 60_000 };
 
 const temporal: OwnTemporal | undefined = await ownTemporal();
