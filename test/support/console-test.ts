@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { AdminAddUserToGroupCommand } from '@aws-sdk/client-cognito-identity-provider';
+import {
+  AdminAddUserToGroupCommand,
+  AdminDisableUserCommand,
+} from '@aws-sdk/client-cognito-identity-provider';
+import type { Tokens } from '../../src/domain/session.ts';
 import { createCognito } from '../../src/cognito/adapter.ts';
 import { createAccounts, createDirectory } from '../../src/cognito/directory.ts';
 import { createSessions } from '../../src/cognito/sessions.ts';
@@ -12,6 +16,9 @@ import { ConsoleBrowser } from './console-browser.ts';
 import type { TestPool } from './cognito.ts';
 import { SEALING } from './passwords.ts';
 import { addPerson, PASSWORD } from './pool-people.ts';
+
+/** The name of its cookie. */
+export const COOKIE = '__Host-registrar-console';
 
 export interface Operator {
   /** Which may do what its roles say: `admin` everything, `manager` give `researcher` and `viewer`. */
@@ -56,6 +63,26 @@ export class ConsoleUnderTest {
 
   browser(): ConsoleBrowser {
     return new ConsoleBrowser(this.app);
+  }
+
+  /** The tokens of somebody who is signed in. */
+  async tokensOf(email: string): Promise<Tokens> {
+    const [row] = await this.api.sql<{ id: string; sealed_tokens: Uint8Array }[]>`
+      SELECT id, sealed_tokens FROM console_sessions WHERE name = ${email}`;
+    if (!row) throw new Error(`${email} is not signed in`);
+    const tokens = JSON.parse(SEALING.open(row.sealed_tokens, row.id).reveal()) as Tokens;
+    return { ...tokens, expiresAt: new Date(tokens.expiresAt) };
+  }
+
+  /** Sets columns of the session of somebody. */
+  async session(email: string, columns: Record<string, unknown>): Promise<void> {
+    await this.api.sql`UPDATE console_sessions SET ${this.api.sql(columns)} WHERE name = ${email}`;
+  }
+
+  /** Disables somebody in the pool, past Registrar. */
+  async disable(email: string): Promise<void> {
+    const named = { UserPoolId: this.pool.userPoolId, Username: email };
+    await this.pool.client.send(new AdminDisableUserCommand(named));
   }
 
   /** Somebody with these roles, who has not signed in. */

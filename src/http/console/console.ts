@@ -103,7 +103,7 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
   mountSignIn(api, deps, sessions);
   api.post('/console/sign-out', async (c) => {
     const session = await sessions.read(c);
-    if (session !== null) {
+    if (typeof session !== 'string') {
       await readCheckedForm({ c, session });
       await sessions.close(c);
       deps.afterwards(() => signOut(deps, session.userId, session.tokens));

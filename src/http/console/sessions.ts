@@ -26,6 +26,9 @@ export interface ConsoleSession {
   readonly notice: Notice | null;
 }
 
+/** `expired`: by its age, or nobody knows it; `ended`: the pool gives no more tokens. */
+export type NoSession = 'none' | 'expired' | 'ended';
+
 /** What one page says of the action before it. */
 interface Notice {
   /** The path of the page. */
@@ -70,31 +73,25 @@ export class ConsoleSessions {
   }
 
   /**
-   * The session of a request, with tokens that live for a while yet; null where there is none.
+   * The session of a request, with tokens that live for a while yet, or why there is none.
    * @param counts whether the idle time begins anew
    * @throws ProviderUnavailable where the tokens have expired and Cognito is away
    */
-  async read(c: C, counts = true): Promise<ConsoleSession | null> {
+  async read(c: C, counts = true): Promise<ConsoleSession | NoSession> {
     const id = this.#idOf(c);
-    const row = id === null ? null : await useConsoleSession(this.#deps.db, id, counts);
+    if (id === null) return 'none';
+    const row = await useConsoleSession(this.#deps.db, id, counts);
     const session = row && this.#opened(row);
-    if (!row || !session) return null;
+    if (!session) return 'expired';
     if (!isNearlyExpired(session.tokens)) return session;
     try {
-      const refreshed = await refreshConsoleSession(this.#deps.db, row.id, (now) =>
-        this.#refresh(now),
-      );
-      return refreshed && this.#opened(refreshed);
+      const refreshed = await refreshConsoleSession(this.#deps.db, id, (now) => this.#refresh(now));
+      return (refreshed && this.#opened(refreshed)) ?? 'ended';
     } catch (error) {
       const isAlive = session.tokens.expiresAt.getTime() > Date.now();
       if (error instanceof ProviderUnavailable && isAlive) return session;
       throw error;
     }
-  }
-
-  /** Whether the browser says that it has a session, which may be over. */
-  has(c: C): boolean {
-    return this.#idOf(c) !== null;
   }
 
   /** Forgets the session of a request. @returns it, with its tokens */

@@ -15,21 +15,21 @@ import {
   type SignInShown,
 } from './sign-in-pages.ts';
 import { fieldsOf } from './forms.ts';
-import type { ConsoleDeps, ConsoleSessions } from './sessions.ts';
+import type { ConsoleDeps, ConsoleSessions, NoSession } from './sessions.ts';
 import type { FormFields } from './visit.ts';
 import { layout } from './layout.ts';
 
 type C = Context<AppEnv>;
 
 /** Why somebody has to sign in. */
-const REASONS = {
+const REASONS: Readonly<Record<NoSession | 'signed_out', string | null>> = {
   none: null,
   expired:
     'Your session is over: it ends 30 minutes after the last page, and after 12 hours. Sign in again.',
   ended:
     'Your session was ended: you were signed out, or your account or its roles have changed. Sign in again.',
   signed_out: 'You are signed out.',
-} as const;
+};
 export type EndReason = keyof typeof REASONS;
 
 const WRONG_PAIR = 'The name or the password is wrong, or the account is disabled.';

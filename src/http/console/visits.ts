@@ -36,7 +36,7 @@ export function createVisits(
 ): Visits {
   const visitOf = async (c: C, counts: boolean): Promise<SignedInVisit | EndReason> => {
     const session = await sessions.read(c, counts);
-    if (session === null) return sessions.has(c) ? 'expired' : 'none';
+    if (typeof session === 'string') return session;
     const { userId, name, csrfToken, tokens } = session;
     const claims = await deps.verifyToken(tokens.accessToken);
     if (!(await deps.cutoffs.counts(tokens.accessToken, claims))) return 'ended';

@@ -18,10 +18,15 @@ const test = consoleTest
 test('forty parked registrations complete after one press of retry all', async ({ live, saga }) => {
   const { browser } = await live.operator('admin');
   await saga.pool.setFaults([{ operation: 'AdminAddUserToGroup', fault: { kind: 'server' } }]);
-  const forty = await Promise.all(
-    Array.from({ length: 40 }, () => saga.register({ roles: ['viewer'] })),
-  );
-  for (const { id } of forty) await saga.untilStatus(id, 'roles_pending');
+  const forty: { readonly id: string }[] = [];
+  // A few at a time: one worker that begins forty runs at once is late for its own tasks.
+  for (let batch = 0; batch < 5; batch += 1) {
+    const begun = await Promise.all(
+      Array.from({ length: 8 }, () => saga.register({ roles: ['viewer'] })),
+    );
+    for (const { id } of begun) await saga.untilStatus(id, 'roles_pending');
+    forty.push(...begun);
+  }
   const board = await browser.get('/console');
   expect(board.html).toContain('40 registrations');
   const link = /href="(\/console\/attention\/retry\?[^"]*)"[^>]*>Retry all 40 registrations</;

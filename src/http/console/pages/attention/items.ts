@@ -92,7 +92,7 @@ function listPath({ kind, status, failureCode }: AttentionGroup): string {
   if (status === 'completed') return '/console/invitations';
   const query = new URLSearchParams({ status });
   if (kind === 'registration' && failureCode !== null) query.set('failureCode', failureCode);
-  return `/console/${kind}s?${query}`;
+  return `/console/${kind}s?${query.toString()}`;
 }
 
 function destinationCard(

@@ -32,7 +32,9 @@ const CODES = [...new Set(Object.values(FAILURES).map(({ code }) => code))].toSo
 export async function registrationsPage(visit: Visit): Promise<Page> {
   const query = queryOf(visit, ['status', 'failureCode', 'cursor']);
   const title = 'Registrations';
-  const answer = await visit.api.get<z.infer<typeof RegistrationPage>>(`/registrations?${query}`);
+  const answer = await visit.api.get<z.infer<typeof RegistrationPage>>(
+    `/registrations?${query.toString()}`,
+  );
   if (!answer.ok) return problemPage('attention', title, answer.problem);
   const { items, nextCursor, total } = answer.body;
   const status = query.get('status');
@@ -100,7 +102,7 @@ export function registrationTable(items: readonly Receipt[], nextCursor: string 
 export async function changesPage(visit: Visit): Promise<Page> {
   const query = queryOf(visit, ['status', 'cursor']);
   const title = 'Changes';
-  const answer = await visit.api.get<z.infer<typeof ChangePage>>(`/changes?${query}`);
+  const answer = await visit.api.get<z.infer<typeof ChangePage>>(`/changes?${query.toString()}`);
   if (!answer.ok) return problemPage('attention', title, answer.problem);
   const { items, nextCursor, total } = answer.body;
   return {
@@ -194,7 +196,7 @@ function pages(
     const there = new URLSearchParams(query);
     there.delete('cursor');
     if (cursor !== null) there.set('cursor', cursor);
-    return there.size > 0 ? `${path}?${there}` : path;
+    return there.size > 0 ? `${path}?${there.toString()}` : path;
   };
   return pager({
     first: query.has('cursor') ? at(null) : null,

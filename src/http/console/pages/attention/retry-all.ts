@@ -18,7 +18,7 @@ type Group = Pick<AttentionGroup, 'kind' | 'failureCode'> & { readonly status: s
 export function retryAllPath({ kind, status, failureCode }: Group): string {
   const query = new URLSearchParams({ kind, status });
   if (failureCode !== null) query.set('failureCode', failureCode);
-  return `/console/attention/retry?${query}`;
+  return `/console/attention/retry?${query.toString()}`;
 }
 
 /** `/console/attention/retry?kind=&status=&failureCode=` */
@@ -60,7 +60,9 @@ export const RETRY_ALL: Action = {
 async function countOf(visit: Visit, { status, failureCode }: Group) {
   const query = new URLSearchParams({ limit: '1', status });
   if (failureCode !== null) query.set('failureCode', failureCode);
-  const answer = await visit.api.get<z.infer<typeof RegistrationPage>>(`/registrations?${query}`);
+  const answer = await visit.api.get<z.infer<typeof RegistrationPage>>(
+    `/registrations?${query.toString()}`,
+  );
   if (!answer.ok) return problemPage('attention', TITLE, answer.problem);
   const { total } = answer.body;
   return total === null ? 'More than 10,000 registrations' : counted(total, 'registration');
