@@ -1,5 +1,6 @@
 import { jsx } from 'hono/jsx';
 
+// oxlint-disable unicorn/no-useless-spread -- so that a line holds one group of elements
 const TAGS = [
   ...['html', 'head', 'body', 'meta', 'link', 'title', 'script', 'noscript'],
   ...['header', 'nav', 'main', 'footer', 'section', 'article', 'aside', 'search'],
@@ -10,6 +11,7 @@ const TAGS = [
   ...['form', 'fieldset', 'legend', 'label', 'input', 'textarea', 'select', 'option', 'button'],
   ...['svg', 'g', 'path', 'rect', 'circle', 'line', 'polyline', 'text', 'tspan', 'desc'],
 ] as const;
+// oxlint-enable unicorn/no-useless-spread
 type Tag = (typeof TAGS)[number];
 
 export type Element = ReturnType<typeof jsx>;

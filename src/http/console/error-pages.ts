@@ -9,8 +9,13 @@ import { layout, type Document } from './layout.ts';
 
 const POLICY = [
   "default-src 'none'",
-  ...["style-src 'self'", "script-src 'self'", "img-src 'self'", "connect-src 'self'"],
-  ...["form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"],
+  "style-src 'self'",
+  "script-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
 ].join('; ');
 const OTHER_SITE = 'The form was not sent from a page of this console, so nothing was done.';
 
