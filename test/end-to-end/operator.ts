@@ -161,7 +161,7 @@ export class Operator {
     const status = this.page.locator('#live');
     const state = (await status.count()) > 0 ? await status.getAttribute('data-status') : '';
     const parts = await this.page
-      .locator('dialog, [role="alert"], .notice, .field-error')
+      .locator('dialog, [role="alert"], .notice, .field-error, main td .badge')
       .evaluateAll((all) => [
         ...new Set(all.map(({ tagName, className }) => `${tagName}.${className}`)),
       ]);
