@@ -5,7 +5,9 @@ import { TokenRejected } from '../access/tokens.ts';
 import type { AppEnv } from '../app-deps.ts';
 import type { Api } from '../openapi/mount.ts';
 import { createApiClient, TokenEnded } from './call-api.ts';
+import { h } from './elements.ts';
 import { showErrorsTo } from './error-pages.ts';
+import { layout } from './layout.ts';
 import type { ConsoleDeps, ConsoleSession, ConsoleSessions } from './sessions.ts';
 import { signInPath, type EndReason } from './sign-in.ts';
 import type { Visit } from './visit.ts';
@@ -47,11 +49,15 @@ export function createVisits(
   };
 
   const visited =
-    (answer: Answer, counts: boolean, over: (c: C, reason: EndReason) => Response) =>
+    (
+      answer: Answer,
+      counts: boolean,
+      over: (c: C, reason: EndReason) => Response | Promise<Response>,
+    ) =>
     async (c: C): Promise<Response> => {
       const end = async (reason: EndReason) => {
         if (reason !== 'none') await sessions.close(c);
-        return over(c, reason);
+        return await over(c, reason);
       };
       try {
         const visit = await visitOf(c, counts);
@@ -65,7 +71,21 @@ export function createVisits(
     };
 
   return {
-    page: (answer) => visited(answer, true, (c, reason) => c.redirect(signInPath(c, reason), 303)),
+    page: (answer) =>
+      visited(answer, true, (c, reason) => {
+        const path = signInPath(c, reason);
+        const isLinked = reason === 'none' && c.req.header('sec-fetch-site') === 'cross-site';
+        return isLinked ? goOnFromHere(c, path) : c.redirect(path, 303);
+      }),
     background: (answer) => visited(answer, false, (c) => c.body(null, 401)),
   };
+}
+
+/** For a link from another site, whose request has no strict cookie: the next one comes from our own page,
+ * and has it. */
+function goOnFromHere(c: C, path: string): Response | Promise<Response> {
+  c.header('Refresh', `0; url=${path}`);
+  const main = h.p({}, h.a({ href: path }, 'Go on'));
+  const page = { title: 'Console', section: null, main };
+  return c.html(layout({ page, operator: null, csrfToken: null, notice: null }));
 }
