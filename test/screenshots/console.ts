@@ -21,10 +21,7 @@ export const CONSOLE_CASES: readonly ConsoleCase[] = [
   { name: 'needs-a-person', shows: { path: '/console' } },
   { name: 'parked', shows: { person: 'parked' } },
   { name: 'cleanup-required', shows: { person: 'cleanup' } },
-  { name: 'completed', shows: { person: 'ada' } },
   { name: 'phone', shows: { person: 'parked' }, looks: { dark: true, phone: true } },
-  { name: 'new', shows: { path: '/console/new' } },
-  { name: 'system', shows: { path: '/console/system' } },
 ];
 
 /** The console's pages, as the first administrator sees them. */

@@ -54,7 +54,7 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
     compensationFailures.length > 0 &&
       h.section(
         { 'aria-labelledby': 'stuck' },
-        h.h3({ id: 'stuck' }, 'What prevents the undo'),
+        h.h2({ id: 'stuck' }, 'What prevents the undo'),
         h.ul(
           { class: 'troubles' },
           compensationFailures.map(({ step, code, detail }) =>

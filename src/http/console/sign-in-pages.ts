@@ -56,7 +56,8 @@ export function challengePage(shown: ChallengeShown, passwordRules: string): Con
     errorOf(error),
     h.form(
       { method: 'post', action: '/console/sign-in/challenge', class: 'form' },
-      hidden('username', username),
+      // Password managers keep the new password under it.
+      h.input({ name: 'username', value: username, autocomplete: 'username', hidden: true }),
       hidden('next', next),
       hidden('challenge', challenge),
       hidden('session', session),

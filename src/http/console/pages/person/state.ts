@@ -51,8 +51,8 @@ export function wordsOfState({ says, since, resumesAt, remedy }: StateInWords): 
     definitionList([
       ['Since', timeOf(since)],
       resumesAt !== null && ['Goes on by itself', timeOf(resumesAt)],
-      remedy !== null && ['What to do', prose(remedy)],
     ]),
+    remedy !== null && h.p({}, h.strong({}, 'What to do: '), prose(remedy)),
   ];
 }
 
