@@ -58,7 +58,7 @@ export class ConsoleBrowser {
     }
     return form.method === 'post'
       ? await this.post(form.action || page.url, sent, headers)
-      : await this.get(`${form.action}?${sent}`, headers);
+      : await this.get(`${form.action}?${sent.toString()}`, headers);
   }
 
   /** Sends a form that no page has shown. */

@@ -42,7 +42,7 @@ export function signInPath(c: C, reason: EndReason): string {
   const { pathname, search } = new URL(c.req.url);
   const query = new URLSearchParams(reason === 'none' ? {} : { reason });
   if (pathname !== START) query.set('next', `${pathname}${search}`);
-  return `/console/sign-in${query.size > 0 ? `?${query}` : ''}`;
+  return `/console/sign-in${query.size > 0 ? `?${query.toString()}` : ''}`;
 }
 
 /** A page of the console, whatever was sent: never another site's. */

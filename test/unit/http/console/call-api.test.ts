@@ -41,7 +41,7 @@ async function visit(
   app.onError((error, c) => c.text(error.name, 500));
   const env = { incoming: { socket: { remoteAddress: '10.0.0.1' } } };
   const request = new Request('https://registrar.example/page', { headers });
-  return await app.fetch(request, env as object as AppEnv['Bindings']);
+  return await app.fetch(request, env);
 }
 
 test('a call of the API has the address, the host and the id of the request of the page', async () => {
