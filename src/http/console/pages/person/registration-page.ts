@@ -31,20 +31,24 @@ import { actorOf, timelineCard } from './timeline.ts';
 
 /** `/console/registrations/{id}`: everything about one registration and its person. */
 export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Page> {
-  const id = visit.c.req.param('id') ?? '';
-  const answer = await visit.api.get<Receipt>(`/registrations/${encodeURIComponent(id)}`);
-  if (!answer.ok) return refusedPage(answer.problem);
-  const receipt = answer.body;
-  const { userId } = receipt;
-  const [changes, account, deliveries] = await Promise.all([
+  const path = `/registrations/${encodeURIComponent(visit.c.req.param('id') ?? '')}`;
+  const first = await visit.api.get<Receipt>(path);
+  if (!first.ok) return refusedPage(first.problem);
+  const { id, userId } = first.body;
+  // The changes before what they change: of one that has ended, the page shows what it did.
+  const changes =
     userId === null
       ? null
-      : visit.api.get<z.infer<typeof ChangePage>>(`/changes?limit=20&userId=${userId}`),
-    userId === null || receipt.status !== 'completed'
+      : await visit.api.get<z.infer<typeof ChangePage>>(`/changes?limit=20&userId=${userId}`);
+  const [answer, account, deliveries] = await Promise.all([
+    changes === null ? first : visit.api.get<Receipt>(path),
+    userId === null || first.body.status !== 'completed'
       ? null
       : visit.api.get<User>(`/users/${userId}`),
-    deliveriesCard(deps.db, visit, receipt.id),
+    deliveriesCard(deps.db, visit, id),
   ]);
+  if (!answer.ok) return refusedPage(answer.problem);
+  const receipt = answer.body;
   const items = changes?.ok === true ? changes.body.items : [];
   return {
     title: nameOf(receipt),
