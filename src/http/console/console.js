@@ -8,19 +8,18 @@ document.body.append(teller);
 
 follow(document.querySelector('#live[data-stream]'));
 
-/** Replaces the part by what the server renders, until the registration is closed. */
+/** Replaces the part by what the server renders, until the registration is closed. A page that nobody
+ * looks at does not hold a stream: an operator has few, and a browser few connections. */
 function follow(live) {
   if (!live) return;
   let part = live;
-  const source = new EventSource(part.dataset.stream);
+  let source;
   const show = () => {
     const isLive = source.readyState !== EventSource.CLOSED;
     for (const one of part.querySelectorAll('.follows')) one.hidden = !isLive;
     for (const one of part.querySelectorAll('.lost')) one.hidden = isLive;
   };
-  source.addEventListener('open', show);
-  source.addEventListener('error', show);
-  source.addEventListener('receipt', ({ data }) => {
+  const replace = ({ data }) => {
     const next = parse(data).querySelector('#live');
     if (!next) return;
     const { status } = part.dataset;
@@ -33,8 +32,17 @@ function follow(live) {
     if (part.dataset.status === status) return;
     teller.textContent = part.dataset.says;
     void refresh();
-  });
-  addEventListener('pagehide', () => source.close());
+  };
+  const turn = () => {
+    source?.close();
+    if (document.hidden || !part.dataset.stream) return;
+    source = new EventSource(part.dataset.stream);
+    source.addEventListener('open', show);
+    source.addEventListener('error', show);
+    source.addEventListener('receipt', replace);
+  };
+  document.addEventListener('visibilitychange', turn);
+  turn();
 }
 
 /** Reads the page again for the parts that depend on the status: timeline, actions. */
@@ -74,13 +82,17 @@ function parse(text) {
 }
 
 // A confirmation opens above the page that asks for it.
-document.addEventListener('click', async (event) => {
+document.addEventListener('click', (event) => {
   const link = event.target.closest?.('a[data-confirm]');
   if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  const asked = (await read(link.href))?.querySelector('main');
+  void confirmAbove(link.href);
+});
+
+async function confirmAbove(href) {
+  const asked = (await read(href))?.querySelector('main');
   if (!asked) {
-    location.assign(link.href);
+    location.assign(href);
     return;
   }
   const dialog = document.createElement('dialog');
@@ -96,7 +108,7 @@ document.addEventListener('click', async (event) => {
   });
   document.body.append(dialog);
   dialog.showModal();
-});
+}
 
 // A form is sent once, however often its button is pressed.
 document.addEventListener('submit', (event) => {

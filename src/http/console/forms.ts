@@ -58,7 +58,7 @@ export function confirmationForm(form: ConfirmationForm): Content {
   const { confirmation, action, csrfToken, sent, problem } = form;
   const { explanation, fields, asksReason, button, isDangerous = false, back } = confirmation;
   return [
-    problem !== null && problemBox(problem, fields !== undefined),
+    problem !== null && problemBox(problem, true),
     h.section(
       { class: 'card' },
       h.div({ class: 'explanation' }, explanation),

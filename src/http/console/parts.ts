@@ -218,16 +218,20 @@ export function actionBar(...links: Content[]): Element {
 
 /**
  * What the API answered instead, with the id that leads to its log line.
- * @param linksToFields the page has the fields that the errors name
+ * @param isOfForm it answers the form below: it has the focus, and links to the fields
  */
-export function problemBox(problem: ApiProblem, linksToFields = false): Element {
+export function problemBox(problem: ApiProblem, isOfForm = false): Element {
   const { detail, code, requestId, errors } = problem;
   const named = (pointer: string) => {
     const name = fieldOf(pointer);
-    return linksToFields && name !== '' ? h.a({ href: `#${name}` }, name) : mono(pointer);
+    return isOfForm && name !== '' ? h.a({ href: `#${name}` }, name) : mono(pointer);
   };
   return h.div(
-    { class: 'problem tone-bad', role: 'alert' },
+    {
+      class: 'problem tone-bad',
+      role: 'alert',
+      ...(isOfForm && { tabindex: '-1', autofocus: true }),
+    },
     h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
     errors.length > 0 &&
       h.ul(
