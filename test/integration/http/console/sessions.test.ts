@@ -57,6 +57,26 @@ test('a stream neither keeps a session from ending nor leads to a page', async (
   expect([status, location]).toEqual([401, null]);
 });
 
+test('what the script of a page reads again neither keeps a session from ending nor takes its notice', async ({
+  site,
+  administrator,
+}) => {
+  const { email, browser } = administrator;
+  const form = await browser.get('/console/new');
+  const done = await browser.submit(form, { email: 'background@example.com', roles: 'viewer' });
+  const again = async () => await browser.get(done.location ?? '', { 'x-background': 'true' });
+  await site.session(email, { seen_at: minutesAgo(20) });
+  const read = await again();
+  expect([read.status, read.html.includes('is accepted')]).toEqual([200, false]);
+  const [row] = await site.api.sql<{ seen_at: Date }[]>`
+    SELECT seen_at FROM console_sessions WHERE name = ${email}`;
+  expect(row?.seen_at.getTime()).toBeLessThan(minutesAgo(19).getTime());
+  expect((await browser.follow(done)).html).toContain('is accepted');
+  await site.session(email, { seen_at: minutesAgo(31) });
+  const late = await again();
+  expect([late.status, late.location, late.headers.getSetCookie()]).toEqual([401, null, []]);
+});
+
 test('housekeeping removes sessions that are over, and no other', async ({ site }) => {
   const [idle, old, alive] = [
     await site.operator('admin'),
