@@ -253,4 +253,14 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(email);
     await page.context().close();
   });
+
+  test('a link on a page of another site leads a signed-in person to the page', async () => {
+    const { page } = await visit();
+    await signIn(page);
+    await page.goto('about:blank');
+    await page.setContent(`<a href="${api.url}/console/system">System</a>`);
+    await page.getByRole('link').click();
+    await page.getByRole('heading', { level: 1, name: 'System' }).waitFor();
+    expect(page.url()).toBe(`${api.url}/console/system`);
+  });
 });

@@ -5,7 +5,9 @@ import { TokenRejected } from '../access/tokens.ts';
 import type { AppEnv } from '../app-deps.ts';
 import type { Api } from '../openapi/mount.ts';
 import { createApiClient, TokenEnded } from './call-api.ts';
+import { h } from './elements.ts';
 import { showErrorsTo } from './error-pages.ts';
+import { layout } from './layout.ts';
 import type { ConsoleDeps, ConsoleSession, ConsoleSessions } from './sessions.ts';
 import { signInPath, type EndReason } from './sign-in.ts';
 import type { Visit } from './visit.ts';
@@ -52,12 +54,16 @@ export function createVisits(
   };
 
   const visited =
-    (answer: Answer, over: (c: C, reason: EndReason) => Response, counts: boolean) =>
+    (
+      answer: Answer,
+      over: (c: C, reason: EndReason) => Response | Promise<Response>,
+      counts: boolean,
+    ) =>
     async (c: C): Promise<Response> => {
       const end = async (reason: EndReason) => {
         // A script's late answer must not take the cookie of a sign-in that another tab has made since.
         if (counts && reason !== 'none') await sessions.close(c);
-        return over(c, reason);
+        return await over(c, reason);
       };
       try {
         const visit = await visitOf(c, counts);
@@ -73,14 +79,25 @@ export function createVisits(
   const noPage = (c: C) => c.body(null, 401);
   return {
     page: (answer) => {
-      const forPerson = visited(
-        answer,
-        (c, reason) => c.redirect(signInPath(c, reason), 303),
-        true,
-      );
+      const forPerson = visited(answer, leadToSignIn, true);
       const forScript = visited(answer, noPage, false);
       return async (c) => await (c.req.header(BACKGROUND) === undefined ? forPerson : forScript)(c);
     },
     background: (answer) => visited(answer, noPage, false),
   };
+}
+
+function leadToSignIn(c: C, reason: EndReason): Response | Promise<Response> {
+  const path = signInPath(c, reason);
+  const isLinked = reason === 'none' && c.req.header('sec-fetch-site') === 'cross-site';
+  return isLinked ? goOnFromHere(c, path) : c.redirect(path, 303);
+}
+
+/** For a link from another site, whose request has no strict cookie: the next one comes from our own page,
+ * and has it. */
+function goOnFromHere(c: C, path: string): Response | Promise<Response> {
+  c.header('Refresh', `0; url=${path}`);
+  const main = h.p({}, h.a({ href: path }, 'Go on'));
+  const page = { title: 'Console', section: null, main };
+  return c.html(layout({ page, operator: null, csrfToken: null, notice: null }));
 }
