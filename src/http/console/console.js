@@ -69,8 +69,8 @@ async function watch() {
   while (part()) {
     const { id, dataset } = part();
     await new Promise((resolve) => setTimeout(resolve, pause));
-    pause = Math.min(pause * 1.5, LONGEST);
     if (document.hidden) continue;
+    pause = Math.min(pause * 1.5, LONGEST);
     await refresh();
     const { says } = document.getElementById(id)?.dataset ?? {};
     if (says === dataset.says) continue;

@@ -105,8 +105,8 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
     const session = await sessions.readStored(c);
     if (session !== null) {
       await readCheckedForm({ c, session });
-      await sessions.close(c);
-      deps.afterwards(() => signOut(deps, session.userId, session.tokens));
+      const closed = await sessions.close(c);
+      if (closed) deps.afterwards(() => signOut(deps, closed.userId, closed.tokens));
     }
     return c.redirect('/console/sign-in?reason=signed_out', 303);
   });

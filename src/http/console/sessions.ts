@@ -74,7 +74,8 @@ export class ConsoleSessions {
       throw error;
     }
     setCookie(c, this.#cookie, secret, this.#attributes());
-    if (before !== null) await this.#end(before);
+    const old = before === null ? null : await this.#delete(before);
+    if (old) this.#revoke(old.tokens);
   }
 
   /**
@@ -105,12 +106,17 @@ export class ConsoleSessions {
     return row && this.#opened(row);
   }
 
-  /** Forgets the session of a request. @returns it, with its tokens */
+  /** Forgets the session of a request. @returns it, with its last tokens */
   async close(c: C): Promise<ConsoleSession | null> {
     const id = this.#idOf(c);
     deleteCookie(c, this.#cookie, this.#attributes());
-    const row = id === null ? null : await deleteConsoleSession(this.#deps.db, id);
-    return row && this.#opened(row);
+    return id === null ? null : await this.#delete(id);
+  }
+
+  /** The same for a session that is over: the pool's session ends too. */
+  async forget(c: C): Promise<void> {
+    const over = await this.close(c);
+    if (over) this.#revoke(over.tokens);
   }
 
   async notify({ id }: ConsoleSession, notice: Notice): Promise<void> {
@@ -124,10 +130,9 @@ export class ConsoleSessions {
     return notice.text;
   }
 
-  async #end(id: string): Promise<void> {
+  async #delete(id: string): Promise<ConsoleSession | null> {
     const row = await deleteConsoleSession(this.#deps.db, id);
-    const old = row && this.#opened(row);
-    if (old) this.#revoke(old.tokens);
+    return row && this.#opened(row);
   }
 
   #revoke({ refreshToken }: Tokens): void {

@@ -62,7 +62,7 @@ export function createVisits(
     async (c: C): Promise<Response> => {
       const end = async (reason: EndReason) => {
         // A script's late answer must not take the cookie of a sign-in that another tab has made since.
-        if (counts && reason !== 'none') await sessions.close(c);
+        if (counts && reason !== 'none') await sessions.forget(c);
         return await over(c, reason);
       };
       try {

@@ -27,11 +27,14 @@ test('a session ends 30 minutes after the last page', async ({ site, administrat
   // The page has begun the time anew.
   await site.session(email, { created_at: minutesAgo(59) });
   expect(await opens(administrator)).toBe(200);
+  const { refreshToken } = await site.tokensOf(email);
   await site.session(email, { seen_at: minutesAgo(31) });
   expect(await opens(administrator)).toBe(OVER);
   expect([await rowsOf(site, email), administrator.browser.cookies.size]).toEqual([0, 0]);
   const page = await administrator.browser.get(OVER);
   expect(page.html).toContain('Your session is over');
+  await site.api.settled();
+  expect(await site.deps.sessions.refresh(refreshToken)).toBeNull();
 });
 
 test('a session ends after 12 hours, however busy it is', async ({ site, administrator }) => {
