@@ -239,11 +239,15 @@ test('a link that cannot be right gets a page that says so, and is no internal e
     ['/console/registrations/..%2Fusers', 404],
     [`/console/registrations/${randomUUID()}%3Fa=b%23`, 404],
     ['/console/person?q=%00', 200],
+    ['/console/attention/retry?kind=change&status=Sign+in+at+evil.example', 422],
+    ['/console/attention/retry?kind=change&status=parked&failureCode=evil.example', 422],
+    ['/console/system/redeliver?destination=evil.example', 422],
   ];
   for (const [link, status] of links) {
     const answer = await browser.get(link);
     expect([link, answer.status]).toEqual([link, status]);
     expect(answer.html).toMatch(/^<!doctype html>.*<h1/s);
+    expect(answer.html).not.toContain('evil.example');
   }
 });
 
