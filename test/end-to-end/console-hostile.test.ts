@@ -15,7 +15,9 @@ import { Operator } from './operator.ts';
 
 /** Pages of other origins, tokens of other sessions, and markup where text belongs. */
 
-const SCRIPT = '<script>hacked=1</script><img src=x onerror="hacked=1">';
+const SCRIPT = '<script>hacked=1</script>';
+const IMAGE = '<img src=x onerror="hacked=1">';
+const MARKUP = `${SCRIPT}${IMAGE}`;
 
 describe.skipIf(CHROMIUM.path === null)('attacks on the console in Chromium', () => {
   let browser: Browser;
@@ -32,7 +34,7 @@ describe.skipIf(CHROMIUM.path === null)('attacks on the console in Chromium', ()
     browser = await launchChromium();
     site = await ConsoleSite.open(({ client, userPoolId: UserPoolId }) =>
       client.send(
-        new CreateGroupCommand({ UserPoolId, GroupName: 'described', Description: SCRIPT }),
+        new CreateGroupCommand({ UserPoolId, GroupName: 'described', Description: MARKUP }),
       ),
     );
     await site.deployment.worker();
@@ -133,7 +135,7 @@ describe.skipIf(CHROMIUM.path === null)('attacks on the console in Chromium', ()
           .locator('main input[name="csrfToken"]')
           .evaluate((input, value) => input.setAttribute('value', value), token);
         await operator.press(button);
-        await operator.says(/belongs to another session/);
+        expect(await operator.page.locator('main').innerText()).toContain('another session');
       }
     }
     await expectNothingHappened();
@@ -142,26 +144,27 @@ describe.skipIf(CHROMIUM.path === null)('attacks on the console in Chromium', ()
   test('markup in names, reasons, roles and searches is text', async () => {
     const { page } = operator;
     const verbatim = async (): Promise<void> => {
-      const shown = page.locator('body').getByText(SCRIPT, { exact: false });
+      const shown = page.locator('body').getByText(SCRIPT);
       await shown.first().waitFor();
       expect(await page.evaluate<string>('typeof hacked')).toBe('undefined');
       expect(await page.locator('img[src="x"]').count()).toBe(0);
     };
     await operator.go('/console/new');
     await verbatim();
-    await operator.fill({
+    await operator.enter({
       'E-mail': 'markup@example.com',
       'First name': SCRIPT,
-      'Last name': SCRIPT,
+      'Last name': IMAGE,
       viewer: true,
     });
     await operator.press('Register');
+    await operator.says('The registration is accepted.');
     await operator.watch('completed');
     await operator.page.reload();
     await verbatim();
     await operator.press('Disable');
     await verbatim();
-    await operator.fill({ Reason: SCRIPT });
+    await operator.enter({ Reason: MARKUP });
     await operator.press('Disable');
     await expect
       .poll(async () => (await site.account('markup@example.com'))?.enabled, { timeout: 60_000 })
@@ -169,17 +172,17 @@ describe.skipIf(CHROMIUM.path === null)('attacks on the console in Chromium', ()
     const change = page.getByRole('link', { name: 'Disable the account' }).first();
     await change.click();
     await verbatim();
-    for (const query of [SCRIPT, `"${SCRIPT}`, `${SCRIPT}@example.com`]) {
+    for (const query of [MARKUP, `"${MARKUP}`, `${MARKUP}@example.com`]) {
       await operator.go(`/console/person?q=${encodeURIComponent(query)}`);
       await verbatim();
     }
     await operator.go(`/console/registrations/${parked}/retry`);
-    await operator.fill({ Reason: SCRIPT });
+    await operator.enter({ Reason: MARKUP });
     await operator.press('Retry');
     await operator.watch('roles_pending');
     await operator.page.reload();
     await verbatim();
-    await operator.go(`/console/registrations?status=${encodeURIComponent(SCRIPT)}`);
+    await operator.go(`/console/registrations?status=${encodeURIComponent(MARKUP)}`);
     expect(await page.evaluate<string>('typeof hacked')).toBe('undefined');
     expect(operator.complaints).toEqual([]);
   });

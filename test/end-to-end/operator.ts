@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { inspectPage, WIDE } from '../support/inspect-page.ts';
 
 /** What a deployment needs in order to serve the console; work parks after a second. */
@@ -105,7 +106,7 @@ export class Operator {
     await this.inspect();
   }
 
-  async fill(answers: Answers): Promise<void> {
+  async enter(answers: Answers): Promise<void> {
     for (const [label, answer] of Object.entries(answers)) {
       // A box's label has its explanation too.
       const exact = typeof answer === 'string';
@@ -118,17 +119,25 @@ export class Operator {
   /** Opens what an offer leads to, fills it in, and confirms. */
   async confirm(offer: string, answers: Answers, button: string): Promise<void> {
     await this.press(offer);
-    await this.fill(answers);
+    await this.enter(answers);
     await this.press(button);
   }
 
   async signIn(username: string, password: string): Promise<void> {
-    await this.fill({ 'E-mail address or username': username, Password: password });
+    await this.enter({ 'E-mail address or username': username, Password: password });
     await this.press('Sign in');
   }
 
   async says(text: string | RegExp): Promise<void> {
     await this.front.getByText(text).filter({ visible: true }).first().waitFor();
+  }
+
+  /** Comes back to a page until it says something: what it knows of workers is some seconds old. */
+  async goUntil(path: string, text: string): Promise<void> {
+    await eventually(async () => {
+      await this.go(path);
+      return (await this.page.getByText(text).count()) > 0;
+    });
   }
 
   /** Watches a registration's page: by itself it follows with JavaScript, else by its link. */
@@ -161,7 +170,7 @@ export class Operator {
     const status = this.page.locator('#live');
     const state = (await status.count()) > 0 ? await status.getAttribute('data-status') : '';
     const parts = await this.page
-      .locator('dialog, [role="alert"], .notice, .field-error')
+      .locator('dialog, [role="alert"], .notice, .field-error, main td .badge')
       .evaluateAll((all) => [
         ...new Set(all.map(({ tagName, className }) => `${tagName}.${className}`)),
       ]);

@@ -12,6 +12,11 @@ export async function launchChromium(): Promise<Browser> {
   });
 }
 
+/** The elements that reach beyond the right edge. */
+const BEYOND = `Array.from(document.querySelectorAll('body *'))
+  .filter((element) => element.getBoundingClientRect().right > innerWidth)
+  .map(({ outerHTML }) => outerHTML.slice(0, 120))`;
+
 /** axe finds nothing in light and dark, and nothing is cut off on a telephone or at 200 % and 400 %. */
 export async function inspectPage(page: Page, what: string): Promise<void> {
   await page.evaluate(axe.source);
@@ -28,7 +33,8 @@ export async function inspectPage(page: Page, what: string): Promise<void> {
   for (const width of [320, 390, 640, 768]) {
     await page.setViewportSize({ width, height: 800 });
     const needed = await page.evaluate<number>('document.documentElement.scrollWidth');
-    expect(needed, `${what} in ${width} pixels`).toBeLessThanOrEqual(width);
+    const beyond = needed <= width ? [] : await page.evaluate<string[]>(BEYOND);
+    expect(needed, `${what} in ${width} pixels: ${beyond.join('\n')}`).toBeLessThanOrEqual(width);
   }
   await page.setViewportSize(WIDE);
 }
