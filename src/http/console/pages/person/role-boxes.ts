@@ -30,7 +30,7 @@ export function roleBoxes(
         {
           name: NAME,
           label: 'Roles',
-          error: errorAt(problem, '#/roles'),
+          error: errorAt(problem, NAME),
           hint: 'These replace all roles of the person. A role that is checked now is one that the person has.',
         },
         'checkbox',
