@@ -121,13 +121,12 @@ interface Shown {
   readonly actions: readonly string[];
 }
 
-/** Markdown, which the UI renders. */
+/** Markdown, which the UI renders in a frame that may cut off its last line: the link is in the first. */
 function details(link: string, { title, since, why, todo, actions }: Shown): string {
   return [
-    `**${title}**, since ${since}.${why ? ` ${why.detail} (\`${why.code}\`)` : ''}`,
+    `**${title}**, since ${since}.${why ? ` ${why.detail} (\`${why.code}\`)` : ''} ${link}`,
     ...(todo === null ? [] : [`**What to do:** ${todo}`]),
     ...(actions.length > 0 ? [actions.map((action) => `- ${action}`).join('\n')] : []),
-    link,
   ].join('\n\n');
 }
 
