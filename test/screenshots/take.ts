@@ -1,5 +1,6 @@
 /** `npm run screenshots`: the runbook's cases in the real Temporal UI and the example front end, as
- * pictures in `docs/images`; with `-- temporal` or `-- example` one of the two. */
+ * pictures in `docs/images`; with `-- temporal` or `-- example` one of the two, with
+ * `-- temporal parked changed` the pictures of these persons and the list. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,18 +15,24 @@ const IMAGES = join(REPOSITORY, 'docs/images');
 /** Long enough to see a step between two attempts, short enough to see it park. */
 const ENV = { RETRY_BUDGET_SECONDS: '8', COMPENSATION_BUDGET_SECONDS: '1' };
 const SIZE = { width: 1280, height: 1000 };
-/** Of the part that is worth a picture: below it is nothing, or stack traces with this machine's folders.
- * The frame of the details is low, and shows all of them where lines are long. */
+/** Of the part that is worth a picture: below it is nothing. */
 const SIZES: Readonly<Record<Picture['page'], { width: number; height: number }>> = {
   history: SIZE,
   list: { width: 1280, height: 400 },
   'pending-activities': { width: 1280, height: 730 },
   'search-attributes': { width: 1280, height: 640 },
-  'user-metadata': { width: 1700, height: 820 },
+  'user-metadata': { width: 1280, height: 820 },
 };
 const WAIT_MS = 20_000;
+/** For the page: stack traces name the folders of this machine, as `/registrar/` in every picture. */
+const NAMES_FOLDERS = `
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    text.nodeValue = text.nodeValue.replaceAll(${JSON.stringify(REPOSITORY)}, '/registrar/');
+  }`;
 
-const [only] = process.argv.slice(2);
+const [only, ...people] = process.argv.slice(2);
+const cases = CASES.filter(({ person }) => people.length === 0 || people.includes(person));
 const newcomer = await Newcomer.arrive();
 const browser = await chromium.launch({
   executablePath: CHROMIUM.path ?? '/usr/bin/chromium',
@@ -53,7 +60,7 @@ async function takeTemporal(api: string): Promise<void> {
   const bearer = await newcomer.token();
   const page = await browser.newPage({ viewport: SIZE });
   let ui = '';
-  for (const one of CASES) {
+  for (const one of cases) {
     const receipt = `${api}${await open(api, bearer, one)}`;
     const url = await settle(receipt, bearer, one);
     for (const shown of one.pictures) {
@@ -113,6 +120,7 @@ async function picture(page: Page, url: string, { name, page: at, shows }: Pictu
   // The UI renders the details of a run in a frame.
   const where = at === 'user-metadata' ? page.frameLocator('iframe') : page;
   await where.getByText(shows).filter({ visible: true }).first().waitFor({ timeout: WAIT_MS });
+  await page.evaluate(NAMES_FOLDERS);
   const path = join(IMAGES, `temporal-${name}.png`);
   await page.screenshot({ path, clip: { x: 0, y: 0, ...SIZES[at] } });
   process.stdout.write(`${path}\n`);
