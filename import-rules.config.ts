@@ -191,7 +191,11 @@ export default {
       'The driver is opened in one place, behind its guard.',
     ),
     only(['hono', '@hono', 'swagger-ui-dist'], ['^src/http/'], 'HTTP stays in the API.'),
-    only(['zod'], ['^src/http/', '^dev/'], 'Schemas are checked where input enters.'),
+    only(
+      ['zod'],
+      ['^src/http/', '^dev/', '^cli/answer-lines\\.ts$'],
+      'Schemas are checked where input enters.',
+    ),
     only(
       ['@opentelemetry', '@temporalio/interceptors-opentelemetry'],
       ['^src/telemetry/tracing\\.ts$'],

@@ -44,7 +44,15 @@ function groupLine(group: AttentionGroup): string {
   const { kind, status, failureCode, cause, count, oldestAt, oldestId, remedy, request } = group;
   const of = kind === 'change' ? 'change ' : '';
   const what = `${of}${status} ${failureCode ?? 'unknown'} (${cause}): ${count} since ${iso(oldestAt)}`;
-  return `${what}. ${remedy} ${request} (oldest: ${oldestId})`;
+  return `${what}. ${remedy} Then run: ${commandOf(request)} (oldest: ${oldestId})`;
+}
+
+/** A request of the overview, `POST /path {json}`, as `npm run request` takes it. */
+function commandOf(request: string): string {
+  const [method = '', path = '', body = '{}'] = request.split(' ', 3);
+  const fields = Object.entries(JSON.parse(body) as Record<string, string>);
+  const words = fields.map(([name, value]) => `${name}=${value}`);
+  return `npm run request -- ${[method, path, ...words].join(' ')}`;
 }
 
 function stuckLine({ destination, pending, givenUp, oldestAt, lastError }: OutboxState): string {

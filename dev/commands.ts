@@ -55,6 +55,11 @@ export const OPERATING_COMMANDS: readonly Command[] = [
     usage: 'npm run --silent login -- --email a@b.c',
     does: 'Asks for the password without echo and prints an access token. Asks for a new password after a temporary one, and for codes of a second factor. Needs no AWS credentials. From a pipe it reads one answer per line.',
   },
+  {
+    script: 'request',
+    usage: 'npm run --silent request -- POST /registrations/retry status=roles_pending',
+    does: 'Sends a request to the API and prints the answer as short lines, with what an operator does about a failure. Uses `API` and `TOKEN` of the environment. `name=text` and `name:=json` are query parameters of a GET, otherwise fields of the body. Exit code 1 when the answer is a problem.',
+  },
   run('sweep', 'Runs the scheduled sweep once, now.', '[--dry-run]'),
   run(
     'compare-pool',

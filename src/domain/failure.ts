@@ -285,7 +285,13 @@ export const FAILURES = {
   ),
 
   // What is taken back.
-  email_taken: definitive('email_taken', 409, 'E-mail taken', 'This e-mail address is taken.'),
+  email_taken: definitive(
+    'email_taken',
+    409,
+    'E-mail taken',
+    'This e-mail address is taken.',
+    '`GET /addresses/{email}` says who has the address and what to do. Asynchronous sign-up does not tell the person.',
+  ),
   role_missing: definitive(
     'registration_failed',
     500,
@@ -361,7 +367,7 @@ export const FAILURES = {
     500,
     'Terminated',
     'The workflow run was terminated. The registration was undone.',
-    'Cancel registrations instead of terminating their runs: a cancel compensates at once.',
+    'Register the person again: nothing is left behind. Cancel registrations instead of terminating their runs: a cancel compensates at once.',
   ),
   database_refused: definitive(
     'registration_failed',
@@ -425,7 +431,7 @@ export const FAILURES = {
     500,
     'Manual cleanup required',
     'Manual cleanup required: the registration failed, and undoing it failed too.',
-    'Read both failures in the receipt, fix the cause, then retry.',
+    'Correct what prevents the cleanup, as `compensationFailures` of the receipt says (credentials, IAM policy, quota); then retry.',
   ),
 } as const satisfies Record<string, Failure>;
 

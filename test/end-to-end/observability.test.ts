@@ -114,11 +114,13 @@ describe('deploy/prometheus/alerts.yml', () => {
     expect(symptomsIn(runbook).map((symptom) => `docs/runbook.md#${symptom}`)).toContain(url);
   });
 
-  test('each section of the runbook is a symptom, but for the token, triage and the UI', () => {
+  test('each section of the runbook is a symptom, but for the token, triage and the pages', () => {
     const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading = '']) => heading);
     expect(sections.slice(0, 2)).toEqual(['Get a token', 'Triage']);
     expect(sections.at(-1)).toBe('Temporal UI');
-    expect(symptomsIn(runbook)).toHaveLength(sections.length - 3);
+    const others = ['Get a token', 'Triage', 'The console', 'Temporal UI'];
+    const symptoms = sections.filter((heading) => !others.includes(heading));
+    expect(symptomsIn(runbook)).toHaveLength(symptoms.length);
   });
 
   test('alert names are unique and cover every symptom of the runbook', () => {

@@ -25,14 +25,18 @@ export function jsonIn(output: string): Json[] {
     .map((text) => JSON.parse(text) as Json);
 }
 
-/** One test for each shell block of a document, in order. */
+/** One test for each shell block of a document, in order.
+ * @param sections only the blocks under these headings */
 export function testBlocks(
   path: string,
   markdown: string,
   expectations: Readonly<Record<string, Expectation>>,
   paste: (block: ShellBlock, typed: string | undefined) => Promise<Pasted>,
+  sections?: readonly string[],
 ): void {
-  const blocks = shellBlocksOf(markdown);
+  const isMeant = (name: string) =>
+    sections?.some((heading) => name.startsWith(`${heading} (`)) ?? true;
+  const blocks = shellBlocksOf(markdown).filter(({ name }) => isMeant(name));
   describe(`${path}, pasted in order`, () => {
     const run = blocks.filter(({ name }) => expectations[name]?.notRun === undefined);
     test.each(run.map((block) => [block.name, block] as const))(

@@ -45,7 +45,7 @@ test('npm run status exits with 2 and says what to do while an operator is neede
   );
   expect(lines[0]).toContain(FAILURES.provider_unavailable_parked.operator);
   expect(lines[0]).toContain(
-    'POST /registrations/retry {"status":"roles_pending","failureCode":"identity_provider_unavailable"}',
+    'npm run request -- POST /registrations/retry status=roles_pending failureCode=identity_provider_unavailable',
   );
   expect(lines[0]).toContain(parked.id);
   expect(lines[1]).toMatch(/^ {2}cleanup_required registration_failed .*: 1 since/);

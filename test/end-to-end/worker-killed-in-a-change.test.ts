@@ -1,36 +1,11 @@
-import { Client } from '@temporalio/client';
-import type { NativeConnection } from '@temporalio/worker';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { userWorkflowIdOf } from '../../src/domain/change.ts';
 import { activityHolder } from '../support/activity-holder.ts';
-import { type Api, Deployment } from '../support/deployment.ts';
-import type { Program } from '../support/program.ts';
-import { connectToTemporal, TEST_NAMESPACE } from '../support/temporal.ts';
+import { test } from '../support/two-workers-test.ts';
 
 /** An attempt of 5 s, and the task of the killed worker's run. */
 const OVERTAKEN_MS = 20_000;
 const EMAIL = 'changed@example.com';
-
-let connection: NativeConnection;
-let client: Client;
-beforeAll(async () => {
-  connection = await connectToTemporal();
-  client = new Client({ connection, namespace: TEST_NAMESPACE });
-});
-afterAll(() => connection.close());
-
-let deployment: Deployment;
-let api: Api;
-let workers: Program[];
-beforeEach(async () => {
-  deployment = await Deployment.make();
-  [api, ...workers] = await Promise.all([
-    deployment.api({ IN_PROCESS_WORKER: 'false', ROLE_GRANTS: 'group:admin=*' }),
-    deployment.worker(),
-    deployment.worker(),
-  ]);
-});
-afterEach(() => deployment.stop());
 
 /** How often the API calls them itself before it accepts a change. */
 const READS: Readonly<Record<string, number>> = { AdminGetUser: 1, AdminListGroupsForUser: 1 };
@@ -46,7 +21,7 @@ test.for([
   ['PUT', 'removeRole:viewer', 'AdminRemoveUserFromGroup'],
 ] as const)(
   'a worker killed in a change by %s, in its activity %s, leaves it to another, which completes it once',
-  async ([method, step, operation]) => {
+  async ([method, step, operation], { client, site: { deployment, api, workers } }) => {
     const { body: registered } = await deployment.register(api, EMAIL, { prefer: 'wait=30' });
     const userId = String(registered['userId']);
     await deployment.pool.setFaults([

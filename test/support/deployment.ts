@@ -13,8 +13,9 @@ import { migrate } from '../../src/db/migrate.ts';
 import { createTestPool, type TestPool } from './cognito.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { EventReader } from './event-reader.ts';
-import { type Program, startEntry, startScript } from './program.ts';
+import { type Program, REPOSITORY, startEntry, startScript } from './program.ts';
 import { uniqueTaskQueue } from './temporal.ts';
+import { Terminal } from './terminal.ts';
 
 export interface DeploymentOptions {
   /** Of the test's own; by default a new database of the shared server. */
@@ -120,6 +121,11 @@ export class Deployment {
   /** The prefix of its task queues. */
   get taskQueue(): string {
     return this.#env['TEMPORAL_TASK_QUEUE'] ?? '';
+  }
+
+  /** A terminal in the clone, with the settings of the processes. */
+  openTerminal(): Terminal {
+    return Terminal.open({ cwd: REPOSITORY, env: this.#env });
   }
 
   /** One of the commands, to its end. */

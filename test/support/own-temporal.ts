@@ -1,15 +1,21 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { anyFreePort } from '../../dev/stack/ports.ts';
 import { startTemporal } from '../../dev/stack/temporal.ts';
 import { findTemporal, sourcesOf } from '../../dev/stack/temporal-search.ts';
+
+const execute = promisify(execFile);
 
 /** A Temporal that a test may stop and start again; its state lasts. */
 export interface OwnTemporal {
   readonly address: string;
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** A command of the program against it, as an operator types it. @returns what it prints */
+  command(...args: readonly string[]): Promise<string>;
   remove(): Promise<void>;
 }
 
@@ -36,6 +42,10 @@ export async function ownTemporal(
       running = await startTemporal({ program, home, port, ephemeral: false, dynamicConfig });
     },
     stop,
+    async command(...args) {
+      const { stdout } = await execute(program, [...args, '--address', `127.0.0.1:${port}`]);
+      return stdout;
+    },
     async remove() {
       await stop();
       await rm(home, { recursive: true, force: true });

@@ -15,9 +15,11 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
-/** An HTTP endpoint that keeps what it gets. @param answer the request's number counts from 0 */
+/** An HTTP endpoint that keeps what it gets. @param answer the request's number counts from 0
+ * @param at its port; by default any that is free */
 export async function startReceiver(
   answer: (response: ServerResponse, index: number) => void,
+  at = 0,
 ): Promise<Receiver> {
   const received: Received[] = [];
   const server = createServer((request, response) => {
@@ -36,7 +38,7 @@ export async function startReceiver(
     });
   });
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(at, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
   return {

@@ -31,7 +31,6 @@ export function toChangeReceipt(
     ...reasonOf(change.instruction, 'change'),
   ]);
   const isPerformed = run?.kind === 'open' && run.changeId === change.id;
-  const runId = run && run.kind !== 'not_found' ? run.runId : change.runId;
   return {
     id: change.id,
     kind: change.kind,
@@ -47,6 +46,6 @@ export function toChangeReceipt(
       changeStepsInOrder(change, records),
     ),
     timeline: showTimeline(timeline, reasons),
-    workflow: showWorkflow(userWorkflowIdOf(change.userId), runId, temporal),
+    workflow: showWorkflow(userWorkflowIdOf(change.userId), change.runId, run, temporal),
   };
 }

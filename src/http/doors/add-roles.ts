@@ -11,9 +11,7 @@ import {
   refuseByGrants,
   refuseOnOneself,
   refuseRoles,
-  replayedChange,
   rolesWithinGrants,
-  tellChange,
   type AcceptedChange,
   type ChangeKey,
   type ChangeRequest,
@@ -44,18 +42,6 @@ export function rolesToAdd(
   refuseByGrants(caller, wanted);
   const key = changeKeyOf(caller, 'POST /api/step/users', idempotencyKey, { email }, wanted);
   return { email, wanted, key };
-}
-
-/** The change that the key belongs to; null: none. @throws Problem, DatabaseError */
-export async function replayedAddition(
-  deps: AppDeps,
-  c: Context<AppEnv>,
-  { key }: RolesToAdd,
-): Promise<AcceptedChange | null> {
-  const change = await replayedChange(deps, key);
-  if (!change) return null;
-  tellChange(c, change);
-  return { change, replayed: true };
 }
 
 /**

@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi';
-import type { FailureCode } from '../../domain/failure.ts';
 import type { Door, Registration } from '../../domain/registration.ts';
 import type { RegistrationRequest } from '../registrations/registration-request.ts';
 import { json } from '../problems/answers.ts';
@@ -14,24 +13,6 @@ import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts'
 export const DOOR_WAIT_SECONDS = 10;
 
 export const doorHeaders = z.object({ 'Idempotency-Key': idempotencyKey });
-
-export const doorProblems: readonly FailureCode[] = [
-  'forbidden',
-  'role_not_grantable',
-  'unknown_role',
-  'email_taken',
-  'email_unverified',
-  'username_taken',
-  'idempotency_key_reused',
-  'registration_failed',
-  'registration_rejected',
-  'profile_rejected',
-  'registration_cancelled',
-  'manual_cleanup_required',
-  'identity_provider_refused',
-  'user_vanished',
-  'terminated',
-];
 
 export function doorAnswer(schema: z.ZodType, description: string) {
   return json(schema, description, {

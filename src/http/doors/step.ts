@@ -5,14 +5,15 @@ import type { Registration } from '../../domain/registration.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
 import { Problem } from '../problems/problem-details.ts';
 import { problems } from '../problems/answers.ts';
+import { replayedChange } from '../users/accept-change.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { readJson } from '../request/body.ts';
-import { acceptAddition, replayedAddition, rolesToAdd, waitForAddition } from './add-roles.ts';
-import { acceptAndWait, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
+import { acceptAddition, rolesToAdd, waitForAddition } from './add-roles.ts';
+import { acceptAndWait, doorAnswer, doorHeaders, doorWanted } from './door.ts';
 import { email, roles } from '../request/fields.ts';
 import { idempotencyKeyOf } from '../request/idempotency-key.ts';
 import { BEARER, mountLenient, type Api } from '../openapi/mount.ts';
-import { problemOf } from '../registrations/outcome.ts';
+import { problemOf, REQUEST_PROBLEMS } from '../registrations/outcome.ts';
 import { RegistrationStatusSchema } from '../registrations/schemas.ts';
 import { parse } from '../request/validate.ts';
 
@@ -53,13 +54,13 @@ export function mountStepDoor(api: Api, deps: AppDeps): void {
           user,
           'Not finished within 10 s. The registration continues; `status` shows its progress.',
         ),
-        ...problems({ body: true }, ...doorProblems),
+        ...problems({ body: true }, ...REQUEST_PROBLEMS),
       },
     },
     async (c) => {
       const body = parse(newUser, await readJson(c));
       const addition = rolesToAdd(c, body, idempotencyKeyOf(c));
-      const replayed = await replayedAddition(deps, c, addition);
+      const replayed = await replayedChange(deps, c, addition.key);
       if (replayed) return showAddition(c, body.email, await waitForAddition(deps, c, replayed));
       const wanted = doorWanted('step', body.email, [...new Set(body.roles)], body.roles);
       const row = await acceptAndWait(deps, c, wanted).catch(async (error: unknown) => {

@@ -2,10 +2,10 @@ import { z } from '@hono/zod-openapi';
 import { problems } from '../problems/answers.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { readJson } from '../request/body.ts';
-import { acceptAndWait, doorAnswer, doorHeaders, doorProblems, doorWanted } from './door.ts';
+import { acceptAndWait, doorAnswer, doorHeaders, doorWanted } from './door.ts';
 import { email, roles } from '../request/fields.ts';
 import { BEARER, mountLenient, type Api } from '../openapi/mount.ts';
-import { problemOf } from '../registrations/outcome.ts';
+import { problemOf, REQUEST_PROBLEMS } from '../registrations/outcome.ts';
 import { parse } from '../request/validate.ts';
 
 const newUser = z.object({ email, roles: roles.default([]) }).openapi('DoorUser');
@@ -41,7 +41,7 @@ export function mountUsersDoor(api: Api, deps: AppDeps): void {
       responses: {
         201: doorAnswer(user, 'Created.'),
         202: doorAnswer(user, 'Not finished within 10 s. The registration continues.'),
-        ...problems({ body: true }, ...doorProblems),
+        ...problems({ body: true }, ...REQUEST_PROBLEMS),
       },
     },
     async (c) => {

@@ -86,17 +86,21 @@ export function reasonOf(
   return [[`${prefix}.${instruction.kind}_requested`, instruction.reason]];
 }
 
-/** Where the Temporal UI shows a run. */
+/** The latest run, and where the Temporal UI shows it.
+ * @param recorded the run that looked at the row last
+ * @param run null when Temporal was not asked or did not answer */
 export function showWorkflow(
   id: string,
-  runId: string | null,
+  recorded: string | null,
+  run: RunState | null,
   { uiUrl, namespace }: Pick<TemporalView, 'uiUrl' | 'namespace'>,
 ): Receipt['workflow'] {
+  const runId = run && run.kind !== 'not_found' ? run.runId : recorded;
   if (uiUrl === null) return { id, runId, url: null };
-  const run = runId === null ? '' : `/${encodeURIComponent(runId)}/history`;
+  const shown = runId === null ? '' : `/${encodeURIComponent(runId)}/history`;
   const base = uiUrl.replace(/\/+$/, '');
   const workflow = `${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(id)}`;
-  return { id, runId, url: `${base}/namespaces/${workflow}${run}` };
+  return { id, runId, url: `${base}/namespaces/${workflow}${shown}` };
 }
 
 /** Another version may have written the row: a code that this version does not know becomes null. */

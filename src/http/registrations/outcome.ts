@@ -1,8 +1,27 @@
-import { failureOfCode, FAILURES } from '../../domain/failure.ts';
+import { failureOfCode, FAILURES, type FailureCode } from '../../domain/failure.ts';
 import type { PublicFailure, Registration } from '../../domain/registration.ts';
 import { isCompensating } from '../../domain/status.ts';
 import { isFailureCode, Problem } from '../problems/problem-details.ts';
 import { isCompensation } from '../../domain/step.ts';
+
+/** What a caller's request for a registration may be refused with, or end with. */
+export const REQUEST_PROBLEMS: readonly FailureCode[] = [
+  'forbidden',
+  'role_not_grantable',
+  'unknown_role',
+  'email_taken',
+  'email_unverified',
+  'username_taken',
+  'idempotency_key_reused',
+  'registration_failed',
+  'registration_rejected',
+  'profile_rejected',
+  'registration_cancelled',
+  'manual_cleanup_required',
+  'identity_provider_refused',
+  'user_vanished',
+  'terminated',
+];
 
 /** The problem with which a registration ended or cannot continue; null if there is none. */
 export function problemOf(row: Registration): Problem | null {

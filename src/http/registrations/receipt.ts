@@ -28,7 +28,6 @@ export function toReceipt(
 ): Receipt {
   const failure = publicFailureOf(row);
   const reasons = new Map(reasonOf(row.instruction, 'registration'));
-  const runId = run && run.kind !== 'not_found' ? run.runId : row.runId;
   return {
     id: row.id,
     status: row.status,
@@ -61,6 +60,6 @@ export function toReceipt(
       stepsInOrder(row.roles, records),
     ),
     timeline: showTimeline(timeline, reasons),
-    workflow: showWorkflow(workflowIdOf(row.id), runId, temporal),
+    workflow: showWorkflow(workflowIdOf(row.id), row.runId, run, temporal),
   };
 }

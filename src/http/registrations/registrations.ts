@@ -11,7 +11,7 @@ import { email, instant, limit, text } from '../request/fields.ts';
 import { idempotencyKey, idempotencyKeyOf } from '../request/idempotency-key.ts';
 import { BEARER, mount, type Api } from '../openapi/mount.ts';
 import { WRONG_LIMIT, WRONG_PARAMETER } from '../problems/problem-examples.ts';
-import { problemOf } from './outcome.ts';
+import { problemOf, REQUEST_PROBLEMS } from './outcome.ts';
 import { preferWait, WAITED, waitSecondsOf } from '../request/prefer.ts';
 import { newRegistration, toWanted } from './registration-body.ts';
 import {
@@ -76,26 +76,7 @@ export function mountRegistrations(api: Api, deps: AppDeps): void {
           told,
           REGISTRATION_LINKS,
         ),
-        ...problems(
-          { body: true },
-          'forbidden',
-          'role_not_grantable',
-          'unknown_role',
-          'email_taken',
-          'email_unverified',
-          'username_taken',
-          'idempotency_key_reused',
-          'registration_failed',
-          'registration_rejected',
-          'profile_rejected',
-          'registration_cancelled',
-          'manual_cleanup_required',
-          'identity_provider_refused',
-          'password_rejected',
-          'seal_lost',
-          'user_vanished',
-          'terminated',
-        ),
+        ...problems({ body: true }, ...REQUEST_PROBLEMS, 'password_rejected', 'seal_lost'),
       },
     },
     async (c) => {

@@ -67,12 +67,14 @@ export function refuseOnOneself(caller: Caller, userId: string): void {
 /** The change that belongs to the key; null: none. @throws Problem, DatabaseError */
 export async function replayedChange(
   { db }: Pick<AppDeps, 'db'>,
+  c: Context<AppEnv>,
   { keyScope, idempotencyKey, requestHash }: ChangeKey,
-): Promise<Change | null> {
+): Promise<AcceptedChange | null> {
   if (idempotencyKey === null) return null;
   const held = await findChangeByKey(db, { keyScope, idempotencyKey });
-  if (held && held.requestHash !== requestHash) throw new Problem('idempotency_key_reused');
-  return held?.change ?? null;
+  if (!held) return null;
+  if (held.requestHash !== requestHash) throw new Problem('idempotency_key_reused');
+  return told(c, { change: held.change, replayed: true });
 }
 
 /** Whether the caller may act on a person: also what other changes assign must lie within the grants.
@@ -134,20 +136,19 @@ export async function acceptForUser(
   const { caller } = c.var;
   const mayAct: MayAct = async (db) =>
     (await rolesWithinGrants({ ...deps, db }, caller, user)) !== null;
-  const told = deps.changeStatusChanged;
   const result = await acceptChange(
     deps.db,
     input,
     refuses,
-    told,
+    deps.changeStatusChanged,
     caller.grants === '*' || caller.id === userId ? null : mayAct,
   );
   switch (result.kind) {
     case 'accepted':
       deps.userRuns.wakeSoon(userId, result.wake);
-      return tell({ change: result.change, replayed: false });
+      return told(c, { change: result.change, replayed: false });
     case 'replayed':
-      return tell({ change: result.change, replayed: true });
+      return told(c, { change: result.change, replayed: true });
     case 'key_reused':
       throw new Problem('idempotency_key_reused');
     case 'not_there':
@@ -157,17 +158,13 @@ export async function acceptForUser(
     default:
       return result satisfies never;
   }
-
-  function tell(accepted: AcceptedChange): AcceptedChange {
-    tellChange(c, accepted.change);
-    return accepted;
-  }
 }
 
-/** For the log line of the request. */
-export function tellChange(c: Context<AppEnv>, { id, registrationId }: Change): void {
-  c.set('changeId', id);
-  c.set('registrationId', registrationId);
+/** Names the change in the log line of the request. */
+function told(c: Context<AppEnv>, accepted: AcceptedChange): AcceptedChange {
+  c.set('changeId', accepted.change.id);
+  c.set('registrationId', accepted.change.registrationId);
+  return accepted;
 }
 
 function takesAdministrationAway(

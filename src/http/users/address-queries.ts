@@ -14,6 +14,7 @@ import { findLiving, hasEmail } from '../../ledger/registrations/living.ts';
 import { nowOf } from '../../ledger/registrations/row.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { graceEndOf, isGone } from '../registrations/registration-request.ts';
+import { remedyFor } from './address-remedy.ts';
 import type { Address } from './schemas.ts';
 import { registrationOfMark } from './user-queries.ts';
 
@@ -25,6 +26,13 @@ type Deps = Pick<AppDeps, 'db' | 'directory' | 'propagationGraceSeconds' | 'clos
  * @throws ProviderUnavailable where Cognito does not answer and is needed, DatabaseError
  */
 export async function explainAddress(deps: Deps, email: string): Promise<Address> {
+  const address = await readAddress(deps, email);
+  return { ...address, remedy: remedyFor(address) };
+}
+
+type Explained = Omit<Address, 'remedy'>;
+
+async function readAddress(deps: Deps, email: string): Promise<Explained> {
   const holder = await findLiving(deps.db, hasEmail(email));
   if (holder) {
     const inPool = await readOfHolder(deps, holder);
@@ -64,7 +72,7 @@ async function heldBy(
   email: string,
   holder: Registration,
   inPool: InPool,
-): Promise<Address> {
+): Promise<Explained> {
   const row =
     inPool === null || inPool === 'unknown' ? null : await registrationOfMark(deps, inPool);
   const freeFrom = freeFromOf(deps, holder, inPool);

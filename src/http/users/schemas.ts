@@ -76,6 +76,10 @@ export const AddressSchema = z
     freeFrom: at.nullable().openapi({
       description: 'The earliest time at which the address becomes free, if it is known.',
     }),
+    remedy: z.string().openapi({
+      description: 'What an operator does to register the address.',
+      example: 'Nothing: the person is registered.',
+    }),
   })
   .openapi('Address');
 export type Address = z.infer<typeof AddressSchema>;

@@ -27,7 +27,6 @@ import {
   refuseRoles,
   replayedChange,
   rolesWithinGrants,
-  tellChange,
   type AcceptedChange,
   type ChangeRequest,
 } from './accept-change.ts';
@@ -177,11 +176,8 @@ async function accept(
   refuseByGrants(caller, wanted);
   refuseOnOneself(caller, userId);
   const key = changeKeyOf(caller, operation, sentKey, { userId }, wanted);
-  const replayed = await replayedChange(deps, key);
-  if (replayed) {
-    tellChange(c, replayed);
-    return { change: replayed, replayed: true };
-  }
+  const replayed = await replayedChange(deps, c, key);
+  if (replayed) return replayed;
   const user = await findUser(deps, caller, userId);
   c.set('registrationId', user.row.id);
   const roles = await rolesWithinGrants(deps, caller, user);

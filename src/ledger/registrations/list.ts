@@ -1,17 +1,9 @@
-import { and, desc, eq, gte, inArray, lt, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gte, inArray, lt, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
 import type { RegistrationStatus } from '../../domain/status.ts';
-import {
-  boundedCount,
-  boundedPage,
-  endOfPage,
-  type Position,
-  type ScannedTable,
-  type Scan,
-} from '../bounded-scan.ts';
-import { atEdge } from '../database-error.ts';
+import type { Position, Scan } from '../bounded-scan.ts';
 import {
   hasEmail,
   hasEmailPrefix,
@@ -19,14 +11,18 @@ import {
   livingAndPast,
   livingAndPastEmail,
 } from './living.ts';
+import { countWork, listWork, type PageOf, type WorkList } from '../work/list.ts';
 import { visibilitiesOf, visible, type Caller, type VisibleTable } from '../work/visibility.ts';
-import { ROW, toRegistration } from './row.ts';
+import { REGISTRATION_WORK, toRegistration, type RegistrationRow } from './row.ts';
 
-/** Totals beyond it are not counted: they cost more than they tell. */
-const TOTAL_BOUND = 10_000;
-
-const TABLE: ScannedTable = { name: 'registrations', at: 'accepted_at' };
 const VISIBLE: VisibleTable = { table: sql`registrations`, roles: sql`roles` };
+
+const LIST: WorkList<RegistrationRow, RegistrationFilter> = {
+  work: REGISTRATION_WORK,
+  visible: VISIBLE,
+  scansOf,
+  within: accepted,
+};
 
 export interface RegistrationFilter {
   readonly visibleTo: Caller;
@@ -44,42 +40,21 @@ export interface RegistrationFilter {
   readonly acceptedBefore?: Date;
 }
 
-/** Newest first. A page may have fewer items than `limit`, or none, and still a `next`.
- * @param after where the page before ended */
+/** Newest first; see `listWork`. */
 export async function listRegistrations(
   db: Database,
-  filter: RegistrationFilter & {
-    readonly after?: Position | undefined;
-    readonly limit: number;
-  },
+  filter: PageOf<RegistrationFilter>,
 ): Promise<{ items: Registration[]; next: Position | null }> {
-  const { after, limit } = filter;
-  return await atEdge(async () => {
-    const scans = await scansOf(db, filter);
-    const bounds = { within: accepted(filter), after, limit };
-    const { ids, lookedTo } = await boundedPage(db, TABLE, scans, bounds);
-    const rows = await db
-      .select(ROW)
-      .from(registrations)
-      // Again whether the caller may see them: the index knows only a hash of the roles.
-      .where(and(sql`id IN (${ids})`, visible(VISIBLE, filter.visibleTo)))
-      .orderBy(desc(registrations.acceptedAt), desc(registrations.id))
-      .limit(limit + 1);
-    const page = endOfPage(rows, limit, lookedTo, ({ acceptedAt: at, id }) => ({ at, id }));
-    return { items: page.items.map(toRegistration), next: page.next };
-  });
+  const { items, next } = await listWork(db, LIST, filter);
+  return { items: items.map(toRegistration), next };
 }
 
-/** Exact up to 10,000, null beyond; also null if each part of the filter alone fits more rows than a
- * count looks through. */
+/** See `countWork`. */
 export async function countRegistrations(
   db: Database,
   filter: RegistrationFilter,
 ): Promise<number | null> {
-  return await atEdge(async () => {
-    const scans = await scansOf(db, filter);
-    return await boundedCount(db, TABLE, scans, accepted(filter), TOTAL_BOUND);
-  });
+  return await countWork(db, LIST, filter);
 }
 
 function accepted(filter: RegistrationFilter): SQL | undefined {

@@ -155,7 +155,7 @@ export async function undelivered<Row extends WorkRow>(
         sql`instruction_at < now() - make_interval(secs => ${olderThanMs / 1000})`,
         also,
       ),
-      { limit, orderBy: work.table.instructionAt },
+      { limit, orderBy: [work.table.instructionAt] },
     ),
   );
 }

@@ -25,7 +25,7 @@ export async function openRowsOf<Row extends WorkRow>(
   kind?: SQL,
 ): Promise<Row[]> {
   const where = and(work.open, lt(work.table.sweptAt, sweptBefore), kind);
-  return await atEdge(() => selectRows(db, work, where, { limit, orderBy: work.table.sweptAt }));
+  return await atEdge(() => selectRows(db, work, where, { limit, orderBy: [work.table.sweptAt] }));
 }
 
 /** Those of these open rows that no other run than the known one has looked at. */

@@ -26,6 +26,7 @@ export interface WorkRow extends InstructionColumns {
   readonly failure: PublicFailure | null;
   readonly steps: StepUpdates;
   readonly runId: string | null;
+  readonly acceptedAt: Date;
   readonly resumeAttempts: number;
   readonly unrecordedEvents: readonly AuditEventName[];
   readonly readAt: Date;
@@ -115,13 +116,13 @@ export async function selectRows<Row extends WorkRow>(
   db: Reader,
   work: Work<Row>,
   where: SQL | undefined,
-  { limit, orderBy, lock }: Selection,
+  { limit, orderBy = [], lock }: Selection,
 ): Promise<Row[]> {
   const query = db
     .select(work.row as { id: PgColumn })
     .from(work.table as typeof registrations)
     .where(where)
-    .orderBy(...(orderBy ? [orderBy] : []))
+    .orderBy(...orderBy)
     .limit(limit);
   const rows = lock
     ? await query.for('update', lock === 'skipLocked' ? { skipLocked: true } : {})
@@ -131,7 +132,7 @@ export async function selectRows<Row extends WorkRow>(
 
 interface Selection {
   readonly limit: number;
-  readonly orderBy?: PgColumn;
+  readonly orderBy?: readonly (PgColumn | SQL)[];
   readonly lock?: 'update' | 'skipLocked' | undefined;
 }
 

@@ -143,6 +143,15 @@ export class Ledger {
     return rows.map(({ kind }) => kind);
   }
 
+  /** How many transactions wait for a lock now. */
+  async waiting(): Promise<number> {
+    const [row] = await this.db.execute<{ count: number }>(
+      sql`SELECT count(*)::int AS count FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return row?.count ?? 0;
+  }
+
   /** Makes the trail refuse one event, with the given SQLSTATE, until `allowAudit`. */
   async refuseAudit(event: string, sqlstate = 'P0001'): Promise<void> {
     await this.allowAudit();

@@ -26,6 +26,7 @@ async function readDocuments(): Promise<SourceFile[]> {
   const paths = [
     ...(await under('', false)),
     ...(await under('docs', true)),
+    ...(await under('examples', true)),
     ...(await under('.github', true)),
   ];
   return await Promise.all(paths.filter((path) => path.endsWith('.md')).map(readSource));
@@ -129,13 +130,14 @@ describe('docs/reference', () => {
 });
 
 describe('every document', () => {
-  test('is found: those of the root, of docs and its folders, and of .github', () => {
+  test('is found: those of the root, of docs and examples with their folders, and of .github', () => {
     expect(documents.map(({ path }) => path)).toEqual(
       expect.arrayContaining([
         'README.md',
         'CONTRIBUTING.md',
         'docs/architecture.md',
         'docs/reference/failures.md',
+        'examples/profile-service/README.md',
         '.github/pull_request_template.md',
       ]),
     );

@@ -4,17 +4,30 @@ import { limitCounts } from '../../../../src/db/schema.ts';
 import { createLimits } from '../../../../src/http/access/limits.ts';
 import { test as base } from '../../../support/api-on-pool-test.ts';
 import { addPerson, PASSWORD as STRANGERS_PASSWORD } from '../../../support/pool-people.ts';
-import { addRole, portrait } from '../../../support/pool-user.ts';
+import { addRole, portrait, userIdOf } from '../../../support/pool-user.ts';
 import { registered } from '../../../support/registered.ts';
 import type { Answer, ApiUnderTest } from '../api-under-test.ts';
 import { AccountDoors, PASSWORD } from './account-doors.ts';
 
-const test = base.extend('doors', { scope: 'file' }, ({ api, pool, users }) => {
-  const { directory } = users;
-  return new AccountDoors(api, pool, { directory });
-});
+/** With `limited`: the same doors with real limits, which begin anew in each test. */
+const test = base
+  .extend('doors', { scope: 'file' }, ({ api, pool, users }) => {
+    const { directory } = users;
+    return new AccountDoors(api, pool, { directory });
+  })
+  .extend('limits', async ({ api }) => {
+    await api.sql`DELETE FROM limit_counts`;
+    return createLimits({ db: api.deps.db, table: limitCounts }, 10);
+  })
+  .extend('limited', ({ api, pool, users, limits }) => {
+    const { directory } = users;
+    return new AccountDoors(api, pool, { directory, limits });
+  });
 test.beforeEach(({ api }) => void (api.scripts.woken = []));
 test.afterEach(({ pool }) => pool.clearFaults());
+
+/** Where every request of these tests comes from. */
+const ADDRESS = '192.0.2.1';
 
 const remove = (
   doors: AccountDoors,
@@ -54,6 +67,20 @@ test('a person deletes the own account with the password, by a change of kind de
   const [event] = await api.sql`SELECT actor FROM audit_events
     WHERE registration_id = ${row.id} AND event = 'change.requested'`;
   expect(event).toEqual({ actor: row.userId });
+});
+
+test('the session that the check of the password opens is ended', async ({
+  doors,
+  steps,
+  pool,
+}) => {
+  const row = await registered(steps, { password: PASSWORD });
+  const token = await doors.accessToken(row.email);
+  await pool.clearCalls();
+  expectAccepted(await remove(doors, token));
+  await doors.api.settled();
+  const { InitiateAuth, RevokeToken } = await pool.calls();
+  expect([InitiateAuth?.done, RevokeToken?.done]).toEqual([1, 1]);
 });
 
 test('repeated and simultaneous requests are one deletion', async ({ api, doors, steps }) => {
@@ -137,6 +164,10 @@ test('an account that Registrar did not register, or has not finished, is not de
   expect(await portrait(pool, email)).toBe(before);
   const row = await registered(steps, { password: PASSWORD });
   const own = await doors.accessToken(row.email);
+  // The user that the row names in the pool is a stranger.
+  await api.row(row.id, { cognito_username: await userIdOf(pool, email) });
+  const named = await remove(doors, own);
+  expect([named.status, named.body.code]).toEqual([409, 'not_ours']);
   await api.row(row.id, { status: 'roles_pending', finished_at: null });
   const unfinished = await remove(doors, own);
   expect([unfinished.status, unfinished.body.code]).toEqual([404, 'user_not_found']);
@@ -145,14 +176,9 @@ test('an account that Registrar did not register, or has not finished, is not de
 
 test('guesses of the password are limited together with those at change-password', async ({
   api,
+  limited,
   steps,
-  pool,
-  users,
 }) => {
-  const limited = new AccountDoors(api, pool, {
-    directory: users.directory,
-    limits: createLimits({ db: api.deps.db, table: limitCounts }, 10),
-  });
   const row = await registered(steps, { password: PASSWORD });
   const token = await limited.accessToken(row.email);
   const guess = { current_password: 'Wrong-Guess-1', new_password: 'Difference-22' };
@@ -165,6 +191,46 @@ test('guesses of the password are limited together with those at change-password
   expect([over.status, over.body.code]).toEqual([429, 'rate_limited']);
   expect(Number(over.headers.get('retry-after'))).toBeGreaterThan(0);
   expect((await limited.post('/auth/change-password', guess, token)).status).toBe(429);
+  expect(await changesOf(api, row.userId)).toHaveLength(0);
+});
+
+test('guesses of the password are limited together with those at login, and a right one is none', async ({
+  api,
+  limits,
+  limited,
+  steps,
+}) => {
+  const [row, other] = [
+    await registered(steps, { password: PASSWORD }),
+    await registered(steps, { password: PASSWORD }),
+  ];
+  const token = await limited.accessToken(row.email);
+  const guess = (email: string) => limited.login(email, 'Wrong-Guess-1');
+  for (let guesses = 0; guesses < 19; guesses += 1) await limits.passwordCheck(ADDRESS, row.email);
+  expectAccepted(await remove(limited, token));
+  expect((await guess(row.email)).status).toBe(401);
+  const over = await remove(limited, token);
+  expect([over.status, over.body.code]).toEqual([429, 'rate_limited']);
+  const others = await limited.accessToken(other.email);
+  for (let guesses = 0; guesses < 19; guesses += 1) {
+    await limits.passwordCheck(ADDRESS, other.email);
+  }
+  expect((await remove(limited, others, { password: 'Wrong-Guess-1' })).status).toBe(400);
+  expect((await guess(other.email)).status).toBe(429);
+  expect(await changesOf(api, other.userId)).toHaveLength(0);
+});
+
+test('requests of one address are limited together with those of the other account routes', async ({
+  api,
+  limits,
+  limited,
+  steps,
+}) => {
+  const row = await registered(steps, { password: PASSWORD });
+  const token = await limited.accessToken(row.email);
+  await Promise.allSettled(Array.from({ length: 300 }, () => limits.sessionCall(ADDRESS)));
+  const over = await remove(limited, token);
+  expect([over.status, over.body.code]).toEqual([429, 'rate_limited']);
   expect(await changesOf(api, row.userId)).toHaveLength(0);
 });
 

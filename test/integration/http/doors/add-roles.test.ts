@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
+import { acceptChange } from '../../../../src/ledger/changes/accept.ts';
+import { changeInput } from '../../../support/change-input.ts';
 import { test as base } from '../../../support/api-on-pool-test.ts';
-import { addUser, portrait, userIdOf } from '../../../support/pool-user.ts';
+import { addRole, addUser, portrait, removeUser, userIdOf } from '../../../support/pool-user.ts';
 import { manager, registered } from '../../../support/registered.ts';
 import { freshScripts, problem } from '../api-under-test.ts';
 
@@ -135,7 +137,7 @@ test('roles that the caller may not grant, or that the pool does not have, are r
   expect(await api.sql`SELECT 1 FROM changes WHERE user_id = ${row.userId}`).toHaveLength(0);
 });
 
-test('the address of a person above the grants, or of an unfinished registration, is taken', async ({
+test('the address of a person who is or will be above the grants, or is unfinished, is taken', async ({
   api,
   steps,
   post,
@@ -144,7 +146,9 @@ test('the address of a person above the grants, or of an unfinished registration
   const above = await registered(steps, { roles: ['viewer', 'admin'] });
   const open = await registered(steps, { roles: ['viewer'] });
   await api.row(open.id, { status: 'roles_pending', finished_at: null });
-  for (const { email } of [above, open]) {
+  const promoted = await registered(steps, { roles: ['viewer'] });
+  await acceptChange(steps.db, changeInput(promoted.userId, 'roles', { roles: ['admin'] }), null);
+  for (const { email } of [above, open, promoted]) {
     const before = await portrait(pool, email);
     const answer = await post({ email, roles: ['viewer'] }, null, { token: manager(api) });
     expect([answer.status, answer.body.code]).toEqual([409, 'email_taken']);
@@ -160,6 +164,7 @@ test('the address of a person above the grants, or of an unfinished registration
   expect([refused.status, refused.body.code]).toEqual([409, 'email_taken']);
   expect(await portrait(pool, stranger)).toBe(before);
   expect(await api.sql`SELECT 1 FROM changes WHERE user_id = ${copied.userId}`).toHaveLength(0);
+  expect(await api.sql`SELECT 1 FROM changes WHERE user_id = ${promoted.userId}`).toHaveLength(1);
 });
 
 test('a key at the door is one change, or one registration, and never both', async ({
@@ -187,6 +192,57 @@ test('a key at the door is one change, or one registration, and never both', asy
   expect([other.status, other.body.code]).toEqual([422, 'idempotency_key_reused']);
   const elsewhere = { email: `${randomUUID()}@example.com`, roles: ['researcher'] };
   expect((await post(elsewhere, null, more)).body.code).toBe('idempotency_key_reused');
+});
+
+test('a key is replayed whatever became of the person, but not to a caller who lost the grants', async ({
+  api,
+  steps,
+  post,
+  pool,
+}) => {
+  const row = await registered(steps, { roles: ['viewer'] });
+  const headers = { 'idempotency-key': randomUUID() };
+  const body = { email: row.email, roles: ['researcher'] };
+  const first = await post(body, added(['viewer', 'researcher']), {
+    token: manager(api, 'manager-1'),
+    headers,
+  });
+  expect(first.status).toBe(201);
+  await addRole(pool, row.email, 'admin');
+  const again = await post(body, null, { token: manager(api, 'manager-1'), headers });
+  expect([again.status, again.body]).toEqual([201, first.body]);
+  const demoted = api.issuer.token({ sub: 'manager-1', 'cognito:groups': ['visitor'] });
+  const refused = await post(body, null, { token: demoted, headers });
+  expect([refused.status, refused.body.code]).toEqual([403, 'forbidden']);
+});
+
+test('somebody who signs up with the address while the request is checked gets no role at the door', async ({
+  api,
+  users,
+  steps,
+  pool,
+}) => {
+  const before = await registered(steps, { roles: ['viewer'] });
+  const { email } = before;
+  // Past the grace, the pool is asked whether the holder of the address is still there.
+  await api.row(before.id, { finished_at: new Date(0) });
+  const signUp: { userId?: string } = {};
+  const directory = {
+    ...users.directory,
+    userExists: async () => {
+      await removeUser(pool, email);
+      await api.row(before.id, { user_deleted_at: new Date() });
+      const wanted = { email, roles: [], door: 'signup', emailVerified: false } as const;
+      signUp.userId = (await registered(steps, wanted)).userId;
+      return true;
+    },
+  };
+  const app = api.app({ directory });
+  const json = { email, roles: ['researcher'] };
+  const answer = await api.call('/api/step/users', { method: 'POST', json, app });
+  expect([answer.status, answer.body.code]).toEqual([409, 'email_unverified']);
+  const changes = await api.sql`SELECT 1 FROM changes WHERE user_id = ${signUp.userId ?? ''}`;
+  expect(changes).toHaveLength(0);
 });
 
 test('the address of a person who is replaced while the request is checked is taken', async ({

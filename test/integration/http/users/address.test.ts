@@ -73,6 +73,18 @@ const deletionOf = ({ id, userId }: Known, status: ChangeStatus) => ({
   acceptedAt: new Date(),
 });
 
+/** What an operator reads, by the reason; with a time where it is known. */
+const REMEDIES: Readonly<Record<string, RegExp>> = {
+  free: /^Register the address\./,
+  open_registration: /POST \/registrations\/[\da-f-]{36}\/retry or \/cancel/,
+  registered: /^Nothing: the person is registered\.$/,
+  unverified_sign_up: /replaceUnverified: true/,
+  foreign_user: /^Find out whose user this is/,
+  being_deleted: /^Wait/,
+};
+/** Of somebody who was deleted in Cognito. */
+const DELETED = /^The user was deleted in Cognito: register the address again from \S+Z on\.$/;
+
 interface Case {
   /** @returns the address, or the row that holds it */
   readonly given: (world: World) => Promise<string | Known>;
@@ -261,6 +273,9 @@ test.for(Object.entries(CASES))(
       registrationId: holder?.id ?? null,
       pool,
       freeFrom: holder && freeFrom ? new Date(freeFrom(holder)).toISOString() : null,
+      remedy: expect.stringMatching(
+        reason === 'registered' && pool === NOBODY ? DELETED : (REMEDIES[reason] ?? ''),
+      ),
     });
     expect(await outcomeOf({ api, users, steps }, email)).toBe(outcome);
     expect(explained.free).toBe(outcome === 'completed');

@@ -299,6 +299,21 @@ test('a person who signed up and never proved the address gets no role, but can 
   expect((await users.call(`/users/${row.userId}`, { method: 'DELETE' })).status).toBe(202);
 });
 
+test('a sign-up whose address the pool says is proved, and a person who did not sign up, get roles', async ({
+  api,
+  users,
+  steps,
+}) => {
+  const proved = await registered(steps, { roles: [], emailVerified: true });
+  // The process that proved the address ended before the ledger knew.
+  await api.row(proved.id, { door: 'signup', email_verified: false });
+  const invited = await registered(steps, { roles: [], emailVerified: false });
+  for (const { userId } of [proved, invited]) {
+    const put = { method: 'PUT', json: { roles: ['viewer'] } };
+    expect((await users.call(`/users/${userId}/roles`, put)).status).toBe(202);
+  }
+});
+
 test('a person who is deleted, released, replaced or unfinished cannot be changed', async ({
   api,
   users,

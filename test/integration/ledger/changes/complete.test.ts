@@ -8,6 +8,7 @@ import { beginRestoring, nextChange } from '../../../../src/ledger/changes/trans
 import { recordWrite } from '../../../../src/ledger/changes/writes.ts';
 import { stepDone } from '../../../../src/ledger/work/steps.ts';
 import { ALICE, countByKind, times } from '../ledger-under-test.ts';
+import { changeInput } from '../../../support/change-input.ts';
 import { test } from '../../../support/ledger-test.ts';
 import { FAILS, Person } from './person-under-test.ts';
 
@@ -110,6 +111,19 @@ describe('a completed change', () => {
       expect((await person.row(id)).status).toBe(isCompleted ? 'completed' : 'running');
     }
   });
+});
+
+test('a change of roles that completes while a disable is accepted is cancelled, without a deadlock', async ({
+  ledger,
+}) => {
+  const person = await Person.registered(ledger);
+  const roles = await person.begun('roles');
+  const { accepted, later } = await person.acceptedBefore(
+    changeInput(person.userId, 'disable'),
+    () => completeChange(ledger.db, roles.id, {}),
+  );
+  expect([accepted.kind, later.kind]).toEqual(['accepted', 'not_forward']);
+  expect(await person.row(roles.id)).toMatchObject({ status: 'running', instruction: {} });
 });
 
 describe('a completed deletion', () => {

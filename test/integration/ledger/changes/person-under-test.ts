@@ -2,7 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import type { Change, ChangeKind, ChangeStatus } from '../../../../src/domain/change.ts';
 import { publicFailure } from '../../../../src/domain/failure.ts';
-import { acceptChange, type AcceptChangeResult } from '../../../../src/ledger/changes/accept.ts';
+import {
+  acceptChange,
+  type AcceptChangeInput,
+  type AcceptChangeResult,
+} from '../../../../src/ledger/changes/accept.ts';
 import { completeChange } from '../../../../src/ledger/changes/complete.ts';
 import type { RefusesChange } from '../../../../src/ledger/changes/last-administrator.ts';
 import { parkChange } from '../../../../src/ledger/changes/park.ts';
@@ -15,6 +19,7 @@ import {
 } from '../../../../src/ledger/changes/transitions.ts';
 import type { AcceptInput } from '../../../../src/ledger/registrations/accept.ts';
 import { changeInput, type WantedChange } from '../../../support/change-input.ts';
+import { eventually } from '../../../support/eventually.ts';
 import { PARKED, type Ledger } from '../ledger-under-test.ts';
 
 export const FAILS = { restoresAs: 'failed', failure: publicFailure('role_missing') } as const;
@@ -52,6 +57,21 @@ export class Person {
     const result = await this.request(kind, wanted);
     if (result.kind !== 'accepted') throw new Error(`not accepted: ${result.kind}`);
     return result.change;
+  }
+
+  /** Accepts a change, and begins something else at the moment when the row of the person is held, so
+   * that it has to wait for the acceptance to commit. */
+  async acceptedBefore<T>(
+    wanted: AcceptChangeInput,
+    begins: () => Promise<T>,
+  ): Promise<{ readonly accepted: AcceptChangeResult; readonly later: T }> {
+    const later = Promise.withResolvers<T>();
+    const accepted = await acceptChange(this.ledger.db, wanted, null, undefined, async () => {
+      begins().then(later.resolve, later.reject);
+      await eventually(async () => (await this.ledger.waiting()) > 0, 2000);
+      return true;
+    });
+    return { accepted, later: await later.promise };
   }
 
   async begun(kind: ChangeKind, wanted: WantedChange = {}): Promise<Change> {

@@ -86,17 +86,9 @@ test('an event that a new destination adopts while it is being pruned is kept fo
     await adoptEvents(tx as unknown as Database, ['webhook'], outboxFrom(new Date(0)), 10);
     const pruning = pruneDelivered(ledger.db, FIRST_DELIVERED, 100);
     // It waits for the lock that the new delivery holds on its event.
-    await expect.poll(() => waiters(ledger)).toBe(1);
+    await expect.poll(() => ledger.waiting()).toBe(1);
     return { pruning };
   });
   expect((await adopting.pruning).deleted).toBe(0);
   expect(await kept(ledger)).toEqual([id]);
 });
-
-async function waiters(ledger: Ledger): Promise<number> {
-  const [row] = await ledger.db.execute<{ count: number }>(
-    sql`SELECT count(*)::int AS count FROM pg_stat_activity
-      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-  );
-  return row?.count ?? 0;
-}

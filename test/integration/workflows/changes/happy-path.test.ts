@@ -1,7 +1,8 @@
-import { eq } from 'drizzle-orm';
+import { and, eq, isNotNull } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { outbox } from '../../../../src/db/schema.ts';
 import { signsIn } from '../../../support/passwords.ts';
+import { addRole } from '../../../support/pool-user.ts';
 import type { Person } from '../../../support/persons.ts';
 import { test } from '../../../support/saga-test.ts';
 
@@ -39,6 +40,39 @@ test('roles are added to what the person has', async ({ persons }) => {
     status: 'completed',
   });
   expect((await persons.account(person))?.roles).toEqual(['researcher', 'viewer']);
+});
+
+test('a change to the roles that the person has completes, and tells others these roles', async ({
+  persons,
+}) => {
+  const person = await persons.add(['viewer']);
+  const change = await persons.changeRoles(person, ['viewer']);
+  expect((await persons.closed(change)).status).toBe('completed');
+  expect(await persons.events(change)).toEqual(['change.requested', 'user.roles_changed']);
+  const [told] = await persons.saga.db
+    .select({ roles: outbox.roles })
+    .from(outbox)
+    .where(and(eq(outbox.registrationId, person.registrationId), isNotNull(outbox.roles)));
+  expect(told?.roles).toEqual(['viewer']);
+});
+
+test('a role given in Cognito before the change begins is removed by a replacement, kept by an addition', async ({
+  persons,
+}) => {
+  for (const addsRoles of [false, true]) {
+    const person = await persons.add(['viewer']);
+    const change = await persons.accept(person, 'roles', { roles: ['researcher'], addsRoles });
+    await addRole(persons.saga.pool, person.email, 'manager');
+    await persons.saga.userRuns.wake(person.userId, 'accepted');
+    const { status, rolesBefore } = await persons.closed(change);
+    expect({ status, rolesBefore }).toEqual({
+      status: 'completed',
+      rolesBefore: ['manager', 'viewer'],
+    });
+    expect((await persons.account(person))?.roles).toEqual(
+      addsRoles ? ['manager', 'researcher', 'viewer'] : ['researcher'],
+    );
+  }
 });
 
 test('a role that is added comes before any is removed', async ({ persons }) => {
