@@ -1,3 +1,4 @@
+// oxlint-disable no-empty-pattern -- vitest reads from the pattern which fixtures a function uses
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect } from 'vitest';
 import type { Api, Deployment } from '../support/deployment.ts';
@@ -9,7 +10,7 @@ import { startReceiver } from '../support/receiver.ts';
 
 const PATIENCE_MS = 90_000;
 
-const test = base.extend('hook', { scope: 'file' }, async ({ profiles: _ }, { onCleanup }) => {
+const test = base.extend('hook', { scope: 'file' }, async ({}, { onCleanup }) => {
   const state = { isAway: false };
   const receiver = await startReceiver((response) => {
     response.writeHead(state.isAway ? 503 : 204).end();

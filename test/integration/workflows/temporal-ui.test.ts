@@ -159,7 +159,8 @@ test('a run that begins for a closed registration says that it was closed alread
 test('a parked change says what it waits for, since when and what to press, until it goes on', async ({
   persons,
 }) => {
-  const { pool, eventually } = persons.saga;
+  const { saga } = persons;
+  const { pool } = saga;
   const person = await persons.add();
   await pool.setFaults([isIll('AdminAddUserToGroup')]);
   const change = await persons.changeRoles(person, ['researcher']);
@@ -180,7 +181,7 @@ test('a parked change says what it waits for, since when and what to press, unti
   expect(await persons.retry(change)).toBe('done');
   await persons.runEnded(person);
   expect(await detailsOf(run)).toBe('');
-  await eventually(async () => (await attributesOf(run))[0] === null);
+  await saga.eventually(async () => (await attributesOf(run))[0] === null);
   expect(await attributesOf(run)).toEqual([null, null]);
   expect(await summariesOf(run)).toEqual({
     nextChange: 'nextChange',
@@ -195,7 +196,8 @@ test('a parked change says what it waits for, since when and what to press, unti
 test('a change that parks while it is put back says so, and cannot be cancelled again', async ({
   persons,
 }) => {
-  const { pool, eventually } = persons.saga;
+  const { saga } = persons;
+  const { pool } = saga;
   const person = await persons.add();
   await pool.setFaults([isIll('AdminRemoveUserFromGroup')]);
   const change = await persons.changeRoles(person, ['researcher']);
@@ -203,7 +205,7 @@ test('a change that parks while it is put back says so, and cannot be cancelled 
   await persons.untilRunWaits(person);
   const run = persons.handle(person.userId);
   expect(await persons.cancel(change)).toBe('done');
-  await eventually(async () => (await detailsOf(run)).startsWith('**Parked while'));
+  await saga.eventually(async () => (await detailsOf(run)).startsWith('**Parked while'));
   const details = await detailsOf(run);
   expect(details).toMatch(/^\*\*Parked while everything is put back\*\*, since /);
   expect(details).toContain(`POST /changes/${change.id}/retry`);
