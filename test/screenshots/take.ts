@@ -1,6 +1,6 @@
 /** `npm run screenshots`: the runbook's cases in the real Temporal UI and the example front end, as
  * pictures in `docs/images`; with `-- temporal` or `-- example` one of the two, with
- * `-- temporal parked changed` the pictures of these persons and the list. */
+ * `-- temporal parked changed` the pictures of these persons; the list needs `changed`. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,13 +24,6 @@ const SIZES: Readonly<Record<Picture['page'], { width: number; height: number }>
   'user-metadata': { width: 1280, height: 820 },
 };
 const WAIT_MS = 20_000;
-/** For the page: stack traces name the folders of this machine, as `/registrar/` in every picture. */
-const NAMES_FOLDERS = `
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
-    text.nodeValue = text.nodeValue.replaceAll(${JSON.stringify(REPOSITORY)}, '/registrar/');
-  }`;
-
 const [only, ...people] = process.argv.slice(2);
 const cases = CASES.filter(({ person }) => people.length === 0 || people.includes(person));
 const newcomer = await Newcomer.arrive();
@@ -59,6 +52,12 @@ try {
 async function takeTemporal(api: string): Promise<void> {
   const bearer = await newcomer.token();
   const page = await browser.newPage({ viewport: SIZE });
+  // Stack traces name the folders of this machine.
+  await page.route('**/api/v1/**', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replaceAll(REPOSITORY, '/registrar/');
+    await route.fulfill({ response, body });
+  });
   let ui = '';
   for (const one of cases) {
     const receipt = `${api}${await open(api, bearer, one)}`;
@@ -71,11 +70,14 @@ async function takeTemporal(api: string): Promise<void> {
   const parked = encodeURIComponent(
     'ExecutionStatus="Running" AND RegistrationStatus IN ("roles_pending","parked")',
   );
-  await picture(page, `${ui}/workflows?query=${parked}`, {
-    name: 'list',
-    page: 'list',
-    shows: 'user/',
-  });
+  const listed = cases.some(({ person }) => person === 'changed');
+  if (listed)
+    await picture(page, `${ui}/workflows?query=${parked}`, {
+      name: 'list',
+      page: 'list',
+      shows: 'user/',
+    });
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
 }
 
 /** Begins what the case is about; answers the path of its receipt. */
@@ -120,7 +122,6 @@ async function picture(page: Page, url: string, { name, page: at, shows }: Pictu
   // The UI renders the details of a run in a frame.
   const where = at === 'user-metadata' ? page.frameLocator('iframe') : page;
   await where.getByText(shows).filter({ visible: true }).first().waitFor({ timeout: WAIT_MS });
-  await page.evaluate(NAMES_FOLDERS);
   const path = join(IMAGES, `temporal-${name}.png`);
   await page.screenshot({ path, clip: { x: 0, y: 0, ...SIZES[at] } });
   process.stdout.write(`${path}\n`);
