@@ -1,6 +1,9 @@
 import {
-  isDestinationStuck,
+  attentionOf,
+  differencesOf,
   type AttentionGroup,
+  type AttentionItem,
+  type ComparisonResult,
   type OutboxState,
   type Overview,
   type TemporalOverview,
@@ -17,13 +20,8 @@ export interface StatusSettings {
 
 /** What `npm run status` prints: first a line for each thing that needs a person. */
 export function statusLines(overview: Overview, settings: StatusSettings): string[] {
-  const { needsAttention, outbox, quotas, temporal } = overview;
-  const attention = [
-    ...needsAttention.map(groupLine),
-    ...outbox.filter((state) => isDestinationStuck(state, overview.readAt)).map(stuckLine),
-    ...temporalAttention(temporal, settings),
-    ...comparisonAttention(overview),
-  ];
+  const { outbox, quotas, temporal } = overview;
+  const attention = attentionOf(overview).map((item) => attentionLine(item, settings));
   return [
     ...section('needs a person', attention.length > 0 ? attention : ['nothing']),
     ...section('dependencies', dependencyLines(temporal, settings)),
@@ -38,6 +36,23 @@ export function statusLines(overview: Overview, settings: StatusSettings): strin
 
 function section(title: string, lines: readonly string[]): string[] {
   return [`${title}:`, ...lines.map((line) => `  ${line}`)];
+}
+
+function attentionLine(item: AttentionItem, { address, taskQueue }: StatusSettings): string {
+  switch (item.of) {
+    case 'group':
+      return groupLine(item.group);
+    case 'destination':
+      return stuckLine(item.state);
+    case 'temporal':
+      return `Temporal at ${address} ${item.away}. Restore it; registrations then continue automatically.`;
+    case 'worker':
+      return `worker: no worker polls task queue ${taskQueue}. Start one: npm run worker`;
+    case 'schedules':
+      return `schedules missing: ${item.missing.join(', ')}. Create them: npm run setup`;
+    case 'comparison':
+      return differLine(item.comparison);
+  }
 }
 
 function groupLine(group: AttentionGroup): string {
@@ -63,39 +78,8 @@ function stuckLine({ destination, pending, givenUp, oldestAt, lastError }: Outbo
   return `outbox ${what} (${why}): ${count} for ${destination} since ${iso(oldestAt)}. Repair the destination, then run: ${command}`;
 }
 
-function temporalAttention(
-  { away, isPolled, schedules }: TemporalOverview,
-  { address, taskQueue }: StatusSettings,
-): string[] {
-  if (away !== null) {
-    return [
-      `Temporal at ${address} ${away}. Restore it; registrations then continue automatically.`,
-    ];
-  }
-  const missing = schedules.filter(({ exists }) => exists === false).map(({ name }) => name);
-  return [
-    ...(isPolled
-      ? []
-      : [`worker: no worker polls task queue ${taskQueue}. Start one: npm run worker`]),
-    ...(missing.length > 0
-      ? [`schedules missing: ${missing.join(', ')}. Create them: npm run setup`]
-      : []),
-  ];
-}
-
-function comparisonAttention({ comparison }: Overview): string[] {
-  if (comparison?.agrees !== false) return [];
-  return [
-    `ledger and pool differ: ${differences(comparison.counts)}, at ${iso(comparison.finishedAt)}. Read the ids, and see "Ledger and pool differ" in docs/runbook.md: npm run compare-pool`,
-  ];
-}
-
-/** Counts of a comparison that are findings; the others are as they should be. */
-const FINDINGS = ['orphan', 'leftover', 'twin', 'vanished', 'unmarked', 'unasked'];
-
-function differences(counts: Readonly<Record<string, number>>): string {
-  const found = FINDINGS.map((name) => [name, counts[name] ?? 0] as const);
-  return found.flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : [])).join(', ');
+function differLine(comparison: ComparisonResult): string {
+  return `ledger and pool differ: ${differencesOf(comparison)}, at ${iso(comparison.finishedAt)}. Read the ids, and see "Ledger and pool differ" in docs/runbook.md: npm run compare-pool`;
 }
 
 function dependencyLines(
@@ -143,8 +127,8 @@ function scheduleLines({ away, schedules }: TemporalOverview): string[] {
 
 function comparisonLine({ comparison }: Overview): string {
   if (comparison === null) return 'none has finished yet';
-  const { finishedAt, agrees, counts } = comparison;
-  return `${iso(finishedAt)}, ${agrees ? 'they agree' : differences(counts)}`;
+  const { finishedAt, agrees } = comparison;
+  return `${iso(finishedAt)}, ${agrees ? 'they agree' : differencesOf(comparison)}`;
 }
 
 function iso(time: Date | null): string {

@@ -8,7 +8,7 @@ import {
 } from '../src/config/config.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { migrationState } from '../src/db/migrate.ts';
-import { needsPerson, type TemporalOverview } from '../src/domain/overview.ts';
+import { attentionOf, type TemporalOverview } from '../src/domain/overview.ts';
 import { atEdge } from '../src/ledger/database-error.ts';
 import { readOverview } from '../src/ledger/overview.ts';
 import { connectTemporal, TemporalUnreachable } from '../src/temporal/connection.ts';
@@ -58,5 +58,5 @@ await runMain(async () => {
   });
   process.stdout.write(`${statusLines(overview, temporal).join('\n')}\n`);
   // At once: connections that are still being made would keep the process for seconds.
-  process.exit(needsPerson(overview) ? NEEDS_A_PERSON : 0);
+  process.exit(attentionOf(overview).length > 0 ? NEEDS_A_PERSON : 0);
 });

@@ -126,7 +126,8 @@ export const DEVELOPING_COMMANDS: readonly Command[] = [
   ),
   run(
     'screenshots',
-    'Takes the pictures in `docs/images` from real runs in the Temporal UI. Needs Chromium (`CHROMIUM`, or on the PATH).',
+    'Takes the pictures in `docs/images` of real runs: in the Temporal UI, in the console and in the example front end. Needs Chromium (`CHROMIUM`, or on the PATH).',
+    '[temporal|console|example]',
   ),
 ];
 

@@ -6,7 +6,7 @@ import { configWarnings } from '../src/config/warnings.ts';
 import { openDatabase } from '../src/db/client.ts';
 import { migrationState } from '../src/db/migrate.ts';
 import { readIfThere, writeFileSafely } from './stack/files.ts';
-import { tokenOf } from './person.ts';
+import { FIRST_ADMINISTRATOR, tokenOf } from './person.ts';
 import { expectFree, freePortFrom, onFreePort } from './stack/ports.ts';
 import type { Progress } from './stack/progress.ts';
 import { homeOf, SEALING_KEY_FILE } from './stack/home.ts';
@@ -48,7 +48,6 @@ export interface Running {
   kill(): void;
 }
 
-export const FIRST_ADMINISTRATOR = 'admin@example.com';
 const ALL_DOORS = 'users,step,signup,session,seeding';
 const FIRST_PORT = 3000;
 const SEALING_KEYS = /^[\w-]+:[\w+/]{43}=(?:,[\w-]+:[\w+/]{43}=)*$/;

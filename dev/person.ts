@@ -8,6 +8,9 @@ import {
 } from '@aws-sdk/client-cognito-identity-provider';
 import { sandboxClient } from './cognito/client.ts';
 
+/** Whom `npm start` makes. */
+export const FIRST_ADMINISTRATOR = 'admin@example.com';
+
 export interface SandboxAddress {
   readonly endpoint: string;
   readonly userPoolId: string;

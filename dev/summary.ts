@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../src/config/config.ts';
 import { runsLink } from '../src/domain/runs-link.ts';
+import { FIRST_ADMINISTRATOR } from './person.ts';
 import type { Part } from './stack/parts.ts';
 import type { Stack } from './stack/stack.ts';
 
@@ -16,6 +17,8 @@ const TITLES: Readonly<Record<Part['name'], string>> = {
 function newAddress(): string {
   return `user-${randomBytes(4).toString('hex')}@example.com`;
 }
+
+const SIGN_IN = `Sign in to the console as ${FIRST_ADMINISTRATOR}; the first password is in the mail sent.`;
 
 /** The API as this machine reaches it. */
 export function apiUrlOf({ host, port }: Pick<Config['http'], 'host' | 'port'>): string {
@@ -38,6 +41,7 @@ export function summaryOf(
   ];
   const { uiUrl, namespace } = config.temporal;
   if (uiUrl !== null) rows.push(['Temporal UI', runsLink(uiUrl, namespace)]);
+  if (config.http.console) rows.push(['console', `${api}/console`]);
   if (bearer !== undefined) {
     rows.push(['example', `${api}/example`]);
     rows.push(['mail sent', `${config.cognito.endpoint}/_sandbox/mail`]);
@@ -59,6 +63,7 @@ export function summaryOf(
     '',
     curl,
     '',
+    ...(config.http.console && bearer !== undefined ? [SIGN_IN, ''] : []),
     'Ctrl-C stops everything. `npm run reset` removes the stored state.',
   ].join('\n');
 }

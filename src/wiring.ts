@@ -328,6 +328,7 @@ export function wireApi(
     attributes: cognito.attributes,
     secret: (text) => new Secret(text),
     sealing: config.sealingKeys.length > 0 ? parts.sealing : null,
+    console: http.console ? { sealing: parts.sealing } : null,
     corsOrigins: http.corsOrigins,
     local: isLocal
       ? {

@@ -27,6 +27,8 @@ export interface Config {
     readonly port: number;
     readonly host: string;
     readonly doors: ReadonlySet<OpenDoor>;
+    /** Whether the API serves `/console`. */
+    readonly console: boolean;
     readonly corsOrigins: readonly string[];
     readonly trustedProxies: number;
     readonly registerLimitPerMinute: number;
@@ -126,6 +128,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
   const environment = read.choice('ENVIRONMENT', ['production', 'staging', 'local']);
   const doors = parseDoors(read, environment === 'local');
   const cognito = parseCognito(read);
+  const hasConsole = parseConsole(read, environment === 'local', process);
   if (environment === 'local') refuseAws(read, cognito);
   const events = parseEvents(read, environment === 'local');
   const config: Config = {
@@ -138,6 +141,7 @@ export function parseConfig(env: RawEnvironment, process: ProcessKind = 'api'): 
       port: read.integer('PORT', 0, 65_535),
       host: read.required('HOST'),
       doors,
+      console: hasConsole,
       corsOrigins: parseOrigins(read),
       trustedProxies: read.integer('TRUSTED_PROXIES', 0, 32),
       registerLimitPerMinute: read.integer('REGISTER_LIMIT_PER_MINUTE', 1, 1_000_000),
@@ -279,6 +283,28 @@ function parseDoors(read: EnvironmentReader, isLocal: boolean): ReadonlySet<Open
     } else if (door !== 'seeding' || isLocal) open.add(door);
   }
   return open;
+}
+
+/** Whether this process serves `/console`. Where ENVIRONMENT=local turns it on, and not CONSOLE itself, it
+ * stays off without what it needs. */
+function parseConsole(read: EnvironmentReader, isLocal: boolean, process: ProcessKind): boolean {
+  const isSet = read.optional('CONSOLE') !== null;
+  const isWanted = isSet ? read.choice('CONSOLE', ['false', 'true']) === 'true' : isLocal;
+  if (!isWanted || process !== 'api') return false;
+  const missing = ['PASSWORD_SEALING_KEYS', 'COGNITO_CLIENT_ID'].filter(
+    (name) => read.optional(name) === null,
+  );
+  if (isSet) for (const name of missing) read.refuse(name, 'missing, but CONSOLE needs it');
+  const client = read.optional('COGNITO_CLIENT_ID');
+  const allowed = read.list('COGNITO_ALLOWED_CLIENT_IDS');
+  const isAllowed = client !== null && (allowed.length === 0 || allowed.includes(client));
+  if (isSet && client !== null && !isAllowed) {
+    read.refuse(
+      'COGNITO_ALLOWED_CLIENT_IDS',
+      'must contain COGNITO_CLIENT_ID, with which people sign in to the console',
+    );
+  }
+  return missing.length === 0 && isAllowed;
 }
 
 function parseTemporal(read: EnvironmentReader, env: RawEnvironment): Config['temporal'] {

@@ -33,6 +33,11 @@ export const VARIABLES: readonly Variable[] = [
     'all under `npm start`, else none',
     'open doors, separated by commas: `users`, `step`, `signup`, `session`, `seeding`',
   ),
+  told(
+    'CONSOLE',
+    '`true` when ENVIRONMENT=local, else `false`',
+    '`true`: the API serves `/console`, a web page for operators; needs PASSWORD_SEALING_KEYS and COGNITO_CLIENT_ID, without which the default is `false`',
+  ),
   plain('REGISTRAR_HOME', '.registrar', 'folder for the state of `npm start`'),
   told(
     'TEMPORAL_ADDRESS',
@@ -111,7 +116,7 @@ export const VARIABLES: readonly Variable[] = [
   told(
     'PASSWORD_SEALING_KEYS',
     'embedded: generated',
-    'keys as `id:base64(32 bytes)`, separated by commas; the first encrypts, all decrypt; required when a door that accepts passwords is open',
+    'keys as `id:base64(32 bytes)`, separated by commas; the first encrypts, all decrypt; required with CONSOLE and when a door that accepts passwords is open',
   ),
   plain(
     'ROLE_GRANTS',

@@ -8,6 +8,8 @@ ALTER TABLE "limit_counts" SET UNLOGGED;
 --> statement-breakpoint
 ALTER TABLE "quota_places" SET UNLOGGED;
 --> statement-breakpoint
+ALTER TABLE "console_sessions" SET UNLOGGED;
+--> statement-breakpoint
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'P0001';

@@ -568,6 +568,28 @@ export const tokenCutoffs = pgTable(
   (t) => [index('token_cutoffs_changed').on(t.changedAt, t.userId)],
 );
 
+/** Who is signed in to the console. UNLOGGED: written at every request, and a crash of PostgreSQL may sign
+ * people out. */
+export const consoleSessions = pgTable(
+  'console_sessions',
+  {
+    /** SHA-256 of the random id in the cookie, in hexadecimal. */
+    id: text('id').primaryKey(),
+    /** The Cognito sub. */
+    userId: text('user_id').notNull(),
+    /** As the person signed in. */
+    name: text('name').notNull(),
+    /** The pool's tokens, with the id as associated data. */
+    sealedTokens: bytea('sealed_tokens').notNull(),
+    csrfToken: text('csrf_token').notNull(),
+    /** What the next page says of the last action, sealed like the tokens: it may name a person. */
+    sealedNotice: bytea('sealed_notice'),
+    createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
+    seenAt: timestamp('seen_at', { withTimezone: true }).notNull(),
+  },
+  (t) => [index('console_sessions_user').on(t.userId)],
+);
+
 /** Limits of public doors, shared by all API processes; shaped as rate-limiter-flexible wants it.
  * UNLOGGED: a sign-in writes several counts, and a crash loses those of one minute only. */
 export const limitCounts = pgTable(

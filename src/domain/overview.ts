@@ -87,7 +87,7 @@ export interface Overview {
 const FAILING_MS = 120_000;
 
 /** Whether a destination needs a person. An invitation that was given up is a group of registrations. */
-export function isDestinationStuck(
+function isDestinationStuck(
   { destination, givenUp, lastError, oldestAt }: OutboxState,
   readAt: Date,
 ): boolean {
@@ -96,14 +96,44 @@ export function isDestinationStuck(
   return readAt.getTime() - oldestAt.getTime() > FAILING_MS;
 }
 
-/** Whether a person has to do something. */
-export function needsPerson(overview: Overview): boolean {
+/** One thing that needs a person. */
+export type AttentionItem =
+  | { readonly of: 'group'; readonly group: AttentionGroup }
+  | { readonly of: 'destination'; readonly state: OutboxState }
+  /** Temporal does not answer. */
+  | { readonly of: 'temporal'; readonly away: string }
+  /** No worker polls. */
+  | { readonly of: 'worker' }
+  | { readonly of: 'schedules'; readonly missing: readonly string[] }
+  | { readonly of: 'comparison'; readonly comparison: ComparisonResult };
+
+/** Everything that needs a person, in the order in which it is shown. */
+export function attentionOf(
+  overview: Omit<Overview, 'registrations' | 'changes' | 'quotas'>,
+): AttentionItem[] {
   const { needsAttention, outbox, comparison, temporal, readAt } = overview;
-  return (
-    needsAttention.length > 0 ||
-    outbox.some((state) => isDestinationStuck(state, readAt)) ||
-    comparison?.agrees === false ||
-    temporal.isPolled !== true ||
-    temporal.schedules.some(({ exists }) => exists === false)
-  );
+  const missing = temporal.schedules.filter(({ exists }) => exists === false);
+  return [
+    ...needsAttention.map((group) => ({ of: 'group', group }) as const),
+    ...outbox
+      .filter((state) => isDestinationStuck(state, readAt))
+      .map((state) => ({ of: 'destination', state }) as const),
+    ...(temporal.away === null ? [] : [{ of: 'temporal', away: temporal.away } as const]),
+    ...(temporal.away === null && temporal.isPolled !== true ? [{ of: 'worker' } as const] : []),
+    ...(missing.length === 0
+      ? []
+      : [{ of: 'schedules', missing: missing.map(({ name }) => name) } as const]),
+    ...(comparison?.agrees === false ? [{ of: 'comparison', comparison } as const] : []),
+  ];
+}
+
+/** Counts of a comparison that are findings; the others are as they should be. */
+const FINDINGS = ['orphan', 'leftover', 'twin', 'vanished', 'unmarked', 'unasked'];
+
+/** What a comparison found, as in `2 orphan, 1 twin`; '' if nothing. */
+export function differencesOf({ counts }: Pick<ComparisonResult, 'counts'>): string {
+  return FINDINGS.flatMap((name) => {
+    const count = counts[name] ?? 0;
+    return count > 0 ? [`${count} ${name}`] : [];
+  }).join(', ');
 }

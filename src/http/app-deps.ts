@@ -17,6 +17,7 @@ import type { TraceRequest } from '../domain/tracing.ts';
 import type { Sessions } from '../domain/session.ts';
 import type { Sealing } from '../secrets/sealing.ts';
 import type { Secret } from '../secrets/secret.ts';
+import type { ProblemBody } from './problems/problem-details.ts';
 import type { UpdateSubscription } from './receipts/row-updates.ts';
 
 /** As much of pino as the API uses. */
@@ -118,6 +119,8 @@ export interface AppDeps {
   readonly secret: (text: string) => Secret;
   /** null: no sealing keys, so that no registration takes a password. */
   readonly sealing: Pick<Sealing, 'seal'> | null;
+  /** What the console keeps people's tokens with (CONSOLE); null: it is not served. */
+  readonly console: { readonly sealing: Sealing } | null;
   /** Exact origins that may call from a browser. */
   readonly corsOrigins: readonly string[];
   /** Where ENVIRONMENT=local, and null elsewhere: the host names it answers to, and where the Cognito
@@ -139,6 +142,10 @@ export interface AppDeps {
 }
 
 export interface AppEnv {
+  Bindings: {
+    /** Of a request of the console that this request was made for. */
+    readonly requestId?: string;
+  };
   Variables: AccessEnv['Variables'] & {
     requestId: string;
     /** The registration of the request, for its log line; unset while unknown. */
@@ -148,5 +155,7 @@ export interface AppEnv {
     emailHash?: string;
     /** Set where errors have the form of FastAPI (`detail`) instead of problems. */
     plainErrors?: { readonly internal: string | null };
+    /** Set where an error is a page for people. */
+    errorPage?: (problem: ProblemBody) => Promise<Response>;
   };
 }

@@ -31,6 +31,8 @@ import { mountRegistrationInstructions } from './registrations/registration-inst
 import { mountRegistrations } from './registrations/registrations.ts';
 import { mountOverview } from './operations/overview.ts';
 import { mountRedeliver } from './operations/redeliver.ts';
+import { consoleDeps, mountConsole } from './console/console.ts';
+import { answerWithPages } from './console/error-pages.ts';
 import { mountRoles } from './operations/roles.ts';
 import { mountRetryOfMany } from './registrations/retry-many.ts';
 import { mountAddresses } from './users/addresses.ts';
@@ -47,6 +49,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   const { local } = deps;
   api.use(requestIds(), requestLog(deps.logger, deps.metrics), safeHeaders(local !== null));
   if (deps.trace !== null) api.use(requestTraces(deps.trace));
+  const consoleOf = consoleDeps(deps);
+  if (consoleOf !== null) answerWithPages(api);
   if (local !== null) api.use(ownHostOnly(local.acceptsHost));
   api.use(refusedOrigins(deps.corsOrigins, deps.logger));
   if (deps.corsOrigins.length > 0) api.use(browserAccess(deps.corsOrigins));
@@ -75,6 +79,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
     mountForgotPassword(api, deps);
     mountResetPassword(api, deps);
   }
+  if (consoleOf !== null) mountConsole(api, consoleOf);
   mountHealth(api, deps, () => databaseState(deps.db, deps.logger));
   if (deps.servesMetrics) mountMetrics(api, deps);
   mountProblemPages(api);

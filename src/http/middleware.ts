@@ -18,10 +18,11 @@ const FOREIGN_HOST = {
 const OF_REGISTRATION = /^\/registrations\/([^/]+)/;
 const OF_CHANGE = /^\/changes\/([^/]+)/;
 
-/** Sets our own id for every request; an id that the caller sends is not trusted. */
+/** Sets our own id for every request; an id that the caller sends is not trusted. A request that the
+ * console makes for a page has the id of the page. */
 export function requestIds(): Middleware {
   return async (c, next) => {
-    c.set('requestId', randomUUID());
+    c.set('requestId', c.env?.requestId ?? randomUUID());
     await next();
     c.res.headers.set('X-Request-Id', c.var.requestId);
   };
@@ -92,7 +93,11 @@ function idIn(c: Context<AppEnv>, form: RegExp): string | undefined {
 /** @param isLocal over plain HTTP on the developer's machine, where no name is bound to HTTPS */
 export function safeHeaders(isLocal: boolean): Middleware {
   const strictTransportSecurity = isLocal ? false : 'max-age=31536000; includeSubDomains';
-  const secure = secureHeaders({ xFrameOptions: 'DENY', strictTransportSecurity });
+  const secure = secureHeaders({
+    xFrameOptions: 'DENY',
+    strictTransportSecurity,
+    referrerPolicy: false,
+  });
   return async (c, next) => {
     await secure(c, next);
     const { headers } = c.res;
@@ -100,6 +105,7 @@ export function safeHeaders(isLocal: boolean): Middleware {
     if (!headers.get('Cache-Control')?.includes('immutable')) {
       headers.set('Cache-Control', 'no-store');
     }
+    if (!headers.has('Referrer-Policy')) headers.set('Referrer-Policy', 'no-referrer');
     if (!headers.has('Content-Security-Policy')) {
       headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
     }

@@ -28,9 +28,12 @@ export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'
 
 /** Text in which backticks mark code, as in the OpenAPI document. */
 export function prose(text: string) {
-  return text
-    .split('`')
-    .map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`));
+  return withCode(text, (code) => html`<code>${code}</code>`);
+}
+
+/** @param show makes an element of the text between two backticks */
+export function withCode<Code>(text: string, show: (code: string) => Code): (string | Code)[] {
+  return text.split('`').map((part, index) => (index % 2 === 0 ? part : show(part)));
 }
 
 /** A page that loads nothing from anywhere. */

@@ -3,6 +3,7 @@ import { inArray, sql, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { auditEvents, changes, IS_ERASABLE, outbox, registrations } from '../db/schema.ts';
 import { OPERATOR_ACTOR, SYSTEM_ACTOR } from '../domain/audit-event.ts';
+import { deleteConsoleSessionsOf } from './console-sessions.ts';
 import { atEdge } from './database-error.ts';
 import { eventIdOf } from './registrations/transitions.ts';
 
@@ -129,6 +130,7 @@ async function eraseRows(tx: Transaction, rows: readonly RowToErase[]): Promise<
   const userIds = rows.flatMap(({ userId }) => userId ?? []);
   if (userIds.length > 0) {
     await tx.update(changes).set(PERSONAL_IN_CHANGE).where(inArray(changes.userId, userIds));
+    await deleteConsoleSessionsOf(tx, userIds);
   }
   await dropOutboxRows(tx, ids);
   await dropPromises(tx, rows);

@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.ts';
 import { forgetOldCounts } from '../db/limit-counts.ts';
+import { forgetEndedConsoleSessions } from './console-sessions.ts';
 import { forgetOldMailCounts } from './mail-limits.ts';
 import { forgetOldCutoffs } from './token-cutoffs.ts';
 import { wipeExpiredSeals } from './registrations/password.ts';
@@ -24,6 +25,9 @@ export function startHousekeeping(db: Database, log: HousekeepingLog): { stop():
       await forgetOldCounts(db).catch(() => log.debug({}, 'deleting old rate limit counts failed'));
       await forgetOldMailCounts(db).catch(() => log.debug({}, 'deleting old mail counts failed'));
       await forgetOldCutoffs(db).catch(() => log.debug({}, 'deleting old token cutoffs failed'));
+      await forgetEndedConsoleSessions(db).catch(() =>
+        log.debug({}, 'deleting old sessions of the console failed'),
+      );
     }),
     // The sweep wipes them too, but only while there is a Temporal.
     repeat(WIPE_SEALS_MS, async () => {

@@ -1,5 +1,6 @@
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
+import { tokenCutoffs } from '../db/schema.ts';
 import type { CutoffCause, TokenCutoff } from '../domain/token-cutoff.ts';
 import { atEdge } from './database-error.ts';
 
@@ -26,6 +27,17 @@ export async function cutOffTokens(
         ${column} = greatest(c.${column}, excluded.${column}),
         changed_at = greatest(c.changed_at, excluded.changed_at)`),
   );
+}
+
+/** When all sessions of a person were last ended; null: not within the last `CUTOFF_KEPT_HOURS`. */
+export async function sessionsEndedAt(db: Database, userId: string): Promise<Date | null> {
+  const [row] = await atEdge(() =>
+    db
+      .select({ at: tokenCutoffs.sessionsEndedAt })
+      .from(tokenCutoffs)
+      .where(eq(tokenCutoffs.userId, userId)),
+  );
+  return row?.at ?? null;
 }
 
 /** A page of cutoffs that changed after one of them, or after a time, the oldest change first. */

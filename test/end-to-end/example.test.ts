@@ -7,13 +7,13 @@ import {
   AdminUserGlobalSignOutCommand,
   SetUserPoolMfaConfigCommand,
 } from '@aws-sdk/client-cognito-identity-provider';
-import axe from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, describe, expect } from 'vitest';
 import type { TestPool } from '../support/cognito.ts';
 import type { Api } from '../support/deployment.ts';
 import { test } from '../support/deployment-test.ts';
 import { eventually } from '../support/eventually.ts';
+import { inspectPage, launchChromium, WIDE } from '../support/inspect-page.ts';
 import { REPOSITORY } from '../support/program.ts';
 import { CHROMIUM } from '../support/programs.ts';
 
@@ -56,10 +56,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
   /** The views that `inspect` has seen. */
   const inspected = new Set<string>();
   test.beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: CHROMIUM.path ?? '',
-      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    });
+    browser = await launchChromium();
   });
   afterAll(() => browser.close());
 
@@ -77,7 +74,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
   }
 
   async function visit(url = api.url): Promise<Visit> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const context = await browser.newContext({ viewport: WIDE });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
     const complaints: string[] = [];
@@ -111,28 +108,10 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     };
   }
 
-  /** axe finds nothing in light and dark, and nothing is cut off on a telephone or at 200 % and 400 %. */
   async function inspect({ page }: Visit): Promise<void> {
     const view = await page.locator('[data-view]:not([hidden])').getAttribute('data-view');
-    const address = page.url();
-    expect(new URL(address).hash).toBe(`#${view}`);
-    await page.evaluate(axe.source);
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      const { violations, passes } = await page.evaluate<axe.AxeResults>('axe.run()');
-      expect(
-        violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`)),
-        `${view}, ${colorScheme}`,
-      ).toEqual([]);
-      expect(passes.map(({ id }) => id)).toContain('color-contrast');
-    }
-    await page.emulateMedia({ colorScheme: null });
-    for (const width of [320, 390, 640]) {
-      await page.setViewportSize({ width, height: 800 });
-      const needed = await page.evaluate<number>('document.documentElement.scrollWidth');
-      expect(needed, `${view} in ${width} pixels`).toBeLessThanOrEqual(width);
-    }
-    await page.setViewportSize({ width: 1280, height: 900 });
+    expect(new URL(page.url()).hash).toBe(`#${view}`);
+    await inspectPage(page, view ?? '');
     inspected.add(view ?? '');
   }
 

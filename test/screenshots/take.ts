@@ -1,5 +1,5 @@
-/** `npm run screenshots`: the runbook's cases in the real Temporal UI and the example front end, as
- * pictures in `docs/images`; with `-- temporal` or `-- example` one of the two, with
+/** `npm run screenshots`: the runbook's cases in the real Temporal UI and in the console, and the example
+ * front end, as pictures in `docs/images`; with `-- temporal`, `-- console` or `-- example` one of them, with
  * `-- temporal parked changed` the pictures of these persons; the list needs `changed`. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { call, Newcomer } from '../end-to-end/newcomer.ts';
 import { REPOSITORY } from '../support/program.ts';
 import { CHROMIUM } from '../support/programs.ts';
 import { CASES, PLAN, type Case, type Picture } from './cases.ts';
+import { takeConsole } from './console.ts';
 import { takeExample } from './example.ts';
 
 const IMAGES = join(REPOSITORY, 'docs/images');
@@ -41,9 +42,15 @@ try {
   const plan = join(newcomer.home, 'plan.json');
   await writeFile(plan, JSON.stringify(PLAN));
   const { api } = await newcomer.start(['--', '--faults', plan], ENV);
-  const { endpoint } = await newcomer.sandbox();
-  if (only !== 'temporal') await takeExample(browser, api, endpoint, IMAGES);
-  if (only !== 'example') await takeTemporal(api);
+  const { endpoint, UserPoolId: userPoolId } = await newcomer.sandbox();
+  const takes = (what: string) => only === undefined || only === what;
+  if (takes('example')) await takeExample(browser, api, endpoint, IMAGES);
+  if (takes('temporal')) await takeTemporal(api);
+  if (takes('console')) {
+    // The pictures of Temporal have opened them before.
+    if (!takes('temporal')) await openAll(api);
+    await takeConsole(browser, { api, endpoint, userPoolId }, IMAGES);
+  }
 } finally {
   await browser.close();
   await newcomer.leave();
@@ -78,6 +85,12 @@ async function takeTemporal(api: string): Promise<void> {
       shows: 'user/',
     });
   await page.unrouteAll({ behavior: 'ignoreErrors' });
+}
+
+/** Every case, until it is due. */
+async function openAll(api: string): Promise<void> {
+  const bearer = await newcomer.token();
+  for (const one of CASES) await settle(`${api}${await open(api, bearer, one)}`, bearer, one);
 }
 
 /** Begins what the case is about; answers the path of its receipt. */

@@ -4,13 +4,18 @@ export type Item =
   | { readonly event: string; readonly id: string; readonly data: any }
   | { readonly comment: string };
 
-/** Reads server-sent events one by one. */
+/** Reads server-sent events one by one. Their data is JSON, unless the constructor is told otherwise. */
 export class EventReader {
   readonly #reader: ReadableStreamDefaultReader<string>;
+  readonly #parse: (data: string) => unknown;
   #text = '';
 
-  constructor(body: ReadableStream<Uint8Array<ArrayBuffer>> | null) {
+  constructor(
+    body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+    parse: (data: string) => unknown = JSON.parse,
+  ) {
     if (!body) throw new Error('no body');
+    this.#parse = parse;
     this.#reader = body.pipeThrough(new TextDecoderStream()).getReader();
   }
 
@@ -21,7 +26,7 @@ export class EventReader {
       if (end !== -1) {
         const block = this.#text.slice(0, end);
         this.#text = this.#text.slice(end + 2);
-        return itemOf(block);
+        return itemOf(block, this.#parse);
       }
       const { done, value } = await this.#reader.read();
       if (done) return null;
@@ -42,16 +47,19 @@ export class EventReader {
   }
 }
 
-function itemOf(block: string): Item {
+function itemOf(block: string, parse: (data: string) => unknown): Item {
   if (block.startsWith(': ')) return { comment: block.slice(2) };
   const fields = new Map<string, string>();
   for (const line of block.split('\n')) {
     const [name = '', ...rest] = line.split(': ');
-    fields.set(name, rest.join(': '));
+    const before = fields.get(name);
+    const value = rest.join(': ');
+    fields.set(name, before === undefined ? value : `${before}\n${value}`);
   }
+  const data = fields.get('data');
   return {
     event: fields.get('event') ?? '',
     id: fields.get('id') ?? '',
-    data: JSON.parse(fields.get('data') ?? 'null'),
+    data: data === undefined ? null : parse(data),
   };
 }

@@ -90,7 +90,7 @@ export class Saga {
   readonly userRuns: UserRuns;
   readonly taskQueue: string;
   readonly #connection: NativeConnection;
-  readonly #database: TestDatabase;
+  readonly database: TestDatabase;
   readonly #ledger: DatabasePool;
   readonly #owner: DatabasePool;
   readonly #background: DatabasePool;
@@ -106,7 +106,7 @@ export class Saga {
     options: SagaOptions,
   ) {
     this.#connection = connection;
-    this.#database = database;
+    this.database = database;
     this.#options = options;
     this.#ledger = openDatabase(database.appUrl, 20);
     this.#owner = openDatabase(database.ownerUrl, 1);
@@ -177,7 +177,7 @@ export class Saga {
       telemetry: this.#options.telemetry ?? NO_TELEMETRY,
       changed: () => undefined,
       stopping: this.#stopping.signal,
-      lock: () => tryAdvisoryLock(this.#database.appUrl, 1),
+      lock: () => tryAdvisoryLock(this.database.appUrl, 1),
       destinations: () => [],
       recovery: createPasswordRecovery(
         this.pool.client,
@@ -415,7 +415,7 @@ export class Saga {
       await this.#background.close();
       await this.#owner.close();
       await this.pool.remove();
-      await this.#database.drop();
+      await this.database.drop();
     }
   }
 

@@ -69,6 +69,17 @@ CREATE TABLE "changes" (
 	"unrecorded_events" text[] DEFAULT '{}' NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "console_sessions" (
+	"id" text PRIMARY KEY NOT NULL,
+	"user_id" text NOT NULL,
+	"name" text NOT NULL,
+	"sealed_tokens" "bytea" NOT NULL,
+	"csrf_token" text NOT NULL,
+	"sealed_notice" "bytea",
+	"created_at" timestamp with time zone NOT NULL,
+	"seen_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "last_pool_comparison" (
 	"is_last" boolean PRIMARY KEY DEFAULT true NOT NULL,
 	"started_at" timestamp (3) with time zone NOT NULL,
@@ -251,6 +262,7 @@ CREATE INDEX "changes_retry_visible" ON "changes" USING btree ("status","visibil
 CREATE INDEX "changes_due" ON "changes" USING btree ("next_resume_at") WHERE status = 'parked';--> statement-breakpoint
 CREATE INDEX "changes_instructions" ON "changes" USING btree ("instruction_at") WHERE instruction IS NOT NULL AND instruction_acknowledged_at IS NULL AND open;--> statement-breakpoint
 CREATE INDEX "changes_unrecorded" ON "changes" USING btree ("id") WHERE unrecorded_events <> '{}';--> statement-breakpoint
+CREATE INDEX "console_sessions_user" ON "console_sessions" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "limit_counts_expire" ON "limit_counts" USING btree ("expire");--> statement-breakpoint
 CREATE INDEX "mail_counts_until" ON "mail_counts" USING btree ("until");--> statement-breakpoint
 CREATE INDEX "outbox_events" ON "outbox" USING btree ("occurred_at","id") WHERE kind LIKE 'user.%';--> statement-breakpoint
@@ -291,6 +303,8 @@ ALTER TABLE "quota_slots" SET UNLOGGED;
 ALTER TABLE "limit_counts" SET UNLOGGED;
 --> statement-breakpoint
 ALTER TABLE "quota_places" SET UNLOGGED;
+--> statement-breakpoint
+ALTER TABLE "console_sessions" SET UNLOGGED;
 --> statement-breakpoint
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

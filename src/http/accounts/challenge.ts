@@ -1,33 +1,20 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { FAILURES } from '../../domain/failure.ts';
-import { normaliseEmail } from '../../domain/email.ts';
-import {
-  CHALLENGES,
-  type Challenge,
-  type ChallengeName,
-  type ChallengeReply,
-  type SignIn,
-} from '../../domain/session.ts';
-import type { Secret } from '../../secrets/secret.ts';
-import { emailHash } from '../../secrets/email-hash.ts';
+import { CHALLENGES, type SignIn } from '../../domain/session.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { mountPlain, type Api } from '../openapi/mount.ts';
 import { json } from '../problems/answers.ts';
 import { doorErrors } from '../public-form/answers.ts';
 import { readDoorBody } from '../public-form/body.ts';
 import { DoorError } from '../public-form/error.ts';
-import { chosenPasswordText, sent } from '../public-form/fields.ts';
-import { accountDigest, accountOf, nameOf, type SignInAccount } from './account.ts';
-import { permittedPerson, discard } from './admission.ts';
-import { waitForEvenTime } from './even-time.ts';
-import { proveByMailedPassword } from './prove-address.ts';
+import type { SignInAccount } from './account.ts';
+import { answerChallenge, challengeAnswerOf } from './challenge-answer.ts';
 import { bodyOf, PUBLIC, TAGS } from './session-operations.ts';
+import { outcomeOf, type SignInOutcome } from './sign-in.ts';
 import { showPerson, showTokens, SignedInSchema } from './signed-in.ts';
 
 export const WRONG_SESSION = 'Invalid code or session';
-const SESSION_LENGTH = 16_384;
-const CODE_LENGTH = 256;
 
 const ChallengeSchema = z
   .object({
@@ -71,6 +58,17 @@ export const SIGN_IN_RESPONSES = {
   },
 };
 
+/** The response to a sign-in; null where the person gets no tokens. */
+export function answerOutcome(c: Context<AppEnv>, outcome: SignInOutcome): Response | null {
+  if (outcome.kind === 'refused') return null;
+  if (outcome.kind === 'signed_in') {
+    return c.json({ ...showTokens(outcome.tokens), ...showPerson(outcome.person) }, 200);
+  }
+  const { code, publicText: detail } = FAILURES.challenge_required;
+  const { name: challenge, session, options, destination, secret } = outcome.challenge;
+  return c.json({ detail, code, challenge, session, options, destination, secret }, 403);
+}
+
 /**
  * Answers a finished sign-in with tokens, or with the next challenge.
  * @returns null where the person gets no tokens; their session is ended then
@@ -81,101 +79,12 @@ export async function answerSignIn(
   account: Pick<SignInAccount, 'countedAs'>,
   signIn: Exclude<SignIn, { kind: 'refused' }>,
 ): Promise<Response | null> {
-  if (signIn.kind === 'challenge') return answerChallenge(c, account, signIn.challenge);
-  const { tokens } = signIn;
-  const person = await permittedPerson(deps, tokens);
-  if (person) return c.json({ ...showTokens(tokens), ...showPerson(person) }, 200);
-  deps.afterwards(() => discard(deps, tokens));
-  return null;
-}
-
-function answerChallenge(
-  c: Context<AppEnv>,
-  account: Pick<SignInAccount, 'countedAs'>,
-  { name, session, poolName, options, destination, secret }: Challenge,
-): Response {
-  const { code, publicText: detail } = FAILURES.challenge_required;
-  const bound = { account: accountDigest(account), challenge: name, poolName, session };
-  const shown = { session: encode(bound), options, destination, secret };
-  return c.json({ detail, code, challenge: name, ...shown }, 403);
-}
-
-/** Cognito checks its own session against user and challenge. The other fields only say whom the answer
- * has to name, so the text needs no signature. */
-const BoundSession = z.object({
-  account: z.string(),
-  challenge: z.string(),
-  poolName: z.string(),
-  session: z.string(),
-});
-type BoundSession = z.infer<typeof BoundSession>;
-
-function encode(bound: BoundSession): string {
-  return Buffer.from(JSON.stringify(bound)).toString('base64url');
-}
-
-function decode(text: string): BoundSession | null {
-  try {
-    return BoundSession.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
-  } catch {
-    return null;
-  }
-}
-
-const CODE_CHALLENGES = CHALLENGES.filter((name) => name !== 'NEW_PASSWORD_REQUIRED');
-
-/** The password as it was sent, for the rules, and as a secret. */
-function answerOf({ secret, passwordPolicy }: Pick<AppDeps, 'secret' | 'passwordPolicy'>) {
-  const named = { username: sent(320), session: sent(SESSION_LENGTH) };
-  const withPassword = z
-    .object({
-      ...named,
-      challenge: z.literal('NEW_PASSWORD_REQUIRED'),
-      new_password: chosenPasswordText().openapi({ description: passwordPolicy.description }),
-    })
-    .openapi('FirstPassword', {
-      example: {
-        username: 'ada@example.com',
-        challenge: 'NEW_PASSWORD_REQUIRED',
-        session: 'eyJhY2NvdW50…',
-        new_password: 'Analytical1',
-      },
-    });
-  const withCode = z
-    .object({
-      ...named,
-      challenge: z.enum(CODE_CHALLENGES),
-      code: sent(CODE_LENGTH).openapi({ description: 'SELECT_MFA_TYPE: the chosen factor.' }),
-    })
-    .openapi('ChallengeCode');
-  return z
-    .discriminatedUnion('challenge', [withPassword, withCode])
-    .transform((body): ChallengeAnswer => {
-      const { username, session } = body;
-      if (body.challenge !== 'NEW_PASSWORD_REQUIRED') {
-        const { challenge, code } = body;
-        return { username, session, challenge, reply: { code }, fault: null };
-      }
-      const { challenge, new_password: chosen } = body;
-      // Only what the request says: the rest would tell a stranger the names of the account.
-      const owner = { email: normaliseEmail(username), username: username.trim() };
-      const fault = passwordPolicy.faultOf(chosen, null, owner);
-      return { username, session, challenge, reply: { newPassword: secret(chosen) }, fault };
-    });
-}
-
-interface ChallengeAnswer {
-  readonly username: string;
-  readonly session: string;
-  readonly challenge: ChallengeName;
-  readonly reply: ChallengeReply<Secret>;
-  /** The first rule that the new password breaks. */
-  readonly fault: string | null;
+  return answerOutcome(c, await outcomeOf(deps, account, signIn));
 }
 
 /** What sign-in asks for beside the password. */
 export function mountChallenge(api: Api, deps: AppDeps): void {
-  const schema = answerOf(deps);
+  const schema = challengeAnswerOf(deps);
   const { passwordPolicy } = deps;
   mountPlain(
     api,
@@ -201,36 +110,15 @@ export function mountChallenge(api: Api, deps: AppDeps): void {
       },
     },
     async (c) => {
-      const begun = performance.now();
       const body = await readDoorBody(c, schema);
       if (body.fault !== null) throw new DoorError(400, body.fault);
-      const name = nameOf(body.username);
-      c.set('emailHash', emailHash(name));
-      const address = deps.clientAddress(c);
-      await deps.limits.sessionCall(address);
-      const giveBack = await deps.limits.accountCall('challenge', address, name);
-      const account = await accountOf(deps, name);
-      const { challenge } = body;
-      const refuse = async (): Promise<never> => {
-        await waitForEvenTime(begun);
-        throw new DoorError(401, WRONG_SESSION);
-      };
-      const bound = decode(body.session);
-      const fits = bound?.account === accountDigest(account) && bound.challenge === challenge;
-      if (!bound || !fits) {
-        // Nobody guessed a code, so nobody keeps the owner from their own attempts.
-        await giveBack();
-        return await refuse();
-      }
-      const answer = await deps.sessions.answerChallenge({ ...bound, name: challenge }, body.reply);
-      if (answer.kind === 'wrong_code') return await refuse();
-      await giveBack();
-      if (answer.kind === 'refused') return await refuse();
-      if (answer.kind === 'password_rejected') {
+      const outcome = await answerChallenge(deps, c, body);
+      if (outcome.kind === 'password_rejected') {
         throw new DoorError(400, FAILURES.password_rejected.publicText);
       }
-      if (challenge === 'NEW_PASSWORD_REQUIRED') await proveByMailedPassword(deps, bound.poolName);
-      return (await answerSignIn(deps, c, account, answer)) ?? (await refuse());
+      const answer = answerOutcome(c, outcome);
+      if (!answer) throw new DoorError(401, WRONG_SESSION);
+      return answer;
     },
   );
 }

@@ -8,8 +8,13 @@ import type { AppEnv, Log } from '../app-deps.ts';
 import { DoorError } from '../public-form/error.ts';
 
 /** The one place where an error becomes an answer. */
-export function answerError(c: Context<AppEnv>, error: unknown, logger: Log): Response {
-  const answer = error instanceof DoorError ? answerDoor(error) : answerProblem(c, error, logger);
+export async function answerError(
+  c: Context<AppEnv>,
+  error: unknown,
+  logger: Log,
+): Promise<Response> {
+  const answer =
+    error instanceof DoorError ? answerDoor(error) : await answerProblem(c, error, logger);
   // Keep headers that the handler set before it failed, such as Preference-Applied.
   c.res.headers.forEach((value, name) => {
     if (!answer.headers.has(name)) answer.headers.set(name, value);
@@ -17,8 +22,8 @@ export function answerError(c: Context<AppEnv>, error: unknown, logger: Log): Re
   return answer;
 }
 
-function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Response {
-  const { requestId, registrationId, changeId, plainErrors } = c.var;
+async function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Promise<Response> {
+  const { requestId, registrationId, changeId, plainErrors, errorPage } = c.var;
   const problem = toProblem(error);
   if (problem.code === 'internal') {
     logger.error({ requestId, registrationId, changeId, ...describe(error) }, 'internal error');
@@ -30,6 +35,13 @@ function answerProblem(c: Context<AppEnv>, error: unknown, logger: Log): Respons
   }
   const headers = problem.headers();
   const body = problem.body(requestId);
+  if (errorPage) {
+    const page = await errorPage(body);
+    for (const [name, value] of Object.entries(headers)) {
+      if (name !== 'content-type') page.headers.set(name, value);
+    }
+    return page;
+  }
   if (!plainErrors) return answerJson(body, body.status, headers);
   const own = problem.code === 'internal' ? plainErrors.internal : null;
   const plain = own === null ? { detail: body.detail, code: body.code } : { detail: own };

@@ -6,6 +6,7 @@ const MAX_BODY_BYTES = 64 * 1024;
  * instead of getting a connection reset. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
+const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(;|$)/i;
 
 /** The JSON body of a request. @throws Problem */
 export async function readJson(c: Context): Promise<unknown> {
@@ -19,6 +20,19 @@ export async function readOptionalJson(c: Context): Promise<unknown> {
   if (bytes.length === 0) return {};
   if (!isJson(c)) throw new Problem('unsupported_media_type');
   return parseJson(bytes);
+}
+
+/** The fields of a form, in their order. @throws Problem */
+export async function readForm(c: Context): Promise<URLSearchParams> {
+  if (!FORM_TYPE.test(c.req.header('content-type') ?? '')) {
+    throw new Problem('unsupported_media_type', { detail: 'The form was sent in another format.' });
+  }
+  const bytes = await readBytes(c);
+  try {
+    return new URLSearchParams(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new Problem('invalid_request', { detail: 'The form is not valid UTF-8.' });
+  }
 }
 
 function isJson(c: Context): boolean {

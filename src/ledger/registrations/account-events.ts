@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { and, desc, sql } from 'drizzle-orm';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import { LIVING, registrations } from '../../db/schema.ts';
 import type { Registration } from '../../domain/registration.ts';
@@ -18,6 +18,20 @@ export type AccountEvent =
 /** The living registration of a Cognito user; null: Registrar did not register this person. */
 export async function findByUserId(db: Database, userId: string): Promise<Registration | null> {
   return await findLiving(db, sql`${registrations.userId} = ${userId}`);
+}
+
+/** The ids of the registrations of a Cognito user, newest first, also of one that is not completed and
+ * of one whose user was deleted. */
+export async function registrationsOfUser(db: Database, userId: string): Promise<string[]> {
+  const rows = await atEdge(() =>
+    db
+      .select({ id: registrations.id })
+      .from(registrations)
+      .where(eq(registrations.userId, userId))
+      .orderBy(desc(registrations.acceptedAt), desc(registrations.id))
+      .limit(20),
+  );
+  return rows.map(({ id }) => id);
 }
 
 /**

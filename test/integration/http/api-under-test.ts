@@ -176,6 +176,7 @@ export async function startApi(database: TestDatabase): Promise<ApiUnderTest> {
     attributes: ['locale', 'custom:tenant_id'],
     secret: (text) => new Secret(text),
     sealing: createSealing([{ id: 'test', key: randomBytes(32) }]),
+    console: null,
     corsOrigins: ['https://admin.example'],
     local: null,
     logger: recordingLog(scripts),

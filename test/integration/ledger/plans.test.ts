@@ -17,7 +17,9 @@ import { readTemporalOverview } from '../../../src/temporal/overview.ts';
 import { listAuditEvents } from '../../../src/ledger/registrations/read.ts';
 import { eraseAddress } from '../../../src/ledger/erase-address.ts';
 import { eraseExpired, erasePerson } from '../../../src/ledger/erasure.ts';
+import { HISTORY_BOUND, readHistory } from '../../../src/ledger/registrations/history.ts';
 import { openRows } from '../../../src/ledger/registrations/sweep.ts';
+import { deliveriesOfPerson } from '../../../src/ledger/outbox/deliveries-of-person.ts';
 import { requestInvitation } from '../../../src/ledger/outbox/request-invitation.ts';
 import { readsOf, wholeReads } from './reads.ts';
 import { test } from '../../support/ledger-test.ts';
@@ -210,6 +212,22 @@ describe('with 30,000 open registrations', () => {
     expect(reads.rows).toBeLessThan(8 * BACKLOG_BOUND + 1000);
   });
 
+  test.for(['day', 'fortnight'] as const)(
+    'the history of a %s reads no more rows of a phase than it counts',
+    async (span, { ledger }) => {
+      const history = () => readHistory(ledger.db, span);
+      const { intervals, failureCodes } = await history();
+      expect(Math.max(...intervals.map(({ ended }) => ended))).toBe(HISTORY_BOUND);
+      expect(failureCodes).toEqual([
+        { code: 'identity_provider_unavailable', count: HISTORY_BOUND },
+      ]);
+      const reads = await readsOf(ledger, history);
+      expect(reads.scans).toBe(0);
+      // Failed ones of one hour; accepted and parked ones, of which an hour has fewer; and the code.
+      expect(reads.rows).toBeLessThan(HISTORY_BOUND + 30_000 + HISTORY_BOUND + 100);
+    },
+  );
+
   test.for([
     ['who sees all', '*'],
     ['with grants', new Set(['member'])],
@@ -270,6 +288,15 @@ describe('with 30,000 open registrations', () => {
       expect(reads.rows).toBeLessThan(atMost + 100);
     },
   );
+});
+
+test('the deliveries of a person are read without those of others', async ({ ledger }) => {
+  const person = await ledger.at('completed', { username: 'told', invite: true });
+  const reads = await readsOf(ledger, async () => {
+    expect(await deliveriesOfPerson(ledger.db, person)).toHaveLength(2);
+  });
+  expect(reads.scans).toBe(0);
+  expect(reads.rows).toBeLessThan(40);
 });
 
 describe('an erasure', () => {

@@ -4,6 +4,7 @@ import { sourcesOf, withoutComments, type SourceFile } from './source.ts';
 /** Who takes the text out of a Secret, and what for. */
 const REVEALERS: Readonly<Record<string, string>> = {
   'src/secrets/sealing.ts': 'to seal it',
+  'src/http/console/sessions.ts': 'the tokens of a session, to call the API',
   'src/cognito/adapter.ts': 'in the call to Cognito',
   'src/cognito/sessions.ts': 'the same, to sign in',
   'src/cognito/sign-in-flow.ts': 'the same, for the first password',

@@ -238,6 +238,32 @@ test('doors with passwords need a key; seeding opens only where it is local', ()
   expect(production.http.doors.has('seeding')).toBe(false);
 });
 
+test('CONSOLE is on where ENVIRONMENT=local, and needs keys and a client where it is set', () => {
+  const withKey = { PASSWORD_SEALING_KEYS: KEY };
+  const isOn = (env: Record<string, string | undefined>) => parseConfig(env).http.console;
+  expect(isOn({ ...LOCAL, ...withKey })).toBe(true);
+  expect(isOn({ ...LOCAL, ...withKey, CONSOLE: 'false' })).toBe(false);
+  expect(isOn(LOCAL)).toBe(false);
+  expect(isOn({ ...PRODUCTION, ...withKey })).toBe(false);
+  expect(isOn({ ...PRODUCTION, ...withKey, CONSOLE: 'true' })).toBe(true);
+  expect(linesOf({ ...PRODUCTION, CONSOLE: 'true' })).toEqual([
+    'PASSWORD_SEALING_KEYS: missing, but CONSOLE needs it',
+  ]);
+  const others = { ...PRODUCTION, ...withKey, COGNITO_ALLOWED_CLIENT_IDS: 'other' };
+  expect(linesOf({ ...others, CONSOLE: 'true' })).toEqual([
+    expect.stringMatching(/^COGNITO_ALLOWED_CLIENT_IDS: must contain COGNITO_CLIENT_ID/),
+  ]);
+  const noClient = { COGNITO_CLIENT_ID: undefined };
+  expect(linesOf({ ...others, ...noClient, CONSOLE: 'true' })).toEqual([
+    'COGNITO_CLIENT_ID: missing, but CONSOLE needs it',
+  ]);
+  expect(linesOf({ ...PRODUCTION, CONSOLE: 'yes' })).toEqual([
+    'CONSOLE: must be one of false, true, not "yes"',
+  ]);
+  // A worker serves no page.
+  expect(parseConfig({ ...PRODUCTION, CONSOLE: 'true' }, 'worker').http.console).toBe(false);
+});
+
 test('ROLE_GRANTS accepts groups, scopes and clients', () => {
   const ROLE_GRANTS =
     'group:admin=*;group:manager=researcher, viewer;scope:registrar/write=viewer;client:abc=viewer';

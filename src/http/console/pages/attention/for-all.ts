@@ -1,0 +1,62 @@
+import { attentionOf, type Overview } from '../../../../domain/overview.ts';
+import type { AppDeps } from '../../../app-deps.ts';
+import { h, type Content } from '../../elements.ts';
+import { icon } from '../../icons.ts';
+import { numberOf } from '../../numbers.ts';
+import { countList, emptyState, statusBadge } from '../../parts.ts';
+import { problemPage } from '../../problem-page.ts';
+import type { Page, Visit } from '../../visit.ts';
+import { askOverview } from '../ask-overview.ts';
+import { historyCards } from './history.ts';
+import { itemCard } from './items.ts';
+
+/** Statuses count up to here. */
+const STATUS_BOUND = 10_000;
+export const TITLE = 'Needs a person';
+
+/** What operators with the grant `*` see first. */
+export async function pageForAll(deps: AppDeps, visit: Visit): Promise<Page> {
+  const [answer, history] = await Promise.all([askOverview(visit), historyCards(deps, visit)]);
+  if (!answer.ok) return problemPage('attention', TITLE, answer.problem);
+  const { registrations, changes } = answer.body;
+  return {
+    title: TITLE,
+    section: 'attention',
+    main: [
+      attention(deps, answer.body),
+      counts('Registrations', '/console/registrations', registrations.byStatus),
+      counts('Changes', '/console/changes', changes.byStatus),
+      history,
+    ],
+  };
+}
+
+function attention(deps: AppDeps, overview: Overview): Content {
+  const items = attentionOf(overview);
+  if (items.length > 0) return items.map((item, index) => itemCard(deps, item, index));
+  return emptyState(
+    h.p({ class: 'tone-good' }, icon('good'), ' ', h.strong({}, 'Nothing needs a person.')),
+    h.p({}, 'What fails for a while is retried automatically. What lasts is shown here.'),
+  );
+}
+
+/** Counts of each status, with links to those. */
+export function counts(
+  title: string,
+  path: string,
+  byStatus: Readonly<
+    Partial<Overview['registrations']['byStatus'] & Overview['changes']['byStatus']>
+  >,
+): Content {
+  const statuses = Object.keys(byStatus) as (keyof typeof byStatus)[];
+  return [
+    h.h2({}, title),
+    countList(
+      statuses.map((status) => ({
+        label: statusBadge(status),
+        count: numberOf(byStatus[status] ?? 0, STATUS_BOUND),
+        href: `${path}?status=${status}`,
+      })),
+    ),
+  ];
+}

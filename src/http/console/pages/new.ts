@@ -1,0 +1,208 @@
+import type { z } from '@hono/zod-openapi';
+import type { AppDeps } from '../../app-deps.ts';
+import type { Receipt, RoleList } from '../../registrations/schemas.ts';
+import type { ApiProblem } from '../call-api.ts';
+import { h, type Content } from '../elements.ts';
+import { checkBox, choiceField, errorAt, formField } from '../fields.ts';
+import { emptyState, problemBox } from '../parts.ts';
+import type { Confirmation, ConsoleRoutes, FormFields, Page, Visit } from '../visit.ts';
+
+type Roles = z.infer<typeof RoleList>['items'];
+
+/** How the person gets in for the first time. */
+type Access = 'invite' | 'password' | 'neither';
+
+const TITLE = { title: 'Register somebody', section: 'new' } as const;
+const ATTRIBUTE = 'attributes.';
+const NAME = { autocapitalize: 'none', autocomplete: 'off', spellcheck: 'false' };
+
+/** The field that a refusal is about, where the API names none. */
+const FIELD_OF_CODE: Partial<Record<ApiProblem['code'], string>> = {
+  email_taken: 'email',
+  email_unverified: 'email',
+  username_taken: 'username',
+  unknown_role: 'roles',
+  role_not_grantable: 'roles',
+  password_rejected: 'password',
+};
+
+/** Registers somebody; the page of the registration then follows it. */
+export function mountNew(routes: ConsoleRoutes, deps: AppDeps): void {
+  routes.action('/console/new', {
+    confirm: (visit) => askForPerson(deps, visit),
+    perform: ({ api }, form) =>
+      api.send<Receipt>('POST', '/registrations', bodyOf(deps, form), form.idempotencyKey),
+    done: (_visit, body) => ({
+      to: `/console/registrations/${(body as Receipt).id}`,
+      notice: 'The registration is accepted.',
+    }),
+  });
+}
+
+async function askForPerson(deps: AppDeps, { c, api }: Visit): Promise<Confirmation | Page> {
+  const roles = await api.get<z.infer<typeof RoleList>>('/roles');
+  if (!roles.ok) return { ...TITLE, main: problemBox(roles.problem), status: 503 };
+  return {
+    ...TITLE,
+    explanation: h.p(
+      { class: 'dim' },
+      'Stored at once, and done in the background. You can watch it on the next page.',
+    ),
+    fields: (sent, problem) =>
+      personFields(deps, roles.body.items, sent, problem, c.req.query('email') ?? ''),
+    asksReason: false,
+    button: 'Register',
+    back: '/console',
+  };
+}
+
+/** @param email of a link that led here */
+function personFields(
+  deps: AppDeps,
+  roles: Roles,
+  sent: FormFields,
+  problem: ApiProblem | null,
+  email: string,
+): Content {
+  const of = (name: string) => (problem === null ? null : errorOf(problem, name));
+  const value = (name: string) => sent.get(name) ?? undefined;
+  return [
+    formField(
+      { name: 'email', label: 'E-mail', error: of('email') },
+      { ...NAME, type: 'email', required: true, value: value('email') ?? email },
+    ),
+    problem?.code === 'email_taken' && whyTaken(sent.get('email') ?? ''),
+    replacement(sent, problem),
+    h.div(
+      { class: 'pair' },
+      formField(
+        { name: 'firstName', label: 'First name', error: of('firstName') },
+        { autocomplete: 'off', value: value('firstName') },
+      ),
+      formField(
+        { name: 'lastName', label: 'Last name', error: of('lastName') },
+        { autocomplete: 'off', value: value('lastName') },
+      ),
+    ),
+    formField(
+      {
+        name: 'username',
+        label: 'Username',
+        error: of('username'),
+        hint: 'Optional, as the names are.',
+      },
+      { ...NAME, value: value('username') },
+    ),
+    roleChoices(roles, sent, of('roles')),
+    accessFields(deps, sent, of('invite'), of('password')),
+    deps.attributes.map((name) =>
+      formField(
+        {
+          name: `${ATTRIBUTE}${name}`,
+          label: name,
+          error: errorAt(problem, 'attributes', name),
+          hint: 'Attribute of the pool. Optional.',
+        },
+        { ...NAME, value: value(`${ATTRIBUTE}${name}`) },
+      ),
+    ),
+  ];
+}
+
+function roleChoices(roles: Roles, sent: FormFields, error: string | null): Content {
+  if (roles.length === 0) {
+    return emptyState('The pool has no role that you may give. Create a group in Cognito first.');
+  }
+  const chosen = sent.all('roles');
+  return choiceField(
+    {
+      name: 'roles',
+      label: 'Roles',
+      hint: 'A registration without roles is seen by you and by administrators only.',
+      error,
+    },
+    'checkbox',
+    roles.map(({ name, description }) => ({
+      value: name,
+      label: name,
+      ...(description !== null && { hint: description }),
+      isChosen: chosen.includes(name),
+    })),
+  );
+}
+
+function accessFields(
+  { sealing }: Pick<AppDeps, 'sealing'>,
+  sent: FormFields,
+  inviteError: string | null,
+  passwordError: string | null,
+): Content {
+  const chosen = sent.get('access') ?? 'invite';
+  const choice = (value: Access, label: string, hint: string) => ({
+    value,
+    label,
+    hint,
+    isChosen: chosen === value,
+  });
+  const choices = [
+    choice('invite', 'Invite', 'A mail with a temporary password, on completion.'),
+    sealing !== null && choice('password', 'Set a password', 'You tell the person. No mail.'),
+    choice('neither', 'Neither', 'The person gets in later, by resetting the password.'),
+  ].filter((one) => one !== false);
+  return [
+    choiceField({ name: 'access', label: 'First sign-in', error: inviteError }, 'radio', choices),
+    sealing !== null &&
+      formField(
+        {
+          name: 'password',
+          label: 'Password',
+          hint: 'Only where you set one. It is never shown again: after an error, type it anew.',
+          error: passwordError,
+        },
+        { type: 'password', autocomplete: 'new-password' },
+      ),
+  ];
+}
+
+/** Offered where it would help: somebody signed up with the address and never proved it. */
+function replacement(sent: FormFields, problem: ApiProblem | null): Content {
+  const isChosen = sent.get('replaceUnverified') !== null;
+  if (problem?.code !== 'email_unverified' && !isChosen) return null;
+  return checkBox('replaceUnverified', {
+    value: 'true',
+    label: 'Replace the account that was never proved',
+    hint: 'Deletes the account of whoever signed up with this address without proving it, and registers the person anew.',
+    isChosen,
+  });
+}
+
+function whyTaken(email: string): Content {
+  const href = `/console/addresses?email=${encodeURIComponent(email)}`;
+  return h.p({}, h.a({ href }, 'Why is this address taken?'));
+}
+
+function errorOf(problem: ApiProblem, name: string): string | null {
+  const isAbout = problem.errors.length === 0 && FIELD_OF_CODE[problem.code] === name;
+  return isAbout ? problem.detail : errorAt(problem, name);
+}
+
+function bodyOf({ attributes }: Pick<AppDeps, 'attributes'>, form: FormFields): object {
+  const access = form.get('access');
+  const text = (name: string) => form.get(name)?.trim() || null;
+  const given = attributes.flatMap((name) => {
+    const value = text(`${ATTRIBUTE}${name}`);
+    return value === null ? [] : [[name, value]];
+  });
+  return {
+    email: form.get('email')?.trim() ?? '',
+    firstName: text('firstName'),
+    lastName: text('lastName'),
+    username: text('username'),
+    roles: form.all('roles'),
+    attributes: Object.fromEntries(given) as object,
+    ...(access === 'password'
+      ? { password: form.get('password') ?? '' }
+      : { invite: access === 'invite' }),
+    ...(form.get('replaceUnverified') !== null && { replaceUnverified: true }),
+  };
+}

@@ -1,0 +1,47 @@
+import type { Receipt } from '../../../registrations/schemas.ts';
+import { isUuid } from '../../../request/fields.ts';
+import { h, type Content, type Element } from '../../elements.ts';
+import { card, dataTable, mono, none, timeOf } from '../../parts.ts';
+
+type Entry = Receipt['timeline'][number];
+
+/** What happened, newest first: who did it and why. */
+export function timelineCard(timeline: Receipt['timeline']): Element {
+  return card(
+    { id: 'timeline', title: 'Timeline' },
+    dataTable<Entry>({
+      caption: 'Timeline, newest first',
+      rows: timeline.toReversed(),
+      empty: h.p({}, 'Nothing is recorded yet.'),
+      columns: [
+        { head: 'Event', cell: ({ event }) => h.code({}, event) },
+        { head: 'When', cell: ({ at }) => timeOf(at) },
+        { head: 'By', cell: ({ actor }) => actorOf(actor) },
+        { head: 'Reason', cell: ({ details }) => textOf(details['reason']) ?? none() },
+        { head: 'Details', cell: detailsOf },
+      ],
+    }),
+  );
+}
+
+/** A person by a link to what Registrar knows of them. */
+export function actorOf(actor: string): Content {
+  return isUuid(actor) ? h.a({ href: `/console/person?q=${actor}` }, mono(actor)) : mono(actor);
+}
+
+function detailsOf({ details }: Entry): Content {
+  const shown = Object.entries(details).filter(
+    ([name]) => name !== 'reason' && name !== 'changeId',
+  );
+  if (shown.length === 0) return none();
+  return h.ul(
+    { class: 'details' },
+    shown.map(([name, value]) => h.li({}, `${name}: `, textOf(value) ?? none())),
+  );
+}
+
+function textOf(value: unknown): string | null {
+  if (value === null || value === undefined || value === '') return null;
+  if (Array.isArray(value)) return value.length === 0 ? null : value.map(textOf).join(', ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
