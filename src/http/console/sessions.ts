@@ -1,7 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from 'hono';
-import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { Tokens } from '../../domain/session.ts';
 import {
   beginTokenRefresh,
@@ -16,6 +15,7 @@ import { SealLost } from '../../secrets/sealing.ts';
 import { ProviderUnavailable } from '../../domain/role.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
 import { refreshTokens } from '../accounts/sign-in.ts';
+import { consoleCookie, type ConsoleCookie } from './cookies.ts';
 
 /** A signed-in browser. */
 export interface ConsoleSession {
@@ -50,14 +50,11 @@ const REFRESH_POLL_MS = 200;
 
 export class ConsoleSessions {
   readonly #deps: ConsoleDeps;
-  readonly #cookie: string;
-  readonly #isSecure: boolean;
+  readonly #cookie: ConsoleCookie;
 
   constructor(deps: ConsoleDeps) {
     this.#deps = deps;
-    // A browser accepts the prefix over HTTPS only.
-    this.#isSecure = deps.local === null;
-    this.#cookie = this.#isSecure ? '__Host-registrar-console' : 'registrar-console';
+    this.#cookie = consoleCookie(deps, 'registrar-console');
   }
 
   /** Opens a session under a new id, and ends the one that the browser had. */
@@ -73,7 +70,7 @@ export class ConsoleSessions {
       this.#revoke(tokens);
       throw error;
     }
-    setCookie(c, this.#cookie, secret, this.#attributes());
+    this.#cookie.write(c, secret);
     const old = before === null ? null : await this.#delete(before);
     if (old) this.#revoke(old.tokens);
   }
@@ -109,7 +106,7 @@ export class ConsoleSessions {
   /** Forgets the session of a request. @returns it, with its last tokens */
   async close(c: C): Promise<ConsoleSession | null> {
     const id = this.#idOf(c);
-    deleteCookie(c, this.#cookie, this.#attributes());
+    this.#cookie.remove(c);
     return id === null ? null : await this.#delete(id);
   }
 
@@ -192,12 +189,8 @@ export class ConsoleSessions {
   }
 
   #idOf(c: C): string | null {
-    const secret = getCookie(c, this.#cookie);
-    return secret ? digestOf(secret) : null;
-  }
-
-  #attributes() {
-    return { path: '/', httpOnly: true, secure: this.#isSecure, sameSite: 'Strict' } as const;
+    const secret = this.#cookie.read(c);
+    return secret === null ? null : digestOf(secret);
   }
 }
 

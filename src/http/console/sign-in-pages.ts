@@ -1,5 +1,6 @@
 import { h, type Attributes, type Content } from './elements.ts';
 import { choiceField, formField } from './fields.ts';
+import { CSRF_FIELD } from './forms.ts';
 import { actionBar } from './parts.ts';
 
 export interface SignInShown {
@@ -10,12 +11,16 @@ export interface SignInShown {
   readonly error: string | null;
 }
 
-export function signInPage({ username, next, notice, error }: SignInShown): Content {
+export function signInPage(
+  { username, next, notice, error }: SignInShown,
+  csrfToken: string,
+): Content {
   return [
     notice !== null && h.p({ class: 'notice', role: 'status' }, notice),
     errorOf(error),
     h.form(
       { method: 'post', action: '/console/sign-in', class: 'form' },
+      hidden(CSRF_FIELD, csrfToken),
       hidden('next', next),
       field('username', 'E-mail address or username', {
         value: username,
@@ -43,7 +48,11 @@ export interface ChallengeShown {
 }
 
 /** @param passwordRules in a sentence */
-export function challengePage(shown: ChallengeShown, passwordRules: string): Content {
+export function challengePage(
+  shown: ChallengeShown,
+  csrfToken: string,
+  passwordRules: string,
+): Content {
   const { username, next, challenge, session, options, destination, secret, error } = shown;
   const asked = questionOf(shown, passwordRules);
   if (asked === null) {
@@ -56,6 +65,7 @@ export function challengePage(shown: ChallengeShown, passwordRules: string): Con
     errorOf(error),
     h.form(
       { method: 'post', action: '/console/sign-in/challenge', class: 'form' },
+      hidden(CSRF_FIELD, csrfToken),
       // Password managers keep the new password under it.
       h.input({ name: 'username', value: username, autocomplete: 'username', hidden: true }),
       hidden('next', next),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { CHALLENGES } from '../../domain/session.ts';
@@ -8,14 +9,20 @@ import { credentialsOf, signInWithPassword, type SignInOutcome } from '../accoun
 import type { AppEnv } from '../app-deps.ts';
 import type { Api } from '../openapi/mount.ts';
 import { readForm } from '../request/body.ts';
+import { consoleCookie } from './cookies.ts';
 import {
   challengePage,
   signInPage,
   type ChallengeShown,
   type SignInShown,
 } from './sign-in-pages.ts';
-import { fieldsOf } from './forms.ts';
-import type { ConsoleDeps, ConsoleSessions, NoSession } from './sessions.ts';
+import { CSRF_FIELD, fieldsOf } from './forms.ts';
+import {
+  isSameSecret,
+  type ConsoleDeps,
+  type ConsoleSessions,
+  type NoSession,
+} from './sessions.ts';
 import type { FormFields } from './visit.ts';
 import { layout } from './layout.ts';
 
@@ -35,7 +42,9 @@ export type EndReason = keyof typeof REASONS;
 const WRONG_PAIR = 'The name or the password is wrong, or the account is disabled.';
 const WRONG_CODE =
   'The code is wrong, or this sign-in has taken too long. Try again, or start anew.';
+const OLD_FORM = 'This page was too old, so nothing was done. Sign in again.';
 const START = '/console';
+const FORM_TOKEN = /^[\w-]{43}$/;
 
 /** Where somebody signs in, and comes back to the page of this request. */
 export function signInPath(c: C, reason: EndReason): string {
@@ -57,12 +66,25 @@ export function mountSignIn(api: Api, deps: ConsoleDeps, sessions: ConsoleSessio
   const credentials = credentialsOf(deps);
   const challengeAnswer = challengeAnswerOf(deps);
 
+  // A stranger's page must not sign a browser in to the stranger's account.
+  const formCookie = consoleCookie(deps, 'registrar-sign-in');
+  /** Of the forms before there is a session: the same in all tabs of a browser. */
+  const csrfTokenOf = (c: C): string => {
+    const known = formCookie.read(c);
+    if (known !== null && FORM_TOKEN.test(known)) return known;
+    const made = randomBytes(32).toString('base64url');
+    formCookie.write(c, made);
+    return made;
+  };
+  const isOurForm = (c: C, sent: FormFields): boolean =>
+    isSameSecret(sent.get(CSRF_FIELD) ?? '', formCookie.read(c) ?? randomBytes(32).toString('hex'));
+
   const showSignIn = (c: C, shown: SignInShown, status: ContentfulStatusCode = 200) => {
-    const page = { title: 'Sign in', section: null, main: signInPage(shown) };
+    const page = { title: 'Sign in', section: null, main: signInPage(shown, csrfTokenOf(c)) };
     return c.html(layout({ page, operator: null, csrfToken: null, notice: null }), status);
   };
   const showChallenge = (c: C, shown: ChallengeShown, status: ContentfulStatusCode = 200) => {
-    const main = challengePage(shown, deps.passwordPolicy.description);
+    const main = challengePage(shown, csrfTokenOf(c), deps.passwordPolicy.description);
     const page = { title: 'Sign in', section: null, main };
     return c.html(layout({ page, operator: null, csrfToken: null, notice: null }), status);
   };
@@ -99,7 +121,7 @@ export function mountSignIn(api: Api, deps: ConsoleDeps, sessions: ConsoleSessio
     const reason = c.req.query('reason') ?? 'none';
     const notice = Object.hasOwn(REASONS, reason) ? REASONS[reason as EndReason] : null;
     const next = pageToReturnTo(c.req.query('next') ?? null);
-    if (typeof (await sessions.read(c, false)) !== 'string') return c.redirect(next, 303);
+    if ((await sessions.readStored(c)) !== null) return c.redirect(next, 303);
     return await showSignIn(c, { username: '', next, notice, error: null });
   });
 
@@ -109,6 +131,7 @@ export function mountSignIn(api: Api, deps: ConsoleDeps, sessions: ConsoleSessio
     const next = pageToReturnTo(sent.get('next'));
     const again = (error: string, status: ContentfulStatusCode) =>
       showSignIn(c, { username, next, notice: null, error }, status);
+    if (!isOurForm(c, sent)) return await again(OLD_FORM, 403);
     const read = credentials.safeParse({ username, password: sent.get('password') ?? '' });
     if (!read.success) return again(WRONG_PAIR, 401);
     return await unlessLimited(
@@ -127,7 +150,10 @@ export function mountSignIn(api: Api, deps: ConsoleDeps, sessions: ConsoleSessio
     const shown = challengeOf(sent);
     const again = (error: string, status: ContentfulStatusCode) =>
       showChallenge(c, { ...shown, error }, status);
-    const { username, session, challenge } = shown;
+    const { username, next, session, challenge } = shown;
+    if (!isOurForm(c, sent)) {
+      return await showSignIn(c, { username, next, notice: null, error: OLD_FORM }, 403);
+    }
     const password = sent.get('new_password');
     const read = challengeAnswer.safeParse(
       challenge === 'NEW_PASSWORD_REQUIRED'

@@ -143,7 +143,7 @@ test('a wrong password, an unknown name and a disabled account look alike', asyn
     ]);
     expect(page.html).not.toContain(`value="${password || 'none'}"`);
   }
-  expect([...browser.cookies]).toEqual([]);
+  expect(browser.cookies.has(COOKIE)).toBe(false);
 });
 
 test('an invited person chooses a password by the rules and is signed in', async ({ site }) => {
@@ -252,8 +252,9 @@ test('a sign-in leads to a page of the console only', async ({ site }) => {
     '',
   ];
   for (const next of outside) {
-    const form = await site.browser().get(`/console/sign-in?next=${encodeURIComponent(next)}`);
-    const answer = await browser.submit(form, { username: email, password, next });
+    const visitor = site.browser();
+    const form = await visitor.get(`/console/sign-in?next=${encodeURIComponent(next)}`);
+    const answer = await visitor.submit(form, { username: email, password, next });
     expect([next, answer.status, answer.location]).toEqual([
       next,
       303,
@@ -261,7 +262,7 @@ test('a sign-in leads to a page of the console only', async ({ site }) => {
     ]);
   }
   const path = '/console/sign-in?next=/console/person%3Fq=a%2526b';
-  const form = await site.browser().get(path);
+  const form = await browser.get(path);
   const answer = await browser.submit(form, { username: email, password });
   expect(answer.location).toBe('/console/person?q=a%26b');
   // Whoever is signed in already goes there at once.
@@ -335,6 +336,30 @@ test('guesses of a password are limited as at /auth/login, and the page says for
   expect(login.status).toBe(429);
 });
 
+test('a form without the token of this browser signs nobody in, and answers no challenge', async ({
+  site,
+}) => {
+  const { email, password, browser } = await site.person('admin');
+  const form = await browser.get('/console/sign-in');
+  const other = await site.browser().get('/console/sign-in');
+  const tokenOf = ({ html }: { html: string }) =>
+    /name="csrfToken" value="([^"]+)"/.exec(html)?.[1] ?? '';
+  expect(tokenOf(form)).not.toBe(tokenOf(other));
+  for (const csrfToken of ['', 'x'.repeat(43), tokenOf(other)]) {
+    for (const action of ['/console/sign-in', '/console/sign-in/challenge']) {
+      const fields = new URLSearchParams({ username: email, password, csrfToken });
+      const answer = await browser.post(action, fields);
+      expect([answer.status, alertOf(answer)]).toEqual([
+        403,
+        'This page was too old, so nothing was done. Sign in again.',
+      ]);
+    }
+  }
+  expect(browser.cookies.has(COOKIE)).toBe(false);
+  // The page that said so has a form that counts, and so has the page before it.
+  expect((await browser.submit(form, { username: email, password })).location).toBe('/console');
+});
+
 test('a form of another site signs nobody in', async ({ site }) => {
   const { email, password, browser } = await site.person('admin');
   const form = await browser.get('/console/sign-in');
@@ -346,6 +371,6 @@ test('a form of another site signs nobody in', async ({ site }) => {
   for (const headers of foreign) {
     const answer = await browser.submit(form, { username: email, password }, { headers });
     expect(answer.status).toBe(403);
-    expect(browser.cookies.size).toBe(0);
+    expect(browser.cookies.has(COOKIE)).toBe(false);
   }
 });
