@@ -1,3 +1,4 @@
+import { DatabaseError } from '../../../../ledger/database-error.ts';
 import {
   HISTORY_BOUND,
   HISTORY_SPANS,
@@ -17,10 +18,22 @@ const NAMES: Readonly<Record<HistorySpan, string>> = {
 };
 
 /** Charts of the registrations of the past, for callers that see all of them. */
-export async function historyCards(deps: Pick<AppDeps, 'db'>, { c }: Visit): Promise<Content> {
+export async function historyCards({ db }: Pick<AppDeps, 'db'>, { c }: Visit): Promise<Content> {
   const span: HistorySpan = c.req.query('span') === 'fortnight' ? 'fortnight' : 'day';
-  const history = await readHistory(deps.db, span);
+  const history = await readHistory(db, span).catch(unlessAway);
+  if (history === null) {
+    return card(
+      { id: 'history', title: 'Registrations over time' },
+      h.p({}, 'The database did not count the registrations in time. Open the page again later.'),
+    );
+  }
   return h.div({ class: 'columns' }, [outcomes(history, span), failures(history, span)]);
+}
+
+/** What needs a person must be shown even if the charts take too long. */
+function unlessAway(error: unknown): null {
+  if (error instanceof DatabaseError && !error.definitive) return null;
+  throw error;
 }
 
 function outcomes({ intervals }: History, span: HistorySpan): Content {
