@@ -40,8 +40,8 @@ export function mountNew(routes: ConsoleRoutes, deps: AppDeps): void {
   });
 }
 
-async function askForPerson(deps: AppDeps, { c, api }: Visit): Promise<Confirmation | Page> {
-  const roles = await api.get<z.infer<typeof RoleList>>('/roles');
+async function askForPerson(deps: AppDeps, visit: Visit): Promise<Confirmation | Page> {
+  const roles = await visit.api.get<z.infer<typeof RoleList>>('/roles');
   if (!roles.ok) return problemPage(TITLE.section, TITLE.title, roles.problem);
   return {
     ...TITLE,
@@ -49,30 +49,29 @@ async function askForPerson(deps: AppDeps, { c, api }: Visit): Promise<Confirmat
       { class: 'dim' },
       'Stored at once, and done in the background. You can watch it on the next page.',
     ),
-    fields: (sent, problem) =>
-      personFields(deps, roles.body.items, sent, problem, c.req.query('email') ?? ''),
+    fields: (sent, problem) => personFields(deps, visit, roles.body.items, sent, problem),
     asksReason: false,
     button: 'Register',
     back: '/console',
   };
 }
 
-/** @param email of a link that led here */
 function personFields(
   deps: AppDeps,
+  { c, operator }: Visit,
   roles: Roles,
   sent: FormFields,
   problem: ApiProblem | null,
-  email: string,
 ): Content {
+  const linked = c.req.query('email') ?? '';
   const of = (name: string) => (problem === null ? null : errorOf(problem, name));
   const value = (name: string) => sent.get(name) ?? undefined;
   return [
     formField(
       { name: 'email', label: 'E-mail', error: of('email') },
-      { ...NAME, type: 'email', required: true, value: value('email') ?? email },
+      { ...NAME, type: 'email', required: true, value: value('email') ?? linked },
     ),
-    problem?.code === 'email_taken' && whyTaken(sent.get('email') ?? ''),
+    problem?.code === 'email_taken' && operator.grants === '*' && whyTaken(sent.get('email') ?? ''),
     replacement(sent, problem),
     h.div(
       { class: 'pair' },

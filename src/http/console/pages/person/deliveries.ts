@@ -57,10 +57,16 @@ export async function deliveriesCard(
         { head: 'State', cell: stateOf },
         { head: 'When', cell: whenOf },
         { head: 'Attempts', isNumber: true, cell: ({ attempts }) => attempts },
-        {
-          head: 'Last error',
-          cell: ({ lastError }) => (lastError === null ? none() : mono(lastError)),
-        },
+        // As in the overview of the API: what a destination answers is for operators of everything.
+        ...(operator.grants === '*'
+          ? [
+              {
+                head: 'Last error',
+                cell: ({ lastError }: PersonDelivery) =>
+                  lastError === null ? none() : mono(lastError),
+              },
+            ]
+          : []),
         { head: 'Occurred', cell: ({ occurredAt }) => timeOf(occurredAt.toISOString()) },
       ],
     }),
