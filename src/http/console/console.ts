@@ -79,7 +79,10 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
     const answer = await action.perform(visit, { ...sent, ...more });
     if (!answer.ok) return await confirm(visit, action, sent, answer.problem);
     const { to, notice } = action.done(visit, answer.body);
-    await sessions.notify(visit.session, { to: to.replace(/[?#].*$/, ''), text: notice });
+    // It is done: if the notice cannot be kept, the page that follows still shows what became of it.
+    await sessions
+      .notify(visit.session, { to: to.replace(/[?#].*$/, ''), text: notice })
+      .catch((error: unknown) => deps.logger.warn({ error: String(error) }, 'notice not kept'));
     return visit.c.redirect(to, 303);
   };
 
