@@ -30,8 +30,8 @@ export function roleBoxes(
         {
           name: NAME,
           label: 'Roles',
-          error: errorAt(problem, '#/roles'),
-          hint: 'These replace all roles of the person. A role that is checked now is one that the person has.',
+          error: errorAt(problem, 'roles'),
+          hint: 'These replace all roles of the person.',
         },
         'checkbox',
         roles.map(({ name, description }) => ({

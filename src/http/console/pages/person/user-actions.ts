@@ -181,7 +181,7 @@ function emailFields(email: string, sent: FormFields, problem: ApiProblem | null
         name: TYPED,
         label: 'Type the address of the person to confirm',
         hint: email,
-        error: errorAt(problem, `#/${TYPED}`),
+        error: errorAt(problem, TYPED),
       },
       {
         value: sent.get(TYPED) ?? '',
