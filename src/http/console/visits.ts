@@ -65,7 +65,11 @@ export function createVisits(
     };
 
   return {
-    page: (answer) => visited(answer, true, (c, reason) => c.redirect(signInPath(c, reason), 303)),
+    page: (answer) =>
+      visited(answer, true, (c, reason) => {
+        const isForm = reason === 'none' && c.req.method === 'POST';
+        return c.redirect(signInPath(c, isForm ? 'not_done' : reason), 303);
+      }),
     background: (answer) => visited(answer, false, (c) => c.body(null, 401)),
   };
 }

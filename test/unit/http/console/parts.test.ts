@@ -173,7 +173,7 @@ test('the receipt of an erased person does not say that the user is there', () =
 });
 
 test('what prevents the undo is named once, as the picture names it', () => {
-  const code = 'identity_provider_unavailable';
+  const code = 'identity_provider_unavailable' as const;
   const html = String(
     liveReceipt({
       ...EXAMPLE_RECEIPT,
@@ -182,13 +182,13 @@ test('what prevents the undo is named once, as the picture names it', () => {
       compensationFailures: [{ step: 'deleteUser', code, detail: 'Cognito is away.' }],
       steps: [
         ...EXAMPLE_RECEIPT.steps,
-        {
-          ...EXAMPLE_RECEIPT.steps[0]!,
+        ...EXAMPLE_RECEIPT.steps.slice(0, 1).map((step) => ({
+          ...step,
           name: 'deleteUser',
-          status: 'retrying',
+          status: 'retrying' as const,
           attempts: 3,
           lastError: code,
-        },
+        })),
       ],
     }),
   );

@@ -45,7 +45,8 @@ function detailsOf({ details }: Entry): Content {
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined || value === '') return null;
   if (Array.isArray(value)) return value.length === 0 ? null : value.map(textOf).join(', ');
-  if (typeof value !== 'object') return String(value);
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object') return JSON.stringify(value);
   const pairs = Object.entries(value).map(([name, one]) => `${name}: ${textOf(one) ?? 'none'}`);
   return pairs.join(', ');
 }
