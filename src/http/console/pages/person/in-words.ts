@@ -18,7 +18,7 @@ export interface StateInWords {
 type Work = Pick<Receipt, 'steps' | 'timeline' | 'failure' | 'resumesAt'>;
 
 const NOT_BEGUN =
-  'Accepted, and about to begin. If it does not begin within a minute, look at *System*: a worker or Temporal may be away.';
+  'Accepted, and about to begin. If it does not begin within a minute, see the page System: a worker or Temporal may be away.';
 
 export function registrationInWords(receipt: Receipt): StateInWords {
   const { status, failure, acceptedAt, finishedAt } = receipt;
