@@ -33,6 +33,7 @@ if (!stripsTypes) {
   const file = resolve(entry);
   process.argv = [process.argv[0], file, ...args];
   (await import('./src/db/driver-guard.ts')).guardDriver();
+  (await import('./src/db/drizzle-imports.ts')).speedUpDrizzle();
   // An image has neither the stack of `npm start` nor the file that knows of it.
   if (withStack && existsSync(new URL('dev/with-stack.ts', import.meta.url))) {
     await (await import('./dev/with-stack.ts')).nameStack(process.env);

@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 import { Client } from '@temporalio/client';
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import {
   parseDatabaseUrl,
   parseQuotaSettings,
@@ -47,19 +46,17 @@ await runMain(async () => {
   const databaseUrl = parseDatabaseUrl(process.env);
   const temporal = parseTemporalSettings(process.env);
   const quotas = parseQuotaSettings(process.env);
-  Runtime.install({
-    logger: new DefaultLogger('ERROR', () => undefined),
-    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } },
-  });
+  // At once with the ledger: both take their time.
+  const asked = temporalOverview(temporal);
   const pool = openDatabase(databaseUrl, 4);
   const state = await atEdge(() => migrationState(pool.db));
   if (state !== 'current') throw new Error(`The database is ${state}: run \`npm run migrate\`.`);
   const overview = await readOverview({
     db: pool.db,
     quotas,
-    temporal: () => temporalOverview(temporal),
+    temporal: () => asked,
   });
   process.stdout.write(`${statusLines(overview, temporal).join('\n')}\n`);
-  // Exit at once: a connection to a Temporal that never answers keeps retrying.
+  // At once: connections that are still being made would keep the process for seconds.
   process.exit(attentionOf(overview).length > 0 ? NEEDS_A_PERSON : 0);
 });

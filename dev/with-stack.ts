@@ -1,13 +1,4 @@
 import { join, resolve } from 'node:path';
-import { readIfThere, readJsonIfThere } from './stack/files.ts';
-import {
-  DescribedStack,
-  EmbeddedStack,
-  homeOf,
-  SEALING_KEY_FILE,
-  STACK_FILE,
-} from './stack/home.ts';
-import { holderOf } from './stack/lock.ts';
 import { printError } from './stack/progress.ts';
 
 type Environment = Record<string, string | undefined>;
@@ -25,6 +16,11 @@ const NAMED = [
 /** Names what `npm start` runs here, for a command whose environment names nothing. */
 export async function nameStack(env: Environment): Promise<void> {
   if (NAMED.some((name) => env[name])) return;
+  // Not loaded where they are not needed: they take as long as a quick command's query.
+  const { readIfThere, readJsonIfThere } = await import('./stack/files.ts');
+  const { DescribedStack, EmbeddedStack, homeOf, SEALING_KEY_FILE, STACK_FILE } =
+    await import('./stack/home.ts');
+  const { holderOf } = await import('./stack/lock.ts');
   const home = resolve(homeOf(env));
   if ((await holderOf(home)) === undefined) return;
   const described = (await readJsonIfThere(join(home, STACK_FILE), DescribedStack)) ?? {};

@@ -36,12 +36,14 @@ import { createSealing, type Sealing } from './secrets/sealing.ts';
 import { ANSWERS_WITHIN_MS, readTemporalOverview } from './temporal/overview.ts';
 import { createRuns } from './temporal/runs.ts';
 import { createUserRuns } from './temporal/user-runs.ts';
+import { BROKER } from '../activities/relay/broker-connection.ts';
 import { openProfiles } from '../activities/relay/open-profiles.ts';
 import { consumeProfileReplies } from '../activities/relay/profile-replies.ts';
 import { destinationsOf } from '../activities/relay/destinations.ts';
 import { readBacklog } from './ledger/backlog.ts';
+import { createAvailability } from './telemetry/availability.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-import { withCognitoLog, withStatusLog } from './telemetry/status-log.ts';
+import { withLossLog, withStatusLog } from './telemetry/status-log.ts';
 import type { Tracing } from './telemetry/tracing.ts';
 import { installRuntime } from '../worker/runtime.ts';
 import { supervise, type Supervised } from '../worker/supervise.ts';
@@ -107,10 +109,11 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     },
     others: () => sdk.text(),
   });
-  const telemetry = withCognitoLog(withStatusLog(metrics.telemetry, log), log);
+  const telemetry = withLossLog(withStatusLog(metrics.telemetry, log), log);
   const database = watchDatabase(pool.db, log);
   const { cognito, provider } = wireCognito(config, telemetry);
-  const profiles = openProfiles(config, log, telemetry);
+  const broker = createAvailability(log, BROKER);
+  const profiles = openProfiles(config, log, telemetry, broker);
   const sealing = createSealing(config.sealingKeys);
   const taskQueue = config.temporal.taskQueue;
   let client: () => Client | null = () => null;
@@ -144,7 +147,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
     ...background,
     stopping: stopping.signal,
     lock: () => tryAdvisoryLock(url, LOCKS.relay),
-    destinations: destinationsOf(config, log),
+    destinations: destinationsOf(config, log, broker),
     recovery,
   });
   const { namespace } = config.temporal;
@@ -179,7 +182,7 @@ export function wireProcess(config: Config, options: PartsOptions): Parts {
   const { profile: settings } = config;
   const consumed =
     options.hostsWorker && profiles && settings?.form === 'amqp'
-      ? consumeProfileReplies({ ...background, settings, profiles }, consuming.signal)
+      ? consumeProfileReplies({ ...background, settings, profiles, broker }, consuming.signal)
       : null;
   return {
     pool,

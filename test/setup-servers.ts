@@ -1,9 +1,11 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { expect } from 'vitest';
 import { guardDriver } from '../src/db/driver-guard.ts';
+import { speedUpDrizzle } from '../src/db/drizzle-imports.ts';
 
 // As run.mjs does for every process.
 guardDriver();
+speedUpDrizzle();
 
 // Worker states in between the results would hide them.
 Runtime.install({ logger: new DefaultLogger('ERROR') });

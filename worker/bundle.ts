@@ -22,13 +22,20 @@ export type BundlePlugins = NonNullable<BundleOptions['plugins']>;
 /** The workflows as one script for the sandbox, of one kind in a process. Bundling takes two seconds and 200 MB, so the result
  * is kept beside the packages for the next process, for as long as nothing in it changes. */
 export function workflowBundle(plugins: BundlePlugins = []): Promise<WorkflowBundleWithSourceMap> {
-  const name = plugins.length === 0 ? 'workflow-bundle' : 'workflow-bundle-traced';
-  bundled ??= cachedOrBundled(`${CACHE}${name}.json`, plugins).catch((error: unknown) => {
+  bundled ??= keptBundle(plugins).catch((error: unknown) => {
     // A disk that was full for a moment must not be remembered: the next attempt bundles anew.
     bundled = undefined;
     throw error;
   });
   return bundled;
+}
+
+/** The bundle of this kind that is kept beside the packages; one that is missing is made and kept. */
+export async function keptBundle(
+  plugins: BundlePlugins = [],
+): Promise<WorkflowBundleWithSourceMap> {
+  const name = plugins.length === 0 ? 'workflow-bundle' : 'workflow-bundle-traced';
+  return await cachedOrBundled(`${CACHE}${name}.json`, plugins);
 }
 
 /** @param cache file of the last bundle; one that is missing, old or damaged is written anew */

@@ -121,13 +121,16 @@ interface Shown {
   readonly actions: readonly string[];
 }
 
+/** The UI renders Markdown in a frame that cuts off the last line. */
+const LAST_LINE = '\u00A0';
+
 /** Markdown, which the UI renders. */
 function details(link: string, { title, since, why, todo, actions }: Shown): string {
   return [
-    `**${title}**, since ${since}.${why ? ` ${why.detail} (\`${why.code}\`)` : ''}`,
+    `**${title}**, since ${since}.${why ? ` ${why.detail} (\`${why.code}\`)` : ''} ${link}`,
     ...(todo === null ? [] : [`**What to do:** ${todo}`]),
     ...(actions.length > 0 ? [actions.map((action) => `- ${action}`).join('\n')] : []),
-    link,
+    LAST_LINE,
   ].join('\n\n');
 }
 

@@ -1,10 +1,9 @@
 import { createAmqp } from './amqp.ts';
-import { BROKER } from './broker-connection.ts';
 import type { WatchedDestination } from './destination.ts';
 import { createWebhook } from './webhook.ts';
 import type { StepLog } from '../step-context.ts';
 import type { Config } from '../../src/config/config.ts';
-import { createAvailability } from '../../src/telemetry/availability.ts';
+import { createAvailability, type Availability } from '../../src/telemetry/availability.ts';
 
 /** What the log says of events at one destination. */
 export const DELIVERY = {
@@ -13,14 +12,15 @@ export const DELIVERY = {
 };
 
 /** Opens what the configuration names, for each run of the relay; nothing is connected yet. What was said
- * of a loss is remembered from run to run. */
+ * of a loss is remembered from run to run.
+ * @param broker the same for the whole process */
 export function destinationsOf(
   { events, environment }: Pick<Config, 'events' | 'environment'>,
   log: StepLog,
+  broker: Availability,
 ): () => WatchedDestination[] {
   const { amqp, webhook } = events;
   const allowsNearby = environment === 'local';
-  const broker = createAvailability(log, BROKER);
   const byAmqp = { availability: createAvailability(log, DELIVERY) };
   const byWebhook = { availability: createAvailability(log, DELIVERY) };
   return () => [

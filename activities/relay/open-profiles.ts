@@ -2,6 +2,7 @@ import type { Config } from '../../src/config/config.ts';
 import { ProfileUnavailable, type ProfileAnswer } from '../../src/domain/profile.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
 import type { ProfileCall, Telemetry } from '../../src/domain/telemetry.ts';
+import type { Availability } from '../../src/telemetry/availability.ts';
 import type { StepLog } from '../step-context.ts';
 import { createHttpProfiles } from './http-profiles.ts';
 import { createProfileRequests } from './profile-requests.ts';
@@ -10,15 +11,19 @@ export interface OpenProfiles extends ProfileService {
   close(): Promise<void>;
 }
 
-/** The profile service that is configured; null: none. Nothing is connected yet. */
+/** The profile service that is configured; null: none. Nothing is connected yet.
+ * @param broker remembers for the whole process whether the log said that the broker is away */
 export function openProfiles(
   { profile }: Pick<Config, 'profile'>,
   log: StepLog,
   telemetry: Pick<Telemetry, 'profileCalled'>,
+  broker?: Availability,
 ): OpenProfiles | null {
   if (profile === null) return null;
   const service =
-    profile.form === 'http' ? createHttpProfiles(profile) : createProfileRequests(profile, log);
+    profile.form === 'http'
+      ? createHttpProfiles(profile)
+      : createProfileRequests(profile, log, broker);
   return counted(service, telemetry);
 }
 

@@ -12,6 +12,7 @@ import {
   type ProfileReply as RecordedReply,
 } from '../../src/ledger/registrations/profile.ts';
 import { readRow } from '../../src/ledger/registrations/transitions.ts';
+import type { Availability } from '../../src/telemetry/availability.ts';
 import { deleteStrayProfile } from '../registration/delete-profile.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line } from './amqp-line.ts';
@@ -39,6 +40,7 @@ export interface ProfileReplyDeps {
   readonly telemetry: Pick<Telemetry, 'profileReplied'>;
   readonly runs: Pick<Runs, 'resume'>;
   readonly profiles: ProfileService;
+  readonly broker?: Availability;
 }
 
 /**
@@ -50,8 +52,8 @@ export async function consumeProfileReplies(
   deps: ProfileReplyDeps,
   over: AbortSignal,
 ): Promise<void> {
-  const { settings, log } = deps;
-  const connection = createBrokerConnection(settings.url, settings.replyExchange, log);
+  const { settings, log, broker } = deps;
+  const connection = createBrokerConnection(settings.url, settings.replyExchange, log, broker);
   const foreign = new Set<string>();
   try {
     while (!over.aborted) {

@@ -1,6 +1,7 @@
 import type { AmqpProfileSettings } from '../../src/config/profile-settings.ts';
 import { ProfileUnavailable } from '../../src/domain/profile.ts';
 import type { ProfileService } from '../../src/domain/profile-service.ts';
+import type { Availability } from '../../src/telemetry/availability.ts';
 import type { StepLog } from '../step-context.ts';
 import { publish, reasonOf, type Line, type Published } from './amqp-line.ts';
 import { createBrokerConnection } from './broker-connection.ts';
@@ -18,9 +19,10 @@ export interface ProfileRequests extends ProfileService {
 export function createProfileRequests(
   settings: AmqpProfileSettings,
   log: StepLog,
+  broker?: Availability,
 ): ProfileRequests {
   const { url, secret, requestExchange, requestKey, replyQueue } = settings;
-  const connection = createBrokerConnection(url, requestExchange, log);
+  const connection = createBrokerConnection(url, requestExchange, log, broker);
   /** By message id: an attempt that comes before the last one is over waits for its outcome. */
   const sending = new Map<string, Promise<Published>>();
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, ServiceError } from '@temporalio/client';
-import type { NativeConnection } from '@temporalio/worker';
+import type { Connection } from '@temporalio/client';
 import type { Config } from '../../src/config/config.ts';
 import { ensureSchedules, missingSchedules } from '../../src/temporal/schedules.ts';
 import {
@@ -14,10 +14,7 @@ const SERVER_STARTS_MS = 60_000;
 const RETRY_MS = 500;
 
 /** The changes that Temporal needs: first the search attributes, then the schedules that use it. */
-export async function temporalChanges(
-  connection: NativeConnection,
-  config: Config,
-): Promise<Change[]> {
+export async function temporalChanges(connection: Connection, config: Config): Promise<Change[]> {
   const { namespace, taskQueue } = config.temporal;
   const client = new Client({ connection, namespace });
   const settings = { taskQueue, ...config.schedules };
@@ -40,7 +37,7 @@ export async function temporalChanges(
   return changes;
 }
 
-async function addAttributes(connection: NativeConnection, namespace: string): Promise<void> {
+async function addAttributes(connection: Connection, namespace: string): Promise<void> {
   try {
     await ensureSearchAttributes(connection, namespace);
   } catch {

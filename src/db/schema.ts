@@ -581,6 +581,8 @@ export const consoleSessions = pgTable(
     name: text('name').notNull(),
     /** The pool's tokens, with the id as associated data. */
     sealedTokens: bytea('sealed_tokens').notNull(),
+    /** Since when a request asks Cognito for new tokens; null: none does. */
+    refreshingAt: timestamp('refreshing_at', { withTimezone: true }),
     csrfToken: text('csrf_token').notNull(),
     /** What the next page says of the last action, sealed like the tokens: it may name a person. */
     sealedNotice: bytea('sealed_notice'),

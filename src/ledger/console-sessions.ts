@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { consoleSessions } from '../db/schema.ts';
 import { atEdge } from './database-error.ts';
@@ -6,9 +6,11 @@ import { atEdge } from './database-error.ts';
 export const CONSOLE_IDLE_MINUTES = 30;
 export const CONSOLE_HOURS = 12;
 const FORGOTTEN_AT_ONCE = 1000;
+/** Longer than the calls of a refresh take; whoever began one before has ended without a result. */
+const REFRESH_SECONDS = 15;
 
 type Row = typeof consoleSessions.$inferSelect;
-export type ConsoleSessionRow = Omit<Row, 'createdAt' | 'seenAt'>;
+export type ConsoleSessionRow = Omit<Row, 'createdAt' | 'seenAt' | 'refreshingAt'>;
 
 const LIVES = sql`seen_at > now() - make_interval(mins => ${CONSOLE_IDLE_MINUTES})
   AND created_at > now() - make_interval(hours => ${CONSOLE_HOURS})`;
@@ -30,7 +32,7 @@ export async function insertConsoleSession(
 }
 
 /**
- * Reads a session for a request. Waits while another request refreshes its tokens.
+ * Reads a session for a request.
  * @param counts whether its idle time begins anew
  * @returns null where it is over
  */
@@ -49,32 +51,47 @@ export async function useConsoleSession(
   return row ?? null;
 }
 
-/** What becomes of the tokens of a session; null ends it. */
-export type RefreshTokens = (
-  session: ConsoleSessionRow,
-) => Promise<Pick<ConsoleSessionRow, 'sealedTokens'> | null>;
+/**
+ * Lets one request at a time refresh the tokens of a session: a second use of a refresh token would end it.
+ * A mark in the row, since a lock would hold a connection while Cognito is asked.
+ * @returns false where another request does, or has done, or where the session is over
+ */
+export async function beginTokenRefresh(
+  db: Database,
+  { id, sealedTokens }: Pick<ConsoleSessionRow, 'id' | 'sealedTokens'>,
+): Promise<boolean> {
+  const isFree = sql`(refreshing_at IS NULL
+    OR refreshing_at < now() - make_interval(secs => ${REFRESH_SECONDS}))`;
+  const rows = await atEdge(() =>
+    db
+      .update(consoleSessions)
+      .set({ refreshingAt: sql`now()` })
+      .where(
+        and(eq(consoleSessions.id, id), eq(consoleSessions.sealedTokens, sealedTokens), isFree),
+      )
+      .returning({ id: consoleSessions.id }),
+  );
+  return rows.length > 0;
+}
 
 /**
- * Replaces the tokens of a session, one request at a time: the others wait for its row, and then read
- * what the first has got. If `refresh` throws, the tokens stay.
- * @returns null where the session is over
+ * Replaces the tokens that a request has refreshed.
+ * @param refreshed null: they stay, since Cognito was away
+ * @returns false where the session is over
  */
-export async function refreshConsoleSession(
+export async function endTokenRefresh(
   db: Database,
-  id: string,
-  refresh: RefreshTokens,
-): Promise<ConsoleSessionRow | null> {
-  return await atEdge(() =>
-    db.transaction(async (tx) => {
-      const which = eq(consoleSessions.id, id);
-      const [row] = await tx.select(COLUMNS).from(consoleSessions).where(which).for('update');
-      if (!row) return null;
-      const refreshed = await refresh(row);
-      if (refreshed === null) await tx.delete(consoleSessions).where(which);
-      else await tx.update(consoleSessions).set(refreshed).where(which);
-      return refreshed && { ...row, ...refreshed };
-    }),
+  { id, sealedTokens }: Pick<ConsoleSessionRow, 'id' | 'sealedTokens'>,
+  refreshed: Uint8Array | null,
+): Promise<boolean> {
+  const rows = await atEdge(() =>
+    db
+      .update(consoleSessions)
+      .set({ sealedTokens: refreshed ?? sealedTokens, refreshingAt: null })
+      .where(and(eq(consoleSessions.id, id), eq(consoleSessions.sealedTokens, sealedTokens)))
+      .returning({ id: consoleSessions.id }),
   );
+  return rows.length > 0;
 }
 
 export async function setConsoleNotice(

@@ -27,17 +27,22 @@ export function withStatusLog(telemetry: Telemetry, log: Log): Telemetry {
 }
 
 /** Calls without a reply in a row, among all that are under way, that count as a loss. */
-const COGNITO_LOST_AFTER = 3;
+const LOST_AFTER = 3;
 
-/** Writes a log line when Cognito is lost, and one when it is back. */
-export function withCognitoLog(
+/** Writes a log line when Cognito or the profile service is lost, and one when it is back. */
+export function withLossLog(
   telemetry: Telemetry,
   log: Log & Parameters<typeof createAvailability>[0],
 ): Telemetry {
   const cognito = createAvailability(log, {
     lost: 'Cognito: connection lost',
     restored: 'Cognito: connection restored',
-    failures: COGNITO_LOST_AFTER,
+    failures: LOST_AFTER,
+  });
+  const profiles = createAvailability(log, {
+    lost: 'profile service: connection lost',
+    restored: 'profile service: connection restored',
+    failures: LOST_AFTER,
   });
   return {
     ...telemetry,
@@ -47,6 +52,13 @@ export function withCognitoLog(
       const isLost = outcome === 'no_reply' || outcome === 'server_error';
       if (isLost) cognito.failed({ operation, outcome });
       else cognito.answered();
+    },
+    profileCalled(call) {
+      telemetry.profileCalled(call);
+      const { operation, outcome } = call;
+      const isLost = outcome === 'no_reply' || outcome === 'unavailable';
+      if (isLost) profiles.failed({ operation, outcome });
+      else profiles.answered();
     },
   };
 }

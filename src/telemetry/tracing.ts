@@ -65,6 +65,16 @@ export async function startTracing(): Promise<Tracing> {
   };
 }
 
+/** What tracing adds to the bundle of workflows, for a process that bundles and traces nothing. */
+export async function bundlingPlugins(): Promise<OpenTelemetryPlugin[]> {
+  const [{ resources, tracing }, { OpenTelemetryPlugin: Plugin }] = await Promise.all([
+    import('@opentelemetry/sdk-node'),
+    import('@temporalio/interceptors-opentelemetry'),
+  ]);
+  const spanProcessor = new tracing.NoopSpanProcessor();
+  return [new Plugin({ resource: resources.Resource.empty(), spanProcessor })];
+}
+
 /** By the names of OpenTelemetry's conventions; no path, no query and no header: they name persons. */
 function attributesOf({ method, route, status, requestId, registrationId }: TracedRequest) {
   return {

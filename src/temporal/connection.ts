@@ -1,6 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { isGrpcServiceError, ServiceError } from '@temporalio/client';
-import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+import {
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+  ServiceError,
+  type ConnectionOptions,
+} from '@temporalio/client';
 
 /** A server that is there answers in milliseconds; one behind TLS and far away in a second. */
 const ANSWERS_WITHIN_MS = 5000;
@@ -19,32 +25,37 @@ export class TemporalUnreachable extends Error {
 export interface TemporalAddress {
   /** `host:port`, for messages. */
   readonly address: string;
-  readonly connection: NativeConnectionOptions;
+  readonly connection: ConnectionOptions;
 }
 
 /**
- * A connection for a command that runs once.
- * @throws TemporalUnreachable within seconds, also where a server accepts and never answers. Then
- * the native part goes on trying for half a minute: the command has to exit.
+ * A connection for a command that runs once: in JavaScript, because the native one of a worker takes much
+ * longer to load. @throws TemporalUnreachable within seconds, also where a server accepts and never answers
  */
 export async function connectTemporal({
   address,
   connection: options,
-}: TemporalAddress): Promise<NativeConnection> {
-  const connecting = NativeConnection.connect(options);
-  const made = new AbortController();
-  const timeout = delay(ANSWERS_WITHIN_MS, null, { signal: made.signal }).catch(() => null);
+}: TemporalAddress): Promise<Connection> {
+  let answered = false;
+  const retry = defaultGrpcRetryOptions();
+  // A wrong address is reported at once; a call to a server that answered before is repeated.
+  const retryableDecider: typeof retry.retryableDecider = (attempt, status) =>
+    answered && retry.retryableDecider(attempt, status);
   try {
-    const connection = await Promise.race([connecting, timeout]);
-    if (connection) return connection;
+    const connection = Connection.lazy({
+      ...options,
+      interceptors: [makeGrpcRetryInterceptor({ ...retry, retryableDecider })],
+      // A worker's connection takes no proxy from the environment either.
+      channelArgs: { 'grpc.enable_http_proxy': 0 },
+    });
+    await connection.withDeadline(Date.now() + ANSWERS_WITHIN_MS, () =>
+      connection.workflowService.getSystemInfo({}),
+    );
+    answered = true;
+    return connection;
   } catch (error) {
-    throw new TemporalUnreachable(address, nativeReason(error));
-  } finally {
-    made.abort();
+    throw new TemporalUnreachable(address, unreachableReason(error));
   }
-  // One that is made after all is not left open.
-  connecting.then((connection) => connection.close()).catch(() => undefined);
-  throw new TemporalUnreachable(address, `no reply within ${ANSWERS_WITHIN_MS / 1000} s`);
 }
 
 /** What Temporal answered to a call, or that it did not; undefined where the error is not Temporal's. */
@@ -54,8 +65,11 @@ export function temporalReason(error: unknown): string | undefined {
   return error instanceof ServiceError ? error.message : undefined;
 }
 
-/** In words for a person: the native error spells out how it is made. */
-function nativeReason(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return /(?:message|error): "([^"]+)"/.exec(text)?.[1] ?? text.split('\n', 1)[0] ?? 'unknown';
+/** gRPC wraps the error of the socket: `No connection established. Last error: Error: <it>. Resolution note: `. */
+function unreachableReason(error: unknown): string {
+  if (isGrpcDeadlineError(error)) return `no reply within ${ANSWERS_WITHIN_MS / 1000} s`;
+  const text = temporalReason(error) ?? (error instanceof Error ? error.message : String(error));
+  const [, socketError] =
+    /Last error: (?:Error: )?(.+?)(?: \(\S+Z\))?\. Resolution/s.exec(text) ?? [];
+  return (socketError ?? text).split('\n', 1)[0] ?? 'unknown';
 }

@@ -22,6 +22,8 @@ export interface AgedResult {
 
 type Print = (line: string) => void;
 
+/** Task queue of the deployment over the old ledger. */
+const OLD = 'aged';
 /** A run needs Temporal's answer twice; more at once only wait for its shards. */
 const STARTS_AT_ONCE = 40;
 
@@ -33,14 +35,14 @@ export async function compareAged(
 ): Promise<AgedResult> {
   print(`Seeding ${AGED.closed} closed and ${AGED.parked} parked registrations`);
   const from = performance.now();
-  const agedUrl = await site.makeLedger('aged');
+  const agedUrl = await site.makeLedger(OLD);
   await seedAged(agedUrl);
   print(`Seeded in ${((performance.now() - from) / 1000).toFixed(0)} s`);
   const engine = await startEngine(name, join(site.home, name), print);
   const running: Running[] = [];
   try {
     const emptyUrl = await site.makeLedger('empty');
-    const old = await startContender('registrar', 'aged', engine, site, agedUrl);
+    const old = await startContender('registrar', OLD, engine, site, agedUrl);
     running.push(old);
     print('Measuring while the sweep starts the lost runs of the parked registrations');
     const catchingUp = figuresOf([await measureRound(old.measured, plan, 'first')]);
@@ -59,7 +61,10 @@ export async function compareAged(
       empty: figuresOf(fresh.rounds),
       aged: figuresOf(old.rounds),
       catchingUp,
-      queries: await timeQueries(old.measured.target, agedUrl, engine.address),
+      queries: await timeQueries(old.measured.target, agedUrl, {
+        address: engine.address,
+        taskQueue: OLD,
+      }),
     };
   } finally {
     for (const { api } of running.toReversed()) await api.stop();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { openDatabase, type Database } from '../../src/db/client.ts';
 import { readOverview, type OverviewSources } from '../../src/ledger/overview.ts';
 import { readTemporalOverview } from '../../src/temporal/overview.ts';
+import { cleanEnvironment, REPOSITORY } from '../support/program.ts';
 import type { Target } from './load.ts';
 import { percentile } from './statistics.ts';
 
@@ -10,6 +11,12 @@ export interface QueryTimes {
   readonly name: string;
   readonly p50: number;
   readonly p99: number;
+}
+
+/** The deployment that `npm run status` reports on. */
+export interface TemporalSide {
+  readonly address: string;
+  readonly taskQueue: string;
 }
 
 const REPEATS = 100;
@@ -41,7 +48,7 @@ const PAGES: Readonly<Record<string, string>> = {
 export async function timeQueries(
   target: Target,
   ledgerUrl: string,
-  temporalAddress: string,
+  temporal: TemporalSide,
 ): Promise<QueryTimes[]> {
   const times: QueryTimes[] = [];
   const first = JSON.parse(await get(target, '/registrations?limit=50')) as { nextCursor: string };
@@ -55,7 +62,7 @@ export async function timeQueries(
   } finally {
     await pool.close(1);
   }
-  const command = () => statusCommand(ledgerUrl, temporalAddress);
+  const command = () => statusCommand(ledgerUrl, temporal);
   times.push(await time('`npm run status`, the whole command', command, COMMANDS));
   return times;
 }
@@ -69,14 +76,14 @@ function sources(db: Database): OverviewSources {
   };
 }
 
-/** As npm runs it. It ends with 2 while anything needs a person. */
-async function statusCommand(databaseUrl: string, temporalAddress: string): Promise<void> {
-  const env = {
-    PATH: process.env['PATH'],
+/** As an operator types it, npm included. It ends with 2 while anything needs a person. */
+async function statusCommand(databaseUrl: string, temporal: TemporalSide): Promise<void> {
+  const env = cleanEnvironment({
     DATABASE_URL: databaseUrl,
-    TEMPORAL_ADDRESS: temporalAddress,
-  };
-  const child = spawn(process.execPath, ['run.mjs', 'cli/status.ts'], { env, stdio: 'ignore' });
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_TASK_QUEUE: temporal.taskQueue,
+  });
+  const child = spawn('npm', ['run', 'status'], { cwd: REPOSITORY, env, stdio: 'ignore' });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0 && code !== 2) throw new Error(`npm run status ended with ${code}`);
 }

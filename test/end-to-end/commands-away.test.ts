@@ -23,7 +23,7 @@ test.for(WITH_TEMPORAL)(
     const refused = await deployment.command(entry, { TEMPORAL_ADDRESS: nobody });
     expect(refused).toEqual({
       code: 1,
-      output: `Temporal at ${nobody} does not answer: Connection refused\n`,
+      output: `Temporal at ${nobody} does not answer: connect ECONNREFUSED ${nobody}\n`,
     });
   },
 );

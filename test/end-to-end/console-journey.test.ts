@@ -119,8 +119,7 @@ describe.skipIf(CHROMIUM.path === null).each([
     expect((await site.account('ada@example.com'))?.roles).toEqual(['viewer']);
     const [requested] = await site.timeline(id);
     expect(requested).toMatchObject({ event: 'registration.requested', actor: adminId });
-    await operator.go('/console');
-    await operator.says('Nothing needs a person.');
+    await operator.goUntil('/console', 'Nothing needs a person.');
   });
 
   test('understands why a registration is parked, and gives other roles', async () => {
@@ -189,8 +188,7 @@ describe.skipIf(CHROMIUM.path === null).each([
     await eventually(async () => (await site.count('completed')) === 42);
     const asked = await site.trail('registration.retry_requested');
     expect(asked.filter(({ actor }) => actor === adminId)).toHaveLength(41);
-    await operator.go('/console');
-    await operator.says('Nothing needs a person.');
+    await operator.goUntil('/console', 'Nothing needs a person.');
   });
 
   test('finds why an address is taken, and frees it', async () => {

@@ -42,6 +42,8 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     readonly complaints: string[];
     /** Paths that were asked for. */
     readonly asked: string[];
+    /** Those of them that the script asked for by itself. */
+    readonly background: string[];
   }
 
   async function visit(options: BrowserContextOptions = {}): Promise<Visit> {
@@ -49,14 +51,16 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     const page = await context.newPage();
     const complaints: string[] = [];
     const asked: string[] = [];
+    const background: string[] = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => complaints.push(message.text()));
     page.on('request', (request) => {
       const { origin, pathname } = new URL(request.url());
       asked.push(origin === api.url ? pathname : request.url());
+      if (request.headers()['x-background'] !== undefined) background.push(pathname);
     });
     await page.goto(`${api.url}/console`);
-    return { page, complaints, asked };
+    return { page, complaints, asked, background };
   }
 
   async function signIn(page: Page): Promise<void> {
@@ -157,7 +161,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     deployment,
   }) => {
     await deployment.pool.setFaults(NO_ROLES);
-    const { page, complaints, asked } = await visit();
+    const { page, complaints, asked, background } = await visit();
     await signIn(page);
     await page.getByRole('link', { name: 'New', exact: true }).click();
     await page.getByLabel('E-mail', { exact: true }).fill('parked-live@example.com');
@@ -200,6 +204,7 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     expect(await page.locator('#live .follows, #live .lost').count()).toBe(0);
     // The parts that depend on the status are read again, once for each status.
     await page.getByRole('link', { name: 'Disable' }).first().waitFor();
+    expect(new Set(background)).toEqual(new Set([new URL(page.url()).pathname]));
     expect(await page.getByText('Cognito is back').count()).toBeGreaterThan(0);
     expect(reads.filter((path) => path.endsWith('/stream'))).toHaveLength(1);
     expect(complaints.filter((text) => !text.includes('422'))).toEqual([]);
@@ -252,5 +257,15 @@ describe.skipIf(CHROMIUM.path === null)('in Chromium', () => {
     await page.locator('#live').waitFor();
     expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(email);
     await page.context().close();
+  });
+
+  test('a link on a page of another site leads a signed-in person to the page', async () => {
+    const { page } = await visit();
+    await signIn(page);
+    await page.goto('about:blank');
+    await page.setContent(`<a href="${api.url}/console/system">System</a>`);
+    await page.getByRole('link').click();
+    await page.getByRole('heading', { level: 1, name: 'System' }).waitFor();
+    expect(page.url()).toBe(`${api.url}/console/system`);
   });
 });

@@ -134,9 +134,14 @@ export class Newcomer {
   }
 }
 
-export async function call(url: string, bearer: string, body?: unknown) {
+export async function call(
+  url: string,
+  bearer: string,
+  body?: unknown,
+  method = body === undefined ? 'GET' : 'POST',
+) {
   const answer = await fetch(url, {
-    method: body === undefined ? 'GET' : 'POST',
+    method,
     headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { inspectPage, WIDE } from '../support/inspect-page.ts';
 
 /** What a deployment needs in order to serve the console; work parks after a second. */
@@ -129,6 +130,14 @@ export class Operator {
 
   async says(text: string | RegExp): Promise<void> {
     await this.front.getByText(text).filter({ visible: true }).first().waitFor();
+  }
+
+  /** Comes back to a page until it says something: what it knows of workers is some seconds old. */
+  async goUntil(path: string, text: string): Promise<void> {
+    await eventually(async () => {
+      await this.go(path);
+      return (await this.page.getByText(text).count()) > 0;
+    });
   }
 
   /** Watches a registration's page: by itself it follows with JavaScript, else by its link. */

@@ -60,7 +60,9 @@ test('npm run status reports an unreachable Temporal and still shows the ledger'
   const nobody = `127.0.0.1:${await anyFreePort()}`;
   const { code, output } = await status(deployment, { TEMPORAL_ADDRESS: nobody });
   expect(code).toBe(2);
-  expect(output).toContain(`  Temporal at ${nobody} does not answer: Connection refused.`);
+  expect(output).toContain(
+    `  Temporal at ${nobody} does not answer: connect ECONNREFUSED ${nobody}.`,
+  );
   expect(output).toMatch(/^ {2}roles_pending .*$/m);
   expect(output).toContain('  temporal: degraded\n');
 });

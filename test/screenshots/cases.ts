@@ -1,21 +1,28 @@
 import type { Rule } from '../../dev/cognito/fault-plan.ts';
 
+/** One page of the Temporal UI. */
+export interface Picture {
+  /** Of its file. */
+  readonly name: string;
+  /** Below the run's page in the UI, but for the list of runs. */
+  readonly page: 'list' | 'history' | 'pending-activities' | 'user-metadata' | 'search-attributes';
+  /** Text of the page that has to be there, or the picture would show nothing. */
+  readonly shows: string;
+}
+
 /** A run of the runbook, as the Temporal UI shows it. */
 export interface Case {
-  /** Of the picture's file. */
-  readonly name: string;
-  /** Its local part is the address that the fault plan meets. */
+  /** The local part is the address that the fault plan meets. */
   readonly person: string;
-  /** What the receipt says when the picture is due; `status` or a step's. */
+  /** Of a later change, whose run is shown instead of that of the registration. */
+  readonly changesRolesTo?: readonly string[];
+  /** What the receipt says when the pictures are due; `status` or a step's. */
   readonly due: RegExp;
-  /** An operator's request on the receipt, before the picture. */
+  /** An operator's request on the receipt, before the pictures. */
   readonly instruction?: 'cancel';
   /** What it says after the instruction. */
   readonly after?: RegExp;
-  /** Below the run's page in the UI. */
-  readonly page: 'history' | 'pending-activities';
-  /** Text of the page that has to be there, or the picture would show nothing. */
-  readonly shows: string;
+  readonly pictures: readonly Picture[];
 }
 
 const SERVER = { kind: 'server', status: 503 } as const;
@@ -25,6 +32,7 @@ export const PLAN: readonly Rule[] = [
   { operation: ROLE, match: { email: 'retrying@*' }, fault: SERVER },
   { operation: ROLE, match: { email: 'parked@*' }, fault: SERVER },
   { operation: ROLE, match: { email: 'cancelled@*' }, fault: SERVER },
+  { operation: ROLE, match: { email: 'changed@*', group: 'researcher' }, fault: SERVER },
   {
     operation: ROLE,
     match: { email: 'cleanup@*' },
@@ -38,50 +46,53 @@ export const PLAN: readonly Rule[] = [
   },
 ];
 
-/** Each is made right before its picture. */
+/** Each is made right before its pictures. */
 export const CASES: readonly Case[] = [
   {
-    name: 'completed',
     person: 'ada',
     due: /"status":"completed"/,
-    page: 'history',
-    shows: 'Workflow Execution Completed',
+    pictures: [{ name: 'completed', page: 'history', shows: 'Workflow Execution Completed' }],
   },
   {
-    name: 'retrying',
     person: 'retrying',
     due: /"status":"retrying","attempts":[3-9]/,
-    page: 'pending-activities',
-    shows: 'assignRole:viewer',
+    pictures: [{ name: 'retrying', page: 'pending-activities', shows: 'assignRole:viewer' }],
   },
   {
-    name: 'parked',
     person: 'parked',
     due: /"status":"roles_pending"/,
-    page: 'history',
-    shows: 'roles_pending',
+    pictures: [
+      { name: 'parked', page: 'history', shows: 'assignRole:viewer' },
+      { name: 'parked-details', page: 'user-metadata', shows: 'What to do:' },
+    ],
   },
   {
-    name: 'cleanup-required',
+    person: 'changed',
+    changesRolesTo: ['researcher'],
+    due: /"status":"parked"/,
+    pictures: [
+      { name: 'parked-change', page: 'history', shows: 'assignRole:researcher' },
+      { name: 'parked-change-details', page: 'user-metadata', shows: 'What to do:' },
+    ],
+  },
+  {
     person: 'cleanup',
     due: /"status":"cleanup_required"/,
-    page: 'pending-activities',
-    shows: 'deleteUser',
+    pictures: [{ name: 'cleanup-required', page: 'pending-activities', shows: 'deleteUser' }],
   },
   {
-    name: 'failed',
     person: 'failed',
     due: /"status":"failed"/,
-    page: 'history',
-    shows: 'registration_failed',
+    pictures: [
+      { name: 'failed', page: 'history', shows: 'registration_failed' },
+      { name: 'failed-attributes', page: 'search-attributes', shows: 'RegistrationFailure' },
+    ],
   },
   {
-    name: 'cancelled',
     person: 'cancelled',
     due: /"status":"roles_pending"/,
     instruction: 'cancel',
     after: /"status":"cancelled"/,
-    page: 'history',
-    shows: 'Workflow Execution Canceled',
+    pictures: [{ name: 'cancelled', page: 'history', shows: 'Workflow Execution Canceled' }],
   },
 ];

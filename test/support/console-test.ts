@@ -104,6 +104,19 @@ export class ConsoleUnderTest {
   }
 }
 
+export const ENDED = '/console/sign-in?reason=ended&next=%2Fconsole%2Fsystem';
+
+/** Where the page leads, or its status. */
+export async function opens({ browser }: Pick<Operator, 'browser'>): Promise<string | number> {
+  const { status, location } = await browser.get('/console/system');
+  return location ?? status;
+}
+
+/** The sessions of somebody. */
+export async function rowsOf(site: ConsoleUnderTest, email: string): Promise<number> {
+  return (await site.api.sql`SELECT FROM console_sessions WHERE name = ${email}`).length;
+}
+
 /** With `site`, the console of this file, and two people who are signed in to it: `administrator`, and
  * `manager`, who may give the roles `researcher` and `viewer` only. */
 export const test = apiTest

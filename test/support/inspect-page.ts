@@ -34,7 +34,7 @@ export async function inspectPage(page: Page, what: string): Promise<void> {
     await page.setViewportSize({ width, height: 800 });
     const needed = await page.evaluate<number>('document.documentElement.scrollWidth');
     const beyond = needed <= width ? [] : await page.evaluate<string[]>(BEYOND);
-    expect(needed, [`${what} in ${width} pixels`, ...beyond].join('\n')).toBeLessThanOrEqual(width);
+    expect(needed, `${what} in ${width} pixels: ${beyond.join('\n')}`).toBeLessThanOrEqual(width);
   }
   await page.setViewportSize(WIDE);
 }

@@ -74,6 +74,7 @@ CREATE TABLE "console_sessions" (
 	"user_id" text NOT NULL,
 	"name" text NOT NULL,
 	"sealed_tokens" "bytea" NOT NULL,
+	"refreshing_at" timestamp with time zone,
 	"csrf_token" text NOT NULL,
 	"sealed_notice" "bytea",
 	"created_at" timestamp with time zone NOT NULL,

@@ -1,5 +1,9 @@
 // Only what makes the pages pleasanter: each of them works without this file.
 
+/** Milliseconds between two looks at a change: each look asks Cognito for the person. */
+const SHORTEST = 1500;
+const LONGEST = 30_000;
+
 /** Says what has changed to those who do not see it. */
 const teller = document.createElement('p');
 teller.className = 'visually-hidden';
@@ -49,7 +53,7 @@ function follow(live) {
 async function refresh() {
   const parts = document.querySelectorAll('[data-follows][id]');
   if (parts.length === 0) return;
-  const page = await read(location.href);
+  const page = await read(location.href, { 'X-Background': 'true' });
   for (const part of parts) {
     const next = page?.getElementById(part.id);
     if (next && !part.contains(document.activeElement)) part.replaceWith(next);
@@ -61,19 +65,23 @@ void watch();
 /** A change is not streamed: the page is read again until it has ended or parked. */
 async function watch() {
   const part = () => document.querySelector('[data-unfinished]');
+  let pause = SHORTEST;
   while (part()) {
     const { id, dataset } = part();
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => setTimeout(resolve, pause));
     if (document.hidden) continue;
+    pause = Math.min(pause * 1.5, LONGEST);
     await refresh();
     const { says } = document.getElementById(id)?.dataset ?? {};
-    if (says !== dataset.says) teller.textContent = says ?? '';
+    if (says === dataset.says) continue;
+    teller.textContent = says ?? '';
+    pause = SHORTEST;
   }
 }
 
 /** null where the answer is no page of the console: signed out, offline. */
-async function read(href) {
-  const answer = await fetch(href).catch(() => null);
+async function read(href, headers = {}) {
+  const answer = await fetch(href, { headers }).catch(() => null);
   return answer?.ok && !answer.redirected ? parse(await answer.text()) : null;
 }
 

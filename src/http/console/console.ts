@@ -102,11 +102,11 @@ export function mountConsole(api: Api, deps: ConsoleDeps): void {
   mountConsoleAssets(api);
   mountSignIn(api, deps, sessions);
   api.post('/console/sign-out', async (c) => {
-    const session = await sessions.read(c);
-    if (typeof session !== 'string') {
+    const session = await sessions.readStored(c);
+    if (session !== null) {
       await readCheckedForm({ c, session });
-      await sessions.close(c);
-      deps.afterwards(() => signOut(deps, session.userId, session.tokens));
+      const closed = await sessions.close(c);
+      if (closed) deps.afterwards(() => signOut(deps, closed.userId, closed.tokens));
     }
     return c.redirect('/console/sign-in?reason=signed_out', 303);
   });

@@ -1,11 +1,13 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { Tokens } from '../../domain/session.ts';
 import {
+  beginTokenRefresh,
   deleteConsoleSession,
+  endTokenRefresh,
   insertConsoleSession,
-  refreshConsoleSession,
   setConsoleNotice,
   useConsoleSession,
   type ConsoleSessionRow,
@@ -42,6 +44,9 @@ type C = Context<AppEnv>;
 /** Refreshed so long before it expires, a token serves the whole request, and requests that come
  * meanwhile. */
 const REFRESH_BEFORE_MS = 2 * 60_000;
+/** How long a request waits for the tokens that another one refreshes, and how often it looks. */
+const REFRESH_WAIT_MS = 6000;
+const REFRESH_POLL_MS = 200;
 
 export class ConsoleSessions {
   readonly #deps: ConsoleDeps;
@@ -69,7 +74,8 @@ export class ConsoleSessions {
       throw error;
     }
     setCookie(c, this.#cookie, secret, this.#attributes());
-    if (before !== null) await this.#end(before);
+    const old = before === null ? null : await this.#delete(before);
+    if (old) this.#revoke(old.tokens);
   }
 
   /**
@@ -80,26 +86,37 @@ export class ConsoleSessions {
   async read(c: C, counts = true): Promise<ConsoleSession | NoSession> {
     const id = this.#idOf(c);
     if (id === null) return 'none';
-    const row = await useConsoleSession(this.#deps.db, id, counts);
-    const session = row && this.#opened(row);
-    if (!session) return 'expired';
-    if (!isNearlyExpired(session.tokens)) return session;
-    try {
-      const refreshed = await refreshConsoleSession(this.#deps.db, id, (now) => this.#refresh(now));
-      return (refreshed && this.#opened(refreshed)) ?? 'ended';
-    } catch (error) {
-      const isAlive = session.tokens.expiresAt.getTime() > Date.now();
-      if (error instanceof ProviderUnavailable && isAlive) return session;
-      throw error;
+    const until = Date.now() + REFRESH_WAIT_MS;
+    for (let over: NoSession = 'expired'; ; over = 'ended') {
+      const row = await useConsoleSession(this.#deps.db, id, counts);
+      const session = row && this.#opened(row);
+      if (!session) return over;
+      if (!isNearlyExpired(session.tokens)) return session;
+      if (await beginTokenRefresh(this.#deps.db, row)) return await this.#refresh(row, session);
+      if (isAlive(session.tokens)) return session;
+      if (Date.now() > until) throw new ProviderUnavailable('session');
+      await delay(REFRESH_POLL_MS);
     }
   }
 
-  /** Forgets the session of a request. @returns it, with its tokens */
+  /** The session of a request as it is stored, also where its tokens have expired. */
+  async readStored(c: C): Promise<ConsoleSession | null> {
+    const id = this.#idOf(c);
+    const row = id === null ? null : await useConsoleSession(this.#deps.db, id, false);
+    return row && this.#opened(row);
+  }
+
+  /** Forgets the session of a request. @returns it, with its last tokens */
   async close(c: C): Promise<ConsoleSession | null> {
     const id = this.#idOf(c);
     deleteCookie(c, this.#cookie, this.#attributes());
-    const row = id === null ? null : await deleteConsoleSession(this.#deps.db, id);
-    return row && this.#opened(row);
+    return id === null ? null : await this.#delete(id);
+  }
+
+  /** The same for a session that is over: the pool's session ends too. */
+  async forget(c: C): Promise<void> {
+    const over = await this.close(c);
+    if (over) this.#revoke(over.tokens);
   }
 
   async notify({ id }: ConsoleSession, notice: Notice): Promise<void> {
@@ -113,23 +130,39 @@ export class ConsoleSessions {
     return notice.text;
   }
 
-  async #end(id: string): Promise<void> {
+  async #delete(id: string): Promise<ConsoleSession | null> {
     const row = await deleteConsoleSession(this.#deps.db, id);
-    const old = row && this.#opened(row);
-    if (old) this.#revoke(old.tokens);
+    return row && this.#opened(row);
   }
 
   #revoke({ refreshToken }: Tokens): void {
     this.#deps.afterwards(() => this.#deps.sessions.revoke(refreshToken));
   }
 
-  async #refresh(row: ConsoleSessionRow): Promise<{ sealedTokens: Uint8Array } | null> {
-    const { tokens } = this.#opened(row) ?? {};
-    if (!tokens) return null;
-    // Another request was first.
-    if (!isNearlyExpired(tokens)) return { sealedTokens: row.sealedTokens };
-    const refreshed = await refreshTokens(this.#deps, tokens.refreshToken);
-    return refreshed && { sealedTokens: this.#seal(row.id, refreshed) };
+  async #refresh(
+    row: ConsoleSessionRow,
+    session: ConsoleSession,
+  ): Promise<ConsoleSession | 'ended'> {
+    const { db } = this.#deps;
+    let tokens: Tokens | null;
+    try {
+      tokens = await refreshTokens(this.#deps, session.tokens.refreshToken);
+    } catch (error) {
+      await endTokenRefresh(db, row, null);
+      if (error instanceof ProviderUnavailable && isAlive(session.tokens)) return session;
+      throw error;
+    }
+    if (tokens === null) {
+      await deleteConsoleSession(db, row.id);
+      return 'ended';
+    }
+    let isKept = false;
+    try {
+      isKept = await endTokenRefresh(db, row, this.#seal(row.id, tokens));
+    } finally {
+      if (!isKept) this.#revoke(tokens);
+    }
+    return isKept ? { ...session, tokens } : 'ended';
   }
 
   #seal(id: string, content: Tokens | Notice): Uint8Array {
@@ -176,6 +209,10 @@ export function isSameSecret(one: string, other: string): boolean {
 
 function digestOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
+}
+
+function isAlive({ expiresAt }: Tokens): boolean {
+  return expiresAt.getTime() > Date.now();
 }
 
 function isNearlyExpired({ expiresAt }: Tokens): boolean {

@@ -96,11 +96,12 @@ export function mountSignIn(api: Api, deps: ConsoleDeps, sessions: ConsoleSessio
     }
   };
 
-  api.get('/console/sign-in', (c) => {
+  api.get('/console/sign-in', async (c) => {
     const reason = c.req.query('reason') ?? 'none';
     const notice = Object.hasOwn(REASONS, reason) ? REASONS[reason as EndReason] : null;
     const next = pageToReturnTo(c.req.query('next') ?? null);
-    return showSignIn(c, { username: '', next, notice, error: null });
+    if (typeof (await sessions.read(c, false)) !== 'string') return c.redirect(next, 303);
+    return await showSignIn(c, { username: '', next, notice, error: null });
   });
 
   api.post('/console/sign-in', async (c) => {

@@ -26,7 +26,7 @@ export interface Page {
   readonly section: Section;
   readonly main: Content;
   /** 200 if absent. */
-  readonly status?: 200 | 403 | 404 | 409 | 422 | 429 | 500 | 502 | 503;
+  readonly status?: number;
 }
 
 /** What a confirmation page says before something is done. */

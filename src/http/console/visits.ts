@@ -5,12 +5,17 @@ import { TokenRejected } from '../access/tokens.ts';
 import type { AppEnv } from '../app-deps.ts';
 import type { Api } from '../openapi/mount.ts';
 import { createApiClient, TokenEnded } from './call-api.ts';
+import { h } from './elements.ts';
 import { showErrorsTo } from './error-pages.ts';
+import { layout } from './layout.ts';
 import type { ConsoleDeps, ConsoleSession, ConsoleSessions } from './sessions.ts';
 import { signInPath, type EndReason } from './sign-in.ts';
 import type { Visit } from './visit.ts';
 
 type C = Context<AppEnv>;
+
+/** console.js sends it with what no person asked for: reading a page again. */
+const BACKGROUND = 'x-background';
 
 /** A visit with what the pages do not see. */
 export interface SignedInVisit extends Visit {
@@ -35,8 +40,10 @@ export function createVisits(
   forbidden: Answer,
 ): Visits {
   const visitOf = async (c: C, counts: boolean): Promise<SignedInVisit | EndReason> => {
-    const session = await sessions.read(c, counts);
-    if (typeof session === 'string') return session;
+    const found = await sessions.read(c, counts);
+    if (typeof found === 'string') return found;
+    // A notice is for the page that a person opens.
+    const session = counts ? found : { ...found, notice: null };
     const { userId, name, csrfToken, tokens } = session;
     const claims = await deps.verifyToken(tokens.accessToken);
     if (!(await deps.cutoffs.counts(tokens.accessToken, claims))) return 'ended';
@@ -47,11 +54,16 @@ export function createVisits(
   };
 
   const visited =
-    (answer: Answer, counts: boolean, over: (c: C, reason: EndReason) => Response) =>
+    (
+      answer: Answer,
+      over: (c: C, reason: EndReason) => Response | Promise<Response>,
+      counts: boolean,
+    ) =>
     async (c: C): Promise<Response> => {
       const end = async (reason: EndReason) => {
-        if (reason !== 'none') await sessions.close(c);
-        return over(c, reason);
+        // A script's late answer must not take the cookie of a sign-in that another tab has made since.
+        if (counts && reason !== 'none') await sessions.forget(c);
+        return await over(c, reason);
       };
       try {
         const visit = await visitOf(c, counts);
@@ -64,12 +76,29 @@ export function createVisits(
       }
     };
 
+  const noPage = (c: C) => c.body(null, 401);
   return {
-    page: (answer) =>
-      visited(answer, true, (c, reason) => {
-        const isForm = reason === 'none' && c.req.method === 'POST';
-        return c.redirect(signInPath(c, isForm ? 'not_done' : reason), 303);
-      }),
-    background: (answer) => visited(answer, false, (c) => c.body(null, 401)),
+    page: (answer) => {
+      const forPerson = visited(answer, leadToSignIn, true);
+      const forScript = visited(answer, noPage, false);
+      return async (c) => await (c.req.header(BACKGROUND) === undefined ? forPerson : forScript)(c);
+    },
+    background: (answer) => visited(answer, noPage, false),
   };
+}
+
+function leadToSignIn(c: C, reason: EndReason): Response | Promise<Response> {
+  const isForm = reason === 'none' && c.req.method === 'POST';
+  const path = signInPath(c, isForm ? 'not_done' : reason);
+  const isLinked = reason === 'none' && c.req.header('sec-fetch-site') === 'cross-site';
+  return isLinked ? goOnFromHere(c, path) : c.redirect(path, 303);
+}
+
+/** For a link from another site, whose request has no strict cookie: the next one comes from our own page,
+ * and has it. */
+function goOnFromHere(c: C, path: string): Response | Promise<Response> {
+  c.header('Refresh', `0; url=${path}`);
+  const main = h.p({}, h.a({ href: path }, 'Go on'));
+  const page = { title: 'Console', section: null, main };
+  return c.html(layout({ page, operator: null, csrfToken: null, notice: null }));
 }

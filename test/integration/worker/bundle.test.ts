@@ -2,7 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTracing } from '../../../src/telemetry/tracing.ts';
 import { cachedOrBundled } from '../../../worker/bundle.ts';
+import { REPOSITORY, startScript } from '../../support/program.ts';
 
 let folder: string;
 let cache: string;
@@ -38,4 +40,22 @@ test('a folder that takes no file only costs the bundling', async () => {
   await writeFile(join(folder, 'file'), '');
   const { code } = await cachedOrBundled(join(folder, 'file', 'bundle.json'));
   expect(code).toContain('registerUser');
+});
+
+test('npm run build keeps both bundles: the plain one, and the one of a process that traces', async () => {
+  const kept = `${REPOSITORY}node_modules/.cache/registrar/`;
+  for (const name of ['workflow-bundle', 'workflow-bundle-traced']) {
+    await rm(`${kept}${name}.json`, { force: true });
+  }
+  const build = startScript('build', {});
+  expect(await build.exit).toMatchObject({ code: 0 });
+  expect(await readFile(`${kept}workflow-bundle.json`, 'utf8')).toBe(text);
+  const tracing = await startTracing();
+  const own = join(folder, 'traced.json');
+  const { code } = await cachedOrBundled(own, tracing.plugins);
+  await tracing.stop();
+  expect(code).not.toBe(JSON.parse(text).code);
+  expect(await readFile(`${kept}workflow-bundle-traced.json`, 'utf8')).toBe(
+    await readFile(own, 'utf8'),
+  );
 });

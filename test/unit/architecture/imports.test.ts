@@ -89,6 +89,7 @@ const PLANTED: readonly (readonly [path: string, text: string, rule: string])[] 
   ['worker/d.ts', "import { b } from './b.ts';\nexport const d = b;", 'no circles'],
   ['cli/b.ts', "import '../dev/commands.ts';", 'production does not need dev'],
   ['dev/a.ts', "import 'drizzle-orm';", 'package: drizzle-orm'],
+  ['cli/status.ts', "import '../src/wiring.ts';", 'npm run status starts at once'],
   ['cli/a.ts', "import './nowhere.ts';", 'every import can be resolved'],
 ];
 

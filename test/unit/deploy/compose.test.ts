@@ -174,6 +174,15 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  test('compose links receipts and the Temporal UI with each other by their published ports', () => {
+    const published = (name: string) =>
+      `http://${named(name).ports[0]?.split(':').slice(0, 2).join(':')}`;
+    const { apiUrl } = parseConfig(named('worker').environment, 'worker').http;
+    expect(apiUrl).toBe(published('api'));
+    const { uiUrl } = parseConfig(named('api').environment, 'api').temporal;
+    expect(uiUrl).toBe(published('temporal-ui'));
+  });
+
   test('compose waits only for conditions that can come true', () => {
     expect(vainWaits(services)).toEqual([]);
     for (const name of ['api', 'worker']) {

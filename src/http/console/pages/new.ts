@@ -4,7 +4,8 @@ import type { Receipt, RoleList } from '../../registrations/schemas.ts';
 import type { ApiProblem } from '../call-api.ts';
 import { h, type Content } from '../elements.ts';
 import { checkBox, choiceField, errorAt, formField } from '../fields.ts';
-import { emptyState, problemBox } from '../parts.ts';
+import { emptyState } from '../parts.ts';
+import { problemPage } from '../problem-page.ts';
 import { wrongForm } from './person/confirm.ts';
 import type { Confirmation, ConsoleRoutes, FormFields, Page, Visit } from '../visit.ts';
 
@@ -46,7 +47,7 @@ export function mountNew(routes: ConsoleRoutes, deps: AppDeps): void {
 
 async function askForPerson(deps: AppDeps, { c, api }: Visit): Promise<Confirmation | Page> {
   const roles = await api.get<z.infer<typeof RoleList>>('/roles');
-  if (!roles.ok) return { ...TITLE, main: problemBox(roles.problem), status: 503 };
+  if (!roles.ok) return problemPage(TITLE.section, TITLE.title, roles.problem);
   return {
     ...TITLE,
     explanation: h.p(

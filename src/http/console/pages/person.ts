@@ -1,5 +1,7 @@
+import { normaliseEmail } from '../../../domain/email.ts';
 import type { AppDeps } from '../../app-deps.ts';
 import type { Address } from '../../users/schemas.ts';
+import { h } from '../elements.ts';
 import type { ConsoleRoutes, Page, Visit } from '../visit.ts';
 import { addressCard } from './person/address.ts';
 import { mountChangeActions } from './person/change-actions.ts';
@@ -22,8 +24,11 @@ export function mountPerson(routes: ConsoleRoutes, deps: AppDeps): void {
 }
 
 async function addressPage(visit: Visit): Promise<Page> {
-  const email = visit.c.req.query('email') ?? '';
+  const shown = { title: 'Address', section: 'person' } as const;
+  const email = normaliseEmail(visit.c.req.query('email') ?? '');
+  // `..` as a part of a path would lead elsewhere.
+  if (email === null) return { ...shown, status: 422, main: h.p({}, 'This is no e-mail address.') };
   const answer = await visit.api.get<Address>(`/addresses/${encodeURIComponent(email)}`);
   if (!answer.ok) return refusedPage(answer.problem);
-  return { title: 'Address', section: 'person', main: await addressCard(visit, answer.body) };
+  return { ...shown, main: await addressCard(visit, answer.body) };
 }

@@ -227,6 +227,30 @@ test('a huge, malformed or incomplete form gets a page that says so', async ({
   expect(await registered(site, email)).toBe(0);
 });
 
+test('a link that cannot be right gets a page that says so, and is no internal error', async ({
+  administrator: { browser },
+}) => {
+  const links: [string, number][] = [
+    ['/console/registrations?cursor=nonsense', 400],
+    ['/console/registrations?status=nonsense', 422],
+    ['/console/addresses?email=..', 422],
+    ['/console/addresses', 422],
+    ['/console/registrations/%252e%252e', 404],
+    ['/console/registrations/..%2Fusers', 404],
+    [`/console/registrations/${randomUUID()}%3Fa=b%23`, 404],
+    ['/console/person?q=%00', 200],
+    ['/console/attention/retry?kind=change&status=Sign+in+at+evil.example', 422],
+    ['/console/attention/retry?kind=change&status=parked&failureCode=evil.example', 422],
+    ['/console/system/redeliver?destination=evil.example', 422],
+  ];
+  for (const [link, status] of links) {
+    const answer = await browser.get(link);
+    expect([link, answer.status]).toEqual([link, status]);
+    expect(answer.html).toMatch(/^<!doctype html>.*<h1/s);
+    expect(answer.html).not.toContain('evil.example');
+  }
+});
+
 test('a person whose roles may do nothing sees that, on every page, and can sign out', async ({
   site,
 }) => {

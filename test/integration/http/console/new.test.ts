@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { test, type ConsoleUnderTest, type Operator } from '../../../support/console-test.ts';
 import { EventReader } from '../../../support/event-reader.ts';
+import { createSignedUp } from '../signed-up.ts';
 
 const address = () => `new-${randomUUID().slice(0, 8)}@example.com`;
 const idOf = (location: string | null) =>
@@ -136,6 +137,23 @@ test('a taken address is said at its field, with a link to why', async ({ admini
   expect(sent.status).toBe(409);
   expect(sent.html).toContain('id="email-error"');
   expect(sent.html).toContain(`/console/addresses?email=${encodeURIComponent(fields.email)}`);
+});
+
+test('whether a sign-up that nobody proved is replaced is asked where there is one, and then done', async ({
+  site,
+  administrator,
+}) => {
+  const { browser } = administrator;
+  const { email } = await createSignedUp(site.api, site.pool, 'password-1', true, false);
+  const page = await browser.get('/console/new');
+  expect(page.html).not.toContain('replaceUnverified');
+  const refused = await browser.submit(page, { email, roles: 'viewer' });
+  expect(refused.status).toBe(409);
+  expect(refused.html).toContain('name="replaceUnverified"');
+  const sent = await browser.submit(refused, { replaceUnverified: 'true' });
+  expect(sent.status).toBe(303);
+  const accepted = (await rowsOf(site, email)).find(({ id }) => id === idOf(sent.location));
+  expect(accepted).toMatchObject({ roles: ['viewer'], door: 'canonical' });
 });
 
 test('an operator is offered the roles that the operator may give, and no others', async ({

@@ -1,49 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { AdminUserGlobalSignOutCommand } from '@aws-sdk/client-cognito-identity-provider';
 import { expect } from 'vitest';
 import { openDatabase } from '../../../../src/db/client.ts';
-import { ProviderUnavailable } from '../../../../src/domain/role.ts';
 import { forgetEndedConsoleSessions } from '../../../../src/ledger/console-sessions.ts';
 import { erasePerson } from '../../../../src/ledger/erasure.ts';
 import { cutOffTokens } from '../../../../src/ledger/token-cutoffs.ts';
 import { createSealing } from '../../../../src/secrets/sealing.ts';
-import { Secret } from '../../../../src/secrets/secret.ts';
-import {
-  COOKIE,
-  test,
-  type ConsoleUnderTest,
-  type Operator,
-} from '../../../support/console-test.ts';
-import { SEALING } from '../../../support/passwords.ts';
+import { COOKIE, ENDED, opens, rowsOf, test } from '../../../support/console-test.ts';
 import { createSignedUp } from '../signed-up.ts';
 
 const OVER = '/console/sign-in?reason=expired&next=%2Fconsole%2Fsystem';
-const ENDED = '/console/sign-in?reason=ended&next=%2Fconsole%2Fsystem';
 const MINUTE_MS = 60_000;
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * MINUTE_MS);
-
-/** Where the page leads, or its status. */
-async function opens({ browser }: Pick<Operator, 'browser'>): Promise<string | number> {
-  const { status, location } = await browser.get('/console/system');
-  return location ?? status;
-}
-
-/** Makes the access token of somebody look as if it were about to expire. */
-async function nearlyExpired(site: ConsoleUnderTest, email: string, inMs = 1000): Promise<void> {
-  const tokens = await site.tokensOf(email);
-  const [row] = await site.api.sql<{ id: string }[]>`
-    SELECT id FROM console_sessions WHERE name = ${email}`;
-  const old = { ...tokens, expiresAt: new Date(Date.now() + inMs) };
-  const sealed = SEALING.seal(new Secret(JSON.stringify(old)), row?.id ?? '');
-  await site.session(email, { sealed_tokens: sealed });
-}
-
-const refreshes = async ({ pool }: ConsoleUnderTest) =>
-  (await pool.calls())['GetTokensFromRefreshToken']?.calls ?? 0;
-
-async function rowsOf(site: ConsoleUnderTest, email: string): Promise<number> {
-  return (await site.api.sql`SELECT FROM console_sessions WHERE name = ${email}`).length;
-}
 
 test('a cookie authenticates no route of the API', async ({ administrator }) => {
   expect(await opens(administrator)).toBe(200);
@@ -60,11 +27,14 @@ test('a session ends 30 minutes after the last page', async ({ site, administrat
   // The page has begun the time anew.
   await site.session(email, { created_at: minutesAgo(59) });
   expect(await opens(administrator)).toBe(200);
+  const { refreshToken } = await site.tokensOf(email);
   await site.session(email, { seen_at: minutesAgo(31) });
   expect(await opens(administrator)).toBe(OVER);
   expect([await rowsOf(site, email), administrator.browser.cookies.size]).toEqual([0, 0]);
   const page = await administrator.browser.get(OVER);
   expect(page.html).toContain('Your session is over');
+  await site.api.settled();
+  expect(await site.deps.sessions.refresh(refreshToken)).toBeNull();
 });
 
 test('a session ends after 12 hours, however busy it is', async ({ site, administrator }) => {
@@ -90,6 +60,26 @@ test('a stream neither keeps a session from ending nor leads to a page', async (
   expect([status, location]).toEqual([401, null]);
 });
 
+test('what the script of a page reads again neither keeps a session from ending nor takes its notice', async ({
+  site,
+  administrator,
+}) => {
+  const { email, browser } = administrator;
+  const form = await browser.get('/console/new');
+  const done = await browser.submit(form, { email: 'background@example.com', roles: 'viewer' });
+  const again = async () => await browser.get(done.location ?? '', { 'x-background': 'true' });
+  await site.session(email, { seen_at: minutesAgo(20) });
+  const read = await again();
+  expect([read.status, read.html.includes('is accepted')]).toEqual([200, false]);
+  const [row] = await site.api.sql<{ seen_at: Date }[]>`
+    SELECT seen_at FROM console_sessions WHERE name = ${email}`;
+  expect(row?.seen_at.getTime()).toBeLessThan(minutesAgo(19).getTime());
+  expect((await browser.follow(done)).html).toContain('is accepted');
+  await site.session(email, { seen_at: minutesAgo(31) });
+  const late = await again();
+  expect([late.status, late.location, late.headers.getSetCookie()]).toEqual([401, null, []]);
+});
+
 test('housekeeping removes sessions that are over, and no other', async ({ site }) => {
   const [idle, old, alive] = [
     await site.operator('admin'),
@@ -101,94 +91,6 @@ test('housekeeping removes sessions that are over, and no other', async ({ site 
   await forgetEndedConsoleSessions(site.api.deps.db);
   const left = await Promise.all([idle, old, alive].map(({ email }) => rowsOf(site, email)));
   expect(left).toEqual([0, 0, 1]);
-});
-
-test('tokens that have nearly expired are refreshed, once for requests at one time', async ({
-  site,
-  administrator,
-}) => {
-  const { email, browser } = administrator;
-  const before = await site.tokensOf(email);
-  await nearlyExpired(site, email);
-  const calls = await refreshes(site);
-  const pages = await Promise.all(
-    ['/console', '/console/system', '/console/person', '/console/new'].map((path) =>
-      browser.get(path),
-    ),
-  );
-  expect(pages.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-  expect((await refreshes(site)) - calls).toBe(1);
-  const after = await site.tokensOf(email);
-  expect(after.refreshToken).not.toBe(before.refreshToken);
-  expect(after.expiresAt.getTime()).toBeGreaterThan(Date.now() + 10 * MINUTE_MS);
-  expect(await opens(administrator)).toBe(200);
-});
-
-test('while Cognito is away, tokens serve until they expire, and then the session is kept', async ({
-  site,
-  administrator,
-}) => {
-  const { email, browser } = administrator;
-  const sessions = {
-    ...site.deps.sessions,
-    refresh: () => Promise.reject(new ProviderUnavailable('scripted')),
-  };
-  const away = site.with({ sessions }).browser();
-  away.cookies.set(COOKIE, browser.cookies.get(COOKIE) ?? '');
-  await nearlyExpired(site, email);
-  expect((await away.get('/console/system')).status).toBe(200);
-  await nearlyExpired(site, email, -1000);
-  const page = await away.get('/console/system');
-  expect([page.status, page.headers.get('retry-after')]).toEqual([503, '5']);
-  expect(page.html).toContain('<h1');
-  // Cognito is back.
-  expect(await opens(administrator)).toBe(200);
-});
-
-test('a refresh whose reply is lost ends the session or is made again, as Cognito decides', async ({
-  site,
-  administrator,
-}) => {
-  const { email, browser } = administrator;
-  const real = site.deps.sessions;
-  let lost = 0;
-  const sessions = {
-    ...real,
-    refresh: async (token: string) => {
-      await real.refresh(token);
-      lost += 1;
-      throw new ProviderUnavailable('the reply is lost');
-    },
-  };
-  const losing = site.with({ sessions }).browser();
-  losing.cookies.set(COOKIE, browser.cookies.get(COOKIE) ?? '');
-  await nearlyExpired(site, email, -1000);
-  expect([(await losing.get('/console/system')).status, lost]).toEqual([503, 1]);
-  const { refreshToken } = await site.tokensOf(email);
-  const then = await opens(administrator);
-  expect([200, ENDED]).toContain(then);
-  // The old token is worth nothing after either.
-  expect(await real.refresh(refreshToken)).toBeNull();
-  expect(await rowsOf(site, email)).toBe(then === 200 ? 1 : 0);
-});
-
-test('a disabled operator, and one whose refresh token is dead, is signed out', async ({
-  site,
-}) => {
-  const disabled = await site.operator('admin');
-  await site.disable(disabled.email);
-  const ended = await site.operator('admin');
-  await site.pool.client.send(
-    new AdminUserGlobalSignOutCommand({
-      UserPoolId: site.pool.userPoolId,
-      Username: ended.email,
-    }),
-  );
-  for (const person of [disabled, ended]) {
-    await nearlyExpired(site, person.email);
-    expect(await opens(person)).toBe(ENDED);
-    expect(await rowsOf(site, person.email)).toBe(0);
-  }
 });
 
 test('a cut-off of tokens ends the session, with a reason', async ({ site, administrator }) => {

@@ -93,11 +93,13 @@ test('each sign-in has a new id, whatever the browser sent, and ends the session
   const name = COOKIE;
   const planted = 'planted'.repeat(6);
   browser.cookies.set(name, planted);
-  await browser.signIn(email, password);
+  const form = await browser.get('/console/sign-in');
+  const signIn = () => browser.submit(form, { username: email, password });
+  await signIn();
   const first = browser.cookies.get(name) ?? '';
   expect(first).not.toBe(planted);
   const { refreshToken } = await site.tokensOf(email);
-  await browser.signIn(email, password);
+  await signIn();
   expect(browser.cookies.get(name)).not.toBe(first);
   expect((await browser.get('/console')).status).toBe(200);
   for (const old of [planted, first]) {
@@ -161,7 +163,7 @@ test('an invited person chooses a password by the rules and is signed in', async
   expect(short.html).not.toContain('Short1');
   const done = await choose(CHOSEN);
   expect([done.status, done.location]).toEqual([303, '/console/system']);
-  expect((await browser.signIn(email, CHOSEN)).status).toBe(303);
+  expect((await site.browser().signIn(email, CHOSEN)).status).toBe(303);
 });
 
 test('a person with an authenticator signs in with its code, also after a wrong one', async ({
@@ -250,7 +252,7 @@ test('a sign-in leads to a page of the console only', async ({ site }) => {
     '',
   ];
   for (const next of outside) {
-    const form = await browser.get(`/console/sign-in?next=${encodeURIComponent(next)}`);
+    const form = await site.browser().get(`/console/sign-in?next=${encodeURIComponent(next)}`);
     const answer = await browser.submit(form, { username: email, password, next });
     expect([next, answer.status, answer.location]).toEqual([
       next,
@@ -258,9 +260,30 @@ test('a sign-in leads to a page of the console only', async ({ site }) => {
       expect.stringMatching(/^\/console(?:\/@evil\.example)?$/),
     ]);
   }
-  const form = await browser.get('/console/sign-in?next=/console/person%3Fq=a%2526b');
+  const path = '/console/sign-in?next=/console/person%3Fq=a%2526b';
+  const form = await site.browser().get(path);
   const answer = await browser.submit(form, { username: email, password });
   expect(answer.location).toBe('/console/person?q=a%26b');
+  // Whoever is signed in already goes there at once.
+  expect((await browser.get(path)).location).toBe('/console/person?q=a%26b');
+  expect((await browser.get('/console/sign-in?next=//evil.example')).location).toBe('/console');
+});
+
+test('a link from another site, without the strict cookie, leads to the page by one of our own', async ({
+  site,
+  administrator,
+}) => {
+  const linked = await site
+    .browser()
+    .get('/console/person?q=ada', { 'sec-fetch-site': 'cross-site' });
+  expect(linked.status).toBe(200);
+  const [, next = ''] = /^0; url=(.*)$/.exec(linked.headers.get('refresh') ?? '') ?? [];
+  expect(linked.html).toContain(`href="${next}"`);
+  // The browser that is signed in sends its cookie again.
+  expect((await administrator.browser.get(next)).location).toBe('/console/person?q=ada');
+  const stranger = await site.browser().get(next, { 'sec-fetch-site': 'cross-site' });
+  expect([stranger.status, stranger.headers.get('refresh')]).toEqual([200, null]);
+  expect(stranger.html).toContain('name="password"');
 });
 
 test('what was typed, and what a link says, is shown as text', async ({ site }) => {

@@ -99,8 +99,11 @@ test('an unknown destination and one that is not configured are refused with the
     ['<script>alert(1)</script>', 'Nothing was done. Correct this:'],
   ] as const) {
     const path = `/console/system/redeliver?destination=${encodeURIComponent(destination)}`;
-    const question = await browser.get(path);
-    const { status, html } = await browser.submit(question);
+    const question = await browser.get(DELIVER_AGAIN);
+    const { status, html } = await browser.submit({
+      ...question,
+      html: question.html.replaceAll(DELIVER_AGAIN, path),
+    });
     expect(status).toBe(422);
     expect(html).toContain(why);
     expect(html).not.toContain('<script>alert');

@@ -1,4 +1,5 @@
 import type { AttentionGroup } from '../../../../domain/overview.ts';
+import { isFailureCode } from '../../../problems/problem-details.ts';
 import type { RegistrationPage } from '../../../registrations/schemas.ts';
 import { h, type Content } from '../../elements.ts';
 import { counted, numberOf } from '../../numbers.ts';
@@ -12,6 +13,11 @@ const AT_ONCE = 1000;
 /** Those that remain are counted up to here. */
 const COUNTED = 10_000;
 const TITLE = 'Retry all';
+/** The statuses of which the API retries many. */
+const RETRIED: Readonly<Record<Group['kind'], readonly string[]>> = {
+  registration: ['roles_pending', 'cleanup_required'],
+  change: ['parked'],
+};
 
 type Group = Pick<AttentionGroup, 'kind' | 'failureCode'> & { readonly status: string };
 
@@ -25,6 +31,10 @@ export function retryAllPath({ kind, status, failureCode }: Group): string {
 export const RETRY_ALL: Action = {
   confirm: async (visit) => {
     const group = groupOf(visit);
+    if (!isKnown(group)) {
+      const main = h.p({}, 'Nothing of this kind is retried.');
+      return { title: TITLE, section: 'attention', status: 422, main };
+    }
     const count = group.kind === 'registration' ? await countOf(visit, group) : null;
     if (count !== null && typeof count !== 'string') return count;
     return {
@@ -83,6 +93,11 @@ function explanation({ kind, status, failureCode }: Group, count: string | null)
       `Each goes on at once where it stopped, and each is audited with your name. One press takes up to ${numberOf(AT_ONCE)}, those that were retried least recently first.`,
     ),
   ];
+}
+
+/** A link from elsewhere must not write sentences of a page. */
+function isKnown({ kind, status, failureCode }: Group): boolean {
+  return RETRIED[kind].includes(status) && (failureCode === null || isFailureCode(failureCode));
 }
 
 /** The API checks the rest. */

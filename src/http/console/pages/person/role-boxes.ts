@@ -30,7 +30,7 @@ export function roleBoxes(
         {
           name: NAME,
           label: 'Roles',
-          error: errorAt(problem, 'roles'),
+          error: errorAt(problem, NAME),
           hint: 'These replace all roles of the person.',
         },
         'checkbox',

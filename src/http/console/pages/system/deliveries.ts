@@ -1,14 +1,15 @@
 import type { AppDeps } from '../../../app-deps.ts';
 import {
   EVENT_DESTINATIONS,
+  OUTBOX_DESTINATIONS,
   type EventDestination,
   type OutboxDestination,
 } from '../../../../domain/outbox.ts';
 import type { OutboxState } from '../../../../domain/overview.ts';
-import type { Content } from '../../elements.ts';
+import { h, type Content } from '../../elements.ts';
 import { numberOf } from '../../numbers.ts';
 import { actionLink } from '../../parts.ts';
-import type { Action, Confirmation, Visit } from '../../visit.ts';
+import type { Action, Confirmation, Page, Visit } from '../../visit.ts';
 
 /** Whether the deployment delivers there; calls to Cognito always are. */
 export function isConfigured(
@@ -56,10 +57,16 @@ export const REDELIVER: Action = {
   },
 };
 
-function confirmation(visit: Visit): Confirmation {
+function confirmation(visit: Visit): Confirmation | Page {
   const { destination, waiting } = sentBy(visit);
+  const title = waiting ? 'Deliver now' : 'Deliver again what was given up';
+  // A link from elsewhere must not write sentences of a page.
+  if (!OUTBOX_DESTINATIONS.some((known) => known === destination)) {
+    const main = h.p({}, 'There is no such destination.');
+    return { title, section: 'system', status: 422, main };
+  }
   return {
-    title: waiting ? 'Deliver now' : 'Deliver again what was given up',
+    title,
     section: 'system',
     explanation: waiting
       ? `Deliveries to ${destination} that wait for their next attempt are tried at once, each with all its attempts. An invitation that may have been mailed already is left out.`
