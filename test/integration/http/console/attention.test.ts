@@ -247,7 +247,7 @@ describe('for an operator who sees everything', () => {
       html: question.html.replaceAll(RETRY.replaceAll('&', '&amp;'), path.replaceAll('&', '&amp;')),
     });
     expect(status).toBe(422);
-    expect(html).toContain('Nothing was done. Correct this:');
+    expect(html).toContain('Request validation failed');
     expect(await statusesOf(api)).toEqual(['roles_pending']);
   });
 });
