@@ -133,7 +133,7 @@ describe.skipIf(CHROMIUM.path === null).each([
     await operator.watch('roles_pending');
     await operator.says('identity_provider_unavailable');
     await operator.go('/console');
-    await operator.press(id);
+    await operator.press(email);
     await operator.confirm(
       'Other roles',
       { researcher: false, viewer: true, Reason: 'The group cannot be reached.' },

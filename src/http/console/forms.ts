@@ -84,6 +84,6 @@ function nextKey(sent: FormFields, problem: ApiProblem | null): string {
 }
 
 function reasonField(sent: FormFields): Content {
-  const asked = { name: REASON_FIELD, label: 'Reason', hint: 'For the audit trail.' };
+  const asked = { name: REASON_FIELD, label: 'Reason', hint: 'Optional. The timeline shows it.' };
   return textArea(asked, sent.get(REASON_FIELD) ?? '', { maxlength: 500 });
 }

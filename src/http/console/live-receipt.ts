@@ -9,14 +9,17 @@ import { fullLabel, shownSaga, stateWords, type ShownStep } from './saga-steps.t
 const MEANINGS: Readonly<Record<RegistrationStatus, string>> = {
   accepted: 'Stored. The run has not started yet.',
   running: 'In progress.',
-  roles_pending: 'Parked: the user exists, something is missing, the retry budget is spent.',
+  roles_pending:
+    'Parked: the user exists, but a step failed for the whole retry budget. What is done stays done.',
   compensating: 'Being undone.',
-  cleanup_required:
-    'The undo keeps failing and needs an operator. Registrar keeps trying: remove the cause, then retry.',
+  cleanup_required: 'The registration failed, and undoing it keeps failing.',
   completed: 'The user and all roles are there.',
   failed: 'Failed for good. Nothing is left behind.',
   cancelled: 'Cancelled. Nothing is left behind.',
 };
+
+const ERASED =
+  'The registration was completed. The person was deleted since, and personal data is erased; ids and the audit trail stay.';
 
 /** Attribute of an element with an id: console.js reads it again when the status changes. */
 export const FOLLOWS = 'data-follows';
@@ -28,6 +31,7 @@ export const FOLLOWS = 'data-follows';
  */
 export function liveReceipt(receipt: Receipt, now = new Date()): Element {
   const { id, status, failure, resumesAt, compensationFailures } = receipt;
+  const isErased = status === 'completed' && receipt.email === null;
   const page = `/console/registrations/${encodeURIComponent(id)}`;
   const isOpen = !isClosed(status);
   const shown = shownSaga(receipt);
@@ -44,13 +48,13 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
     h.div(
       { class: 'headline' },
       statusBadge(status),
-      h.span({}, MEANINGS[status]),
+      h.span({}, isErased ? ERASED : MEANINGS[status]),
       resumesAt !== null && h.span({ class: 'dim' }, 'Resumes ', timeOf(resumesAt, now)),
     ),
     failure !== null &&
       failureBox(failure.detail, failure.code, isOpenForward(status) ? 'attention' : 'bad'),
     sagaPicture(receipt),
-    troubles(steps, now),
+    troubles(steps, receipt, now),
     compensationFailures.length > 0 &&
       h.section(
         { 'aria-labelledby': 'stuck' },
@@ -58,7 +62,7 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
         h.ul(
           { class: 'troubles' },
           compensationFailures.map(({ step, code, detail }) =>
-            h.li({}, h.span({}, mono(step), ': ', prose(detail), ' ', codeLink(code))),
+            h.li({}, h.span({}, stuckStep(steps, step, now), prose(detail), ' ', codeLink(code))),
           ),
         ),
       ),
@@ -73,9 +77,31 @@ export function liveReceipt(receipt: Receipt, now = new Date()): Element {
   );
 }
 
-/** The steps whose last attempt failed. */
-function troubles(steps: readonly ShownStep[], now: Date): Content {
-  const failing = steps.filter(({ lastError, status }) => lastError !== null && status !== 'done');
+/** What prevents the undo, as the picture names it. */
+function stuckStep(steps: readonly ShownStep[], name: string, now: Date): Content {
+  const step = steps.find((one) => one.name === name);
+  if (step === undefined) return [mono(name), ': '];
+  return [
+    h.strong({}, fullLabel(step)),
+    `: ${stateWords(step)}. `,
+    step.nextRetryAt !== null && ['Next attempt ', timeOf(step.nextRetryAt, now), '. '],
+  ];
+}
+
+/** The steps whose last attempt failed, but for what is said elsewhere. */
+function troubles(
+  steps: readonly ShownStep[],
+  { failure, compensationFailures }: Receipt,
+  now: Date,
+): Content {
+  const stuck = new Set(compensationFailures.map(({ step }) => step));
+  const failing = steps.filter(
+    ({ name, lastError, nextRetryAt, status }) =>
+      lastError !== null &&
+      status !== 'done' &&
+      !stuck.has(name) &&
+      (lastError !== failure?.code || nextRetryAt !== null),
+  );
   if (failing.length === 0) return null;
   return h.ul(
     { class: 'troubles' },

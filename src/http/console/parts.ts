@@ -186,7 +186,10 @@ export function countList(counts: readonly Count[]): Element {
     { class: 'counts' },
     counts.map(({ label, count, href }) => {
       const content = [h.span({ class: 'count' }, String(count)), h.span({}, label)];
-      return h.li({}, href === undefined ? h.div({}, content) : h.a({ href }, content));
+      return h.li(
+        { class: String(count) === '0' ? 'zero' : undefined },
+        href === undefined ? h.div({}, content) : h.a({ href }, content),
+      );
     }),
   );
 }
@@ -195,7 +198,7 @@ export interface Link {
   readonly href: string;
   readonly label: Content;
   /** plain if absent; danger: what it leads to cannot be undone. */
-  readonly kind?: 'primary' | 'plain' | 'danger';
+  readonly kind?: 'primary' | 'plain' | 'danger' | undefined;
   /** For screen readers, where the label alone does not say what is meant. */
   readonly of?: string;
   /** It leads to a page of its own, not to a confirmation: with JavaScript, that opens as a dialog. */
@@ -222,6 +225,12 @@ export function actionBar(...links: Content[]): Element {
  */
 export function problemBox(problem: ApiProblem, isOfForm = false): Element {
   const { detail, code, requestId, errors } = problem;
+  const title =
+    isOfForm && code === 'invalid_request' && errors.length > 0
+      ? 'Nothing was done. Correct this:'
+      : detail;
+  // Of one field, the title says it.
+  const listed = errors.filter((error) => error.detail !== detail);
   const named = (pointer: string) => {
     const name = fieldOf(pointer);
     return isOfForm && name !== '' ? h.a({ href: `#${name}` }, name) : mono(pointer);
@@ -232,11 +241,11 @@ export function problemBox(problem: ApiProblem, isOfForm = false): Element {
       role: 'alert',
       ...(isOfForm && { tabindex: '-1', autofocus: true }),
     },
-    h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(detail))),
-    errors.length > 0 &&
+    h.p({ class: 'problem-title' }, icon('bad'), h.span({}, prose(title))),
+    listed.length > 0 &&
       h.ul(
         {},
-        errors.map((error) => h.li({}, named(error.pointer), ': ', prose(error.detail))),
+        listed.map((error) => h.li({}, named(error.pointer), ': ', prose(error.detail))),
       ),
     h.p(
       { class: 'dim' },

@@ -17,7 +17,7 @@ interface Measures {
   readonly boxHeight: number;
   readonly gap: number;
 }
-const ACROSS: Measures = { isDown: false, box: 160, boxHeight: 48, gap: 28 };
+const ACROSS: Measures = { isDown: false, box: 168, boxHeight: 48, gap: 28 };
 const DOWN: Measures = { isDown: true, box: 284, boxHeight: 48, gap: 22 };
 const MARGIN = 2;
 const FRAME = 8;

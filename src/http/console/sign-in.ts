@@ -29,13 +29,14 @@ import { layout } from './layout.ts';
 type C = Context<AppEnv>;
 
 /** Why somebody has to sign in. */
-const REASONS: Readonly<Record<NoSession | 'signed_out', string | null>> = {
+const REASONS: Readonly<Record<NoSession | 'signed_out' | 'not_done', string | null>> = {
   none: null,
   expired:
     'Your session is over: it ends 30 minutes after the last page, and after 12 hours. Sign in again.',
   ended:
     'Your session was ended: you were signed out, or your account or its roles have changed. Sign in again.',
   signed_out: 'You are signed out.',
+  not_done: 'You were signed out, so nothing was done. Sign in and send the form again.',
 };
 export type EndReason = keyof typeof REASONS;
 

@@ -88,7 +88,8 @@ export function createVisits(
 }
 
 function leadToSignIn(c: C, reason: EndReason): Response | Promise<Response> {
-  const path = signInPath(c, reason);
+  const isForm = reason === 'none' && c.req.method === 'POST';
+  const path = signInPath(c, isForm ? 'not_done' : reason);
   const isLinked = reason === 'none' && c.req.header('sec-fetch-site') === 'cross-site';
   return isLinked ? goOnFromHere(c, path) : c.redirect(path, 303);
 }

@@ -6,6 +6,7 @@ import { h, type Content } from '../elements.ts';
 import { checkBox, choiceField, errorAt, formField } from '../fields.ts';
 import { emptyState } from '../parts.ts';
 import { problemPage } from '../problem-page.ts';
+import { wrongForm } from './person/confirm.ts';
 import type { Confirmation, ConsoleRoutes, FormFields, Page, Visit } from '../visit.ts';
 
 type Roles = z.infer<typeof RoleList>['items'];
@@ -31,8 +32,12 @@ const FIELD_OF_CODE: Partial<Record<ApiProblem['code'], string>> = {
 export function mountNew(routes: ConsoleRoutes, deps: AppDeps): void {
   routes.action('/console/new', {
     confirm: (visit) => askForPerson(deps, visit),
-    perform: ({ api }, form) =>
-      api.send<Receipt>('POST', '/registrations', bodyOf(deps, form), form.idempotencyKey),
+    perform: async (visit, form) => {
+      const fault = passwordFault(form);
+      if (fault !== null) return wrongForm(visit, '#/password', fault);
+      const body = bodyOf(deps, form);
+      return await visit.api.send<Receipt>('POST', '/registrations', body, form.idempotencyKey);
+    },
     done: (_visit, body) => ({
       to: `/console/registrations/${(body as Receipt).id}`,
       notice: 'The registration is accepted.',
@@ -47,7 +52,7 @@ async function askForPerson(deps: AppDeps, visit: Visit): Promise<Confirmation |
     ...TITLE,
     explanation: h.p(
       { class: 'dim' },
-      'Stored at once, and done in the background. You can watch it on the next page.',
+      'The registration is stored at once and runs in the background. The next page shows its progress.',
     ),
     fields: (sent, problem) => personFields(deps, visit, roles.body.items, sent, problem),
     asksReason: false,
@@ -89,7 +94,7 @@ function personFields(
         name: 'username',
         label: 'Username',
         error: of('username'),
-        hint: 'Optional, as the names are.',
+        hint: 'Username and names are optional.',
       },
       { ...NAME, value: value('username') },
     ),
@@ -145,9 +150,18 @@ function accessFields(
     isChosen: chosen === value,
   });
   const choices = [
-    choice('invite', 'Invite', 'A mail with a temporary password, on completion.'),
-    sealing !== null && choice('password', 'Set a password', 'You tell the person. No mail.'),
-    choice('neither', 'Neither', 'The person gets in later, by resetting the password.'),
+    choice(
+      'invite',
+      'Invite',
+      'Cognito mails a temporary password when the registration is completed.',
+    ),
+    sealing !== null &&
+      choice('password', 'Set a password', 'You tell the person the password. Nothing is mailed.'),
+    choice(
+      'neither',
+      'Neither',
+      'Nothing is mailed. The person uses “forgot password” before the first sign-in.',
+    ),
   ].filter((one) => one !== false);
   return [
     choiceField({ name: 'access', label: 'First sign-in', error: inviteError }, 'radio', choices),
@@ -156,7 +170,7 @@ function accessFields(
         {
           name: 'password',
           label: 'Password',
-          hint: 'Only where you set one. It is never shown again: after an error, type it anew.',
+          hint: 'Only for “Set a password”. After an error, type it again.',
           error: passwordError,
         },
         { type: 'password', autocomplete: 'new-password' },
@@ -184,6 +198,16 @@ function whyTaken(email: string): Content {
 function errorOf(problem: ApiProblem, name: string): string | null {
   const isAbout = problem.errors.length === 0 && FIELD_OF_CODE[problem.code] === name;
   return isAbout ? problem.detail : errorAt(problem, name);
+}
+
+/** A password that is typed and not used would be told to the person. */
+function passwordFault(form: FormFields): string | null {
+  const isTyped = (form.get('password') ?? '') !== '';
+  const isChosen = form.get('access') === 'password';
+  if (isTyped === isChosen) return null;
+  return isChosen
+    ? 'Type the password.'
+    : 'You typed a password, but did not choose “Set a password”. Choose it and type the password again, or leave this field empty.';
 }
 
 function bodyOf({ attributes }: Pick<AppDeps, 'attributes'>, form: FormFields): object {

@@ -213,14 +213,18 @@ function comparison({ comparison: last }: Overview): Element {
       ['Finished', time(last.finishedAt)],
     ]),
     !last.agrees && comparisonRemedy(),
-    dataTable<(typeof counts)[number]>({
-      caption: 'What the comparison counted',
-      columns: [
-        { head: 'Counted', cell: ({ name }) => mono(name) },
-        { head: 'Users', isNumber: true, cell: ({ count }) => numberOf(count) },
-      ],
-      rows: counts,
-    }),
+    h.details(
+      {},
+      h.summary({}, 'All counts'),
+      dataTable<(typeof counts)[number]>({
+        caption: 'What the comparison counted',
+        columns: [
+          { head: 'Counted', cell: ({ name }) => mono(name) },
+          { head: 'Users', isNumber: true, cell: ({ count }) => numberOf(count) },
+        ],
+        rows: counts,
+      }),
+    ),
   );
 }
 

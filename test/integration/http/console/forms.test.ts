@@ -268,6 +268,19 @@ test('a person whose roles may do nothing sees that, on every page, and can sign
   expect(out.location).toBe('/console/sign-in?reason=signed_out');
 });
 
+test('a form of somebody who signed out meanwhile says that nothing was done', async ({
+  site,
+  manager: { browser },
+}) => {
+  const form = await browser.get('/console/new');
+  await browser.submit(form, {}, { action: '/console/sign-out' });
+  const email = newEmail();
+  const sent = await browser.submit(form, fieldsOf(email));
+  expect(sent.location).toContain('/console/sign-in?reason=not_done');
+  expect((await browser.follow(sent)).html).toContain('nothing was done');
+  expect(await registered(site, email)).toBe(0);
+});
+
 test('a manager may give no role beyond their own grants', async ({ site, manager }) => {
   const { browser } = manager;
   const form = await browser.get('/console/new');

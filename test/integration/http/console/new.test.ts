@@ -236,3 +236,18 @@ test('nobody follows a registration that they may not see, or without a session'
   const refused = await follow(site, stranger, id);
   expect(refused.headers.get('content-type') ?? '').not.toContain('event-stream');
 });
+
+test('a password that would not be used is refused at its field', async ({
+  site,
+  administrator: { browser },
+}) => {
+  const email = address();
+  const page = await browser.get('/console/new');
+  const form = { email, roles: 'viewer' };
+  const unused = await browser.submit(page, { ...form, access: 'invite', password: 'Analytical1' });
+  expect(unused.status).toBe(422);
+  expect(unused.html).toContain('id="password-error">You typed a password');
+  const missing = await browser.submit(unused, { ...form, access: 'password', password: '' });
+  expect(missing.html).toContain('id="password-error">Type the password.');
+  expect(await rowsOf(site, email)).toEqual([]);
+});

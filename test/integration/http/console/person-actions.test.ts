@@ -73,7 +73,7 @@ test('a parked registration says what it waits for, gets other roles once and co
   const page = await browser.get(`/console/registrations/${id}`);
   expect(page.html).toContain('The identity provider was unavailable for the whole retry budget.');
   expect(page.html).toContain('Wait: the schedule resumes it.');
-  expect(page.html).toContain('Goes on by itself');
+  expect(page.html).toContain('Resumes ');
   for (const name of ['retry', 'roles', 'cancel']) {
     expect(page.html).toContain(`href="/console/registrations/${id}/${name}"`);
   }
@@ -138,8 +138,8 @@ test('a cleanup that keeps failing names what is stuck, and Retry clears it', as
   await saga.untilStatus(id, 'cleanup_required');
   const { html } = await browser.get(`/console/registrations/${id}`);
   expect(html).toContain('What prevents the undo');
-  expect(html).toContain('deleteUser');
-  expect(html).toContain('Correct what prevents the cleanup');
+  expect(html).toContain('<strong>Delete user</strong>: ');
+  expect(html).toContain('Remove the cause (');
   await saga.pool.clearFaults();
   await confirmTwice(browser, `/console/registrations/${id}/retry`);
   await saga.untilStatus(id, 'failed');

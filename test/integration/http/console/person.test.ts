@@ -252,6 +252,7 @@ test('a form that is refused shows the problem, with what was filled in', async 
   const sent = await browser.submit(page, { roles: ['admin', 'nothing'], reason: HOSTILE });
   expect(sent.status).toBe(422);
   expect(sent.html).toContain('The user pool does not have one of these roles.');
+  expect(sent.html).toContain('id="roles-error">The user pool does not have this role.');
   expect(sent.html).toContain(ESCAPED);
   expect(sent.html).toMatch(/<input[^>]*value="admin"[^>]*checked/);
   expect(sent.html).not.toMatch(/<input[^>]*value="viewer"[^>]*checked/);

@@ -165,3 +165,33 @@ test('a receipt is followed while it is open, with a link for those without Java
   expect(closed).not.toContain('data-stream');
   expect(closed).not.toContain('Refresh');
 });
+
+test('the receipt of an erased person does not say that the user is there', () => {
+  const erased = String(liveReceipt({ ...EXAMPLE_RECEIPT, status: 'completed', email: null }));
+  expect(erased).toContain('The person was deleted since');
+  expect(erased).not.toContain('The user and all roles are there.');
+});
+
+test('what prevents the undo is named once, as the picture names it', () => {
+  const code = 'identity_provider_unavailable' as const;
+  const html = String(
+    liveReceipt({
+      ...EXAMPLE_RECEIPT,
+      status: 'cleanup_required',
+      failure: { code: 'registration_failed', cause: 'role_missing', detail: 'Failed.' },
+      compensationFailures: [{ step: 'deleteUser', code, detail: 'Cognito is away.' }],
+      steps: [
+        ...EXAMPLE_RECEIPT.steps,
+        ...EXAMPLE_RECEIPT.steps.slice(0, 1).map((step) => ({
+          ...step,
+          name: 'deleteUser',
+          status: 'retrying' as const,
+          attempts: 3,
+          lastError: code,
+        })),
+      ],
+    }),
+  );
+  expect(html).toContain('<strong>Delete user</strong>: failing, 3 attempts. ');
+  expect(html.split(`href="/problems/${code}"`)).toHaveLength(2);
+});

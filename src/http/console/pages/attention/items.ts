@@ -19,8 +19,11 @@ import {
   statusBadge,
   timeOf,
 } from '../../parts.ts';
+import { CLEANUP_REMEDY } from '../person/in-words.ts';
 import { deliveryActions } from '../system/deliveries.ts';
 import { retryAllPath } from './retry-all.ts';
+
+const OPEN_THE_CLEANUP = `Open a registration to see what prevents the undo. ${CLEANUP_REMEDY}`;
 
 /** Groups count up to here. */
 const GROUP_BOUND = 10_000;
@@ -30,17 +33,21 @@ export function itemCard(
   deps: Pick<AppDeps, 'eventDestinations'>,
   item: AttentionItem,
   index: number,
+  oldest: string | null,
 ): Element {
   const id = `item-${index + 1}`;
   switch (item.of) {
     case 'group':
-      return groupCard(id, item.group);
+      return groupCard(id, item.group, oldest);
     case 'destination':
       return destinationCard(deps, id, item.state);
     case 'temporal':
       return card(
         { id, title: `Temporal ${item.away}` },
-        h.p({}, 'Restore it; registrations and changes then continue automatically.'),
+        h.p(
+          {},
+          'Start it again, or repair the connection. Registrations and changes then continue automatically.',
+        ),
       );
     case 'worker':
       return card(
@@ -58,7 +65,7 @@ export function itemCard(
   }
 }
 
-function groupCard(id: string, group: AttentionGroup): Element {
+function groupCard(id: string, group: AttentionGroup, oldestName: string | null): Element {
   const { kind, status, failureCode, cause, count, oldestAt, oldestId, remedy } = group;
   const oldest = `/console/${kind}s/${oldestId}`;
   return card(
@@ -70,9 +77,13 @@ function groupCard(id: string, group: AttentionGroup): Element {
         status === 'cleanup_required' ? 'Undone because of' : 'Code',
         failureCode && mono(failureCode),
       ],
-      ['Oldest', h.a({ href: oldest }, mono(oldestId))],
+      [count > 1 ? 'Oldest' : 'Who', h.a({ href: oldest }, oldestName ?? mono(oldestId))],
     ]),
-    h.p({}, h.strong({}, 'What to do: '), prose(remedy)),
+    h.p(
+      {},
+      h.strong({}, 'What to do: '),
+      prose(status === 'cleanup_required' ? OPEN_THE_CLEANUP : remedy),
+    ),
     status === 'completed'
       ? actionBar(
           actionLink({ href: oldest, label: 'Open the oldest registration', kind: 'primary' }),
@@ -83,7 +94,7 @@ function groupCard(id: string, group: AttentionGroup): Element {
             label: `Retry ${count > 1 ? 'all ' : ''}${counted(count, kind, GROUP_BOUND)}`,
             kind: 'primary',
           }),
-          actionLink({ href: `${oldest}/retry`, label: 'Retry the oldest' }),
+          count > 1 && actionLink({ href: `${oldest}/retry`, label: 'Retry the oldest' }),
         ),
   );
 }

@@ -7,7 +7,7 @@ import type { ApiAnswer } from '../../call-api.ts';
 import { h, type Content, type Element } from '../../elements.ts';
 import { badge, card, definitionList, mono, none, problemBox, timeOf } from '../../parts.ts';
 import type { Visit } from '../../visit.ts';
-import { userOffers } from './offers.ts';
+import { OWES_PASSWORD, userOffers } from './offers.ts';
 import { offerBar } from './state.ts';
 
 export const OWN_ACCOUNT = 'This is your own account. Nobody may change their own account here.';
@@ -40,7 +40,15 @@ export async function accountCard(
       ['Username', user.username],
       ['Name', names.length > 0 ? names.join(' ') : null],
       ['Roles', user.roles.length > 0 ? user.roles.join(', ') : none()],
-      ['State', [enabledBadge(user), ' ', mono(user.status)]],
+      [
+        'State',
+        [
+          enabledBadge(user),
+          ' ',
+          mono(user.status),
+          user.status === OWES_PASSWORD && ': chooses a password at the first sign-in',
+        ],
+      ],
       ['Sessions last ended', await sessionsEnded(db, user.userId, receipt, changes)],
       ['Created', timeOf(user.createdAt)],
       ['User id', mono(user.userId)],

@@ -40,9 +40,9 @@ export async function addressCard(visit: Visit, address: Address): Promise<Eleme
     h.p({}, prose(inWords(address, holder))),
     definitionList([
       holder.receipt !== null && [
-        'Held by',
+        'Registration',
         [
-          h.a({ href: registrationPath(holder.receipt.id) }, mono(holder.receipt.id)),
+          h.a({ href: registrationPath(holder.receipt.id) }, 'Open it'),
           ' ',
           statusBadge(holder.receipt.status),
         ],

@@ -28,8 +28,8 @@ export async function changePage(deps: Pick<AppDeps, 'db'>, visit: Visit): Promi
       person !== null && h.p({}, 'Of ', h.a({ href: registrationPath(person.id) }, nameOf(person))),
       card({ id: 'state', title: 'State' }, changeState(visit, change)),
       sagaPicture(change),
-      timelineCard(change.timeline),
-      referenceCard(change),
+      timelineCard(change.timeline, visit.operator),
+      referenceCard(change, visit.operator),
     ),
   };
 }
@@ -45,7 +45,7 @@ export async function personOf(
   return answer?.ok === true ? answer.body : null;
 }
 
-function referenceCard(change: ChangeReceipt): Content {
+function referenceCard(change: ChangeReceipt, operator: Visit['operator']): Content {
   const { id, kind, userId, roles, requestedBy, acceptedAt, finishedAt, workflow } = change;
   return card(
     { id: 'reference', title: 'Reference' },
@@ -53,7 +53,7 @@ function referenceCard(change: ChangeReceipt): Content {
       ['Change id', mono(id)],
       ['User id', mono(userId)],
       kind === 'roles' && ['Roles requested', roles.length > 0 ? roles.join(', ') : none()],
-      ['Requested by', actorOf(requestedBy)],
+      ['Requested by', actorOf(requestedBy, operator)],
       ['Accepted', timeOf(acceptedAt)],
       ['Finished', timeOf(finishedAt)],
       ['Workflow', workflowLink(workflow)],

@@ -1,5 +1,5 @@
 import { NOT_CANCELLABLE, type ChangeKind } from '../../../../domain/change.ts';
-import { failureOfCode, FAILURES, type FailureName } from '../../../../domain/failure.ts';
+import { FAILURES, type FailureName } from '../../../../domain/failure.ts';
 import type { ChangeReceipt } from '../../../changes/schemas.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
 
@@ -18,7 +18,7 @@ export interface StateInWords {
 type Work = Pick<Receipt, 'steps' | 'timeline' | 'failure' | 'resumesAt'>;
 
 const NOT_BEGUN =
-  'Accepted, and about to begin. If it does not begin within a minute, look at *System*: a worker or Temporal may be away.';
+  'Accepted, and about to begin. If it does not begin within a minute, see the page System: a worker or Temporal may be away.';
 
 export function registrationInWords(receipt: Receipt): StateInWords {
   const { status, failure, acceptedAt, finishedAt } = receipt;
@@ -43,7 +43,7 @@ export function registrationInWords(receipt: Receipt): StateInWords {
           'Undoing it keeps failing, and is still tried again, slowly. A person has to find the cause.',
           lastOf(receipt, 'registration.cleanup_required'),
         ),
-        remedy: cleanupRemedy(receipt),
+        remedy: CLEANUP_REMEDY,
       };
     case 'completed':
       return state('Everything is done: the person is registered.', finishedAt);
@@ -107,11 +107,8 @@ export function remedyOf(cause: FailureName): string {
   return FAILURES[cause].operator;
 }
 
-function cleanupRemedy({ compensationFailures }: Receipt): string {
-  const codes = new Set(compensationFailures.map(({ code }) => code));
-  const remedies = [...codes].flatMap((code) => failureOfCode(code)?.operator ?? []);
-  return [FAILURES.manual_cleanup_required.operator, ...remedies].join(' ');
-}
+export const CLEANUP_REMEDY =
+  'Remove the cause (wrong credentials, a missing permission, Cognito unavailable), then retry. Registrar also tries again every minute.';
 
 function state(says: string, since: string | null): StateInWords {
   return { says, since, resumesAt: null, remedy: null };

@@ -8,12 +8,12 @@ import type { User } from '../../../users/schemas.ts';
 export interface Offer {
   readonly label: string;
   readonly href: string;
-  /** Takes something away from the person that cannot be given back. */
-  readonly isDangerous?: boolean;
+  /** primary: what clears it; danger: takes something away that cannot be given back. */
+  readonly kind?: 'primary' | 'danger';
 }
 
 /** Cognito's word for an account whose first password was mailed and not replaced yet. */
-const OWES_PASSWORD = 'FORCE_CHANGE_PASSWORD';
+export const OWES_PASSWORD = 'FORCE_CHANGE_PASSWORD';
 
 export function registrationPath(id: string, rest = ''): string {
   return `/console/registrations/${encodeURIComponent(id)}${rest}`;
@@ -32,14 +32,18 @@ export function registrationOffers(receipt: Receipt): Offer[] {
   const { id, status } = receipt;
   const offers: Offer[] = [];
   if (status === 'cleanup_required') {
-    offers.push({ label: 'Retry the cleanup', href: registrationPath(id, '/retry') });
+    offers.push({
+      label: 'Retry the cleanup',
+      href: registrationPath(id, '/retry'),
+      kind: 'primary',
+    });
   }
   if (!isOpenForward(status) || isBeingCancelled(receipt)) return offers;
   if (status === 'roles_pending') {
-    offers.push({ label: 'Retry', href: registrationPath(id, '/retry') });
+    offers.push({ label: 'Retry', href: registrationPath(id, '/retry'), kind: 'primary' });
     offers.push({ label: 'Other roles', href: registrationPath(id, '/roles') });
   }
-  offers.push({ label: 'Cancel', href: registrationPath(id, '/cancel'), isDangerous: true });
+  offers.push({ label: 'Cancel', href: registrationPath(id, '/cancel'), kind: 'danger' });
   return offers;
 }
 
@@ -78,7 +82,7 @@ export function userOffers(receipt: Receipt, user: User, operatorId: string): Of
       ? { label: 'Disable', href: userPath(userId, '/disable') }
       : { label: 'Enable', href: userPath(userId, '/enable') },
     { label: 'Sign out', href: userPath(userId, '/sign-out') },
-    { label: 'Delete', href: userPath(userId, '/delete'), isDangerous: true },
+    { label: 'Delete', href: userPath(userId, '/delete'), kind: 'danger' },
   );
   return offers;
 }
@@ -88,7 +92,8 @@ export function changeOffers(change: ChangeReceipt, operatorId: string): Offer[]
   const { id, kind, status, userId, timeline } = change;
   if (!isOpenChange(status) || userId === operatorId) return [];
   const offers: Offer[] = [];
-  if (status === 'parked') offers.push({ label: 'Retry', href: changePath(id, '/retry') });
+  if (status === 'parked')
+    offers.push({ label: 'Retry', href: changePath(id, '/retry'), kind: 'primary' });
   const isRestoring = timeline.some(
     ({ event }) => event === 'change.restoring' || event === 'change.cancel_requested',
   );

@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import { isOpenChange } from '../../../../domain/change.ts';
 import { FAILURES } from '../../../../domain/failure.ts';
+import { isClosed } from '../../../../domain/status.ts';
 import type { AppDeps } from '../../../app-deps.ts';
 import type { ChangePage, ChangeReceipt } from '../../../changes/schemas.ts';
 import type { Receipt } from '../../../registrations/schemas.ts';
@@ -22,11 +23,11 @@ import {
 import type { Page, Visit } from '../../visit.ts';
 import { accountCard } from './account.ts';
 import { deliveriesCard } from './deliveries.ts';
-import { CHANGE_TITLES, registrationInWords } from './in-words.ts';
+import { CHANGE_TITLES, registrationInWords, remedyOf } from './in-words.ts';
 import { changePath, registrationOffers, registrationPath } from './offers.ts';
 import { refusedPage } from './confirm.ts';
 import { changesCard, nameOf } from './search.ts';
-import { changeState, followed, offerBar, wordsOfState, workflowLink } from './state.ts';
+import { changeState, followed, offerBar, workflowLink } from './state.ts';
 import { actorOf, timelineCard } from './timeline.ts';
 
 /** `/console/registrations/{id}`: everything about one registration and its person. */
@@ -55,7 +56,6 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
     section: 'person',
     main: [
       openChanges(visit, items),
-      receipt.status === 'completed' && receipt.email === null && h.p({}, ERASED),
       liveReceipt(receipt),
       h.div(
         { id: 'details', [FOLLOWS]: '' },
@@ -64,17 +64,14 @@ export async function registrationPage(deps: AppDeps, visit: Visit): Promise<Pag
           (await accountCard(deps.db, visit, { receipt, answer: account, changes: items })),
         invitationCard(receipt),
         changes && !changes.ok && problemBox(changes.problem),
-        items.length > 0 && changesCard(items),
+        items.length > 0 && changesCard(items, visit.operator),
         deliveries,
-        timelineCard(receipt.timeline),
-        referenceCard(receipt),
+        timelineCard(receipt.timeline, visit.operator),
+        referenceCard(receipt, visit.operator),
       ),
     ],
   };
 }
-
-const ERASED =
-  'This person was deleted since, and what said who the person was is erased. Ids and the audit trail stay.';
 
 /** The changes of the person that have not ended, above everything else. */
 function openChanges(visit: Visit, changes: readonly ChangeReceipt[]): Element {
@@ -93,13 +90,20 @@ function openChange(visit: Visit, change: ChangeReceipt): Element {
   );
 }
 
-/** null: it is completed, and nothing is left to do. */
+/** null: nothing is left to do, or to say beside the live receipt. */
 function stateCard(receipt: Receipt): Content {
-  if (receipt.status === 'completed') return null;
-  const words = registrationInWords(receipt);
-  const offers = registrationOffers(receipt);
-  const title = words.remedy !== null || offers.length > 0 ? 'What to do' : 'State';
-  return card({ id: 'what-to-do', title }, wordsOfState(words), offerBar(offers));
+  const { status, failure } = receipt;
+  const { says, since, remedy } = registrationInWords(receipt);
+  if (remedy === null && isClosed(status)) return null;
+  return card(
+    { id: 'what-to-do', title: remedy === null ? 'State' : 'What to do' },
+    h.p({}, prose(remedy ?? says)),
+    offerBar(registrationOffers(receipt)),
+    status === 'cleanup_required' &&
+      failure !== null &&
+      h.p({}, h.strong({}, 'Why the registration failed: '), prose(remedyOf(failure.cause))),
+    h.p({ class: 'dim' }, 'Since ', timeOf(since)),
+  );
 }
 
 function invitationCard({ id, invitation }: Receipt): Content {
@@ -130,7 +134,7 @@ function stateOfInvitation(status: Receipt['invitation']['status'], isExpired: b
   return isExpired ? badge('off', 'expired') : badge('good', 'sent');
 }
 
-function referenceCard(receipt: Receipt): Element {
+function referenceCard(receipt: Receipt, operator: Visit['operator']): Element {
   const { id, userId, door, requestedBy, acceptedAt, finishedAt, roles, workflow } = receipt;
   return card(
     { id: 'reference', title: 'Reference' },
@@ -138,8 +142,8 @@ function referenceCard(receipt: Receipt): Element {
       ['Registration id', mono(id)],
       ['User id', userId === null ? null : mono(userId)],
       ['Roles requested', roles.length > 0 ? roles.join(', ') : none()],
-      ['Came by', door],
-      ['Requested by', actorOf(requestedBy)],
+      ['Door', door],
+      ['Requested by', actorOf(requestedBy, operator)],
       ['Accepted', timeOf(acceptedAt)],
       ['Finished', timeOf(finishedAt)],
       ['Workflow', workflowLink(workflow)],

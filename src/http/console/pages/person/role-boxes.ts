@@ -31,7 +31,7 @@ export function roleBoxes(
           name: NAME,
           label: 'Roles',
           error: errorAt(problem, NAME),
-          hint: 'These replace all roles of the person. A role that is checked now is one that the person has.',
+          hint: 'These replace all roles of the person.',
         },
         'checkbox',
         roles.map(({ name, description }) => ({

@@ -14,6 +14,7 @@ import type { z } from '@hono/zod-openapi';
 import { addressCard } from './address.ts';
 import { CHANGE_TITLES } from './in-words.ts';
 import { changePath, registrationPath } from './offers.ts';
+import { actorOf } from './timeline.ts';
 
 /** More are not read: whoever finds so many types more of the address. */
 const FOUND = 25;
@@ -41,7 +42,7 @@ export async function searchPage(deps: Pick<AppDeps, 'db'>, visit: Visit): Promi
       found.problem && problemBox(found.problem),
       address,
       card({ id: 'registrations', title: 'Registrations' }, registrationTable(q, found)),
-      found.changes.length > 0 && changesCard(found.changes),
+      found.changes.length > 0 && changesCard(found.changes, visit.operator),
     ],
   };
 }
@@ -160,7 +161,10 @@ export function nameOf({ email, id }: Pick<Receipt, 'email' | 'id'>): string {
   return email ?? `Erased person (${id.slice(0, 8)})`;
 }
 
-export function changesCard(changes: readonly ChangeReceipt[]): Content {
+export function changesCard(
+  changes: readonly ChangeReceipt[],
+  operator: Visit['operator'],
+): Content {
   return card(
     { id: 'changes', title: 'Changes' },
     dataTable<ChangeReceipt>({
@@ -177,7 +181,7 @@ export function changesCard(changes: readonly ChangeReceipt[]): Content {
           head: 'Roles',
           cell: ({ roles }) => roles.join(', ') || none(),
         },
-        { head: 'Requested by', cell: ({ requestedBy }) => mono(requestedBy) },
+        { head: 'Requested by', cell: ({ requestedBy }) => actorOf(requestedBy, operator) },
         { head: 'Accepted', cell: ({ acceptedAt }) => timeOf(acceptedAt) },
       ],
     }),

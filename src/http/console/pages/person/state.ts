@@ -50,7 +50,7 @@ export function wordsOfState({ says, since, resumesAt, remedy }: StateInWords): 
     h.p({}, prose(says)),
     definitionList([
       ['Since', timeOf(since)],
-      resumesAt !== null && ['Goes on by itself', timeOf(resumesAt)],
+      resumesAt !== null && ['Resumes', timeOf(resumesAt)],
     ]),
     remedy !== null && h.p({}, h.strong({}, 'What to do: '), prose(remedy)),
   ];
@@ -62,9 +62,7 @@ export function offerBar(offers: readonly Offer[]): Content {
 }
 
 export function offerLinks(offers: readonly Offer[]): Content {
-  return offers.map(({ label, href, isDangerous }) =>
-    actionLink({ href, label, kind: isDangerous === true ? 'danger' : 'plain' }),
-  );
+  return offers.map(({ label, href, kind }) => actionLink({ href, label, kind }));
 }
 
 export function workflowLink({ id, url }: Receipt['workflow']): Content {
