@@ -200,6 +200,22 @@ test('Delete asks for the address, erases the person once and frees the address'
   expect(found.html).toContain(`/console/registrations/${id}`);
 });
 
+test('nothing else is offered while a person is being deleted', async ({
+  saga,
+  administrator: { browser },
+}) => {
+  const { id, userId, email } = await person(saga);
+  const user = `/console/users/${userId}`;
+  expect((await browser.get(`/console/registrations/${id}`)).html).toContain(`${user}/roles`);
+  await saga.pool.setFaults([{ ...ROLES_FAIL, operation: 'AdminDeleteUser' }]);
+  await confirmTwice(browser, `${user}/delete`, { email });
+  await saga.eventually(async () =>
+    (await browser.get(`/console/registrations/${id}`)).html.includes('is being deleted, so'),
+  );
+  expect((await browser.get(`/console/registrations/${id}`)).html).not.toContain(user);
+  await saga.pool.clearFaults();
+});
+
 test('a parked change shows on top of the person, is retried and is cancelled', async ({
   saga,
   administrator: { browser },

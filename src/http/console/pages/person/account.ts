@@ -55,8 +55,14 @@ export async function accountCard(
       receipt.profileId !== null && ['Profile id', mono(receipt.profileId)],
     ]),
     user.userId === operator.userId && h.p({ class: 'dim' }, OWN_ACCOUNT),
-    offerBar(userOffers(receipt, user, operator.userId)),
+    isBeingDeleted(changes)
+      ? h.p({ class: 'dim' }, 'The account is being deleted, so nothing else can be done with it.')
+      : offerBar(userOffers(receipt, user, operator.userId)),
   );
+}
+
+function isBeingDeleted(changes: readonly ChangeReceipt[]): boolean {
+  return changes.some(({ kind, finishedAt }) => kind === 'delete' && finishedAt === null);
 }
 
 function whyUnknown({ userId }: Receipt, answer: ApiAnswer<User> & { ok: false }): Content {
