@@ -193,6 +193,8 @@ export const registrations = pgTable(
     invitationExpiresAt: at('invitation_expires_at'),
     /** Why it is not sent again by itself. */
     invitationFailure: jsonb('invitation_failure').$type<PublicFailure>(),
+    /** Of the operator who asked for it last. */
+    invitationReason: text('invitation_reason'),
     /** When a temporary password was last mailed to somebody who forgot theirs. */
     recoveryMailedAt: at('recovery_mailed_at'),
     acceptedAt: at('accepted_at').notNull(),

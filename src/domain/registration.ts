@@ -54,6 +54,8 @@ export interface Invitation {
   readonly expiresAt: Date | null;
   /** Why it is not sent again by itself; null while it is, and once it was sent. */
   readonly failure: PublicFailure | null;
+  /** Of the operator who asked for it last. */
+  readonly reason: string | null;
 }
 
 /** One row of the ledger, parsed. Times are UTC. */

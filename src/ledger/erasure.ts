@@ -30,6 +30,7 @@ const PERSONAL = {
   idempotencyKey: null,
   requestHash: null,
   instructionReason: null,
+  invitationReason: null,
   sealedPassword: null,
 };
 /** The same of a later change. */

@@ -209,6 +209,7 @@ CREATE TABLE "registrations" (
 	"invitation_sent_at" timestamp (3) with time zone,
 	"invitation_expires_at" timestamp (3) with time zone,
 	"invitation_failure" jsonb,
+	"invitation_reason" text,
 	"recovery_mailed_at" timestamp (3) with time zone,
 	"accepted_at" timestamp (3) with time zone NOT NULL,
 	"finished_at" timestamp (3) with time zone,

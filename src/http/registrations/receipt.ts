@@ -28,6 +28,7 @@ export function toReceipt(
 ): Receipt {
   const failure = publicFailureOf(row);
   const reasons = new Map(reasonOf(row.instruction, 'registration'));
+  if (row.invitation.reason !== null) reasons.set('invitation.requested', row.invitation.reason);
   return {
     id: row.id,
     status: row.status,

@@ -1,4 +1,3 @@
-import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { isUnverifiedSignUp, type Registration } from '../../domain/registration.ts';
 import { requestInvitation, settleInvitation } from '../../ledger/outbox/request-invitation.ts';
@@ -16,14 +15,13 @@ import {
 } from '../receipts/instructions.ts';
 import { inBackground, NO_ROLE, refuseUngrantable, refuseUnknown } from './accept-for-caller.ts';
 import type { AppDeps, AppEnv } from '../app-deps.ts';
-import { readJson, readOptionalJson } from '../request/body.ts';
+import { readJson } from '../request/body.ts';
 import { mount, type Api } from '../openapi/mount.ts';
 import { notParked } from './not-parked.ts';
 import { ReceiptSchema } from './schemas.ts';
 import { findVisible, receiptOf } from './receipt-queries.ts';
 import { parse } from '../request/validate.ts';
 
-const nothing = z.strictObject({});
 const INSTRUCTED = {
   path: '/registrations',
   tag: 'Registrations',
@@ -98,18 +96,19 @@ export function mountRegistrationInstructions(api: Api, deps: AppDeps): void {
     name: 'invitation',
     operationId: 'resendInvitation',
     summary: 'Send the invitation again',
-    body: nothing,
     codes: ['invitation_not_due', 'rate_limited'],
-    wrong: { pointer: '#', code: 'wrong_type', detail: 'Must be of type object.' },
   });
   mount(api, deps, invite, async (c) => {
-    parse(nothing, await readOptionalJson(c));
+    const reason = await readReason(c);
     const found = await visible(deps, c);
     if (!(await isInvitationDue(deps, found))) {
       if (found.invitation.failure) await settleInvitation(deps.db, found.id);
       throw new Problem('invitation_not_due', { registrationId: found.id });
     }
-    const requested = await requestInvitation(deps.db, found.id, { actor: c.var.caller.id });
+    const requested = await requestInvitation(deps.db, found.id, {
+      actor: c.var.caller.id,
+      reason,
+    });
     if (requested.kind === 'not_due') {
       throw new Problem('invitation_not_due', { registrationId: found.id });
     }

@@ -26,7 +26,7 @@ export type InvitationRequest =
 export async function requestInvitation(
   db: Database,
   id: string,
-  { actor }: { readonly actor: string },
+  { actor, reason = null }: { readonly actor: string; readonly reason?: string | null },
 ): Promise<InvitationRequest> {
   return await atEdge(() =>
     db.transaction(async (tx): Promise<InvitationRequest> => {
@@ -37,20 +37,19 @@ export async function requestInvitation(
         .where(and(eq(registrations.id, id), eq(registrations.status, 'completed'), LIVING))
         .for('update');
       if (!locked) return { kind: 'not_due' };
-      let row = locked;
-      if (!(await isAboutToBeSent(tx, id))) {
+      const isComing = await isAboutToBeSent(tx, id);
+      if (!isComing) {
         const retryAfterSeconds = await secondsUntilAllowed(tx, emailOf(locked));
         if (retryAfterSeconds > 0) return { kind: 'rate_limited', retryAfterSeconds };
         await closeInvitationDeliveries(tx, id, 'superseded');
         await queueInvitation(tx, id, new Date());
-        const pending = { invitationStatus: 'pending', invitationFailure: null } as const;
-        const [updated] = await tx
-          .update(registrations)
-          .set(pending)
-          .where(eq(registrations.id, id))
-          .returning(ROW);
-        row = updated ?? locked;
       }
+      const pending = { invitationStatus: 'pending', invitationFailure: null } as const;
+      const [row = locked] = await tx
+        .update(registrations)
+        .set({ invitationReason: reason, ...(!isComing && pending) })
+        .where(eq(registrations.id, id))
+        .returning(ROW);
       await appendAuditEvent(tx, {
         event: 'invitation.requested',
         registrationId: id,

@@ -38,6 +38,7 @@ export function toRegistration(row: RegistrationRow): Registration {
     invitationSentAt,
     invitationExpiresAt,
     invitationFailure,
+    invitationReason,
     phase: _phase,
     living: _living,
     visibility: _visibility,
@@ -60,6 +61,7 @@ export function toRegistration(row: RegistrationRow): Registration {
       sentAt: invitationSentAt,
       expiresAt: invitationExpiresAt,
       failure: invitationFailure,
+      reason: invitationReason,
     },
     readAt: readAtOf(row),
   };

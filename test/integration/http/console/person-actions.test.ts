@@ -253,8 +253,10 @@ test('Resend queues one invitation, however often the form is sent', async ({
   administrator: { browser },
 }) => {
   const { id } = await person(saga);
-  const after = await confirmTwice(browser, `/console/registrations/${id}/invitation`);
+  const path = `/console/registrations/${id}/invitation`;
+  const after = await confirmTwice(browser, path, { reason: 'the first one went to spam' });
   expect(after.html).toContain('The invitation is sent again.');
+  expect(after.html).toContain('the first one went to spam');
   expect(after.html).toMatch(/mail by Cognito.*?pending/s);
   expect(await times(saga, id, 'invitation.requested')).toBe(1);
 });

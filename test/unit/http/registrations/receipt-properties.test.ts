@@ -115,6 +115,7 @@ const row: fc.Arbitrary<Registration> = fc.record({
     sentAt: maybeAt,
     expiresAt: maybeAt,
     failure: fc.option(failure),
+    reason: fc.option(text),
   }),
   acceptedAt: at,
   finishedAt: maybeAt,

@@ -102,7 +102,7 @@ const INVITATION: RegistrationAction = {
   name: 'invitation',
   method: 'POST',
   event: 'invitation.requested',
-  body: () => ({}),
+  body: ({ reason }) => ({ reason }),
   confirm: (receipt) => ({
     title: 'Resend the invitation',
     explanation: [
@@ -112,7 +112,6 @@ const INVITATION: RegistrationAction = {
         'A new temporary password is mailed. It is valid for 7 days, and the earlier one is not valid any more.',
       ),
     ],
-    asksReason: false,
     button: 'Resend the invitation',
   }),
   notice: 'The invitation is sent again.',
