@@ -33,13 +33,14 @@ const ERASED = {
 /** Of a row what no `Registration` has. */
 async function hidden(ledger: Ledger, id: string) {
   const [row] = await ledger.db.execute(sql`SELECT key_scope, request_hash, instruction_reason,
-      sealed_password FROM registrations WHERE id = ${id}::uuid`);
+      invitation_reason, sealed_password FROM registrations WHERE id = ${id}::uuid`);
   return row;
 }
 const NOTHING_HIDDEN = {
   key_scope: null,
   request_hash: null,
   instruction_reason: null,
+  invitation_reason: null,
   sealed_password: null,
 };
 
@@ -80,7 +81,8 @@ async function promisesOf(ledger: Ledger, names: readonly string[]): Promise<str
 describe('a person whose account was deleted', () => {
   test('loses all that says who it is; ids, roles and the trail stay', async ({ ledger }) => {
     const row = await ledger.at('completed', { ...person(), roles: ['viewer'] });
-    await ledger.set(row.id, { instruction: 'retry', instructionReason: 'She called' });
+    const why = { instructionReason: 'She called', invitationReason: 'Her mail was full' };
+    await ledger.set(row.id, { instruction: 'retry', ...why });
     const events = await ledger.events(row.id);
     await deleted(ledger, row);
     const { id, userId, cognitoUsername, roles, requestedBy, acceptedAt } = row;
