@@ -294,7 +294,9 @@ test('instructions validate their bodies', async ({ api }) => {
   expect((await instruction(api, id, 'cancel', { json: { reason: 'x'.repeat(501) } })).status).toBe(
     422,
   );
-  expect((await instruction(api, id, 'invitation', { json: { reason: 'x' } })).status).toBe(422);
+  for (const json of [{ why: 'x' }, { reason: 'x'.repeat(501) }]) {
+    expect((await instruction(api, id, 'invitation', { json })).status).toBe(422);
+  }
   const json = { 'content-type': 'application/json' };
   expect((await instruction(api, id, 'retry', { body: '{', headers: json })).body.code).toBe(
     'malformed_json',
