@@ -18,7 +18,7 @@ function newAddress(): string {
   return `user-${randomBytes(4).toString('hex')}@example.com`;
 }
 
-const SIGN_IN = `Sign in to the console as ${FIRST_ADMINISTRATOR}; the first password is in the mail sent.`;
+const SIGN_IN = `Sign in to the console as ${FIRST_ADMINISTRATOR}; the first password is the "code" of the mail sent.`;
 
 /** The API as this machine reaches it. */
 export function apiUrlOf({ host, port }: Pick<Config['http'], 'host' | 'port'>): string {
