@@ -27,10 +27,14 @@ export function mountOverview(api: Api, deps: AppDeps): void {
     },
     async (c) => {
       if (c.var.caller.grants !== '*') throw new Problem('forbidden');
-      const temporal = () => deps.temporal.overview();
-      return c.json(answerOf(await readOverview({ ...deps, temporal })), 200);
+      return c.json(answerOf(await currentOverview(deps)), 200);
     },
   );
+}
+
+/** For callers with the grant `*`. @throws DatabaseError */
+export async function currentOverview(deps: AppDeps): Promise<Overview> {
+  return await readOverview({ ...deps, temporal: () => deps.temporal.overview() });
 }
 
 function answerOf(overview: Overview): OverviewAnswer {

@@ -8,6 +8,7 @@ import {
 } from '../../../domain/overview.ts';
 import { runsLink } from '../../../domain/runs-link.ts';
 import type { AppDeps } from '../../app-deps.ts';
+import { currentOverview } from '../../operations/overview.ts';
 import { h, type Content, type Element } from '../elements.ts';
 import { numberOf } from '../numbers.ts';
 import {
@@ -21,9 +22,7 @@ import {
   timeOf,
   wordsOf,
 } from '../parts.ts';
-import { problemPage } from '../problem-page.ts';
 import type { ConsoleRoutes, Page, Visit } from '../visit.ts';
-import { askOverview } from './ask-overview.ts';
 import { comparisonRemedy } from './attention/items.ts';
 import { deliveryActions, isConfigured, REDELIVER } from './system/deliveries.ts';
 
@@ -39,9 +38,7 @@ export function mountSystem(routes: ConsoleRoutes, deps: AppDeps): void {
 
 async function systemPage(deps: AppDeps, visit: Visit): Promise<Page> {
   if (visit.operator.grants !== '*') return forSome();
-  const answer = await askOverview(visit);
-  if (!answer.ok) return problemPage('system', TITLE, answer.problem);
-  const overview = answer.body;
+  const overview = await currentOverview(deps);
   return {
     title: TITLE,
     section: 'system',

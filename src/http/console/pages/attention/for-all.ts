@@ -1,17 +1,14 @@
 import { attentionOf, type AttentionItem, type Overview } from '../../../../domain/overview.ts';
 import type { AppDeps } from '../../../app-deps.ts';
-import type { ChangeReceipt } from '../../../changes/schemas.ts';
-import type { Receipt } from '../../../registrations/schemas.ts';
+import { readChange } from '../../../../ledger/changes/read.ts';
+import { readRegistration } from '../../../../ledger/registrations/read.ts';
+import { currentOverview } from '../../../operations/overview.ts';
 import { h, type Content } from '../../elements.ts';
 import { icon } from '../../icons.ts';
 import { numberOf } from '../../numbers.ts';
 import { countList, emptyState, statusBadge } from '../../parts.ts';
-import { problemPage } from '../../problem-page.ts';
 import type { Page, Visit } from '../../visit.ts';
-import { personOf } from '../person/change-page.ts';
-import { nameOf } from '../person/search.ts';
 import { CHANGE_TITLES } from '../person/in-words.ts';
-import { askOverview } from '../ask-overview.ts';
 import { historyCards } from './history.ts';
 import { itemCard } from './items.ts';
 
@@ -21,24 +18,23 @@ export const TITLE = 'Needs a person';
 
 /** What operators with the grant `*` see first. */
 export async function pageForAll(deps: AppDeps, visit: Visit): Promise<Page> {
-  const [answer, history] = await Promise.all([askOverview(visit), historyCards(deps, visit)]);
-  if (!answer.ok) return problemPage('attention', TITLE, answer.problem);
-  const { registrations, changes } = answer.body;
+  const [overview, history] = await Promise.all([currentOverview(deps), historyCards(deps, visit)]);
+  const { registrations, changes } = overview;
   return {
     title: TITLE,
     section: 'attention',
     main: [
-      await attention(deps, visit, answer.body),
-      counts('Registrations', '/console/registrations', registrations.byStatus),
-      counts('Changes', '/console/changes', changes.byStatus),
+      await attention(deps, overview),
+      statusCounts('Registrations', '/console/registrations', registrations.byStatus),
+      statusCounts('Changes', '/console/changes', changes.byStatus),
       history,
     ],
   };
 }
 
-async function attention(deps: AppDeps, visit: Visit, overview: Overview): Promise<Content> {
+async function attention(deps: AppDeps, overview: Overview): Promise<Content> {
   const items = attentionOf(overview);
-  const names = await Promise.all(items.map((item) => oldestOf(deps, visit, item)));
+  const names = await Promise.all(items.map((item) => oldestOf(deps, item)));
   if (items.length > 0) {
     return items.map((item, index) => itemCard(deps, item, index, names[index] ?? null));
   }
@@ -48,24 +44,19 @@ async function attention(deps: AppDeps, visit: Visit, overview: Overview): Promi
   );
 }
 
-/** What people call the oldest of a group; null: it is no group, or cannot be read. */
-async function oldestOf(deps: AppDeps, visit: Visit, item: AttentionItem): Promise<string | null> {
+/** What people call the oldest of a group; null: it is no group, or the person is erased. */
+async function oldestOf({ db }: Pick<AppDeps, 'db'>, item: AttentionItem): Promise<string | null> {
   if (item.of !== 'group') return null;
-  const { api } = visit;
   const { kind, oldestId } = item.group;
-  if (kind === 'change') {
-    const change = await api.get<ChangeReceipt>(`/changes/${oldestId}`);
-    if (!change.ok) return null;
-    const person = await personOf(deps, visit, change.body.userId);
-    const title = CHANGE_TITLES[change.body.kind];
-    return person === null ? title : `${title}: ${nameOf(person)}`;
-  }
-  const receipt = await api.get<Receipt>(`/registrations/${oldestId}`);
-  return receipt.ok ? receipt.body.email : null;
+  if (kind === 'registration') return (await readRegistration(db, oldestId))?.email ?? null;
+  const change = await readChange(db, oldestId);
+  if (change === null) return null;
+  const person = await readRegistration(db, change.registrationId);
+  return [CHANGE_TITLES[change.kind], person?.email].filter(Boolean).join(': ');
 }
 
 /** Counts of each status, with links to those. */
-export function counts(
+export function statusCounts(
   title: string,
   path: string,
   byStatus: Readonly<
