@@ -431,7 +431,7 @@ export const FAILURES = {
     500,
     'Manual cleanup required',
     'Manual cleanup required: the registration failed, and undoing it failed too.',
-    'Correct what prevents the cleanup, as `compensationFailures` of the receipt says (credentials, IAM policy, quota); then retry.',
+    'Correct what prevents the cleanup, as `compensationFailures` of the receipt says (credentials, IAM policy, quota), then retry. Registrar also retries every 60 s.',
   ),
 } as const satisfies Record<string, Failure>;
 

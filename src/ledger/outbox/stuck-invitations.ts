@@ -1,11 +1,9 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
 import type { PublicFailure } from '../../domain/registration.ts';
+import { BACKLOG_BOUND } from '../backlog.ts';
 import { atEdge } from '../database-error.ts';
 import { visible, type Caller } from '../work/visibility.ts';
-
-/** Invitations that are looked at; the oldest of them are listed. */
-const BOUND = 10_000;
 
 /** An invitation that is not sent again by itself. */
 export interface StuckInvitation {
@@ -34,7 +32,7 @@ export async function listStuckInvitations(
     }>(sql`WITH stuck AS (
         SELECT o.registration_id, d.given_up_at AS since FROM (
           SELECT outbox_id, given_up_at FROM outbox_deliveries
-          WHERE destination = 'cognito-mail' AND given_up_at IS NOT NULL LIMIT ${BOUND}) d
+          WHERE destination = 'cognito-mail' AND given_up_at IS NOT NULL LIMIT ${BACKLOG_BOUND}) d
         JOIN outbox o ON o.id = d.outbox_id)
       SELECT id, email, roles, invitation_failure AS failure, since
       FROM registrations JOIN stuck ON registration_id = id

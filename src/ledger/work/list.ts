@@ -13,7 +13,7 @@ import { visible, type Caller, type VisibleTable } from './visibility.ts';
 import { selectRows, type Work, type WorkRow } from './work.ts';
 
 /** Totals beyond it are not counted: they cost more than they tell. */
-const TOTAL_BOUND = 10_000;
+export const TOTAL_BOUND = 10_000;
 
 /** How the rows of a table of work are listed. */
 export interface WorkList<Row extends WorkRow, Filter> {

@@ -7,7 +7,7 @@ import { visible, type Caller, type VisibleTable } from './visibility.ts';
 import type { Work, WorkRow } from './work.ts';
 
 /** Rows that `remaining` counts. */
-const COUNTED = 10_000;
+export const REMAINING_BOUND = 10_000;
 /** Different sets of roles among the waiting rows that are looked at for a caller who does not see all. */
 const ROLE_SETS = 1000;
 
@@ -84,8 +84,8 @@ function pickQuery(of: RetriableTable, filter: RetryFilter, resumable: SQL): SQL
     SELECT (SELECT array_agg(id) FROM picked) AS ids, (
       SELECT count(*)::int FROM (
         SELECT FROM ranges CROSS JOIN LATERAL (
-          SELECT FROM ${table} WHERE ${inRange} LIMIT ${COUNTED + limit}
-        ) AS of_range LIMIT ${COUNTED + limit}
+          SELECT FROM ${table} WHERE ${inRange} LIMIT ${REMAINING_BOUND + limit}
+        ) AS of_range LIMIT ${REMAINING_BOUND + limit}
       ) AS counted) AS matching`;
 }
 

@@ -7,6 +7,7 @@ import {
   type ScheduleState,
 } from '../../../domain/overview.ts';
 import { runsLink } from '../../../domain/runs-link.ts';
+import { BACKLOG_BOUND } from '../../../ledger/backlog.ts';
 import type { AppDeps } from '../../app-deps.ts';
 import { currentOverview } from '../../operations/overview.ts';
 import { h, type Content, type Element } from '../elements.ts';
@@ -27,8 +28,6 @@ import { comparisonRemedy } from './attention/items.ts';
 import { deliveryActions, isConfigured, REDELIVER } from './system/deliveries.ts';
 
 const TITLE = 'System';
-/** Deliveries and waiting steps count up to here. */
-const COUNT_BOUND = 10_000;
 
 /** *System*: what Registrar depends on, and the work that nobody waits for. */
 export function mountSystem(routes: ConsoleRoutes, deps: AppDeps): void {
@@ -111,12 +110,12 @@ function outbox(deps: AppDeps, overview: Overview): Element {
         {
           head: 'Pending',
           isNumber: true,
-          cell: ({ pending }) => numberOf(pending, COUNT_BOUND),
+          cell: ({ pending }) => numberOf(pending, BACKLOG_BOUND),
         },
         {
           head: 'Given up',
           isNumber: true,
-          cell: ({ givenUp }) => numberOf(givenUp, COUNT_BOUND),
+          cell: ({ givenUp }) => numberOf(givenUp, BACKLOG_BOUND),
         },
         { head: 'Oldest', cell: ({ oldestAt }) => time(oldestAt) },
         { head: 'Next attempt', cell: ({ nextAttemptAt }) => time(nextAttemptAt) },
@@ -143,7 +142,7 @@ function quotas({ quotas: states }: Overview): Element {
         {
           head: 'Queued',
           isNumber: true,
-          cell: ({ queued }) => numberOf(queued, COUNT_BOUND),
+          cell: ({ queued }) => numberOf(queued, BACKLOG_BOUND),
         },
       ],
       rows: states,

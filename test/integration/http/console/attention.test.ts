@@ -87,7 +87,7 @@ describe('for an operator who sees everything', () => {
       expect(board.html).toContain(FAILURES[cause].operator.split('`', 1)[0]);
     }
     expect(board.html).toContain(FAILURES.manual_cleanup_required.title);
-    expect(board.html).toContain('Remove the cause (');
+    expect(board.html).toContain('Correct what prevents the cleanup');
     expect(has(board, RETRY)).toBe(true);
     expect(has(board, `/console/registrations/${oldest}/retry`)).toBe(true);
     expect(has(board, `/console/registrations/${cleanup}`)).toBe(true);

@@ -139,7 +139,7 @@ test('a cleanup that keeps failing names what is stuck, and Retry clears it', as
   const { html } = await browser.get(`/console/registrations/${id}`);
   expect(html).toContain('What prevents the undo');
   expect(html).toContain('<strong>Delete user</strong>: ');
-  expect(html).toContain('Remove the cause (');
+  expect(html).toContain('Correct what prevents the cleanup');
   await saga.pool.clearFaults();
   await confirmTwice(browser, `/console/registrations/${id}/retry`);
   await saga.untilStatus(id, 'failed');

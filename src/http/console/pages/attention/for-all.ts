@@ -1,5 +1,6 @@
 import { attentionOf, type AttentionItem, type Overview } from '../../../../domain/overview.ts';
 import type { AppDeps } from '../../../app-deps.ts';
+import { BACKLOG_BOUND } from '../../../../ledger/backlog.ts';
 import { readChange } from '../../../../ledger/changes/read.ts';
 import { readRegistration } from '../../../../ledger/registrations/read.ts';
 import { currentOverview } from '../../../operations/overview.ts';
@@ -12,8 +13,6 @@ import { CHANGE_TITLES } from '../person/in-words.ts';
 import { historyCards } from './history.ts';
 import { itemCard } from './items.ts';
 
-/** Statuses count up to here. */
-const STATUS_BOUND = 10_000;
 export const TITLE = 'Needs a person';
 
 /** What operators with the grant `*` see first. */
@@ -69,7 +68,7 @@ export function statusCounts(
     countList(
       statuses.map((status) => ({
         label: statusBadge(status),
-        count: numberOf(byStatus[status] ?? 0, STATUS_BOUND),
+        count: numberOf(byStatus[status] ?? 0, BACKLOG_BOUND),
         href: `${path}?status=${status}`,
       })),
     ),

@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi';
 import { STATUSES } from '../../../../domain/status.ts';
+import { TOTAL_BOUND } from '../../../../ledger/work/list.ts';
 import type { ChangePage } from '../../../changes/schemas.ts';
 import type { RegistrationPage } from '../../../registrations/schemas.ts';
 import { h, type Element } from '../../elements.ts';
@@ -13,8 +14,6 @@ import { retryAllPath } from './retry-all.ts';
 
 /** Of each status that needs a person, the newest are shown. */
 const SHOWN = 10;
-/** A total that the API does not count is above it. */
-const TOTAL_BOUND = 10_000;
 
 type Status = (typeof STATUSES)[number];
 type Registrations = z.infer<typeof RegistrationPage>;

@@ -6,6 +6,7 @@ import {
   type ComparisonResult,
   type OutboxState,
 } from '../../../../domain/overview.ts';
+import { BACKLOG_BOUND } from '../../../../ledger/backlog.ts';
 import type { AppDeps } from '../../../app-deps.ts';
 import { h, type Element } from '../../elements.ts';
 import { counted, numberOf } from '../../numbers.ts';
@@ -19,14 +20,8 @@ import {
   statusBadge,
   timeOf,
 } from '../../parts.ts';
-import { CLEANUP_REMEDY } from '../person/in-words.ts';
 import { deliveryActions } from '../system/deliveries.ts';
 import { retryAllPath } from './retry-all.ts';
-
-const OPEN_THE_CLEANUP = `Open a registration to see what prevents the undo. ${CLEANUP_REMEDY}`;
-
-/** Groups count up to here. */
-const GROUP_BOUND = 10_000;
 
 /** One thing that needs a person, and what a person does about it. */
 export function itemCard(
@@ -71,7 +66,7 @@ function groupCard(id: string, group: AttentionGroup, oldestName: string | null)
   return card(
     { id, title: FAILURES[cause].title, actions: statusBadge(status) },
     definitionList([
-      ['Waiting', h.a({ href: listPath(group) }, counted(count, kind, GROUP_BOUND))],
+      ['Waiting', h.a({ href: listPath(group) }, counted(count, kind, BACKLOG_BOUND))],
       ['Since', timeOf(oldestAt.toISOString())],
       [
         status === 'cleanup_required' ? 'Undone because of' : 'Code',
@@ -79,11 +74,7 @@ function groupCard(id: string, group: AttentionGroup, oldestName: string | null)
       ],
       [count > 1 ? 'Oldest' : 'Who', h.a({ href: oldest }, oldestName ?? mono(oldestId))],
     ]),
-    h.p(
-      {},
-      h.strong({}, 'What to do: '),
-      prose(status === 'cleanup_required' ? OPEN_THE_CLEANUP : remedy),
-    ),
+    h.p({}, h.strong({}, 'What to do: '), prose(remedy)),
     status === 'completed'
       ? actionBar(
           actionLink({ href: oldest, label: 'Open the oldest registration', kind: 'primary' }),
@@ -91,7 +82,7 @@ function groupCard(id: string, group: AttentionGroup, oldestName: string | null)
       : actionBar(
           actionLink({
             href: retryAllPath({ kind, status, failureCode }),
-            label: `Retry ${count > 1 ? 'all ' : ''}${counted(count, kind, GROUP_BOUND)}`,
+            label: `Retry ${count > 1 ? 'all ' : ''}${counted(count, kind, BACKLOG_BOUND)}`,
             kind: 'primary',
           }),
           count > 1 && actionLink({ href: `${oldest}/retry`, label: 'Retry the oldest' }),
@@ -116,8 +107,8 @@ function destinationCard(
   return card(
     { id, title: `Deliveries to ${destination} ${what}` },
     definitionList([
-      ['Given up', numberOf(givenUp, GROUP_BOUND)],
-      ['Pending', numberOf(pending, GROUP_BOUND)],
+      ['Given up', numberOf(givenUp, BACKLOG_BOUND)],
+      ['Pending', numberOf(pending, BACKLOG_BOUND)],
       ['Since', timeOf(oldestAt && oldestAt.toISOString())],
       ['Last error', lastError && mono(lastError)],
     ]),

@@ -1,4 +1,5 @@
 import type { AttentionGroup } from '../../../../domain/overview.ts';
+import { REMAINING_BOUND } from '../../../../ledger/work/retry-many.ts';
 import { isFailureCode } from '../../../problems/problem-details.ts';
 import type { RegistrationPage } from '../../../registrations/schemas.ts';
 import { h, type Content } from '../../elements.ts';
@@ -10,8 +11,6 @@ import type { z } from '@hono/zod-openapi';
 
 /** The most that the API retries with one request. */
 const AT_ONCE = 1000;
-/** Those that remain are counted up to here. */
-const COUNTED = 10_000;
 const TITLE = 'Retry all';
 /** The statuses of which the API retries many. */
 const RETRIED: Readonly<Record<Group['kind'], readonly string[]>> = {
@@ -61,7 +60,7 @@ export const RETRY_ALL: Action = {
     const rest =
       remaining === 0
         ? 'None remains.'
-        : `${numberOf(remaining, COUNTED)} more ${remaining === 1 ? 'remains' : 'remain'}: retry again.`;
+        : `${numberOf(remaining, REMAINING_BOUND)} more ${remaining === 1 ? 'remains' : 'remain'}: retry again.`;
     return { to: '/console', notice: `Retried ${counted(accepted, kind)}. ${rest}` };
   },
 };

@@ -43,7 +43,8 @@ export function registrationInWords(receipt: Receipt): StateInWords {
           'Undoing it keeps failing, and is still tried again, slowly. A person has to find the cause.',
           lastOf(receipt, 'registration.cleanup_required'),
         ),
-        remedy: CLEANUP_REMEDY,
+        // Its failure says why it is undone, and not what stands in the way.
+        remedy: remedyOf('manual_cleanup_required'),
       };
     case 'completed':
       return state('Everything is done: the person is registered.', finishedAt);
@@ -106,9 +107,6 @@ export function changeInWords(change: ChangeReceipt): StateInWords {
 export function remedyOf(cause: FailureName): string {
   return FAILURES[cause].operator;
 }
-
-export const CLEANUP_REMEDY =
-  'Remove the cause (wrong credentials, a missing permission, Cognito unavailable), then retry. Registrar also tries again every minute.';
 
 function state(says: string, since: string | null): StateInWords {
   return { says, since, resumesAt: null, remedy: null };
