@@ -41,12 +41,12 @@ export async function useConsoleSession(
   id: string,
   counts: boolean,
 ): Promise<ConsoleSessionRow | null> {
-  const [row] = await atEdge(() =>
-    db
-      .update(consoleSessions)
-      .set({ seenAt: counts ? sql`now()` : sql`seen_at` })
-      .where(sql`id = ${id} AND ${LIVES}`)
-      .returning(COLUMNS),
+  const which = sql`id = ${id} AND ${LIVES}`;
+  const seen = { seenAt: sql`now()` };
+  const [row] = await atEdge(async () =>
+    counts
+      ? await db.update(consoleSessions).set(seen).where(which).returning(COLUMNS)
+      : await db.select(COLUMNS).from(consoleSessions).where(which),
   );
   return row ?? null;
 }
