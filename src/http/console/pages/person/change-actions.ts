@@ -8,7 +8,7 @@ import { doesNotApply, refusedPage, whom } from './confirm.ts';
 import { CHANGE_TITLES } from './in-words.ts';
 import { personOf } from './change-page.ts';
 import { changeOffers, changePath } from './offers.ts';
-import { once, onceField, type Instructed } from './once.ts';
+import { sendOnce, onceField, type Instructed } from './once.ts';
 
 interface ChangeAction {
   /** The last segment of its path, in the console and in the API. */
@@ -91,7 +91,7 @@ async function perform(
   form: SentForm,
 ): Promise<ApiAnswer<ChangeReceipt>> {
   const path = apiPath(visit);
-  return await once<ChangeReceipt>(
+  return await sendOnce<ChangeReceipt>(
     form,
     instructed(visit, action),
     () => visit.api.get(path),

@@ -26,7 +26,7 @@ export function onceField(receipt: Work, instructed: Instructed): (sent: FormFie
  * Sends an instruction, which the API takes without an `Idempotency-Key`, once for each form: a second
  * sending finds the first in the trail. Two at the same moment are told apart by the API's answer.
  */
-export async function once<Body extends Work>(
+export async function sendOnce<Body extends Work>(
   form: FormFields,
   instructed: Instructed,
   read: () => Promise<ApiAnswer<Body>>,

@@ -6,7 +6,7 @@ import { h, type Content } from '../../elements.ts';
 import type { Confirmation, ConsoleRoutes, Page, SentForm, Visit } from '../../visit.ts';
 import { isInvitationOffered, registrationOffers, registrationPath } from './offers.ts';
 import { doesNotApply, refusedPage, whom } from './confirm.ts';
-import { once, onceField, type Instructed } from './once.ts';
+import { sendOnce, onceField, type Instructed } from './once.ts';
 import { assignableRoles, chosenRoles, roleBoxes } from './role-boxes.ts';
 import { nameOf } from './search.ts';
 
@@ -150,7 +150,7 @@ async function perform(
   form: SentForm,
 ): Promise<ApiAnswer<Receipt>> {
   const path = apiPath(visit);
-  return await once<Receipt>(
+  return await sendOnce<Receipt>(
     form,
     instructed(visit, action),
     () => visit.api.get(path),
