@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { sql, type SQL } from 'drizzle-orm';
+import { PgDialect } from 'drizzle-orm/pg-core';
 import { describe, expect } from 'vitest';
 import { FAILURES } from '../../../../src/domain/failure.ts';
 import type { ConsoleAnswer, ConsoleBrowser } from '../../../support/console-browser.ts';
@@ -201,14 +203,41 @@ describe('for an operator who sees everything', () => {
     expect(fortnight.html).toContain('aria-label="Completed: 1, at most 1 in one day"');
   });
 
-  test('the board says that Temporal does not answer, and still shows the ledger', async ({
+  test('what needs a person is shown even if the charts take too long', async ({
+    api,
+    site,
+    administrator,
+  }) => {
+    await parked(api);
+    const { db } = site.deps;
+    const slow: typeof db = Object.create(db, {
+      execute: {
+        value: async (query: SQL) => {
+          const text = new PgDialect().sqlToQuery(query).sql;
+          if (!text.includes('generate_series')) return await db.execute(query);
+          return await db.transaction(async (tx) => {
+            await tx.execute(sql`SET LOCAL statement_timeout = 10`);
+            return await tx.execute(sql`SELECT pg_sleep(5)`);
+          });
+        },
+      },
+    }) as typeof db;
+    const browser = site.with({ db: slow }).browser();
+    for (const [name, value] of administrator.browser.cookies) browser.cookies.set(name, value);
+    const { status, html } = await browser.get('/console');
+    expect(status).toBe(200);
+    expect(html).toContain('The database did not count the registrations in time.');
+    expect(html).toContain('Retry 1 registration');
+  });
+
+  test('the board says what keeps Temporal away, and still shows the ledger', async ({
     api,
     administrator: { browser },
   }) => {
     await parked(api);
     const { status, html } = await browser.get('/console');
     expect(status).toBe(200);
-    expect(html).toContain('Temporal does not answer');
+    expect(html).toContain('Temporal is not connected');
     expect(html).toContain('Retry 1 registration');
   });
 

@@ -166,6 +166,25 @@ test('a notice is shown once, on the page that it is meant for', async ({ admini
   expect((await browser.follow(done)).html).not.toContain(notice);
 });
 
+test('what was done is shown even if its notice cannot be kept', async ({
+  site,
+  administrator,
+}) => {
+  const { browser } = administrator;
+  const { sql } = site.api;
+  const form = await browser.get('/console/new');
+  await sql`CREATE FUNCTION refuse_notice() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$`;
+  await sql`CREATE TRIGGER refuse_notice BEFORE UPDATE OF sealed_notice ON console_sessions
+    FOR EACH ROW EXECUTE FUNCTION refuse_notice()`;
+  const done = await browser.submit(form, fieldsOf(newEmail()));
+  await sql`DROP FUNCTION refuse_notice CASCADE`;
+  expect([done.status, done.location]).toEqual([
+    303,
+    expect.stringMatching(/^\/console\/registrations\//),
+  ]);
+});
+
 test('markup in names, reasons and addresses is shown as text', async ({ administrator }) => {
   const { browser } = administrator;
   const script = `<script>alert("x")</script><img src=x onerror='alert(1)'>`.slice(0, 50);

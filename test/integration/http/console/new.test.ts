@@ -139,6 +139,17 @@ test('a taken address is said at its field, with a link to why', async ({ admini
   expect(sent.html).toContain(`/console/addresses?email=${encodeURIComponent(fields.email)}`);
 });
 
+test('a manager, who may not ask for it, gets no link to why an address is taken', async ({
+  manager: { browser },
+}) => {
+  const fields = { email: address(), roles: 'viewer' };
+  await browser.submit(await browser.get('/console/new'), fields);
+  const sent = await browser.submit(await browser.get('/console/new'), fields);
+  expect(sent.status).toBe(409);
+  expect(sent.html).toContain('id="email-error"');
+  expect(sent.html).not.toContain('/console/addresses');
+});
+
 test('whether a sign-up that nobody proved is replaced is asked where there is one, and then done', async ({
   site,
   administrator,

@@ -312,6 +312,25 @@ test('a manager sees and does what the grants allow, and nothing else', async ({
   expect((await address(browser, hidden.email)).status).toBe(403);
 });
 
+test('what a destination answers is for operators who see everything', async ({
+  api,
+  steps,
+  administrator,
+  manager,
+}) => {
+  const person = await registered(steps, { roles: ['viewer'] });
+  await api.sql`INSERT INTO outbox_deliveries (outbox_id, destination, next_attempt_at)
+    SELECT id, 'webhook', now() FROM outbox WHERE registration_id = ${person.id}
+    ON CONFLICT DO NOTHING`;
+  await api.sql`UPDATE outbox_deliveries SET last_error = 'HTTP 503 of hook.internal'
+    WHERE outbox_id IN (SELECT id FROM outbox WHERE registration_id = ${person.id})`;
+  const pages = [administrator, manager].map(({ browser }) => browser.get(pathOf(person)));
+  const [all, some] = (await Promise.all(pages)).map(({ html }) => html);
+  expect(all).toContain('HTTP 503 of hook.internal');
+  expect(some).toContain('webhook');
+  expect(some).not.toContain('hook.internal');
+});
+
 test('a person whose roles are not all within the grants has no account on a page', async ({
   steps,
   pool,

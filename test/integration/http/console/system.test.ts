@@ -170,7 +170,7 @@ test('the system page is shown while Temporal is away, without what only Tempora
 }) => {
   const { status, html } = await browser.get('/console/system');
   expect(status).toBe(200);
-  expect(html).toContain('does not answer');
+  expect(html).toContain('is not connected');
   expect(html).toContain('unknown: only Temporal knows');
   expect(html).toContain('sweepRegistrations');
 });
