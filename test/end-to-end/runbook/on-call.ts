@@ -112,6 +112,16 @@ export class OnCall {
     return await this.deployment.call(this.#api, method, path, body);
   }
 
+  /** Waits until steps wait for a call of a quota. */
+  async untilQueued(quota: string): Promise<void> {
+    const queued = async () => {
+      const { body } = await this.call('GET', '/overview');
+      const quotas = body['quotas'] as { name: string; queued: number }[];
+      return quotas.find(({ name }) => name === quota)?.queued;
+    };
+    await expect.poll(queued, { timeout: SOON_MS }).toBeGreaterThan(0);
+  }
+
   /** @returns the id */
   async register(email: string, more: object = {}): Promise<string> {
     const body = { email, roles: ['viewer'], invite: false, ...more };

@@ -274,6 +274,7 @@ testSections(
       async first() {
         await onCall.restart({ COGNITO_UPDATE_RPS: '1' });
         await register(...Array.from({ length: CROWD }, (_, at) => `crowd-${at}`));
+        await onCall.untilQueued('update');
       },
       async shows(output) {
         expect(output).toMatch(/^ {2}update: [\d.]+ per second, [1-9]\d* queued$/m);
