@@ -14,7 +14,11 @@ await runMain(async () => {
   if (!URL.canParse(path, api) || token === '') {
     throw new Error(`API or TOKEN is missing: see "Get a token" in docs/runbook.md. ${USAGE}`);
   }
-  const answer = await send(method, new URL(path, api), token, fields.map(readField));
+  const url = new URL(path, api);
+  // `//host/path` names another server, which must not get the token.
+  if (url.origin !== new URL(api).origin)
+    throw new Error(`${path} is no path of the API. ${USAGE}`);
+  const answer = await send(method, url, token, fields.map(readField));
   process.stdout.write(`${linesOf(answer.status, await answer.text()).join('\n')}\n`);
   if (!answer.ok) process.exitCode = 1;
 });

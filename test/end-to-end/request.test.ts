@@ -56,6 +56,8 @@ test('npm run request says what is wrong before it sends anything', async ({ dep
   for (const [args, message] of [
     [['PATCH', '/x'], 'usage: npm run --silent request'],
     [['GET', 'overview'], 'usage: npm run --silent request'],
+    [['GET', '//127.0.0.1:1/overview'], '//127.0.0.1:1/overview is no path of the API.'],
+    [['GET', String.raw`/\\127.0.0.1:1/overview`], 'is no path of the API.'],
     [['POST', '/registrations', 'email'], 'email is no field.'],
     [['POST', '/registrations', 'roles:=[viewer]'], 'The value of roles is not valid JSON.'],
   ] as const) {
